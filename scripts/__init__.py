@@ -1,0 +1,1 @@
+"""Best Image Models: one folder per Make target; see README.md."""

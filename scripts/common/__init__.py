@@ -1,0 +1,1 @@
+"""What every step stands on: paths, errors, tables, hardware names, provenance, progress. No heavy imports."""

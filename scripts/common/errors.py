@@ -1,0 +1,61 @@
+"""Errors a user can act on: one line that says what, where and what to do.
+
+Raise `UserError` for a mistake of the user or of the outside world; wrap a command's `main` in `cli` so that it becomes one line on
+stderr and exit code 2. Ctrl-C becomes one line and exit code 130. Anything else keeps its traceback: that is a defect of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import signal
+import sys
+from typing import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend. The message is one line: what, where, what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).split()))
+
+
+def disk_error(error: OSError, path) -> UserError:
+    """The `UserError` for a write to `path` that the operating system refused."""
+    reasons = {
+        errno.ENOSPC: "the disk is full; free some space and run it again, what was there before is still whole",
+        errno.EDQUOT: "your disk quota is used up; free some space and run it again",
+        errno.EACCES: "you may not write there; choose another folder or change its permissions",
+        errno.EPERM: "you may not write there; choose another folder or change its permissions",
+        errno.EROFS: "the file system is read-only; choose another folder",
+        errno.ENOENT: "the folder does not exist; create it first",
+        errno.ENOTDIR: "part of this path is a file, not a folder; choose another",
+        errno.EISDIR: "this is a folder, not a file; choose another name",
+    }
+    return UserError(f"cannot write {path}: {reasons.get(error.errno, error.strerror or error)}")
+
+
+def cli(main: Callable[..., int | None]) -> Callable[..., int]:
+    """Wrap a command's `main` so that users see one line instead of a traceback. Returns the exit code."""
+
+    @functools.wraps(main)
+    def wrapped(*args, **kwargs) -> int:
+        try:
+            return main(*args, **kwargs) or 0
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted; run the same command again and it goes on from here", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # `… | head`: the reader left, which is no mistake
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                print(f"error: {disk_error(error, error.filename or 'a file')}", file=sys.stderr)
+                return 2
+            raise
+
+    return wrapped

@@ -1,0 +1,159 @@
+"""Names of hardware: what timm's file names say, what a driver says, and what to call it on a chart.
+
+One ordered table, more specific patterns first. A machine that is not in it keeps an honest name made from what its driver or
+operating system reports; nothing is guessed.
+
+    python -m scripts.common.hardware          # what this machine is called, as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.common.errors import UserError, cli
+
+
+class Hardware(NamedTuple):
+    """slug: as in file names; name: for people; kind: gpu or cpu; year: of its launch, 0 where unknown."""
+
+    slug: str
+    name: str
+    kind: str
+    year: int
+
+
+# (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific patterns first.
+# Launch years: the vendors' announcements.
+KNOWN: list[tuple[str, Hardware]] = [
+    (r"pro[ _]?6000.*max[-_ ]?q", Hardware("pro6000maxq", "RTX PRO 6000 Max-Q", "gpu", 2025)),
+    (r"rtx[ _]?pro[ _]?6000", Hardware("pro6000", "RTX PRO 6000", "gpu", 2025)),
+    (r"(?<!\d)5090(?! ?(d|laptop|ti|\d))", Hardware("rtx5090", "RTX 5090", "gpu", 2025)),
+    (r"(?<!\d)4090(?! ?(d|laptop|ti|\d))", Hardware("rtx4090", "RTX 4090", "gpu", 2022)),
+    (r"(?<!\d)3090(?! ?(d|laptop|ti|\d))", Hardware("rtx3090", "RTX 3090", "gpu", 2020)),
+    (r"^(nvidia )?h200$", Hardware("h200", "NVIDIA H200", "gpu", 2023)),  # the NVL and PCIe cards differ: they keep their own names
+    (r"^(nvidia )?h100 80gb hbm3$", Hardware("h100_sxm", "NVIDIA H100 SXM", "gpu", 2022)),
+    (r"\bl40s\b", Hardware("l40s", "NVIDIA L40S", "gpu", 2023)),
+    (r"\bl4\b", Hardware("l4", "NVIDIA L4", "gpu", 2023)),
+    (r"\ba10g\b", Hardware("a10g", "NVIDIA A10G", "gpu", 2021)),
+    (r"\bt4\b", Hardware("t4", "NVIDIA T4", "gpu", 2018)),
+    (r"i7[-_]12700h\b", Hardware("i7_12700h", "Core i7-12700H", "cpu", 2022)),
+    (r"i9[-_]10940x\b", Hardware("i9_10940x", "Core i9-10940X", "cpu", 2019)),
+]
+
+_NAME = re.compile(
+    r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
+    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$")
+
+
+def lookup(text: str) -> Hardware | None:
+    """The known hardware that `text` (a file name's part or a driver's name) speaks of, or None."""
+    return next((hardware for pattern, hardware in KNOWN if re.search(pattern, text.lower())), None)
+
+
+def named(slug: str) -> Hardware:
+    """The hardware of a file name's slug. An unknown one keeps its slug as name, without kind or year."""
+    return lookup(slug) or Hardware(slug, slug.replace("_", " "), "", 0)
+
+
+def torch_version(digits: str) -> str:
+    """`pt` digits of a file name as a version: 113 -> 1.13, 240 -> 2.4.0, 2150 -> 2.15.0."""
+    return f"1.{digits[1:]}" if digits[0] == "1" else f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
+
+
+def parse_benchmark_name(filename: str) -> dict:
+    """What a benchmark file's name says: part, precision, layout, torch, cuda, hardware (slug), compiled (bool).
+
+    Raises UserError for a name of another form.
+    """
+    match = _NAME.match(Path(filename).name)
+    if not match:
+        raise UserError(f"{Path(filename).name}: not a benchmark file's name; expected "
+                        "benchmark-{infer,train}-{precision}-{layout}-pt{version}-{cuda|cpu}-{hardware}[-compiled].csv")
+    found = match.groupdict()
+    return {**found, "torch": torch_version(found["torch"]), "cuda": found["cuda"] or "", "compiled": bool(found["compiled"]),
+            "hardware": named(found["hardware"]).slug}
+
+
+def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str, hardware: str, compiled: bool) -> str:
+    """The file name for a measurement (DESIGN: timm's form). `torch` is a version such as 2.15.0+cu130."""
+    digits = re.sub(r"\D", "", torch.split("+")[0])
+    return f"benchmark-{part}-{precision}-{layout}-pt{digits}-{cuda}-{hardware}{'-compiled' if compiled else ''}.csv"
+
+
+def slugify(text: str) -> str:
+    """Lower case letters, digits and single underscores: what a file name may hold."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60] or "unknown"
+
+
+def cpu_model() -> str:
+    """What the operating system calls the processor, without trademark signs and clock; 'unknown cpu' where it says nothing."""
+    text = ""
+    if sys.platform == "linux" and Path("/proc/cpuinfo").exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        text = found.group(1) if found else ""
+    elif sys.platform == "darwin":
+        text = _output("sysctl", "-n", "machdep.cpu.brand_string")
+    text = text or platform.processor() or f"{platform.machine()} cpu"
+    text = re.sub(r"\((r|tm|c)\)|\bcpu\b|\d+-core processor|processor|@.*$", " ", text, flags=re.I)
+    return " ".join(text.split()) or "unknown cpu"
+
+
+def cores() -> int:
+    """Processor cores that this process may use (a container's share, not the host's)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA GPU answers. Asks the driver, so that torch need not be imported."""
+    return bool(_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def describe(device: str = "cpu") -> dict:
+    """This machine for a sidecar: slug, name, kind, year, cores, memory_gb and, on a GPU, driver, clocks and power as the driver says.
+
+    device: 'cpu', 'cuda' or 'cuda:N'. Raises UserError where that GPU is not there.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
+    host = {"cpu": cpu_model(), "cores": cores(), "memory_gb": round(memory, 1), "system": f"{platform.system()} {platform.release()}"}
+    if not device.startswith("cuda"):
+        known = lookup(cpu_model())
+        slug = known.slug if known else slugify(f"{cpu_model()} {cores()}c")
+        name = known.name if known else f"{cpu_model()}, {cores()} core{'s' if cores() > 1 else ''}"
+        return {"slug": slug, "name": name, "kind": "cpu", "year": known.year if known else 0, **host}
+    index = device.partition(":")[2] or "0"
+    fields = ["name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit"]
+    values = _output("nvidia-smi", f"--id={index}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader").split(", ")
+    if len(values) != len(fields):
+        raise UserError(f"{device}: no such GPU answers nvidia-smi; use --device cpu, or check the driver")
+    known = lookup(values[0])
+    return {"slug": known.slug if known else slugify(values[0]), "name": known.name if known else values[0], "kind": "gpu",
+            "year": known.year if known else 0, **dict(zip(["reported_name", "driver", "gpu_memory", "max_sm_clock", "max_memory_clock",
+                                                           "power_limit"], values)), **host}
+
+
+def slug(device: str = "cpu") -> str:
+    """This machine's name in file names."""
+    return describe(device)["slug"]
+
+
+@cli
+def main() -> None:
+    print(json.dumps(describe("cuda" if has_gpu() else "cpu"), indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

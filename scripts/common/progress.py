@@ -1,0 +1,63 @@
+"""Progress of long work: a bar with the time left on a terminal, one plain line per step in a log.
+
+    with Progress(len(models), "inference") as progress:
+        for model in models:
+            ...
+            progress.advance(f"{model}: 123 images/s")
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+try:  # the machine that only measures has torch and timm, but not always rich
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+except ImportError:
+    Bar = None
+
+
+def duration(seconds: float) -> str:
+    """`seconds` for people: 8 s, 3 min 05 s, 2 h 10 min."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+class Progress:
+    """Counts `total` steps of work called `label`; see the module. `done` steps were finished by an earlier run."""
+
+    def __init__(self, total: int, label: str, done: int = 0):
+        self.total, self.label, self.done, self.first = total, label, done, done
+        self.started = time.monotonic()
+        self.bar = None
+        if Bar and sys.stderr.isatty():
+            self.bar = Bar(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                           console=Console(stderr=True))
+            self.task = self.bar.add_task(label, total=total, completed=done)
+
+    def __enter__(self) -> "Progress":
+        if self.bar:
+            self.bar.start()
+        elif self.first:
+            print(f"{self.label}: going on after {self.first} of {self.total}", file=sys.stderr, flush=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def advance(self, text: str = "") -> None:
+        """One step is finished; `text` says what came out."""
+        self.done += 1
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, description=f"{self.label}: {text}"[:80])
+            return
+        spent = time.monotonic() - self.started
+        left = spent / max(1, self.done - self.first) * (self.total - self.done)
+        tail = f"; about {duration(left)} left" if self.done < self.total else f"; done in {duration(spent)}"
+        print(f"[{self.done}/{self.total}] {self.label}: {text}{tail}", file=sys.stderr, flush=True)

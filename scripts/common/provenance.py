@@ -1,0 +1,106 @@
+"""Where a result comes from: the sidecar beside each measured CSV. Captions and footers are written from it.
+
+`<name>.csv` has `<name>.json`: command, git commit, whether the tree was dirty, date, hardware as measured, versions, and what the
+script adds (dataset and its checksum, seed, settings).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from scripts.common import hardware
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT, atomic_write, relative
+
+SCHEMA = 1
+
+
+def sha256(path: Path | str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def now() -> str:
+    """The present in UTC, to the second: 2026-11-21T06:30:00Z."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def git_commit() -> tuple[str, bool]:
+    """(commit, dirty): the checkout's commit, '' outside one; dirty where tracked code differs (results under report/data and images apart)."""
+    def git(*arguments: str) -> str:
+        try:
+            return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            return ""
+    return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!report/data", ":!images"))
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of `packages`, those that are there, and Python's."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), **extra) -> dict:
+    """What is known about a result made now on `device`; `extra` adds the script's own facts (dataset, seed, settings)."""
+    commit, dirty = git_commit()
+    command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv
+    return {"schema": SCHEMA, "command": shlex.join(["python", *map(_public, command)]), "commit": commit, "dirty": dirty, "date": now(),
+            "hardware": hardware.describe(device), "versions": versions(*packages), **extra}
+
+
+def _public(argument: str) -> str:
+    """An argument without this machine's folders: inside the project relative to it, elsewhere the bare name."""
+    return relative(argument) if argument.startswith("/") else argument
+
+
+def sidecar_path(csv_path: Path | str) -> Path:
+    return Path(csv_path).with_suffix(".json")
+
+
+def write_sidecar(csv_path: Path | str, facts: dict) -> Path:
+    """Write `facts` beside `csv_path`, with the CSV's SHA-256 where it is there."""
+    csv_path = Path(csv_path)
+    facts = {**facts, **({"sha256": sha256(csv_path)} if csv_path.exists() else {})}
+    return atomic_write(sidecar_path(csv_path), json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_sidecar(csv_path: Path | str) -> dict:
+    """The sidecar of `csv_path`. Raises UserError where it is missing, damaged or from a newer version."""
+    path = sidecar_path(csv_path)
+    try:
+        facts = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path.name}: the sidecar of {Path(csv_path).name} is missing; run the command that makes the CSV again") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path.name}: not a readable sidecar ({error}); run the command that makes the CSV again") from None
+    if not isinstance(facts, dict) or not isinstance(facts.get("hardware"), dict):
+        raise UserError(f"{path.name}: no 'hardware' in it; run the command that makes the CSV again")
+    if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
+        raise UserError(f"{path.name}: schema {facts.get('schema')!r}, this version knows {SCHEMA}; update the project")
+    return facts
+
+
+def source_line(facts: dict) -> str:
+    """A chart's footer from a sidecar: hardware, versions, date."""
+    versions_ = facts.get("versions", {})
+    parts = [facts["hardware"].get("name", "unknown hardware"), f"torch {versions_['torch']}" if "torch" in versions_ else "",
+             str(facts.get("date", ""))[:10]]
+    return " · ".join(part for part in parts if part)

@@ -1,0 +1,133 @@
+"""`make setup`: everything the other targets need, on a machine that has only Python and make.
+
+    python3 scripts/setup/install.py           # all of it
+    python3 scripts/setup/install.py --light   # without torch: enough for `make figures` and `make site`
+
+Makes .venv, installs the locked packages (versions and hashes), finds or installs a Chrome that can draw the charts, finds or installs
+Quarto, and says what it found. What it found is written to .venv/found.json. Runs on the system's Python: standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOG = ROOT / "build" / "setup.log"
+OLDEST_PYTHON = (3, 10)
+QUARTO = "quarto-cli==1.10.19"  # carries no Quarto itself: it downloads one from GitHub while it installs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], epilog="example: make setup")
+    parser.add_argument("--light", action="store_true", help="without torch: enough for `make figures` and `make site`")
+    light = parser.parse_args().light
+    if sys.version_info < OLDEST_PYTHON:
+        return fail(f"Python {sys.version.split()[0]} is too old; install {'.'.join(map(str, OLDEST_PYTHON))} or newer and run "
+                    "`make setup PYTHON=python3.12`, or whatever yours is called")
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.write_text("")
+    if not make_venv():
+        return fail(f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv")
+    lock = "requirements-site.lock" if light else "requirements.lock"
+    say(f"installing the packages of {lock}" + ("" if light else " (torch is large: a few minutes)") + " …")
+    if not install(lock):
+        return fail(f"could not install {lock}; the reason is in {LOG.relative_to(ROOT)} (no network? a full disk?). Run `make setup` again")
+    browser, quarto = find_browser(), find_quarto()
+    (VENV / "found.json").write_text(json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n")
+    say(f"Python   {sys.version.split()[0]} in .venv, {lock}")
+    say(f"Chrome   {browser or 'none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH, then `make setup`'}")
+    say(f"Quarto   {quarto or 'none: the built-in renderer makes the site. To use Quarto, install it from quarto.org, then `make setup`'}")
+    return 0
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+def fail(text: str) -> int:
+    print(f"error: setup: {text}", file=sys.stderr)
+    return 2
+
+
+def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
+    """Run a command with its output in the log. True if it went well."""
+    with LOG.open("a") as log:
+        log.write(f"\n$ {' '.join(command)}\n")
+        log.flush()
+        try:
+            return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=timeout_s,
+                                  env={**os.environ, **environment}).returncode == 0
+        except (OSError, subprocess.SubprocessError) as error:
+            log.write(f"{error}\n")
+            return False
+
+
+def make_venv() -> bool:
+    """Make .venv, or keep the one that works (one that was moved or lost its Python is made anew)."""
+    if PYTHON.exists() and run(str(PYTHON), "-m", "pip", "--version"):
+        return True
+    try:
+        venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
+        return True
+    except (OSError, subprocess.SubprocessError) as error:
+        LOG.write_text(f"{error}\n")
+        return False
+
+
+def install(lock: str) -> bool:
+    """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip configuration)."""
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    if run(*pip, "-r", str(ROOT / "requirements-setup.lock")):
+        if run(str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(ROOT / lock)):
+            return True
+    return run(*pip, "-r", str(ROOT / lock))
+
+
+def find_browser() -> str | None:
+    """A Chrome that can draw the charts: BROWSER_PATH, PATH, the usual places, Debian's package, Plotly's own download."""
+    if found := look_for_browser():
+        return found
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("installing Chromium …")
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        run("apt-get", "update", timeout_s=300, **quiet)
+        run("apt-get", "install", "-y", "--no-install-recommends", "chromium", timeout_s=900, **quiet)
+        if found := look_for_browser():
+            return found
+    say("fetching Chrome …")
+    run(str(VENV / "bin" / "plotly_get_chrome"), "-y", timeout_s=600)
+    return look_for_browser()
+
+
+def look_for_browser() -> str | None:
+    """The browser that kaleido itself would take."""
+    if os.environ.get("BROWSER_PATH"):
+        return os.environ["BROWSER_PATH"]
+    code = "from choreographer.browsers.chromium import Chromium; print(Chromium.find_browser(skip_local=False) or '')"
+    asked = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True)
+    return asked.stdout.strip() or None
+
+
+def find_quarto() -> str | None:
+    """Quarto: on PATH, in .venv, or through its package; None where it cannot be had."""
+    for candidate in (shutil.which("quarto"), str(VENV / "bin" / "quarto")):
+        if candidate and Path(candidate).exists() and run(candidate, "--version", timeout_s=60):
+            return candidate
+    say("installing Quarto …")
+    if run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300):
+        if run(str(VENV / "bin" / "quarto"), "--version", timeout_s=60):
+            return str(VENV / "bin" / "quarto")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

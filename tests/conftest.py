@@ -1,0 +1,47 @@
+"""Shared by all tests: the real tables and photos where they are at hand, and a project folder of one's own to spoil."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.common import paths
+
+SHARED = paths.ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def timm_tables() -> Path:
+    """The folder of timm's real tables, two vintages; the test is skipped where they are not at hand."""
+    for candidate in (os.environ.get("TIMM_RESULTS", ""), SHARED / "timm-results", paths.CACHE / "timm-results"):
+        if candidate and (Path(candidate) / "2026-08-08").is_dir() and (Path(candidate) / "2022-04-01").is_dir():
+            return Path(candidate)
+    pytest.skip("timm's tables are not at hand; `make data` fetches them")
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of real cat and dog photos; the test is skipped where they are not at hand."""
+    if not (SHARED / "cats-and-dogs" / "training_set").is_dir():
+        pytest.skip("the cat and dog photos are not at hand")
+    return SHARED / "cats-and-dogs"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A full disk: a 64 kB tmpfs with 4 kB left. Needs root on Linux; skipped elsewhere."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount")):
+        pytest.skip("a small tmpfs needs root")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        (folder / "filler").write_bytes(b"x" * 60 * 1024)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

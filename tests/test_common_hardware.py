@@ -1,0 +1,55 @@
+import re
+
+import pytest
+
+from scripts.common import hardware
+from scripts.common.errors import UserError
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv", ("infer", "amp", "nhwc", "1.11", "cu113", "rtx3090", False)),
+    ("benchmark-infer-amp-nchw-pt291-cu128-4090-dynamo.csv", ("infer", "amp", "nchw", "2.9.1", "cu128", "rtx4090", True)),
+    ("benchmark-infer-amp_bf16-nchw-pt291-cu130-pro6000maxq-dynamo.csv", ("infer", "amp_bf16", "nchw", "2.9.1", "cu130", "pro6000maxq", True)),
+    ("benchmark-train-fp32-nchw-pt2150-cpu-amd_epyc_2c.csv", ("train", "fp32", "nchw", "2.15.0", "cpu", "amd_epyc_2c", False)),
+])
+def test_file_names_are_read(name, expected):
+    assert tuple(hardware.parse_benchmark_name(name).values()) == expected
+
+
+def test_a_written_name_reads_back():
+    name = hardware.benchmark_name("infer", "bf16", "nhwc", "2.15.0+cu130", "cu130", "h200", True)
+    assert hardware.parse_benchmark_name(name) == {"part": "infer", "precision": "bf16", "layout": "nhwc", "torch": "2.15.0", "cuda": "cu130",
+                                                   "hardware": "h200", "compiled": True}
+
+
+@pytest.mark.parametrize("name", ["results-imagenet.csv", "benchmark-infer.csv", "benchmark-infer-amp-nhwc-ptx-cu1-a.csv",
+                                  "benchmark-infer-amp-nhwc-pt291-cu130-<script>.csv"])
+def test_other_names_are_refused(name):
+    with pytest.raises(UserError, match="not a benchmark file's name"):
+        hardware.parse_benchmark_name(name)
+
+
+@pytest.mark.parametrize("reported, slug", [
+    ("NVIDIA GeForce RTX 3090", "rtx3090"), ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "pro6000maxq"),
+    ("NVIDIA H200", "h200"), ("12th Gen Intel(R) Core(TM) i7-12700H", "i7_12700h"),
+])
+def test_known_hardware_is_named(reported, slug):
+    assert hardware.lookup(reported).slug == slug
+
+
+@pytest.mark.parametrize("reported", ["NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 3090 Ti", "NVIDIA GeForce RTX 5090 D",
+                                      "NVIDIA H200 NVL", "NVIDIA L40", "Core i7-12700HX", "AMD EPYC", ""])
+def test_its_neighbours_are_not_guessed(reported):
+    assert hardware.lookup(reported) is None
+
+
+def test_an_unknown_machine_gets_an_honest_slug(monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_model", lambda: "Kraken <9000>/../x")
+    found = hardware.describe("cpu")
+    assert re.fullmatch(r"kraken_9000_x_\d+c", found["slug"]) and found["year"] == 0
+
+
+def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(hardware, "_output", lambda *command: "")
+    with pytest.raises(UserError, match="cuda:7: no such GPU"):
+        hardware.describe("cuda:7")

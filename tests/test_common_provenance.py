@@ -1,0 +1,31 @@
+import json
+
+import pytest
+
+from scripts.common import provenance
+from scripts.common.errors import UserError
+
+
+def test_a_sidecar_reads_back_and_names_what_made_it(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("a\n1\n")
+    provenance.write_sidecar(table, provenance.sidecar(seed=3))
+    facts = provenance.read_sidecar(table)
+    assert facts["seed"] == 3 and facts["sha256"] == provenance.sha256(table)
+    assert facts["hardware"]["name"] and facts["date"].endswith("Z") and facts["versions"]["python"]
+    assert facts["hardware"]["name"] in provenance.source_line(facts)
+
+
+@pytest.mark.parametrize("content, message", [
+    (None, "is missing"), ("{", "not a readable sidecar"), ("[]", "no 'hardware'"), ("{}", "no 'hardware'"),
+    (json.dumps({"hardware": {}, "schema": 99}), "update the project"),
+])
+def test_a_bad_sidecar_is_one_line(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "table.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        provenance.read_sidecar(tmp_path / "table.csv")
+
+
+def test_the_command_shows_no_folder_of_this_machine(tmp_path):
+    assert provenance._public(str(tmp_path / "photos")) == "photos"

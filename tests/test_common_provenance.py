@@ -29,3 +29,13 @@ def test_a_bad_sidecar_is_one_line(tmp_path, content, message):
 
 def test_the_command_shows_no_folder_of_this_machine(tmp_path):
     assert provenance._public(str(tmp_path / "photos")) == "photos"
+
+
+def test_a_derived_table_keeps_its_date_until_it_changes(tmp_path):
+    import pandas as pd
+    path, facts = tmp_path / "derived.csv", provenance.sidecar()
+    assert provenance.write_derived(pd.DataFrame({"a": [1]}), path, {**facts, "date": "then"})
+    assert not provenance.write_derived(pd.DataFrame({"a": [1]}), path, {**facts, "date": "now"})
+    assert provenance.read_sidecar(path)["date"] == "then"
+    assert provenance.write_derived(pd.DataFrame({"a": [2]}), path, {**facts, "date": "now"})
+    assert provenance.read_sidecar(path)["date"] == "now"

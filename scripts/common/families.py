@@ -56,7 +56,8 @@ class Row(NamedTuple):
 
 _TABLE = """
 # special cases first
-test            transformer  test_vit\\d?
+test            transformer  test_vit(\\d|_relpos)?
+test            hybrid       test_(coatnet|maxvit)
 test            convnet      test_(byobnet|convnext\\d?|efficientnet(_evos|_gn|_ln)?|mambaout|nfnet|resnet)
 vit             hybrid       vit_(tiny|small|base|large)_(r\\d*|resnet\\d+d?|mci)_.*
 mobilenetv4     hybrid       mobilenetv4_hybrid_.*
@@ -81,6 +82,7 @@ convmixer       convnet      convmixer_.*
 convformer      convnet      convformer_.*
 cspnet          convnet      cs3(se|edge|dark|sedark|se_edge)net_.*
 cspnet          convnet      csp(dark|res)ne[tx]t?\\d.*
+cspnext         convnet      cspnext_.*
 cspnet          convnet      (se)?darknet(aa)?\\d+
 densenet        convnet      (tv_)?densenet(blur)?\\d.*
 dla             convnet      dla\\d.*
@@ -96,7 +98,7 @@ hrnet           convnet      hrnet_.*
 inception       convnet      (adv_|gluon_|tf_)?inception_v\\d
 inception       convnet      (ens_adv_)?inception_resnet_v2
 inception_next  convnet      inception_next_.*
-lcnet           convnet      lcnet_.*
+lcnet           convnet      lcnet(v2)?_.*
 mambaout        convnet      mambaout_.*
 mixnet          convnet      (tf_)?mixnet_.*
 mnasnet         convnet      (se|sp)?(mnasnet|nasnet)_.*
@@ -133,14 +135,17 @@ cait            transformer  cait_.*
 convit          transformer  convit_.*
 crossvit        transformer  crossvit_.*
 davit           transformer  davit_.*
+deepseek_vit    transformer  deepseek_vit_.*
 deit            transformer  deit3?_.*
 flexivit        transformer  flexivit_.*
+gemma4_vit      transformer  gemma4_vit_.*
 hiera           transformer  (sam2_)?hiera(det)?_.*
 mvitv2          transformer  mvitv2_.*
 naflexvit       transformer  naflexvit_.*
 nest            transformer  (jx_)?nest_.*
 pit             transformer  pit_.*
 pvt             transformer  pvt_v2_.*
+qwen3_vit       transformer  qwen3_vit_.*
 samvit          transformer  samvit_.*
 swin            transformer  swin(v2)?_.*
 tnt             transformer  tnt_.*
@@ -153,16 +158,20 @@ botnet          hybrid       (eca_|se)?botne[tx]t?\\d.*
 caformer        hybrid       caformer_.*
 coat            hybrid       coat_.*
 coatnet         hybrid       coatne[tx]t?_.*
+cpubone         hybrid       cpubone_.*
 csatv2          hybrid       csatv2(_.*)?
 edgenext        hybrid       edgenext_.*
 efficientformer hybrid       efficientformer(v2)?_.*
+efficientvim    hybrid       efficientvim_.*
 efficientvit    hybrid       efficientvit_.*
 fastvit         hybrid       fastvit_.*
 gcvit           hybrid       gcvit_.*
 halonet         hybrid       (eca_|se)?halone[tx]t?(\\d.*|_.*)
 halonet         hybrid       (halo2botnet|lamhalobotnet)\\d.*
 halonet         hybrid       haloregnetz_.*
+iformer         hybrid       iformer_.*
 lambda          hybrid       lambda_resnet\\d.*
+lowformer       hybrid       lowformer_.*
 maxvit          hybrid       max(x)?vit(v2)?_.*
 mobilenetv5     hybrid       mobilenetv5_.*
 mobilevit       hybrid       (se)?mobilevit(v2)?_.*

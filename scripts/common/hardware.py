@@ -49,7 +49,7 @@ KNOWN: list[tuple[str, Hardware]] = [
 
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
-    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$")
+    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$")
 
 
 def lookup(text: str) -> Hardware | None:

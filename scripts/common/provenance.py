@@ -1,7 +1,7 @@
 """Where a result comes from: the sidecar beside each measured CSV. Captions and footers are written from it.
 
-`<name>.csv` has `<name>.json`: command, git commit, whether the tree was dirty, date, hardware as measured, versions, and what the
-script adds (dataset and its checksum, seed, settings).
+`<name>.csv` has `<name>.json`: command, git commit, whether the tree was dirty, date, hardware as measured, versions, fingerprints of the
+scripts that ran, and what the script adds (dataset and its checksum, seed, settings).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.common import hardware
+from scripts.common import code, hardware
 from scripts.common.errors import UserError
-from scripts.common.paths import ROOT, atomic_write, relative
+from scripts.common.paths import ROOT, atomic_csv, atomic_write, relative
 
 SCHEMA = 1
 
@@ -63,7 +63,7 @@ def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), 
     commit, dirty = git_commit()
     command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv
     return {"schema": SCHEMA, "command": shlex.join(["python", *map(_public, command)]), "commit": commit, "dirty": dirty, "date": now(),
-            "hardware": hardware.describe(device), "versions": versions(*packages), **extra}
+            "hardware": hardware.describe(device), "versions": versions(*packages), "code": code.running(), **extra}
 
 
 def _public(argument: str) -> str:
@@ -80,6 +80,18 @@ def write_sidecar(csv_path: Path | str, facts: dict) -> Path:
     csv_path = Path(csv_path)
     facts = {**facts, **({"sha256": sha256(csv_path)} if csv_path.exists() else {})}
     return atomic_write(sidecar_path(csv_path), json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_derived(frame, csv_path: Path | str, facts: dict) -> bool:
+    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then still true.
+
+    Returns whether it was written.
+    """
+    csv_path = Path(csv_path)
+    if csv_path.exists() and sidecar_path(csv_path).exists() and csv_path.read_text() == frame.to_csv(index=False, lineterminator="\n"):
+        return False
+    write_sidecar(atomic_csv(frame, csv_path), facts)
+    return True
 
 
 def read_sidecar(csv_path: Path | str) -> dict:

@@ -1,0 +1,118 @@
+"""What the pages say, computed: sentences, tables and figures that would otherwise be typed.
+
+    from scripts.site import content
+    n = content.numbers()                # figures for inline code: n["gpu.best.top1"]
+    content.answer()                     # prints Markdown, in a cell with `#| output: asis`
+
+Everything comes from the CSVs in report/data, so that pages render where timm's tables cannot be had.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pandas as pd
+
+from scripts.common import families, hardware
+from scripts.common.paths import DATA
+from scripts.common.provenance import read_sidecar
+from scripts.common.tables import read_table
+from scripts.data import measured, summary
+from scripts.site import page
+
+VALIDATION_IMAGES = 50_000  # ImageNet's validation set
+MACHINES = {"then": "{hardware}, 2022", "gpu": "{hardware}, today", "cpu": "{hardware}, today"}
+WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
+
+
+class Numbers(dict):
+    """The summary's figures by key. A key that is not there reads as NaN, so that a page says n/a instead of failing."""
+
+    def __missing__(self, key: str) -> float:
+        return float("nan")
+
+
+def numbers() -> Numbers:
+    return Numbers(summary.numbers())
+
+
+def top1_standard_error(top1: float) -> float:
+    """Binomial standard error in points of a top-1 accuracy (%) on ImageNet's validation set."""
+    share = top1 / 100
+    return 100 * math.sqrt(share * (1 - share) / VALIDATION_IMAGES)
+
+
+def pick_table() -> pd.DataFrame:
+    """report/data/picks.csv, numbers as numbers."""
+    return read_table(DATA / "picks.csv", required=["machine", "hardware", "need", "model", "family", "vintage"],
+                      numeric=["floor_samples_per_sec", "img_size", "top1", "samples_per_sec", "param_count"], key=["machine", "need"])
+
+
+def images_per_second(value: float) -> str:
+    """Three significant figures: 0.42, 22.7, 3,930, 14,000."""
+    digits = 3 - 1 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def answer() -> None:
+    """The answer in a few sentences: today's picks on the graphics card, and the families that 2022 named."""
+    table = pick_table().set_index(["machine", "need"])
+    now, then = table.loc["gpu"], table.loc["then"]
+    named = {need: f"**{page.text(now.model[need])._repr_markdown_()}** ({now.top1[need]:.1f}%, {images_per_second(now.samples_per_sec[need])} images/s)" for need in WORDS}
+    old = [families.label(then.family[need]) for need in WORDS]
+    print(f"On an {hardware.named(now.hardware['fast']).name} today: {named['fast']} when speed matters, {named['balanced']} in the middle, and "
+          f"{named['accurate']} when accuracy is all. By the same rule the tables of {then.vintage['fast'][:4]} gave {old[0]}, {old[1]} and {old[2]}. "
+          "Which one is yours depends on your machine, so every figure here says where and when it was measured.\n")
+
+
+def picks() -> None:
+    """The table of picks: needs down, machines across."""
+    table = pick_table()
+    table["cell"] = [f"{row.model} ({row.img_size:.0f} px): {row.top1:.1f}%, {images_per_second(row.samples_per_sec)}/s" for row in table.itertuples()]
+    wide = table.pivot(index="need", columns="machine", values="cell").reindex(index=list(WORDS), columns=list(MACHINES))
+    slugs = table.groupby("machine").hardware.first()
+    wide.columns = [MACHINES[machine].format(hardware=hardware.named(slugs[machine]).name) for machine in MACHINES]
+    wide.insert(0, "You need it", [WORDS[need] for need in wide.index])
+    page.table(wide, "The most accurate model that is fast enough, by need and machine: top-1 accuracy and images per second.", label="tbl-picks",
+               link="report/data/picks.csv")
+
+
+def here(part: str | None = None) -> pd.DataFrame:
+    """This machine's measured rows (of one part), fastest first; empty where nothing was measured."""
+    frame = measured.load(part)
+    return frame[frame.hardware == measured.machine()].sort_values("samples_per_sec", ascending=False) if len(frame) else frame
+
+
+def machine() -> SimpleNamespace:
+    """The machine that the page is about: name, detail (memory, versions), date; says so where nothing was measured."""
+    frame = here()
+    if frame.empty:
+        return SimpleNamespace(name="no machine yet", detail="run `make bench`", date="no day yet")
+    newest = frame.sort_values("date").iloc[-1]
+    facts = read_sidecar(DATA / newest.file)
+    detail = [f"{facts['hardware'].get('memory_gb', 0):.0f} GB of memory", f"PyTorch {newest.torch}", f"timm {facts['versions'].get('timm', '?')}"]
+    return SimpleNamespace(name=newest.hardware_name, detail=", ".join(detail), date=newest.date)
+
+
+def machine_table(part: str) -> None:
+    """This machine's measurements of `part` as a table, fastest first."""
+    frame = here(part)
+    if frame.empty:
+        print("\n::: {.callout-note}\n## Nothing measured yet\n`make bench` measures this machine.\n:::\n")
+        return
+    shown = pd.DataFrame({"Model": frame.model, "Pixels": frame.img_size.astype(int), "Parameters (M)": frame.param_count, "Images/s": frame.samples_per_sec,
+                          "Batch": frame.batch_size.astype(int), "Top-1 (%)": frame.top1.astype(float)})
+    what = "inference" if part == "infer" else "a training step"
+    page.table(shown, f"Measured here: {what}. Top-1 is the published accuracy on ImageNet of weights for that architecture.", label=f"tbl-machine-{part}",
+               link=f"report/data/{frame.file.iloc[0]}", formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "Top-1 (%)": "{:.1f}"})
+
+
+def join_audit() -> None:
+    """What the join of speeds with accuracies did to each of timm's tables."""
+    counts = ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
+    table = read_table(DATA / "joins.csv", required=["vintage", "file"], numeric=counts, key=["vintage", "file"])
+    table[counts] = table[counts].astype(int)
+    table["file"] = table["file"].str.removeprefix("benchmark-").str.removesuffix(".csv")
+    table.columns = ["Vintage", "Table", "Accuracies", "Matched", "of these renamed", "Other size only", "Not timed", "Timed, no accuracy"]
+    page.table(table, "The join, table by table: how many published accuracies found their speed.", label="tbl-joins", link="report/data/joins.csv")

@@ -17,6 +17,8 @@ try:  # the machine that only measures has torch and timm, but not always rich
 except ImportError:
     Bar = None
 
+QUIET_S = 2  # seconds between two lines in a log, so that quick steps do not fill it
+
 
 def duration(seconds: float) -> str:
     """`seconds` for people: 8 s, 3 min 05 s, 2 h 10 min."""
@@ -33,7 +35,7 @@ class Progress:
 
     def __init__(self, total: int, label: str, done: int = 0):
         self.total, self.label, self.done, self.first = total, label, done, done
-        self.started = time.monotonic()
+        self.started, self.spoken = time.monotonic(), -QUIET_S
         self.bar = None
         if Bar and sys.stderr.isatty():
             self.bar = Bar(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -58,6 +60,9 @@ class Progress:
             self.bar.update(self.task, completed=self.done, description=f"{self.label}: {text}"[:80])
             return
         spent = time.monotonic() - self.started
+        if self.done < self.total and spent - self.spoken < QUIET_S:
+            return
+        self.spoken = spent
         left = spent / max(1, self.done - self.first) * (self.total - self.done)
         tail = f"; about {duration(left)} left" if self.done < self.total else f"; done in {duration(spent)}"
         print(f"[{self.done}/{self.total}] {self.label}: {text}{tail}", file=sys.stderr, flush=True)

@@ -1,0 +1,111 @@
+// Puts the interactive chart in the place of its picture: <div class="chart" data-figure="NAME" data-src="charts/NAME.json"><picture>…
+// A chart is fetched when it comes near the screen, plotly.js once, with the first. Whatever fails, the picture stays.
+(() => {
+  const ROOT = new URL("..", document.currentScript.src); // this script lies in assets/ of the site
+  const PHONE = 600;
+  const charts = [...document.querySelectorAll(".chart[data-src]")];
+  if (!charts.length || !("IntersectionObserver" in window)) return;
+
+  let library;
+  const plotly = () => (library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("assets/plotly.min.js", ROOT);
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : reject(new Error("plotly.js did not load")));
+    script.onerror = () => reject(new Error("plotly.js cannot be fetched"));
+    document.head.append(script);
+  }));
+
+  const kept = new Map();
+  const figureOf = (path) => {
+    if (!kept.has(path)) kept.set(path, fetch(new URL(path, ROOT)).then((answer) => {
+      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+      return answer.json();
+    }));
+    return kept.get(path);
+  };
+
+  const isDark = () => {
+    for (const element of [document.body, document.documentElement]) {
+      if (element.classList.contains("quarto-dark")) return true;
+      if (element.classList.contains("quarto-light")) return false;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+
+  // Every colour of the figure that layout.meta.dark names is exchanged; a figure without it (the replicas) keeps its own paper.
+  const recoloured = (value, map) => {
+    if (typeof value === "string") return map[value.toLowerCase()] ?? value;
+    if (Array.isArray(value)) return value.map((item) => recoloured(item, map));
+    if (value && typeof value === "object") {
+      if ("bdata" in value) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, key === "meta" || key === "customdata" || key === "text" ? item : recoloured(item, map)]));
+    }
+    return value;
+  };
+
+  // A figure without a phone version of its own is laid out anew on a narrow screen: small margins, legend below, title in lines.
+  const narrowed = (layout, width) => {
+    const title = layout.title?.text ?? "";
+    const per = Math.floor((width - 24) / 8.2);
+    const lines = title.split(/<br>|\n/).flatMap((line) => line.split(" ").reduce((all, word) => {
+      const last = all[all.length - 1];
+      if (last !== undefined && (last + " " + word).length <= per) all[all.length - 1] = last + " " + word; else all.push(word);
+      return all;
+    }, []));
+    return { ...layout, width, height: Math.round(width * 1.45), margin: { l: 48, r: 10, t: 30 + 20 * lines.length, b: 44, autoexpand: true },
+      font: { ...layout.font, size: 12 }, title: title ? { ...layout.title, text: lines.join("<br>"), font: { ...layout.title?.font, size: 15 }, x: 0.02, xanchor: "left" } : undefined,
+      legend: { ...layout.legend, orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 11 } } };
+  };
+
+  async function draw(chart) {
+    const width = Math.floor(chart.clientWidth);
+    const narrow = width < PHONE;
+    const own = narrow && chart.dataset.phone;
+    const [Plotly, figure] = await Promise.all([plotly(), figureOf(own || chart.dataset.src)]);
+    const dark = isDark() ? figure.layout.meta?.dark : undefined;
+    const state = [width, own, Boolean(dark), isDark()].join();
+    if (chart.dataset.state === state) return;
+    let { data, layout } = structuredClone(figure);
+    if (dark) { const map = Object.fromEntries(Object.entries(dark).map(([a, b]) => [a.toLowerCase(), b])); data = recoloured(data, map); layout = recoloured(layout, map); }
+    if (narrow && !own) layout = narrowed(layout, width);
+    const natural = layout.width ?? width, height = layout.height ?? Math.round(width * 0.7);
+    const scale = Math.min(1, width / natural);
+    const stage = document.createElement("div");
+    stage.className = "drawing";
+    stage.style.height = `${Math.ceil(height * scale)}px`;
+    const plot = document.createElement("div");
+    plot.style.cssText = `width:${natural}px;height:${height}px;transform-origin:0 0;transform:scale(${scale})`;
+    stage.append(plot);
+    stage.setAttribute("aria-hidden", "true"); // the picture's text alternative stays for those who listen
+    stage.style.position = "absolute";
+    stage.style.visibility = "hidden";
+    chart.append(stage);
+    try {
+      await Plotly.newPlot(plot, data, { ...layout, width: natural, height }, { displayModeBar: false, displaylogo: false, responsive: false, scrollZoom: false });
+    } catch (error) {
+      stage.remove();
+      throw error;
+    }
+    for (const old of chart.querySelectorAll(".drawing")) if (old !== stage) { Plotly.purge(old.firstChild); old.remove(); }
+    stage.style.position = stage.style.visibility = "";
+    chart.dataset.state = state;
+    chart.dataset.drawn = "true";
+  }
+
+  const again = new Map();
+  const attempt = (chart) => { // one drawing at a time for each chart
+    const next = (again.get(chart) ?? Promise.resolve()).then(() => draw(chart)).catch((error) => console.warn(`chart ${chart.dataset.figure}: ${error.message}; the picture stays`));
+    again.set(chart, next);
+  };
+  const watch = new IntersectionObserver((seen) => {
+    for (const one of seen) if (one.isIntersecting) { watch.unobserve(one.target); attempt(one.target); }
+  }, { rootMargin: "300px" });
+  for (const chart of charts) watch.observe(chart);
+
+  const redraw = () => { for (const chart of charts) if (again.has(chart)) attempt(chart); };
+  let timer;
+  addEventListener("resize", () => { clearTimeout(timer); timer = setTimeout(redraw, 150); });
+  const theme = new MutationObserver(redraw);
+  for (const element of [document.body, document.documentElement]) theme.observe(element, { attributes: true, attributeFilter: ["class"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+})();

@@ -1,0 +1,75 @@
+// The built-in renderer's own manners: dark and light, the menu on a phone, tabs, copying code, where one is in the contents.
+(() => {
+  const root = document.documentElement;
+  const show = (dark) => { root.classList.toggle("quarto-dark", dark); root.classList.toggle("quarto-light", !dark); };
+  document.querySelector(".quarto-color-scheme-toggle")?.addEventListener("click", () => {
+    const dark = !root.classList.contains("quarto-dark");
+    show(dark);
+    try { localStorage.setItem("colour-scheme", dark ? "dark" : "light"); } catch { /* private window: this page only */ }
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
+    try { if (!localStorage.getItem("colour-scheme")) show(event.matches); } catch { show(event.matches); }
+  });
+
+  const menu = document.querySelector(".navbar-toggler");
+  menu?.addEventListener("click", () => {
+    const open = document.getElementById("navbar-links").classList.toggle("open");
+    menu.setAttribute("aria-expanded", String(open));
+  });
+
+  const choose = (tab, focus) => {
+    const list = tab.parentElement;
+    for (const other of list.children) {
+      const active = other === tab;
+      other.classList.toggle("active", active);
+      other.setAttribute("aria-selected", String(active));
+      other.tabIndex = active ? 0 : -1;
+      document.getElementById(other.getAttribute("aria-controls")).classList.toggle("active", active);
+    }
+    if (focus) tab.focus();
+  };
+  const chosen = (tab) => { // tabsets of one group change together
+    const group = tab.closest(".panel-tabset").dataset.group;
+    if (!group) return;
+    for (const set of document.querySelectorAll(`.panel-tabset[data-group="${CSS.escape(group)}"]`)) {
+      const twin = [...set.querySelector('[role="tablist"]').children].find((other) => other.textContent === tab.textContent);
+      if (twin && twin !== tab) choose(twin, false);
+    }
+  };
+  for (const list of document.querySelectorAll('.panel-tabset [role="tablist"]')) {
+    list.addEventListener("click", (event) => {
+      const tab = event.target.closest('[role="tab"]');
+      if (tab) { choose(tab, true); chosen(tab); }
+    });
+    list.addEventListener("keydown", (event) => {
+      const tabs = [...list.children], at = tabs.indexOf(document.activeElement);
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (to === undefined || at < 0) return;
+      event.preventDefault();
+      const tab = tabs[(to + tabs.length) % tabs.length];
+      choose(tab, true); chosen(tab);
+    });
+  }
+
+  if (navigator.clipboard) for (const block of document.querySelectorAll("main div.sourceCode")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "code-copy-button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(block.querySelector("code").textContent);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+    block.append(button);
+  }
+
+  const entries = new Map([...document.querySelectorAll("#TOC a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
+  const watch = new IntersectionObserver((seen) => {
+    for (const one of seen) if (one.isIntersecting) {
+      for (const link of entries.values()) link.classList.remove("active");
+      entries.get(one.target.id)?.classList.add("active");
+    }
+  }, { rootMargin: "-10% 0px -80% 0px" });
+  for (const id of entries.keys()) { const target = document.getElementById(id); if (target) watch.observe(target); }
+})();

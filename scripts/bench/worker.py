@@ -1,0 +1,69 @@
+"""The process that measures. It imports torch and timm once, then answers requests until its pipe closes.
+
+A model may take the process down (a crash, the kernel's out-of-memory killer, a CUDA fault); `sweep` then starts another.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+
+
+def serve(pipe) -> None:
+    """Answer (verb, arguments) from `pipe` with ("ok", answer) or ("error", message). Ends with the process that started it."""
+    import multiprocessing
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    warnings.filterwarnings("ignore")
+    from scripts.common.errors import UserError
+
+    while True:
+        try:
+            verb, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = ("ok", VERBS[verb](*arguments))
+        except UserError as error:
+            answer = ("error", str(error))
+        pipe.send(answer)
+
+
+def _end_with(parent) -> None:
+    """kill -9 of the sweep must not leave a model running: it would disturb the next measurement."""
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def describe(device: str) -> dict:
+    """The checked device, and the versions that make a file's name."""
+    import timm
+    import torch
+
+    from scripts.bench.measure import check_device
+
+    device = check_device(device)
+    platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
+    return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__}
+
+
+def choose(words: list[str]) -> list[str]:
+    from scripts.bench import models
+    return models.choose(words)
+
+
+def ceilings(device: str, precision: str, threads: int) -> dict:
+    from scripts.bench import roofline
+    return roofline.ceilings(device, precision, threads)
+
+
+def measure(name: str, settings, ceilings_: dict) -> dict:
+    from scripts.bench import measure as module
+    return module.measure(name, settings, ceilings_)
+
+
+VERBS = {"describe": describe, "choose": choose, "ceilings": ceilings, "measure": measure}

@@ -1,0 +1,291 @@
+"""The comparison for people and machines: one self-contained HTML file, a Markdown summary for a pull request, JSON.
+
+Whatever comes from a file is text here: escaped in the HTML, which also forbids itself every script but its own, and without links,
+mentions or markup in the Markdown.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+
+from scripts.common.errors import UserError
+from scripts.common.paths import atomic_write
+from scripts.common.provenance import now
+from scripts.diff.causes import CAUSES, QUIET, UNREADABLE, Change, percent, summary
+from scripts.diff.pixels import TOLERANCE, Pixels
+from scripts.figures.drawing import counted, listing
+
+SCHEMA = 1
+MARKER = "<!-- figure-diff -->"  # a workflow finds its own comment by it
+COMMENT = 60_000                 # GitHub takes comments of 65,536 characters
+ROWS, COMMENT_ROWS = 100, 8      # values of one table in the HTML and in the Markdown; the JSON has them all
+VALUE = 160                      # characters of a cell or a field that are shown
+
+
+@dataclass
+class Report:
+    """A comparison. code: scripts that draw or compute and that differ; notes: what else a reader should know."""
+
+    base: str
+    head: str
+    changes: list[Change]
+    identical: int
+    code: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def loud(self) -> list[Change]:
+        """What counts as a change."""
+        return [change for change in self.changes if change.cause not in QUIET]
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing changed, 1 changed, 2 something could not be compared."""
+        return 2 if any(change.cause == UNREADABLE for change in self.changes) else int(bool(self.loud))
+
+    @property
+    def headline(self) -> str:
+        """What changed, in a line: 2 figures and 1 table changed; 38 files identical."""
+        kinds = Counter(change.kind for change in self.loud)
+        parts = [counted(kinds[kind], kind) for kind in ("figure", "table", "file") if kinds[kind]]
+        return f"{f'{listing(parts)} changed' if parts else 'Nothing changed'}; {counted(self.identical, 'file')} identical"
+
+
+def write(report: Report, out: Path) -> None:
+    """Write index.html, summary.md and diff.json into the folder `out`. Raises UserError where that cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be made ({error.strerror}); choose another folder with --out") from None
+    atomic_write(out / "index.html", html(report))
+    atomic_write(out / "summary.md", markdown(report))
+    atomic_write(out / "diff.json", json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n")
+
+
+def as_json(report: Report) -> dict:
+    """The comparison as plain data."""
+    def one(change: Change) -> dict:
+        plain = {"kind": change.kind, "path": change.path, "cause": change.cause, "why": change.why}
+        plain.update({key: value for key in ("before", "machine", "fields", "sources") if (value := getattr(change, key))})
+        if change.pixels:
+            plain["pixels"] = {**{key: value for key, value in vars(change.pixels).items() if key != "overlay"}, "level": change.pixels.level}
+        if change.table:
+            plain["table"] = asdict(change.table)
+        return plain
+
+    return {"schema": SCHEMA, "date": now(), "base": report.base, "head": report.head, "exit_code": report.exit_code,
+            "identical": report.identical, "causes": dict(Counter(change.cause for change in report.changes)), "code": report.code,
+            "notes": report.notes, "changes": [one(change) for change in report.changes]}
+
+
+# --- words ---------------------------------------------------------------------------------------------------------------------------
+def share(value: float) -> str:
+    """A share of pixels: 0, 0.004%, 12%; never 0% for something."""
+    return "0" if not value else f"{value:.2g}" if value < 1e-7 else f"{value * 100:.2g}%"
+
+
+def similarity(value: float) -> str:
+    """Structural similarity, with as many nines as it takes to tell it from 1."""
+    return "1" if value == 1 else next((f"{value:.{digits}f}" for digits in range(3, 9) if round(value, digits) < 1), f"{value:.8f}")
+
+
+def signed(change: float | None) -> str:
+    return "" if change is None else ("+" if change > 0 else "−") + percent(abs(change))
+
+
+def cut(text, limit: int = VALUE) -> str:
+    """Text on one line, shortened in the middle."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= limit else f"{text[:limit * 2 // 3]} … {text[-limit // 4:]}"
+
+
+def size(pixels: Pixels) -> str:
+    old, new = (f"{wide:,} × {high:,}" for wide, high in (pixels.base_size, pixels.head_size))
+    return f"{old} → {new}" if pixels.resized else new
+
+
+# --- Markdown ------------------------------------------------------------------------------------------------------------------------
+def md(text, limit: int = VALUE) -> str:
+    """Any text as plain Markdown: no markup, HTML, links, mentions or references."""
+    plain = escape(cut(text, limit), quote=False)
+    for character in "\\`*_{}[]()#+!|~$":
+        plain = plain.replace(character, f"\\{character}")
+    for start in ("@", "://", "www.", "GH-"):
+        plain = plain.replace(start, f"{start[0]}\u200b{start[1:]}")
+    return plain.replace("\\#", "\\#\u200b")
+
+
+def markdown(report: Report) -> str:
+    """The summary for a pull request's comment, at most COMMENT characters."""
+    lines = [MARKER, f"### {md(report.headline)}", "", f"{md(report.base)} → {md(report.head)}", ""]
+    if report.code:
+        lines += [f"Scripts that differ: {', '.join(md(path) for path in report.code)}", ""]
+    lines += [f"- {md(note)}" for note in report.notes] + [""] * bool(report.notes)
+    figures = [change for change in report.changes if change.kind == "figure"]
+    others = [change for change in report.changes if change.kind != "figure"]
+    if figures:
+        lines += ["| figure | cause | pixels changed | similarity | why |", "|---|---|---|---|---|"]
+        for change in figures:
+            seen = change.pixels
+            lines.append(f"| {md(change.name)} | **{change.cause}** | {md(size(seen)) if seen and seen.resized else share(seen.changed) if seen else ''} | "
+                         f"{similarity(seen.ssim) if seen and not seen.resized else ''} | {md('; '.join(change.why), 300)} |")
+        lines.append("")
+    if others:
+        lines += ["| table | machine | cause | what |", "|---|---|---|---|"]
+        lines += [f"| {md(change.name)} | {md(change.machine)} | **{change.cause}** | {md('; '.join([summary(change), *change.why]), 300)} |" for change in others]
+        lines.append("")
+    for change in others:
+        if change.table and change.table.moved:
+            lines += [f"<details><summary>{md(change.name)}: the largest changes</summary>", "", "| row | column | was | is | change |", "|---|---|---|---|---|"]
+            lines += [f"| {md(cell.key, 80)} | {md(cell.column, 40)} | {md(cell.base, 40)} | {md(cell.head, 40)} | {signed(cell.change)} |"
+                      for cell in change.table.cells[:COMMENT_ROWS] if not cell.within]
+            lines += ["", "</details>", ""]
+    kept, length = [], 0
+    for line in lines:
+        length += len(line) + 1
+        if length > COMMENT:
+            kept += ["", "… and more: the report has all of it."]
+            break
+        kept.append(line)
+    return "\n".join(kept).rstrip() + "\n"
+
+
+# --- HTML ----------------------------------------------------------------------------------------------------------------------------
+def html(report: Report) -> str:
+    """The whole report as one page that loads nothing and runs no script but its own."""
+    here = Path(__file__).parent
+    style, script = (here / "report.css").read_text(), (here / "report.js").read_text()
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    counts = Counter(change.cause for change in report.changes)
+    filters = "".join(f'<button type="button" data-filter="{escape(cause)}" aria-pressed="false" title="{escape(CAUSES[cause])}">{escape(cause)} {counts[cause]}</button>'
+                      for cause in CAUSES if counts[cause])
+    numbered = list(enumerate(report.changes))
+    toc = "".join(f'<li data-cause="{escape(change.cause)}"><a href="#c{number}">{escape(cut(change.name, 70))}</a> {_badge(change)}</li>' for number, change in numbered)
+    sections = []
+    for heading, kinds in (("Figures", ("figure",)), ("Tables and other files", ("table", "file"))):
+        group = [(number, change) for number, change in numbered if change.kind in kinds]
+        for machine in sorted({change.machine for _, change in group}):
+            title = f"{heading} of {machine}" if machine else heading
+            cards = "".join(_card(number, change) for number, change in group if change.machine == machine)
+            sections.append(f"<section><h2>{escape(title)}</h2>{cards}</section>")
+    modes = "".join(f'<button type="button" data-set-mode="{mode}" aria-pressed="{str(mode == "side").lower()}">{name} <kbd>{key}</kbd></button>'
+                    for key, (mode, name) in enumerate((("side", "Side by side"), ("swipe", "Swipe"), ("onion", "Onion skin"), ("difference", "Difference")), 1))
+    notes = [*report.notes, *([f"Scripts that differ: {', '.join(report.code)}"] if report.code else [])]
+    bar = f"""<div class="bar">
+<div class="group" role="group" aria-label="View">{modes}</div>
+<div class="group" role="group" aria-label="Picture"><button type="button" data-toggle="full" aria-pressed="false">Full size <kbd>z</kbd></button>
+<button type="button" data-toggle="noboxes" aria-pressed="true">Boxes <kbd>b</kbd></button><button type="button" data-help>Keys <kbd>?</kbd></button></div>
+<div class="group" role="group" aria-label="Cause"><button type="button" data-filter="" aria-pressed="true">all {len(report.changes)}</button>{filters}</div>
+<span class="muted" id="status" role="status"></span></div>""" if report.changes else ""
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{escape(report.headline)}</title>
+<style>{style}</style></head>
+<body data-mode="side"><div class="page"><main>
+<h1>{escape(report.headline)}</h1>
+<p class="muted">{escape(report.base)} → {escape(report.head)}, {now()[:16].replace("T", " ")} UTC. A pixel counts as changed when a channel is off by more than {TOLERANCE} of 255
+and antialiasing does not explain it.</p>
+{"".join(f"<p>{escape(note)}</p>" for note in notes)}
+{bar}
+<ul class="toc">{toc}</ul>
+{"".join(sections)}
+</main></div>
+<dialog aria-label="Keys"><dl>
+<dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next, previous change</dd>
+<dt><kbd>1</kbd>–<kbd>4</kbd></dt><dd>side by side, swipe, onion skin, difference</dd>
+<dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>move the swipe or the onion skin of the current figure</dd>
+<dt><kbd>space</kbd></dt><dd>flip between old and new (in swipe and onion skin)</dd>
+<dt><kbd>z</kbd></dt><dd>full size</dd><dt><kbd>b</kbd></dt><dd>boxes around what changed</dd><dt><kbd>0</kbd></dt><dd>all causes</dd></dl>
+<form method="dialog"><button>Close</button></form></dialog>
+<script>{script}</script></body></html>
+"""
+
+
+def _badge(change: Change) -> str:
+    return f'<span class="cause {escape(change.cause.split()[0])}">{escape(change.cause)}</span>'
+
+
+def _card(number: int, change: Change) -> str:
+    """One change as an article."""
+    seen = change.pixels
+    state = " single" if not (change.base and change.head) else " resized" if seen and seen.resized else " pixels"
+    why = "".join(f"<li>{escape(cut(reason, 400))}</li>" for reason in change.why)
+    words = summary(change) if change.table else CAUSES[change.cause]
+    return f"""<article id="c{number}" class="{change.kind}{state}" data-cause="{escape(change.cause)}" tabindex="-1" aria-labelledby="h{number}">
+<header><h3 id="h{number}">{escape(cut(change.path))}</h3>{_badge(change)}<span class="muted">{escape(cut(words, 300))}</span></header>
+{f"<ul>{why}</ul>" if why else ""}{_measures(seen) if seen else ""}{_viewer(change) if change.kind == "figure" else ""}{_table(change)}{_fields(change)}
+</article>"""
+
+
+def _measures(seen: Pixels) -> str:
+    facts = [("size", size(seen))]
+    if not seen.resized:
+        facts += [("pixels changed", share(seen.changed)), ("by antialiasing", share(seen.antialiased)), ("touched at all", share(seen.touched)),
+                  ("mean", f"{seen.mean:.3g} of 255"), ("largest", f"{seen.maximum} of 255"),
+                  ("similarity (SSIM)", f"{similarity(seen.ssim)}, worst window {similarity(seen.ssim_worst)}"), ("difference", seen.level)]
+    return '<dl class="measures">' + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts) + "</dl>"
+
+
+def _viewer(change: Change) -> str:
+    """The pictures of a figure, each in a frame; the style sheet lays them beside or over each other."""
+    seen = change.pixels
+    widest = max((each[0] for each in (seen.base_size, seen.head_size)), default=1) if seen else 1
+    panes = []
+    for which, path in (("old", change.base), ("new", change.head)):
+        if not path or (picture := _data_url(path)) is None or (which == "old" and change.head and not seen):
+            continue
+        wide, high = (seen.base_size if which == "old" else seen.head_size) if seen else (0, 0)
+        scale = f' style="width:{100 * wide / widest:.3f}%"' if seen and seen.resized else ""
+        boxes = "".join(f'<span class="box" style="left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;width:{100 * (right - left) / wide:.3f}%;'
+                        f'height:{100 * (bottom - top) / high:.3f}%"></span>' for left, top, right, bottom in seen.boxes) if seen and not seen.resized else ""
+        over = f'<img class="over" alt="" src="data:image/png;base64,{base64.b64encode(seen.overlay).decode()}">' if seen and seen.overlay and which == "new" else ""
+        caption = "old and new, the same picture" if change.head and not seen and change.base else which
+        panes.append(f'<figure class="pane {which}"><div class="frame"{scale}><img alt="{escape(cut(change.name, 80))}, {which}" decoding="async" src="{picture}">'
+                     f"{over}{boxes}</div><figcaption>{caption}</figcaption></figure>")
+    both = len(panes) == 2
+    slide = f'<input class="slide" type="range" min="0" max="100" value="50" aria-label="from old to new: {escape(cut(change.name, 80))}">' if both else ""
+    return f'<div class="viewer"><div class="stage">{"".join(panes)}</div>{slide}</div>' if panes else ""
+
+
+def _data_url(path: Path) -> str | None:
+    """The picture as a data: URL; None for what is no picture, so that nothing else can slip into the page."""
+    content = path.read_bytes()
+    kinds = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF": "webp"}
+    kind = next((kind for start, kind in kinds.items() if content.startswith(start)), None)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind and len(content) < 20 * 2**20 else None
+
+
+def _table(change: Change) -> str:
+    """What moved in a table: values by size, rows that came and went."""
+    table = change.table
+    if not table:
+        return ""
+    parts = [f'<p class="muted">{table.rows[0]:,} → {table.rows[1]:,} rows, matched by {escape(" + ".join(table.key) or "the whole row")}</p>']
+    for names, word in ((table.added, "Added"), (table.gone, "Gone")):
+        if names:
+            listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS]) + (f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else "")
+            parts.append(f"<details{' open' * (len(names) <= 12)}><summary>{word}: {counted(len(names), 'row')}</summary><ul>{listed}</ul></details>")
+    if table.cells:
+        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td><td class="number"><del>{escape(cut(cell.base))}</del></td>'
+                       f'<td class="number"><ins>{escape(cut(cell.head))}</ins></td><td class="number">{signed(cell.change)}</td></tr>' for cell in table.cells[:ROWS])
+        left = table.moved + table.within - min(len(table.cells), ROWS)
+        parts.append(f'<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead><tbody>{rows}</tbody></table></div>'
+                     + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else ""))
+    return "".join(parts)
+
+
+def _fields(change: Change) -> str:
+    """What differs between the manifests' entries or the sidecars."""
+    if not change.fields:
+        return ""
+    rows = "".join(f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>" for what, old, new in change.fields)
+    return (f"<details><summary>{counted(len(change.fields), 'recorded fact')} changed</summary>"
+            f'<div class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table></div></details>')

@@ -1,0 +1,25 @@
+"""Every chart of the report by name. A new chart is a function that returns a Drawing and a line here."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scripts.figures import display_data, display_frontier, display_measured, display_sub_data
+from scripts.figures.drawing import Chart
+
+_ALL = [
+    Chart("inference_graph_1", partial(display_data.draw_all_families, "infer"), "timm"),
+    Chart("inference_graph_2", partial(display_sub_data.draw_key_families, "infer"), "timm"),
+    Chart("training_graph_1", partial(display_data.draw_all_families, "train"), "timm"),
+    Chart("training_graph", partial(display_sub_data.draw_key_families, "train"), "timm"),
+    Chart("speed_vs_parameters", display_data.draw_by_parameters, "timm"),
+    Chart("convnext", display_sub_data.draw_convnext, "timm"),
+    Chart("frontier_gpu", partial(display_frontier.draw_frontier, "gpu", "an RTX 5090"), "timm"),
+    Chart("frontier_cpu", partial(display_frontier.draw_frontier, "cpu", "a laptop’s i7-12700H"), "timm"),
+    Chart("frontier_2022_2026", display_frontier.draw_years, "timm"),
+    Chart("measured_inference", partial(display_measured.draw_measured, "infer"), "measured"),
+    Chart("measured_training", partial(display_measured.draw_measured, "train"), "measured"),
+    Chart("measured_latency", display_measured.draw_latency, "measured"),
+]
+
+CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}

@@ -1,0 +1,74 @@
+"""Replicas of the notebook's charts of all families: Plotly Express with its own look, from the 2022 tables.
+
+inference_graph_1, training_graph_1: seconds per image (log) against top-1, a bubble per model sized by its picture, a colour per family.
+speed_vs_parameters: parameters against seconds per image, both on log axes, coloured by picture size.
+
+    python -m scripts.figures.export --only inference_graph_1 training_graph_1 speed_vs_parameters
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.express as px
+import plotly.graph_objects as go
+
+from scripts.data import read_data
+from scripts.figures import published
+from scripts.figures.drawing import Drawing, counted, listing
+from scripts.figures.labels import safe
+from scripts.figures.theme import FONT_STACK, REPLICA, short
+
+PARTS = {"infer": "Inference", "train": "Training"}
+
+
+def escaped(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its text escaped for Plotly, whose labels take pseudo-HTML."""
+    return table.assign(**{column: table[column].map(safe) for column in ("model", "family")})
+
+
+def replica(figure: go.Figure, **layout) -> go.Figure:
+    """What all replicas share: the notebook's size and the project's typeface."""
+    return figure.update_layout(font_family=FONT_STACK, hoverlabel={"font_family": FONT_STACK}, **layout)
+
+
+def all_families(table: pd.DataFrame, part: str) -> go.Figure:
+    """The notebook's `show_all`. table: the notebook's view of `part` (infer or train), a row per model."""
+    table = escaped(table)
+    size = f"{part}_img_size"
+    return replica(px.scatter(table, width=REPLICA[0], height=REPLICA[1], size=table[size] ** 2, title=PARTS[part], x="secs", y="top1",
+                              log_x=True, color="family", hover_name="model", hover_data=[size]))
+
+
+def by_parameters(table: pd.DataFrame) -> go.Figure:
+    """The notebook's last inference chart: parameters (millions) against seconds per image."""
+    return replica(px.scatter(escaped(table), width=REPLICA[0], height=REPLICA[1], x="param_count_x", y="secs", log_x=True, log_y=True,
+                              color="infer_img_size", hover_name="model", hover_data=["infer_samples_per_sec", "family"]))
+
+
+def draw_all_families(part: str) -> Drawing:
+    table = read_data.notebook(part)
+    word = PARTS[part].lower()
+    fastest, best = table.loc[table.secs.idxmin()], table.loc[table.top1.idxmax()]
+    ends = (f"from {fastest.model} ({1000 * fastest.secs:.2g} ms an image, {fastest.top1:.1f}%) to "
+            f"{best.model} ({1000 * best.secs:.2g} ms, {best.top1:.1f}%)")
+    return Drawing(
+        figure=all_families(table, part), title=f"{PARTS[part]}, all families of the original analysis",
+        alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
+            f"{word} on a log axis against ImageNet top-1 accuracy. Slower models tend to be more accurate, {ends}.",
+        caption=f"{PARTS[part]} speed and accuracy of {counted(len(table), 'model')}, drawn as the original analysis drew them: left is fast, "
+                f"up is accurate, the bubble grows with the size of the picture. They range {ends}.",
+        data=table, **published.provenance("2022-04-01", published.notebook_file(part)))
+
+
+def draw_by_parameters() -> Drawing:
+    table = read_data.notebook("infer")
+    rank = table.param_count_x.corr(table.secs, method="spearman")
+    middle = table[table.param_count_x.between(20, 30)]
+    spread = middle.secs.max() / middle.secs.min()
+    return Drawing(
+        figure=by_parameters(table), title="Parameters are no proxy for speed",
+        alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, both on log axes, coloured by picture "
+            f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
+        caption=f"The number of parameters against the time per image. The two go together only loosely (rank correlation {rank:.2f}): the "
+                f"{len(middle)} models with 20 to 30 million parameters span a factor of {short(spread)} in speed.",
+        data=table, **published.provenance("2022-04-01", published.notebook_file("infer")))

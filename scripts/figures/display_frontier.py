@@ -1,0 +1,129 @@
+"""Today's question on today's tables: which models are worth their time, on a current graphics card, on a laptop's processor, and what
+four years have brought on the same card.
+
+frontier_gpu, frontier_cpu: a frontier chart each. frontier_2022_2026: the two frontiers of the RTX 3090.
+
+    python -m scripts.figures.export --only frontier_gpu frontier_cpu frontier_2022_2026
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from scripts.common import families
+from scripts.common.hardware import named, parse_benchmark_name
+from scripts.data import read_data
+from scripts.data.summary import TABLES, eligible
+from scripts.figures import frontier_chart, published
+from scripts.figures.drawing import Drawing, counted, listing
+from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range, short
+
+SUBTITLE = "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or faster"
+FLOOR = 70.0  # percent top-1; below, the charts would be mostly empty
+CLAIMS = {"LeViT": ("levit",), "ConvNeXt": ("convnext",), "BEiT": ("beit", "beitv2", "beit3")}  # what the notebook recommended, with successors
+CARD = {"then": TABLES["then"], "now": (TABLES["gpu"][0], "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv")}  # one card, four years apart
+
+
+def verdict(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Which of the notebook's families are on the table's frontier above FLOOR, and which are not."""
+    edge = frontier(frontier_chart.visible(eligible(table), FLOOR))
+    there = [claim for claim, names in CLAIMS.items() if edge.family.isin(names).any()]
+    return there, [claim for claim in CLAIMS if claim not in there]
+
+
+def headline(where: str, there: list[str], gone: list[str]) -> str:
+    """The finding in a sentence."""
+    if not gone:
+        return f"On {where}, {listing(there)} are all still on the frontier"
+    if not there:
+        return f"On {where}, none of {listing(gone)} is on the frontier any more"
+    return f"On {where}, {listing(there)} still {'reach' if len(there) > 1 else 'reaches'} the frontier; {listing(gone)} no longer {'do' if len(gone) > 1 else 'does'}"
+
+
+def draw_frontier(machine: str, where: str) -> Drawing:
+    """The frontier chart of one of `summary.TABLES`; `where` is what the title calls the machine."""
+    vintage, file = TABLES[machine]
+    table = eligible(read_data.load("infer", vintage, file))
+    there, gone = verdict(table)
+    shown = frontier_chart.visible(table, FLOOR)
+    edge = frontier(shown)
+    title = headline(where, there, gone)
+    claims = tuple(name for claim in there for name in CLAIMS[claim])
+    wide, phone = (frontier_chart.draw(shown, title, SUBTITLE, published.footer(vintage, file), size=size, first=claims).figure for size in (WIDE, PHONE))
+    best, fast = edge.iloc[0], edge.iloc[-1]
+    counts = edge.family.map(families.label).value_counts()
+    leading = listing([f"{name} ({number})" for name, number in counts.head(4).items()])
+    left_out = len(table) - len(shown)
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=shown.assign(on_frontier=shown.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
+            f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {best.samples_per_sec:,.3g} images/s) to "
+            f"{fast.model} ({fast.top1:.1f}%, {fast.samples_per_sec:,.3g} images/s).",
+        caption=f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
+                + (f"{counted(left_out, 'model')} below {FLOOR:g}% are not drawn. " if left_out else ""),
+        **published.provenance(vintage, file))
+
+
+def best_at(edge: pd.DataFrame, speed: float) -> float:
+    """The frontier's accuracy (percent) at `speed` images/s or faster; NaN beyond its fastest model."""
+    return edge.top1[edge.samples_per_sec >= speed].max()
+
+
+def speed_for(edge: pd.DataFrame, score: float) -> float:
+    """The frontier's speed (images/s) at `score` percent or better; NaN above its best model."""
+    return edge.samples_per_sec[edge.top1 >= score].max()
+
+
+def draw_years() -> Drawing:
+    """The frontier of the RTX 3090 in the tables of 2022 and of today."""
+    tables = {year: eligible(read_data.load("infer", *CARD[year])) for year in CARD}
+    edges = {year: frontier(frontier_chart.visible(table, FLOOR)) for year, table in tables.items()}
+    card = named(parse_benchmark_name(CARD["now"][1])["hardware"]).name
+    score = float(np.floor(edges["then"].top1.quantile(0.5)))
+    faster = speed_for(edges["now"], score) / speed_for(edges["then"], score)
+    gain = edges["now"].top1.max() - edges["then"].top1.max()
+    title = f"The same {card}, four years on: {score:g}% accuracy now comes {faster:.1f} times as fast"
+    years = {year: CARD[year][0][:4] for year in CARD}
+    wide, phone = (two_frontiers(edges, years, title, size).figure for size in (WIDE, PHONE))
+    data = pd.concat([edge.assign(year=years[year]) for year, edge in edges.items()])
+    speeds = np.geomspace(data.samples_per_sec.min(), edges["then"].samples_per_sec.max(), 200)
+    above = np.mean([best_at(edges["now"], speed) >= best_at(edges["then"], speed) for speed in speeds])
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=data,
+        alt=f"Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an {card}: that of {years['now']} lies "
+            f"{'nowhere below' if above == 1 else f'at or above on {above:.0%} of'} that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, "
+            f"{gain:.1f} points more.",
+        caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, the rest is newer models.",
+        sources=[*published.sources(*CARD["then"]), *published.sources(*CARD["now"])],
+        hardware="; ".join(published.setting(file) for _, file in CARD.values()), date=CARD["now"][0])
+
+
+def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: str, size: tuple[int, int]) -> Canvas:
+    """Step lines of `edges` (then and now), each with its year and some of its models by name."""
+    both = pd.concat(edges.values())
+    x = Axis("images per second (log scale)", *nice_range(both.samples_per_sec, log=True, before=0.03, after=0.09), log=True)
+    y = Axis("top-1", *nice_range(both.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
+    canvas = Canvas(size, title, "Best ImageNet top-1 accuracy at that speed or faster, in inference",
+                    f"Source: timm's published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
+                    f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}", x, y)
+    colours = {"then": MUTED[0], "now": INK[0]}
+    segments, points = [], []
+    for year, edge in edges.items():
+        segments.append(canvas.step(edge, "samples_per_sec", "top1", colours[year], years[year], "dot" if year == "then" else "solid"))
+        for family, rows in edge.groupby("family", sort=False):
+            frontier_chart.scatter(canvas, rows, "samples_per_sec", family, {
+                "size": 8 if year == "then" else 10, "color": families.colour(family),
+                **({"opacity": 0.55} if year == "then" else {"line": {"color": "#ffffff", "width": 1.2}})})
+        points.append(canvas.pixels(edge.samples_per_sec, edge.top1))
+    lines, dots = np.vstack(segments), np.vstack(points)
+    middle = {year: edge.iloc[len(edge) * 2 // 3] for year, edge in edges.items()}
+    beside = {"then": (0.85, -1.0), "now": (1.15, 1.0)}  # the older line's year stands below it, the newer one's above
+    canvas.label([(row.samples_per_sec * beside[year][0], row.top1 + beside[year][1], years[year],
+                   {"style": "Bold", "size": canvas.base + 6, "colour": colours[year], "radius": 0}) for year, row in middle.items()], dots, lines)
+    for year, number in (("now", 4 if canvas.phone else 6), ("then", 3 if canvas.phone else 5)):
+        fresh = edges[year] if year == "now" else edges[year][~edges[year].arch.isin(edges["now"].arch)]
+        chosen = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
+        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.base - (year == "then"), "radius": 7})
+                      for row in chosen.itertuples()], dots, lines)
+    return canvas

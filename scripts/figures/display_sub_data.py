@@ -1,0 +1,93 @@
+"""Replicas of the notebook's charts of the key families, with a least-squares line through each, and its ConvNeXt models by name.
+
+inference_graph_2, training_graph: LeViT, ResNet, RegNetX, VGG, ConvNeXt, EfficientNetV2 and BEiT. convnext: the pretrained ConvNeXt models.
+
+    python -m scripts.figures.export --only inference_graph_2 training_graph convnext
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import plotly.express as px
+import plotly.graph_objects as go
+
+from scripts.data import read_data
+from scripts.figures import published
+from scripts.figures.display_data import PARTS, escaped, replica
+from scripts.figures.drawing import Drawing, counted, listing
+from scripts.figures.labels import Area, Label, place
+from scripts.figures.theme import REPLICA, nice_range
+
+KEY = r"levit|resnetd?|regnetx|vgg|convnext.*|efficientnetv2|beit"  # the notebook's choice
+MARGIN = {"l": 70, "t": 80, "r": 190, "b": 70}
+
+
+def key_families(table: pd.DataFrame) -> pd.DataFrame:
+    """The notebook's subset of its own view: one key family of each kind."""
+    return table[table.family.str.fullmatch(KEY)]
+
+
+def with_lines(table: pd.DataFrame, part: str) -> go.Figure:
+    """The notebook's `show_subs`: bubbles and, through each family, accuracy regressed on log10 of the seconds."""
+    table = escaped(table)
+    size = f"{part}_img_size"
+    return replica(px.scatter(table, width=REPLICA[0], height=REPLICA[1], size=table[size] ** 2, title=PARTS[part], trendline="ols",
+                              trendline_options={"log_x": True}, x="secs", y="top1", log_x=True, color="family", hover_name="model",
+                              hover_data=[size]))
+
+
+def convnext(table: pd.DataFrame) -> go.Figure:
+    """ConvNeXt models of the notebook's view in its look, each named; those pretrained on ImageNet-22k are a family of their own."""
+    shown = escaped(table)
+    figure = replica(px.scatter(shown, width=REPLICA[0], height=REPLICA[1], size=shown.infer_img_size ** 2, title="ConvNeXt, pretrained models",
+                                x="secs", y="top1", log_x=True, color="family", hover_name="model", hover_data=["infer_img_size"]),
+                     margin={**MARGIN, "autoexpand": False})
+    (x0, x1), (y0, y1) = nice_range(table.secs, log=True, before=0.12, after=0.15), nice_range(table.top1, log=False, before=0.1, after=0.1)
+    figure.update_xaxes(range=[math.log10(x0), math.log10(x1)])
+    figure.update_yaxes(range=[y0, y1])
+    area = Area(MARGIN["l"], MARGIN["t"], REPLICA[0] - MARGIN["r"], REPLICA[1] - MARGIN["b"])
+    across = area.left + np.log(table.secs / x0) / math.log(x1 / x0) * (area.right - area.left)
+    down = area.bottom - (table.top1 - y0) / (y1 - y0) * (area.bottom - area.top)
+    radius = 10 * math.sqrt(2) * table.infer_img_size / table.infer_img_size.max()  # Plotly Express: size_max is 20, its sizeref makes that 28
+    labels = [Label(name, x, y, 13, radius=r) for name, x, y, r in zip(table.model, across, down, radius)]
+    where = {label.text: (math.log10(secs), top1) for label, secs, top1 in zip(labels, table.secs, table.top1)}
+    for one in place(labels, area, np.column_stack([across, down])):
+        figure.add_annotation(**one.annotation(*where[one.label.text], name="label"))
+    return figure
+
+
+def draw_key_families(part: str) -> Drawing:
+    table = key_families(read_data.notebook(part))
+    word = PARTS[part].lower()
+    tenths = {"fast": table.secs.quantile(1 / 3), "slow": table.secs.quantile(2 / 3)}
+    bands = {"fast": table[table.secs <= tenths["fast"]], "middle": table[table.secs.between(*tenths.values())],
+             "slow": table[table.secs >= tenths["slow"]]}
+    best = {band: rows.loc[rows.top1.idxmax()] for band, rows in bands.items()}
+    said = listing([f"{row.family} in the {band} third ({row.model}, {row.top1:.1f}%)" for band, row in best.items()])
+    return Drawing(
+        figure=with_lines(table, part), title=f"{PARTS[part]}, key families of the original analysis",
+        alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
+            f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
+        caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis drew them (a guide to the eye: "
+                f"the families do not lie on lines). Most accurate is {said}.",
+        data=table, **published.provenance("2022-04-01", published.notebook_file(part)))
+
+
+def draw_convnext() -> Drawing:
+    table = read_data.notebook("infer")
+    table = table[table.model.str.startswith("convnext")].sort_values("secs")
+    plain, more = table[table.family == "convnext"], table[table.family != "convnext"]
+    pairs = more.assign(base=more.model.str.replace("_384", "").str.split("_in22").str[0]).merge(
+        plain[["model", "top1", "infer_img_size"]], left_on=["base", "infer_img_size"], right_on=["model", "infer_img_size"], suffixes=("", "_plain"))
+    gain = (pairs.top1 - pairs.top1_plain)
+    fastest, best = table.iloc[0], table.loc[table.top1.idxmax()]
+    return Drawing(
+        figure=convnext(table), title="Pretrained ConvNeXt models: speed and accuracy",
+        alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on a log axis against ImageNet top-1 "
+            f"accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} ({best.top1:.1f}%). Models pretrained on ImageNet-22k lie above the others.",
+        caption=f"{counted(len(table), 'pretrained ConvNeXt model')}. Pretraining on the 22,000 categories of the full ImageNet lifts the same network at the "
+                f"same speed by {gain.min():.1f} to {gain.max():.1f} points.",
+        data=table, **published.provenance("2022-04-01", published.notebook_file("infer")))

@@ -1,0 +1,61 @@
+"""What a chart function returns, and what the catalogue keeps of a chart. Only `export` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from scripts.common.errors import UserError
+from scripts.common.paths import relative
+from scripts.common.provenance import sha256
+
+
+class DataMissing(UserError):
+    """What this chart is drawn from has not been measured yet; the chart is left out, which is no error."""
+
+
+@dataclass
+class Drawing:
+    """A figure and all that stands around it.
+
+    alt says what the picture shows to someone who cannot see it, caption what to take from it; both are computed. data is what is
+    drawn, a row per mark; phone the same chart at the size of a phone. sources are `source(...)` dicts; hardware and date say where and when its numbers were measured.
+    """
+
+    figure: go.Figure
+    title: str
+    alt: str
+    caption: str
+    data: pd.DataFrame
+    sources: list[dict] = field(default_factory=list)
+    hardware: str = ""
+    date: str = ""
+    phone: go.Figure | None = None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """name: of its files; draw: makes the Drawing; needs: 'timm' (published tables), 'measured' or 'trained' (this project's own)."""
+
+    name: str
+    draw: Callable[[], Drawing]
+    needs: str
+
+
+def source(path: Path | str, url: str = "") -> dict:
+    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is published."""
+    return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}
+
+
+def listing(names: list[str], last: str = "and") -> str:
+    """a; a and b; a, b and c."""
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def counted(number: int, what: str, many: str = "") -> str:
+    """1 model, 2 models."""
+    return f"{number:,} {what if number == 1 else many or what + 's'}"

@@ -1,0 +1,201 @@
+"""Draw every chart to images/<name>.jpg through one browser, and write down what each was drawn from.
+
+    python -m scripts.figures.export                                # all charts
+    python -m scripts.figures.export --only convnext --out /tmp/x   # some, elsewhere
+    python -m scripts.figures.export --force                        # also those whose data, figure and renderer are unchanged
+
+Writes images/<name>.jpg and images/manifest.json (committed), charts/<name>.json (the figure, for the page) and charts/<name>.csv (what
+is drawn). Charts of our own come twice, the second as <name>-phone. A chart is drawn again only when its figure, the renderer or the picture itself changed. Each file is written whole or not at
+all, the manifest after each picture, so that an interrupted run leaves only whole, recorded pictures and the next run goes on.
+
+Where timm's tables cannot be had, their charts keep the committed picture. Exit code 2 when Chrome is missing, crashes or hangs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import sys
+import time
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import CHARTS, IMAGES, atomic_write
+from scripts.common.progress import Progress
+from scripts.figures import browser
+from scripts.figures.drawing import Chart, DataMissing, Drawing, counted
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+PHONE = "-phone"  # after the name of a chart: its picture for a phone
+
+
+def read_manifest(folder: Path = IMAGES) -> dict:
+    """The manifest of `folder` ({} entries where there is none yet). Raises UserError where it is damaged or from a newer version."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return {"schema": SCHEMA, "charts": {}}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        known = isinstance(manifest["charts"], dict) and int(manifest["schema"]) <= SCHEMA
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise UserError(f"{path}: not a readable manifest ({type(error).__name__}); restore it with git, or delete it and draw again") from None
+    if not known:
+        raise UserError(f"{path}: schema {manifest['schema']!r}, this version knows {SCHEMA}; update the project")
+    return manifest
+
+
+def figure_json(figure) -> str:
+    """A Plotly figure as canonical JSON: sorted keys, so that equal figures have equal bytes."""
+    return json.dumps(json.loads(figure.to_json()), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def renderer() -> dict:
+    """What turns figures into pictures here: versions of plotly, kaleido, the browser and the typeface."""
+    return {"plotly": installed("plotly"), "kaleido": installed("kaleido"), "browser": browser.version(browser.browser()),
+            "font": f"{browser.FONT} {installed('font-source-sans-pro')}"}
+
+
+def words(drawing: Drawing, data: str) -> dict:
+    """The part of the manifest's entry that does not depend on the renderer; `data` is the drawn CSV."""
+    return {"title": drawing.title, "alt": drawing.alt, "caption": drawing.caption, "hardware": drawing.hardware, "date": drawing.date,
+            "sources": drawing.sources, "data_sha256": _digest(data.encode())}
+
+
+def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
+    """The rest of the entry. Raises UserError when `picture` is not a whole JPG of the figure's size."""
+    from PIL import Image
+
+    layout = json.loads(figure)["layout"]
+    scale = (layout.get("meta") or {}).get("scale", 1)
+    want = (round(layout["width"] * scale), round(layout["height"] * scale))
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            image.load()
+            size, kind = image.size, image.format
+    except OSError as error:
+        raise UserError(f"the browser returned no whole picture of {name} ({error}); run it again") from None
+    if (size, kind) != (want, "JPEG"):
+        raise UserError(f"the browser returned a {kind} of {size[0]}x{size[1]} for {name} where {want[0]}x{want[1]} was asked for")
+    return {"figure_sha256": _digest(figure.encode()), "renderer": how, "shown": {"width": layout["width"], "height": layout["height"]},
+            "jpg": {"width": size[0], "height": size[1], "bytes": len(picture), "sha256": _digest(picture)}}
+
+
+def export(charts: dict[str, Chart], only: list[str] | None = None, out: Path = IMAGES, force: bool = False) -> dict[str, list[str]]:
+    """Draw `charts` (or those named in `only`) into `out`. Returns names by what became of them: drawn, same (pictures), kept, skipped (charts).
+
+    Raises UserError: unknown name, damaged manifest, Chrome missing, crashed or hung, disk full. What was drawn until then stays.
+    """
+    from scripts.data.read_data import TablesMissing
+
+    unknown = sorted(set(only or []) - set(charts))
+    if unknown:
+        raise UserError(f"no chart called {', '.join(unknown)}; there are {', '.join(charts)}")
+    done: dict[str, list[str]] = {"drawn": [], "same": [], "kept": [], "skipped": []}
+    manifest = read_manifest(out)
+    side = CHARTS if out.resolve() == IMAGES.resolve() else out / "charts"
+    for folder in (out, side):
+        folder.mkdir(parents=True, exist_ok=True)
+    _sweep(out)
+    entries: dict[str, dict] = {}  # picture -> what the manifest says of it whatever the renderer
+    figures: dict[str, str] = {}   # picture -> its figure
+    for name in only or charts:
+        try:
+            drawing = charts[name].draw()
+        except TablesMissing as error:
+            done["kept"].append(name)
+            why = error
+            continue
+        except DataMissing as error:
+            done["skipped"].append(name)
+            print(f"figures: no {name}: {error}", file=sys.stderr)
+            continue
+        data = drawing.data.to_csv(index=False, lineterminator="\n")
+        _write_if_new(side / f"{name}.csv", data)
+        for picture, figure in ((name, drawing.figure), (name + PHONE, drawing.phone)):
+            if figure is not None:
+                entries[picture], figures[picture] = words(drawing, data), figure_json(figure)
+                _write_if_new(side / f"{picture}.json", figures[picture])
+    if done["kept"]:
+        print(f"figures: {counted(len(done['kept']), 'chart')} from timm's tables keep their committed pictures: {why}", file=sys.stderr)
+    if not entries:
+        return done
+    how = renderer()
+    todo = {}
+    for name, figure in figures.items():
+        old = manifest["charts"].get(name, {})
+        if not force and _unchanged(old, figure, how, out / f"{name}.jpg"):
+            manifest["charts"][name] = {**old, **entries[name]}
+            done["same"].append(name)
+        else:
+            todo[name] = figure
+    if only is None:
+        _forget(manifest, charts, out)
+    _save(manifest, charts, out)
+    with Progress(len(todo), "figures") as progress:
+        for name, picture in browser.draw({name: json.loads(figure) for name, figure in todo.items()}):
+            entry = {**entries[name], **picture_facts(name, todo[name], how, picture)}
+            _write_if_new(out / f"{name}.jpg", picture)
+            manifest["charts"][name] = entry
+            _save(manifest, charts, out)
+            done["drawn"].append(name)
+            progress.advance(f"{name}.jpg, {len(picture) / 1000:.0f} kB")
+    return done
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _unchanged(old: dict, figure: str, how: dict, picture: Path) -> bool:
+    return (old.get("figure_sha256") == _digest(figure.encode()) and old.get("renderer") == how and picture.is_file()
+            and _digest(picture.read_bytes()) == old.get("jpg", {}).get("sha256"))
+
+
+def _write_if_new(path: Path, content: bytes | str) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    if not (path.is_file() and path.read_bytes() == data):
+        atomic_write(path, data)
+
+
+def _save(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
+    """Write the manifest, charts in the catalogue's order."""
+    order = {name: number for number, name in enumerate(charts)}
+    manifest["charts"] = dict(sorted(manifest["charts"].items(), key=lambda entry: (order.get(entry[0].removesuffix(PHONE), len(order)), entry[0])))
+    _write_if_new(out / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def _forget(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
+    """Drop the entries, and the pictures, of charts that are no longer in the catalogue."""
+    for name in [name for name in manifest["charts"] if name.removesuffix(PHONE) not in charts]:
+        del manifest["charts"][name]
+        (out / f"{Path(name).name}.jpg").unlink(missing_ok=True)
+
+
+def _sweep(folder: Path, older_than_s: float = 3600) -> None:
+    """Remove what a killed run left half-written; younger files may belong to a run in progress."""
+    for path in folder.glob(".*.tmp"):
+        if time.time() - path.stat().st_mtime > older_than_s:
+            path.unlink(missing_ok=True)
+
+
+@cli
+def main(arguments: list[str] | None = None) -> None:
+    from scripts.figures.catalogue import CHARTS as ALL
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.figures.export --only convnext")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
+    parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="folder for the pictures (default: images)")
+    parser.add_argument("--force", action="store_true", help="draw also what is unchanged")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    done = export(ALL, options.only, options.out, options.force)
+    said = ", ".join(f"{len(names)} {word}" for word, names in done.items() if names) or "nothing to draw"
+    print(f"figures: {said} in {time.monotonic() - started:.1f} s ({options.out.name}/)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

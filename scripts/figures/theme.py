@@ -1,0 +1,266 @@
+"""The chart language of our own charts as code: sizes, type, colours of paper and ink, 1-2-5 ticks, step frontier, titles that wrap.
+
+A chart is a `Canvas`: it knows its pixels, so that labels can be placed before Plotly draws. The replicas of the notebook's charts keep
+Plotly's own look and use only `REPLICA` from here. Colours and symbols of families come from scripts.common.families.
+
+The figure carries `layout.meta`: scale (pixels per unit of the JPG) and dark (light colour -> dark colour, for a page in dark mode).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from scripts.common import families
+from scripts.data.frontier import on_frontier
+from scripts.figures.browser import FONT
+from scripts.figures.labels import LONGEST, Area, Label, balanced, place, safe, width, wrap
+
+REPLICA = (1000, 800)  # the notebook's size
+WIDE = (1000, 700)
+PHONE = (540, 824)
+PALE = 0.56            # share of paper in the colour of a dominated model
+LINE = 1.3             # line height, as Plotly draws it
+SCALE = 2              # pixels per unit in the JPGs of our own charts: sharp text on current screens
+
+PAPER = ("#ffffff", "#15181c")    # light, dark
+INK = ("#1b1f24", "#e8eaed")      # 16.5:1 and 14.8:1
+MUTED = ("#57606a", "#a3acb5")    # 6.4:1 and 7.8:1
+GRID = ("#e7e9ec", "#2a2f36")
+CONTEXT = ("#c9ced4", "#434a53")  # what is there only for comparison
+VEIL = ("rgba(255,255,255,0.75)", "rgba(21,24,28,0.75)")  # behind names that stand on points
+LEADER = ("#8a929b", "#6f7882")
+FONT_STACK = f"{FONT}, Arial, sans-serif"
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast ratio of two #rrggbb colours."""
+    bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = np.array([int(colour[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    """`colour` with `share` (0-1) of `other` in it."""
+    pairs = ((int(colour[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def for_text(colour: str, paper: str, ink: str) -> str:
+    """`colour`, moved towards `ink` until text in it reads on `paper` (4.5:1)."""
+    for share in np.arange(0, 1.01, 0.05):
+        if contrast(mixed := mix(colour, ink, share), paper) >= 4.5:
+            return mixed
+    return ink
+
+
+def text_colour(family: str) -> str:
+    """The family's colour, dark enough for text on light paper."""
+    return for_text(families.colour(family), PAPER[0], INK[0])
+
+
+def pale(family: str) -> str:
+    """The family's colour for models that others dominate."""
+    return mix(families.colour(family), PAPER[0], PALE)
+
+
+def dark_map() -> dict[str, str]:
+    """Each light colour that our charts use -> what replaces it on dark paper."""
+    swap = dict([PAPER, INK, MUTED, GRID, CONTEXT, LEADER, families.GREY, VEIL])
+    for light, dark in families.COLOURS.values():
+        swap[light] = dark
+        swap[for_text(light, PAPER[0], INK[0])] = for_text(dark, PAPER[1], INK[1])
+        swap[mix(light, PAPER[0], PALE)] = mix(dark, PAPER[1], PALE)
+    return swap
+
+
+def short(number: float) -> str:
+    """A number as ticks and labels write it: 0.05, 7, 200, 1k, 20k, 1.5M."""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def ticks(low: float, high: float, room: float, size: float = 13, write: Callable[[float], str] = short) -> list[float]:
+    """1-2-5 ticks between `low` and `high` for a log axis of `room` pixels; fewer per decade where their labels would touch."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        values = [digit * 10.0 ** decade for decade in decades for digit in digits]
+        values = [value for value in values if low * 0.999 <= value <= high * 1.001]
+        pixels = [math.log(value / low) / math.log(high / low) * room for value in values]
+        halves = [width(write(value), size) / 2 + 5 for value in values]
+        if all(right - left >= half + other for left, right, half, other in zip(pixels, pixels[1:], halves, halves[1:])):
+            return values
+    return values
+
+
+def nice_range(values, log: bool, before: float = 0.04, after: float = 0.04) -> tuple[float, float]:
+    """Axis limits around `values` with shares of air before and after; a single value gets room on both sides."""
+    numbers = np.asarray(values, float)
+    numbers = np.log10(numbers) if log else numbers
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    if high - low < 1e-9:
+        low, high = (low - 0.3, high + 0.3) if log else (low - max(1.0, abs(low) * 0.02), high + max(1.0, abs(high) * 0.02))
+    span = high - low
+    low, high = low - before * span, high + after * span
+    return (10 ** low, 10 ** high) if log else (low, high)
+
+
+def frontier(table: pd.DataFrame, x: str = "samples_per_sec", y: str = "top1") -> pd.DataFrame:
+    """The rows that no other beats in `x` and `y` (bigger is better), slowest first, one row for each place."""
+    return table[on_frontier(table, x, y)].drop_duplicates([x, y]).sort_values(x)
+
+
+@dataclass
+class Axis:
+    title: str
+    low: float
+    high: float
+    log: bool = False
+    write: Callable[[float], str] | None = None  # of a tick; default 1.5k on a log axis, 1500 on another
+    names: list[str] | None = None  # of the rows 0, 1, 2, … instead of numbers
+
+    def share(self, values) -> np.ndarray:
+        """Where `values` lie between low (0) and high (1)."""
+        values = np.asarray(values, float)
+        if self.log:
+            return np.log(values / self.low) / math.log(self.high / self.low)
+        return (values - self.low) / (self.high - self.low)
+
+    def coordinate(self, value: float) -> float:
+        """The value as annotations and ranges take it."""
+        return math.log10(value) if self.log else float(value)
+
+
+class Canvas:
+    """A chart of `size` (pixels) with title, subtitle and footer; x and y are its axes. Texts are plain; they are escaped here."""
+
+    def __init__(self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int = 24):
+        self.size, self.x, self.y = size, x, y
+        phone = size[0] < 700
+        self.phone = phone
+        self.side = 16 if phone else 24
+        self.base = 12.5 if phone else 13.5
+        title_size, room = (20 if phone else 24), size[0] - 2 * self.side
+        heading = balanced(title, title_size, room, "Semibold")
+        below = wrap(subtitle, self.base + 1, room)
+        foot = wrap(footer, self.base - 1.5, room)
+        under_title = 14 + len(heading) * title_size * LINE + 2
+        top = under_title + len(below) * (self.base + 1) * LINE + 16
+        bottom = 62 + len(foot) * (self.base - 1.5) * LINE
+        left = self.side + max((width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))), default=0) + 10
+        self.area = Area(round(left), round(top), size[0] - (14 if phone else right), size[1] - round(bottom))
+        self.taken: list[Area] = []
+        axis = {"gridcolor": GRID[0], "zeroline": False, "showline": False, "ticks": "", "automargin": False, "fixedrange": False,
+                "tickfont": {"size": self.base, "color": MUTED[0]}, "title": None}
+        wide, high = self.area.right - self.area.left, self.area.bottom - self.area.top
+        self.figure = go.Figure(layout={
+            "width": size[0], "height": size[1], "template": "none", "paper_bgcolor": PAPER[0], "plot_bgcolor": PAPER[0],
+            "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]}, "showlegend": False, "hovermode": "closest",
+            "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,
+                       "autoexpand": False},
+            "hoverlabel": {"font": {"family": FONT_STACK, "size": 13}, "align": "left", "namelength": -1},
+            "meta": {"scale": SCALE, "dark": dark_map()},
+            "xaxis": {**axis, **self._axis(x, wide)}, "yaxis": {**axis, **self._axis(y, high)}})
+        self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
+        self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
+        self._lines("footer", foot, size[1] - 10 - len(foot) * (self.base - 1.5) * LINE, {"size": self.base - 1.5, "color": MUTED[0]})
+        self.figure.add_annotation(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-26, showarrow=False,
+                                   name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]})
+
+    def _lines(self, name: str, lines: list[str], top: float, font: dict) -> None:
+        """Write `lines` at the left edge, `top` pixels from the upper edge of the picture."""
+        self.figure.add_annotation(name=name, text="<br>".join(safe(line) for line in lines), font=font, xref="paper", yref="paper", x=0, y=1,
+                                   xanchor="left", yanchor="top", align="left", showarrow=False, borderpad=0,
+                                   xshift=self.side - self.area.left, yshift=self.area.top - top)
+
+    def _tickvals(self, axis: Axis, room: float) -> list[float]:
+        if axis.names is not None:
+            return list(range(len(axis.names)))
+        if axis.log:
+            return ticks(axis.low, axis.high, room, self.base, axis.write or short)
+        span = axis.high - axis.low
+        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / 62))
+        return [round(value, 6) for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)]
+
+    @staticmethod
+    def _ticktext(axis: Axis, values: list[float]) -> list[str]:
+        if axis.names is not None:
+            return [name if len(name) <= LONGEST else name[:LONGEST - 1] + "…" for name in axis.names]
+        write = axis.write or (short if axis.log else "{:g}".format)
+        return [write(value) for value in values]
+
+    def _axis(self, axis: Axis, room: float) -> dict:
+        values = self._tickvals(axis, room)
+        return {"type": "log" if axis.log else "linear", "range": [axis.coordinate(axis.low), axis.coordinate(axis.high)],
+                "tickvals": values, "ticktext": [safe(text) for text in self._ticktext(axis, values)], "showgrid": axis.names is None}
+
+    def pixels(self, x, y) -> np.ndarray:
+        """(n, 2) pixels of points in data units."""
+        across = self.area.left + self.x.share(x) * (self.area.right - self.area.left)
+        down = self.area.bottom - self.y.share(y) * (self.area.bottom - self.area.top)
+        return np.column_stack([np.atleast_1d(across), np.atleast_1d(down)])
+
+    def step(self, edge: pd.DataFrame, x: str, y: str, colour: str = INK[0], name: str = "frontier", dash: str = "solid",
+             line_width: float = 1.6) -> np.ndarray:
+        """Draw the frontier `edge` (slowest first) as a step line; returns its segments in pixels, for the placing of labels."""
+        speeds, scores = edge[x].to_list(), edge[y].to_list()
+        xs, ys = [self.x.low, speeds[0]], [scores[0], scores[0]]
+        for speed, score in zip(speeds[1:], scores[1:]):
+            xs += [xs[-1], speed]
+            ys += [score, score]
+        xs.append(xs[-1])
+        ys.append(self.y.low)
+        self.figure.add_scatter(x=xs, y=ys, mode="lines", name=name, hoverinfo="skip", line={"color": colour, "width": line_width, "dash": dash})
+        path = self.pixels(xs, ys)
+        return np.hstack([path[:-1], path[1:]])
+
+    def label(self, wanted: list[tuple[float, float, str, dict]], points: np.ndarray | None = None,
+              segments: np.ndarray | None = None) -> list[str]:
+        """Name points: `wanted` holds (x, y, text, options of Label) in order of importance. Returns the texts that found a place."""
+        labels, where = [], {}
+        for x, y, text, options in wanted:
+            (across, down), = self.pixels(x, y)
+            if not (0 <= self.x.share(x) <= 1 and 0 <= self.y.share(y) <= 1):
+                continue
+            label = Label(text, float(across), float(down), **{"size": self.base, **options})
+            labels.append(label)
+            where[id(label)] = (x, y)
+        inner = Area(self.area.left + 2, self.area.top + 2, self.size[0] - 6, self.area.bottom - 2)
+        placed = place(labels, inner, points, segments, self.taken)
+        for one in placed:
+            x, y = where[id(one.label)]
+            self.taken.append(one.box)
+            self.figure.add_annotation(**one.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label", **({"bgcolor": VEIL[0]} if one.label.veil else {})))
+        return [one.label.text for one in placed]
+
+
+def label_boxes(figure: go.Figure | dict) -> list[tuple[str, Area]]:
+    """(text, box in pixels) of every label on a figure made by Canvas, from the figure alone: what the tests hold against each other."""
+    layout = figure.layout.to_plotly_json() if isinstance(figure, go.Figure) else figure["layout"]
+    margin = layout["margin"]
+    wide, high = layout["width"] - margin["l"] - margin["r"], layout["height"] - margin["t"] - margin["b"]
+    found = []
+    for note in layout.get("annotations", []):
+        if note.get("name") != "label":
+            continue
+        (x0, x1), (y0, y1) = layout["xaxis"]["range"], layout["yaxis"]["range"]
+        centre_x = margin["l"] + (note["x"] - x0) / (x1 - x0) * wide + note["ax"]
+        centre_y = margin["t"] + (y1 - note["y"]) / (y1 - y0) * high + note["ay"]
+        from html import unescape
+        font = note["font"]
+        half_w = width(unescape(note["text"]), font["size"], "Semibold" if font.get("weight") == 600 else "Regular") / 2
+        half_h = font["size"] * 0.65
+        found.append((note["text"], Area(centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h)))
+    return found

@@ -1,0 +1,118 @@
+"""Render the website: through Quarto where it is found, else through the built-in renderer, which makes the same site.
+
+    python -m scripts.site.render                            # auto
+    python -m scripts.site.render --renderer builtin --out _site
+
+What comes out is a folder to put on any web server. It is made in a temporary folder beside the old one and changes places with it
+at the end: a page that fails, Ctrl-C or kill -9 leaves the old site whole. Pages whose text, data and scripts have not changed
+are not run again (built-in renderer).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from scripts.common.errors import UserError, cli, disk_error
+from scripts.common.paths import ROOT, SITE
+from scripts.site import builtin, config, finish, pandoc, quarto
+
+
+def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) -> str:
+    """Render the project in `root` to the folder `out`. Returns what rendered it, as the pages' feet say it.
+
+    limit: seconds for the cells of one page. Raises UserError (file and line); `out` then is as it was.
+    """
+    root, out = root.resolve(), out.resolve()
+    if out in (root, *root.parents) or (out.exists() and not out.is_dir()):
+        raise UserError(f"--out {out}: choose a folder of its own for the site")
+    if out.is_dir() and any(out.iterdir()) and not (out / ".nojekyll").exists():
+        raise UserError(f"--out {out}: this folder holds something else than a site; choose another or empty it")
+    program = quarto.find() if renderer in ("auto", "quarto") else None
+    if renderer == "quarto" and not program:
+        raise UserError("quarto: not found on PATH, in QUARTO_PATH or in .venv; install it, or use --renderer builtin")
+    if renderer == "auto":
+        print(f"site: {f'rendering with Quarto at {program}' if program else 'no Quarto found, the built-in renderer makes the same site'}", file=sys.stderr)
+    try:
+        root.joinpath("build").mkdir(exist_ok=True)
+        with FileLock(root / "build" / "site.lock", timeout=0):
+            return _locked(root, out, program, limit)
+    except Timeout:
+        raise UserError("site: another render is at work on this project; wait for it to end") from None
+
+
+def _locked(root: Path, out: Path, program: str | None, limit: float) -> str:
+    for leftover in root.joinpath("build").glob("site-new-*"):  # of a run that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    old = out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():  # killed between two renames, where folders cannot change places at once
+        old.rename(out)
+    new = Path(tempfile.mkdtemp(prefix="site-new-", dir=root / "build"))
+    try:
+        if program:
+            line = f"Quarto {quarto.version(program)}"
+            quarto.render(program, root, new, limit, _count(root))
+        else:
+            line = f"the built-in renderer (Pandoc {pandoc.version()})"
+            builtin.render(root, new, limit)
+        finish.finish(root, new, line, _site_url(root))
+        new.chmod(0o755)
+        swap(new, out)
+        return line
+    except OSError as error:
+        raise disk_error(error, error.filename or new) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def swap(new: Path, out: Path) -> None:
+    """Put `new` in the place of `out`. The old site is then in `new`, or gone."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not out.exists():
+        new.rename(out)
+        return
+    try:  # Linux exchanges two names in one step: renameat2(AT_FDCWD, …, RENAME_EXCHANGE)
+        if ctypes.CDLL(None, use_errno=True).renameat2(-100, os.fsencode(new), -100, os.fsencode(out), 2) == 0:
+            return
+    except (AttributeError, OSError):
+        pass
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _site_url(root: Path) -> str:
+    import yaml
+    data = yaml.safe_load((root / "_quarto.yml").read_text()) or {}
+    return str((data.get("website") or {}).get("site-url") or "")
+
+
+def _count(root: Path) -> int:
+    try:
+        return len(config.load(root).pages)
+    except UserError:  # Quarto may know what the built-in renderer does not
+        return 20
+
+
+@cli
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="Details are at the head of scripts/site/render.py.")
+    parser.add_argument("--renderer", choices=["auto", "quarto", "builtin"], default="auto", help="default: auto")
+    parser.add_argument("--out", type=Path, default=SITE, metavar="DIR", help="default: _site")
+    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for the cells of one page; default: 300")
+    options = parser.parse_args(arguments)
+    line = render(ROOT, options.out, options.renderer, options.limit)
+    print(f"site: {options.out / 'index.html'} made by {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,351 @@
+"""An exported model: a folder that can be handed on, and loaded without running anything in it.
+
+    models/pets/model.safetensors   the weights, and nothing but numbers
+               /config.json         architecture, classes, size, normalisation, how it was trained
+               /model.onnx          for ONNX runtimes, where the architecture allows it
+               /model.pkl           a fastai Learner, as the course makes; opening it runs whatever it holds
+               /SHA256SUMS          sha256sum -c SHA256SUMS
+
+`load` believes nothing: checksums first, then config.json by its schema, the network built from its name, and the weights from safetensors,
+every tensor with the shape that the network has. A checksum in the same folder finds damage and mix-ups; against someone who rewrites
+the folder it is no protection, which is why the pickle stays shut without --trust-pickle.
+
+    python -m scripts.train.exported models/pets               # check a model and say what it is
+    python -m scripts.train.exported models/pets --onnx-check PHOTO…     # largest difference between ONNX and PyTorch
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import math
+import re
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import atomic_write, relative
+from scripts.train import photos
+
+SCHEMA = 1
+BUILDERS = ("fastai", "zoo")
+WEIGHTS, CONFIG, PICKLE, ONNX, SUMS = "model.safetensors", "config.json", "model.pkl", "model.onnx", "SHA256SUMS"
+MAX_WEIGHTS, MAX_CONFIG = 8 * 2**30, 2**20
+ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another order differ by about 1e-6
+REMEDY = "export it again, or copy the whole folder again"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json says. builder: 'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels a side.
+
+    A photo's shorter side is scaled to 8/7 of `size`, the central size×size is divided by 255 and normalised by mean and std.
+    """
+
+    arch: str
+    classes: tuple[str, ...]
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    builder: str = "zoo"
+    weights: str = "scratch"                       # or the tag of the pretrained weights it started from
+    trained: dict = field(default_factory=dict)    # dataset, counts, epochs, seed, error_rate: for people, not for loading
+
+    @property
+    def side(self) -> int:
+        return math.ceil(self.size * 8 / 7)
+
+
+@dataclass
+class Exported:
+    """A loaded model, in evaluation mode. name: of its folder."""
+
+    name: str
+    config: Config
+    model: nn.Module
+    folder: Path
+
+    def pixels(self, image) -> Tensor:
+        """An RGB Pillow image as the network's input, float32 (1, 3, size, size)."""
+        return preprocess(photos.square(image, self.config.side), self.config)
+
+    @torch.inference_mode()
+    def probabilities(self, pixels: Tensor) -> np.ndarray:
+        """float32 (n, classes)."""
+        return self.model(pixels).float().softmax(1).numpy()
+
+
+def preprocess(square: np.ndarray, config: Config) -> Tensor:
+    """uint8 (3, side, side) -> float32 (1, 3, size, size), as the model was validated."""
+    top = (config.side - config.size) // 2
+    cropped = torch.from_numpy(np.ascontiguousarray(square[:, top:top + config.size, top:top + config.size])).float() / 255
+    return ((cropped - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])[None]
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------------------
+
+
+class ConcatPool(nn.Module):
+    """fastai's pooling: the maximum and the mean of each map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.amax((2, 3), keepdim=True), x.mean((2, 3), keepdim=True)], 1)
+
+
+class TimmBody(nn.Module):
+    """A timm network without its classifier, as fastai wraps it: maps where it pools at the end, features where it doesn't."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.pools = model.default_cfg.get("pool_size") is not None
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.forward_features(x) if self.pools else self.model(x)
+
+
+def fastai_network(arch: str, classes: int, size: int) -> nn.Module:
+    """The network of fastai's `vision_learner(dls, arch)`, its parameters under the same names, without importing fastai (6 s).
+
+    Source: fastai 2.8 `create_timm_model`, `create_head`; a test holds both against each other.
+    """
+    import timm
+    from scripts.train import models
+    body = TimmBody(timm.create_model(arch, num_classes=0, **models.find(arch).options(size)))
+    features = body.model.num_features * (2 if body.pools else 1)
+    pooling = [ConcatPool(), nn.Flatten()] if body.pools else []
+    return nn.Sequential(body, nn.Sequential(
+        *pooling, nn.BatchNorm1d(features), nn.Dropout(0.25), nn.Linear(features, 512, bias=False), nn.ReLU(inplace=True),
+        nn.BatchNorm1d(512), nn.Dropout(0.5), nn.Linear(512, classes, bias=False)))
+
+
+def build(config: Config) -> nn.Module:
+    """The untrained network that `config` names. Raises UserError for an unknown one, or one that refuses its size."""
+    from scripts.train import models
+    entry = models.find(config.arch)
+    if config.builder == "zoo":
+        return models.build(entry, len(config.classes), config.size).model
+    if entry.build:
+        raise UserError(f"{config.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch")
+    try:
+        return fastai_network(entry.arch, len(config.classes), config.size)
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise UserError(f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another size") from None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------------------
+
+
+def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = None, examples: Iterable[Path] = (),
+         sample: Tensor | None = None) -> list[str]:
+    """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to tell the user.
+
+    Raises UserError (full disk, no permission).
+    """
+    from safetensors.torch import save as to_bytes
+    model = model.cpu().eval()
+    said, files = [], {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
+    files[WEIGHTS] = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
+    files[CONFIG] = (json.dumps({"schema": SCHEMA, **asdict(config)}, indent=2, ensure_ascii=False) + "\n").encode()
+    if pickle is not None:
+        files[PICKLE] = pickle
+    try:
+        files[ONNX] = to_onnx(model, config)
+    except Exception as error:  # the exporter has errors of its own for what it can't express
+        said.append(f"no ONNX file: the exporter does not take {config.arch} ({type(error).__name__})")
+    if ONNX in files and sample is not None:
+        difference = onnx_difference(files[ONNX], model, sample)
+        said.append(f"ONNX against PyTorch on {len(sample)} real photos: probabilities differ by at most {difference:.1e}")
+        if not difference <= ONNX_TOLERANCE:
+            del files[ONNX]
+            said.append(f"no ONNX file: that is more than {ONNX_TOLERANCE:g}")
+    for old in (PICKLE, ONNX):
+        if old not in files:
+            (folder / old).unlink(missing_ok=True)
+    for name, content in files.items():
+        atomic_write(folder / name, content)
+    atomic_write(folder / SUMS, "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())))
+    keep_examples(folder, examples)
+    return said
+
+
+def keep_examples(folder: Path, examples: Iterable[Path]) -> None:
+    """Copies of a few photos for the web app to offer; decoded and written anew, so that nothing but the picture is kept."""
+    home = folder / "examples"
+    for number, path in enumerate(examples):
+        try:
+            buffer = io.BytesIO()
+            photos.decode(Path(path).read_bytes()).save(buffer, "JPEG", quality=90)
+            home.mkdir(exist_ok=True)
+            atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
+        except (OSError, photos.Refused):
+            continue
+
+
+def to_onnx(model: nn.Module, config: Config) -> bytes:
+    """`model` as ONNX: input `pixels` (n, 3, size, size) normalised, output `logits` (n, classes), any n."""
+    import contextlib
+    import logging
+    import warnings
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, (torch.zeros(2, 3, config.size, config.size),), dynamo=True, input_names=["pixels"],
+                                    output_names=["logits"], dynamic_shapes={_first_argument(model): {0: torch.export.Dim("n")}}, verbose=False)
+    return program.model_proto.SerializeToString()
+
+
+def _first_argument(model: nn.Module) -> str:
+    import inspect
+    return next(iter(inspect.signature(model.forward).parameters))
+
+
+def onnx_difference(content: bytes, model: nn.Module, sample: Tensor) -> float:
+    """Largest difference of a class probability between ONNX Runtime and PyTorch over `sample`."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    logits = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: sample.numpy()})[0])
+    with torch.inference_mode():
+        return float((logits.softmax(1) - model(sample).softmax(1)).abs().max())
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------------------
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256 as SHA256SUMS says. Raises UserError where it is missing or not one."""
+    try:
+        text = (folder / SUMS).read_bytes()[:MAX_CONFIG].decode()
+    except FileNotFoundError:
+        what = "no such folder" if not folder.is_dir() else f"no {SUMS} in it, so it is no exported model"
+        raise UserError(f"{folder}: {what}; make one with python -m scripts.train.pets_export") from None
+    except NotADirectoryError:
+        raise UserError(f"{folder}: a file; name the model's folder") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder / SUMS}: cannot be read ({type(error).__name__}); {REMEDY}") from None
+    found = dict(reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M))
+    if not found:
+        raise UserError(f"{folder / SUMS}: holds no checksums; {REMEDY}")
+    return found
+
+
+def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_WEIGHTS) -> bytes:
+    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was exported."""
+    path = folder / name
+    if name not in sums:
+        raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")
+    try:
+        if path.stat().st_size > limit:
+            raise UserError(f"{path}: {path.stat().st_size / 1e9:.1f} GB is too large; {REMEDY}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+    if hashlib.sha256(content).hexdigest() != sums[name]:
+        raise UserError(f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was used; {REMEDY}")
+    return content
+
+
+def read_config(content: bytes, where: Path) -> Config:
+    """config.json by its schema. Raises UserError naming what is wrong."""
+    def wrong(what: str) -> UserError:
+        return UserError(f"{where}: {what}; {REMEDY}")
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError):
+        raise wrong("not JSON") from None
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise wrong(f"schema {raw.get('schema')!r}, this version knows {SCHEMA}" if isinstance(raw, dict) else "not a configuration")
+    classes, size = raw.get("classes"), raw.get("size")
+    if not (isinstance(raw.get("arch"), str) and re.fullmatch(r"[a-z0-9_]{1,80}", raw["arch"])):
+        raise wrong("'arch' is not the name of an architecture")
+    if not (isinstance(classes, list) and 2 <= len(classes) <= 10_000 and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
+            and len(set(classes)) == len(classes)):
+        raise wrong("'classes' is not a list of two or more different names")
+    if not (isinstance(size, int) and not isinstance(size, bool) and photos.MIN_SIDE <= size <= 2048):
+        raise wrong("'size' is not a number of pixels from 8 to 2048")
+    for name in ("mean", "std"):
+        values = raw.get(name)
+        if not (isinstance(values, list) and len(values) == 3 and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+                and (name == "mean" or min(values) > 0)):
+            raise wrong(f"{name!r} is not three numbers{' over 0' if name == 'std' else ''}")
+    if raw.get("builder") not in BUILDERS:
+        raise wrong(f"'builder' is none of {', '.join(BUILDERS)}")
+    trained = raw.get("trained")
+    return Config(raw["arch"], tuple(classes), size, tuple(map(float, raw["mean"])), tuple(map(float, raw["std"])), raw["builder"],
+                  str(raw.get("weights", ""))[:80], trained if isinstance(trained, dict) else {})
+
+
+def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
+    """The exported model in `folder`, for the CPU. Raises UserError for anything that isn't as it was exported; nothing of it then ran.
+
+    trust_pickle: take the network out of model.pkl instead, after its checksum held. That runs code from the file, and needs fastai.
+    """
+    folder = Path(folder)
+    sums = checksums(folder)
+    config = read_config(verified(folder, CONFIG, sums, MAX_CONFIG), folder / CONFIG)
+    if trust_pickle:
+        return Exported(folder.resolve().name, config, _unpickle(folder, sums), folder)
+    from safetensors.torch import load as from_bytes
+    content = verified(folder, WEIGHTS, sums)
+    try:
+        weights = from_bytes(content)
+    except Exception as error:
+        raise UserError(f"{folder / WEIGHTS}: not a safetensors file ({type(error).__name__}); {REMEDY}") from None
+    model = build(config)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError(f"{folder / WEIGHTS}: not the weights of {config.arch} with {len(config.classes)} classes; {REMEDY}") from None
+    return Exported(folder.resolve().name, config, model.eval(), folder)
+
+
+def _unpickle(folder: Path, sums: dict[str, str]) -> nn.Module:
+    content = verified(folder, PICKLE, sums)
+    try:
+        from fastai.learner import load_learner
+        return load_learner(io.BytesIO(content), cpu=True).model.eval()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{folder / PICKLE}: not a fastai Learner ({type(error).__name__}); {REMEDY}") from None
+
+
+@cli
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Check an exported model and say what it is.")
+    parser.add_argument("model", type=Path, help="its folder, such as models/pets")
+    parser.add_argument("--onnx-check", nargs="+", type=Path, metavar="PHOTO", help="compare model.onnx with PyTorch on these photos")
+    parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
+    arguments = parser.parse_args()
+    exported = load(arguments.model, arguments.trust_pickle)
+    sums = checksums(arguments.model)
+    for name in sums:
+        verified(arguments.model, name, sums)
+    config = exported.config
+    print(f"{relative(arguments.model)}: {config.arch}, {len(config.classes)} classes ({', '.join(config.classes[:8])}), {config.size} pixels, "
+          f"{len(sums)} files as exported")
+    if arguments.onnx_check:
+        try:
+            sample = torch.cat([exported.pixels(photos.decode(path.read_bytes(), config.side)) for path in arguments.onnx_check])
+        except (OSError, photos.Refused) as error:
+            raise UserError(f"a photo cannot be read ({error}); choose others") from None
+        difference = onnx_difference(verified(arguments.model, ONNX, sums), exported.model, sample)
+        print(f"ONNX against PyTorch on {len(sample)} photos: probabilities differ by at most {difference:.1e}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

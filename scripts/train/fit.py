@@ -1,0 +1,287 @@
+"""Train one network: epochs, checkpoints, out of memory, divergence, and the clock.
+
+Pixels live on the device as uint8 where they fit (else in the memory-mapped cache) and are augmented there, a batch at a time. Nothing
+inside an epoch waits for the device. Every epoch draws its order and its augmentation from (seed, epoch) alone, so that a run resumed
+from a checkpoint goes on with the very batches an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import pickle
+import re
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scripts.common.paths import atomic_write
+from scripts.train import recipe as recipes
+from scripts.train.datasets import Dataset
+from scripts.train.recipe import Recipe
+
+EVALUATION_BATCH = 256
+CHECKPOINT_SECONDS = 20.0  # at most so much training is lost to a kill, and one epoch more
+
+
+class Failed(Exception):
+    """Why this network's training stopped; the others go on."""
+
+
+@dataclass
+class Outcome:
+    """What came out of one training run. probabilities: float32 (test images, classes); history: one dict an epoch."""
+
+    probabilities: np.ndarray
+    history: list[dict]
+    train_seconds: float
+    infer_images_per_sec: float
+    peak_memory_mb: float
+    micro_batch: int
+    notes: list[str] = field(default_factory=list)
+
+
+def precision_for(device: str) -> str:
+    """'bf16' where the hardware multiplies it faster than fp32, else 'fp16' on a GPU and 'fp32' on a CPU."""
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+    try:
+        return "bf16" if re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text()) else "fp32"
+    except OSError:
+        return "fp32"
+
+
+class Pixels:
+    """A dataset's pictures and labels where batches are made: on the device where they fit in half of its free memory."""
+
+    def __init__(self, dataset: Dataset, device: str):
+        self.device = torch.device(device)
+        pixels, self.labels = torch.from_numpy(_writable(dataset.pixels)), torch.from_numpy(dataset.labels).to(self.device)
+        fits = self.device.type == "cpu" or pixels.nbytes < torch.cuda.mem_get_info(self.device)[0] / 2
+        self.pixels = pixels.to(self.device) if fits else pixels
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """uint8 (n, 3, side, side) on the device."""
+        if self.pixels.device == self.device:
+            return self.pixels[rows]
+        return self.pixels[rows.cpu()].pin_memory().to(self.device, non_blocking=True)
+
+
+def _writable(pixels: np.ndarray) -> np.ndarray:
+    """The same memory without numpy's read-only mark, which torch warns about; nobody writes to it."""
+    return pixels if pixels.flags.writeable else np.memmap(pixels.filename, np.uint8, "c", shape=pixels.shape) \
+        if isinstance(pixels, np.memmap) and pixels.filename else pixels.copy()
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+class Trainer:
+    """One network on one dataset by one recipe; `run` does it all. report(text) is called after each epoch."""
+
+    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, device: str = "cpu", precision: str = "fp32",
+                 compiled: bool = False, valid: float = 0.1, checkpoint: Path | None = None, pixels: Pixels | None = None,
+                 report: Callable[[str], None] = lambda text: None):
+        self.dataset, self.recipe, self.seed, self.device, self.precision = dataset, recipe, seed, torch.device(device), precision
+        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.forward = torch.compile(self.model) if compiled else self.model
+        self.pixels = pixels or Pixels(dataset, device)
+        rows = dataset.split(seed, valid)
+        self.train_rows, self.valid_rows, self.test_rows = (torch.from_numpy(part).to(self.device) for part in rows)
+        self.batch = min(recipe.batch, len(self.train_rows))
+        self.micro = self.batch
+        self.steps = len(self.train_rows) // self.batch  # an epoch; what is left over differs from epoch to epoch
+        self.optimizer = recipes.optimiser(self.model, recipe)
+        self.schedule = recipes.schedule(self.optimizer, recipe, recipe.epochs * self.steps)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema), use_buffers=True) if recipe.ema else None
+        self.history: list[dict] = []
+        self.notes: list[str] = []
+        self.checkpoint, self.report = checkpoint, report
+
+    # --- one epoch ----------------------------------------------------------------------------------------------------------------
+
+    def autocast(self):
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
+
+    def epoch(self, number: int) -> float:
+        """One pass over the training photos. Returns the mean loss. Raises Failed where it is no number."""
+        generator = torch.Generator(self.device).manual_seed(self.seed * 100_003 + number)
+        coin = torch.Generator().manual_seed(self.seed * 100_003 + number)  # on the CPU: whether a batch is mixed is a branch
+        torch.manual_seed(self.seed * 100_003 + number)  # dropout and its kin
+        order = self.train_rows[torch.randperm(len(self.train_rows), generator=generator, device=self.device)]
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        for step in range(self.steps):
+            rows = order[step * self.batch:(step + 1) * self.batch]
+            mixed = bool(torch.rand((), generator=coin) < self.recipe.mix)
+            total += self.step(rows, mixed, generator)
+        loss = total.item() / self.steps
+        if not math.isfinite(loss):
+            raise Failed(f"the loss is {loss} in epoch {number + 1}; try a smaller --lr")
+        return loss
+
+    def step(self, rows: Tensor, mixed: bool, generator: torch.Generator) -> Tensor:
+        """One optimiser step on the batch `rows`, in as many parts as memory asks for. Returns its mean loss, on the device."""
+        while True:
+            try:
+                loss = self.gradients(rows, mixed, generator)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not memory_ran_out(error):
+                    raise
+                self.shrink(error)
+        self.scaler.unscale_(self.optimizer)
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+        return loss
+
+    def gradients(self, rows: Tensor, mixed: bool, generator: torch.Generator) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        for part in rows.split(self.micro):
+            pictures = recipes.augment(self.pixels.batch(part), self.dataset.size, self.recipe, self.dataset.flip, generator)
+            targets = recipes.soft_targets(self.pixels.labels[part], len(self.dataset.classes))
+            if mixed:
+                pictures, targets = recipes.mix(pictures, targets, generator)
+            with self.autocast():
+                logits = self.forward(pictures)
+            loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.smoothing) * (len(part) / len(rows))
+            self.scaler.scale(loss).backward()
+            total += loss.detach()
+        return total
+
+    def shrink(self, error: BaseException) -> None:
+        """Halve what goes through the network at once; the batch stays, its gradients add up."""
+        if self.micro < 4:
+            raise Failed(f"out of memory even with {self.micro} pictures at once; choose a smaller --size") from error
+        self.optimizer.zero_grad(set_to_none=True)
+        self.micro = (self.micro + 1) // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.notes = [f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts added up"]
+        self.report(self.notes[-1])
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def predict(self, rows: Tensor) -> Tensor:
+        """float32 (n, classes): class probabilities, by the averaged weights where there are any."""
+        model = (self.average or self.model).eval()
+        size, out, at = min(EVALUATION_BATCH, 4 * self.micro), [], 0
+        while at < len(rows):
+            try:
+                with self.autocast():
+                    logits = model(recipes.plain(self.pixels.batch(rows[at:at + size]), self.dataset.size))
+                out.append(logits.float().softmax(1))
+                at += size
+            except (RuntimeError, MemoryError) as error:
+                if not memory_ran_out(error) or size == 1:
+                    raise
+                size = (size + 1) // 2
+        return torch.cat(out)
+
+    def validate(self) -> tuple[float, float]:
+        """(accuracy, log loss) on the validation photos."""
+        probabilities, labels = self.predict(self.valid_rows), self.pixels.labels[self.valid_rows]
+        accuracy = (probabilities.argmax(1) == labels).float().mean()
+        return accuracy.item(), F.nll_loss(probabilities.clamp_min(1e-7).log(), labels).item()
+
+    # --- the whole run ------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Train from the last checkpoint, or from the start, to the end; then predict the test photos, once. Raises Failed."""
+        self.resume()
+        reset_peak(self.device)
+        saved = time.monotonic()
+        for number in range(len(self.history), self.recipe.epochs):
+            rate = self.optimizer.param_groups[0]["lr"]
+            started = time.perf_counter()
+            loss = self.epoch(number)
+            seconds = time.perf_counter() - started
+            accuracy, valid_loss = self.validate()
+            elapsed = seconds + (self.history[-1]["elapsed_seconds"] if self.history else 0.0)
+            self.history.append({"epoch": number + 1, "train_loss": loss, "valid_loss": valid_loss, "valid_accuracy": accuracy, "lr": rate,
+                                 "seconds": seconds, "elapsed_seconds": elapsed, "images_per_sec": self.steps * self.batch / seconds})
+            self.report(f"epoch {number + 1}/{self.recipe.epochs}, loss {loss:.3f}, validation accuracy {accuracy:.3f}")
+            if self.checkpoint and number + 1 < self.recipe.epochs and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                self.save()
+                saved = time.monotonic()
+        self.predict(self.valid_rows)  # warms up, so that the clock below is fair to networks of few epochs
+        started = time.perf_counter()
+        probabilities = self.predict(self.test_rows).cpu().numpy()
+        speed = len(self.test_rows) / (time.perf_counter() - started)
+        if not np.isfinite(probabilities).all():
+            raise Failed("its predictions are not numbers; try a smaller --lr")
+        return Outcome(probabilities, self.history, self.history[-1]["elapsed_seconds"], speed, peak_mb(self.device), self.micro, self.notes)
+
+    def identity(self) -> dict:
+        """What a checkpoint must share with this run."""
+        return {"recipe": asdict(self.recipe), "seed": self.seed, "precision": self.precision, "dataset": self.dataset.checksum,
+                "size": self.dataset.size, "weights": sum(weight.numel() for weight in self.model.parameters())}
+
+    def save(self) -> None:
+        """Write the checkpoint whole, or leave the old one. Raises UserError (full disk, …)."""
+        state = {"identity": self.identity(), "history": self.history, "notes": self.notes, "micro": self.micro,
+                 "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
+                 "scaler": self.scaler.state_dict(), "average": self.average.state_dict() if self.average else None}
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        atomic_write(self.checkpoint, buffer.getvalue())
+
+    def resume(self) -> None:
+        """Take up the checkpoint where there is one of this very run; say so where it can't be used."""
+        if not (self.checkpoint and self.checkpoint.exists()):
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)  # a checkpoint may hold data, never code
+            if state["identity"] != self.identity():
+                raise ValueError("it is another run's")
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.scaler.load_state_dict(state["scaler"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+            self.history, self.notes, self.micro = state["history"], state["notes"], state["micro"]
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            print(f"{self.checkpoint.name}: not used ({str(error).splitlines()[0][:80]}); this model starts anew", file=sys.stderr)
+            return
+        self.notes.append(f"resumed after epoch {len(self.history)}")
+        self.report(self.notes[-1])
+
+
+def reset_peak(device: torch.device) -> None:
+    """Start counting peak memory: of the device's allocator, or of this process where Linux lets us reset its high-water mark."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb(device: torch.device) -> float:
+    """Peak memory since `reset_peak` in MB (10⁶ bytes); NaN where the system doesn't say."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    with contextlib.suppress(OSError):
+        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
+        if found:
+            return int(found.group(1)) * 1024 / 1e6
+    return math.nan

@@ -7,6 +7,9 @@ PROFILE      ?= auto
 RENDERER     ?= auto
 export DATA TIMM_RESULTS
 
+# auto is full where an NVIDIA GPU answers, else quick.
+CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null),full,quick),$(PROFILE))
+
 PY      := .venv/bin/python
 COMMON  := $(wildcard scripts/common/*.py)
 RESULTS := $(wildcard report/data/*.csv report/data/*.json)
@@ -23,6 +26,7 @@ all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a su
 	@$(MAKE) --no-print-directory build/data.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
+	@$(MAKE) --no-print-directory build/findings.stamp
 	@$(MAKE) --no-print-directory build/figures.stamp
 	@$(MAKE) --no-print-directory build/site.stamp
 	@echo "The report: _site/index.html"
@@ -56,14 +60,25 @@ build/data.stamp: build/data.settings $(COMMON) $(wildcard scripts/data/*.py) | 
 	@$(PY) -m scripts.data.update
 	@touch $@
 
+build/findings.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
+	@$(PY) -m scripts.data.findings
+	@touch $@
+
 # --- bench -----------------------------------------------------------------------------------------------------------------------
 bench: .venv/full.stamp  ## measure models on this machine
 	@rm -f build/bench.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 
-build/bench.stamp: build/bench.settings scripts/bench/measure.py scripts/bench/sweep.py | .venv/full.stamp
-	@$(PY) -m scripts.bench.sweep --profile $(PROFILE)
+build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py,$(wildcard scripts/bench/*.py)) | .venv/full.stamp
+	@$(PY) -m scripts.bench.sweep --part infer --models $(if $(filter full,$(CHOSEN)),key,quick)
+	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick)
 	@touch $@
+
+bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, compiled, training, repeats (about half an hour)
+	@$(PY) -m scripts.bench.sweep --device cuda --models key --precision bf16 --layout nhwc
+	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision bf16 --layout nhwc --compile
+	@$(PY) -m scripts.bench.sweep --device cuda --models key --precision bf16 --layout nhwc --part train
+	@$(PY) -m scripts.bench.sweep --device cuda --models repeat --precision bf16 --layout nhwc --repeat 3
 
 # --- train -----------------------------------------------------------------------------------------------------------------------
 train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)
@@ -77,7 +92,7 @@ build/train.stamp: build/train.settings scripts/train/train_models.py scripts/tr
 # --- figures ---------------------------------------------------------------------------------------------------------------------
 figures: build/figures.stamp  ## draw every chart as JPG
 
-build/figures.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py scripts/figures/*.py) $(RESULTS)
+build/figures.stamp: build/findings.stamp $(COMMON) $(wildcard scripts/data/*.py scripts/figures/*.py) $(RESULTS)
 	@$(PY) -m scripts.figures.export
 	@touch $@
 

@@ -32,7 +32,7 @@
     return matchMedia("(prefers-color-scheme: dark)").matches;
   };
 
-  // Every colour of the figure that layout.meta.dark names is exchanged; a figure without it (the replicas) keeps its own paper.
+  // Every colour of the figure that layout.meta.dark names is exchanged; a figure without it is `darkened`.
   const recoloured = (value, map) => {
     if (typeof value === "string") return map[value.toLowerCase()] ?? value;
     if (Array.isArray(value)) return value.map((item) => recoloured(item, map));
@@ -41,6 +41,13 @@
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, key === "meta" || key === "customdata" || key === "text" ? item : recoloured(item, map)]));
     }
     return value;
+  };
+
+  // A figure that names no dark colours of its own (a replica of the notebook's) gets dark paper and light ink; its marks stay.
+  const darkened = (layout) => {
+    const axes = Object.fromEntries(Object.entries(layout).filter(([key]) => /^[xy]axis\d*$/.test(key))
+      .map(([key, axis]) => [key, { ...axis, gridcolor: "#363c44", zerolinecolor: "#363c44", linecolor: "#57606a" }]));
+    return { ...layout, ...axes, paper_bgcolor: "#15181c", plot_bgcolor: "#1f242a", font: { ...layout.font, color: "#e8eaed" } };
   };
 
   // A figure without a phone version of its own is laid out anew on a narrow screen: small margins, legend below, title in lines.
@@ -53,21 +60,27 @@
       return all;
     }, []));
     return { ...layout, width, height: Math.round(width * 1.45), margin: { l: 48, r: 10, t: 30 + 20 * lines.length, b: 44, autoexpand: true },
-      font: { ...layout.font, size: 12 }, title: title ? { ...layout.title, text: lines.join("<br>"), font: { ...layout.title?.font, size: 15 }, x: 0.02, xanchor: "left" } : undefined,
-      legend: { ...layout.legend, orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 11 } } };
+      font: { ...layout.font, size: 12 },
+      title: title ? { ...layout.title, text: lines.join("<br>"), font: { ...layout.title?.font, size: 15 }, x: 0.02, xanchor: "left" } : undefined,
+      legend: { ...layout.legend, title: { text: "" }, orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 11 } } };
   };
+  const smaller = (trace) => (Array.isArray(trace.marker?.size) || trace.marker?.size?.bdata) && trace.marker.sizeref
+    ? { ...trace, marker: { ...trace.marker, sizeref: trace.marker.sizeref * (trace.marker.sizemode === "area" ? 3 : 1.7) } } : trace;
 
   async function draw(chart) {
     const width = Math.floor(chart.clientWidth);
     const narrow = width < PHONE;
     const own = narrow && chart.dataset.phone;
     const [Plotly, figure] = await Promise.all([plotly(), figureOf(own || chart.dataset.src)]);
-    const dark = isDark() ? figure.layout.meta?.dark : undefined;
-    const state = [width, own, Boolean(dark), isDark()].join();
+    const dark = isDark(), swap = figure.layout.meta?.dark;
+    const state = [width, own, dark].join();
     if (chart.dataset.state === state) return;
     let { data, layout } = structuredClone(figure);
-    if (dark) { const map = Object.fromEntries(Object.entries(dark).map(([a, b]) => [a.toLowerCase(), b])); data = recoloured(data, map); layout = recoloured(layout, map); }
-    if (narrow && !own) layout = narrowed(layout, width);
+    if (dark && swap) {
+      const map = Object.fromEntries(Object.entries(swap).map(([light, other]) => [light.toLowerCase(), other]));
+      [data, layout] = [recoloured(data, map), recoloured(layout, map)];
+    } else if (dark) layout = darkened(layout);
+    if (narrow && !own) { layout = narrowed(layout, width); data = data.map(smaller); }
     const natural = layout.width ?? width, height = layout.height ?? Math.round(width * 0.7);
     const scale = Math.min(1, width / natural);
     const stage = document.createElement("div");

@@ -8,6 +8,7 @@ Speed: timm's repeats of one model on one card lie within 0.984 to 1.026 of each
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 IMAGES = 50_000      # ImageNet-1k's validation set
 TIMING_SPREAD = 1.026
@@ -23,6 +24,12 @@ def top1_se(percent, images: int = IMAGES):
 def top1_uncertainty(a, b, images: int = IMAGES):
     """Points by which accuracies `a` and `b` (percent) must differ to be told apart."""
     return SIGMAS * np.hypot(top1_se(a, images), top1_se(b, images))
+
+
+def spearman(a, b) -> float:
+    """Spearman's rank correlation of two columns, over the rows where both are known. (pandas' own imports all of scipy.stats for it.)"""
+    both = pd.DataFrame({"a": np.asarray(a, float), "b": np.asarray(b, float)}).dropna()
+    return float(both["a"].rank().corr(both["b"].rank()))
 
 
 def spearman_uncertainty(rho: float, n: int) -> float:

@@ -22,7 +22,7 @@ from scripts.figures.export import MANIFEST
 
 DATA, STYLE, RENDERER, UNRECORDED = "data", "style", "renderer only", "unrecorded"
 ADDED, REMOVED, RENAMED, UNREADABLE = "added", "removed", "renamed", "unreadable"
-WITHIN, REWRITTEN, SIDECAR = tables.WITHIN, tables.REWRITTEN, "sidecar only"
+WITHIN, REWRITTEN, SIDECAR = tables.WITHIN, tables.REWRITTEN, "record only"
 
 # cause -> what it means, in the order of the report
 CAUSES = {
@@ -36,7 +36,7 @@ CAUSES = {
     RENDERER: "same figure, drawn by another browser, font or kaleido",
     WITHIN: "values moved less than runs of the same machine do",
     REWRITTEN: "same values in another order or spelling",
-    SIDECAR: "same table, other facts about it",
+    SIDECAR: "the same, but other facts are recorded about it",
 }
 QUIET = {WITHIN, REWRITTEN, SIDECAR}  # shown, but no change
 WORDS = ("title", "alt", "caption")
@@ -165,10 +165,12 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
             change.cause, change.why = UNRECORDED, [f"the {side} side's manifest has no entry for it, so the cause cannot be told"]
         return
     change.fields = [(word, str(was.get(word, "")), str(now.get(word, ""))) for word in (*WORDS, "hardware", "date") if was.get(word) != now.get(word)]
-    if not same_picture and now["jpg"]["sha256"] != sums[1]:
+    same_figure = was["figure_sha256"] == now["figure_sha256"]
+    if not same_picture and (now["jpg"]["sha256"] != sums[1] or same_figure and was["jpg"]["sha256"] != sums[0]):
+        side = base if now["jpg"]["sha256"] == sums[1] else head
         change.cause = UNRECORDED
-        change.why = ["the file is not the picture that its manifest records; `make figures` draws it again"]
-    elif was["figure_sha256"] != now["figure_sha256"]:
+        change.why = [f"the {side.label} picture is not the one that its manifest records; `make figures` draws it again"]
+    elif not same_figure:
         moved, change.sources = _data(was, now)
         change.cause = DATA if moved else STYLE
         if moved and not change.sources:
@@ -186,6 +188,8 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     elif any(field_[0] in WORDS for field_ in change.fields):
         change.cause = STYLE
         change.why.append("only its words: " + ", ".join(what for what, _, _ in change.fields if what in WORDS))
+    elif change.fields or was["sources"] != now["sources"]:
+        change.cause, change.sources = SIDECAR, _data(was, now)[1]
 
 
 def _data(was: dict, now: dict) -> tuple[bool, list[str]]:
@@ -237,10 +241,16 @@ def _file(change: Change, old: str, new: str, base: Side, head: Side) -> None:
 
 
 def _link(differ: list[Change], base: Side, head: Side) -> None:
-    """Tell each figure which tables moved under it, and each moved table which figures were not drawn again since."""
+    """Tell each figure which tables moved under it, and each moved table which figures were not drawn again since.
+
+    A figure whose tables hold the same values in another order or spelling has the same data after all.
+    """
     by_path = {change.path: change for change in differ}
     for change in differ:
         if change.kind == "figure":
+            tables_ = [by_path.get(path) for path in change.sources]
+            if change.cause == DATA and tables_ and all(table and table.cause == REWRITTEN for table in tables_):
+                change.cause = STYLE
             for path in change.sources:
                 table = by_path.get(path)
                 change.why.append(f"{path}: {summary(table)}" if table else f"{path}: another version of this table")

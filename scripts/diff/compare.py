@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, IMAGES, ROOT, atomic_write, relative
+from scripts.common.paths import BUILD, IMAGES, ROOT, atomic_write
 from scripts.diff import report
 from scripts.diff.causes import ADDED, DATA, REMOVED, RENAMED, UNREADABLE, Change, changes
 from scripts.diff.pixels import open_image
@@ -97,7 +97,7 @@ def _recorded(head: Side) -> dict[str, dict]:
     return entries
 
 
-def tell(made: report.Report, out: Path) -> None:
+def tell(made: report.Report, out: Path, name: str = "diff") -> None:
     """Say on the terminal what was found."""
     for change in made.changes:
         if change.cause == UNREADABLE:
@@ -107,7 +107,7 @@ def tell(made: report.Report, out: Path) -> None:
         pixels = f", {report.size(seen)}" if seen and seen.resized else f", {report.share(seen.changed)} of pixels ({seen.level})" if seen else ""
         what = f", {report.summary(change)}" if change.table else f" from {change.before}" if change.cause == RENAMED else ""
         print(f"  {change.cause:16} {change.path}{pixels}{what}")
-    print(f"diff: {made.headline} ({made.base} → {made.head}); report: {relative(out)}/index.html")
+    print(f"{name}: {made.headline} ({made.base} → {made.head}); report: {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}/index.html")
 
 
 @cli

@@ -228,8 +228,8 @@ def _card(number: int, change: Change) -> str:
 def _measures(seen: Pixels) -> str:
     facts = [("size", size(seen))]
     if not seen.resized:
-        facts += [("pixels changed", share(seen.changed)), ("by antialiasing", share(seen.antialiased)), ("touched at all", share(seen.touched)),
-                  ("mean", f"{seen.mean:.3g} of 255"), ("largest", f"{seen.maximum} of 255"),
+        facts += [("pixels changed", share(seen.changed)), ("edges only", share(seen.antialiased)), ("touched at all", share(seen.touched)),
+                  ("mean", f"{seen.mean:.3g} of 255"), ("largest", f"{seen.maximum} of 255, of 8 × 8 blocks {seen.block}"),
                   ("similarity (SSIM)", f"{similarity(seen.ssim)}, worst window {similarity(seen.ssim_worst)}"), ("difference", seen.level)]
     return '<dl class="measures">' + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts) + "</dl>"
 
@@ -274,8 +274,9 @@ def _table(change: Change) -> str:
             listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS]) + (f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else "")
             parts.append(f"<details{' open' * (len(names) <= 12)}><summary>{word}: {counted(len(names), 'row')}</summary><ul>{listed}</ul></details>")
     if table.cells:
-        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td><td class="number"><del>{escape(cut(cell.base))}</del></td>'
-                       f'<td class="number"><ins>{escape(cut(cell.head))}</ins></td><td class="number">{signed(cell.change)}</td></tr>' for cell in table.cells[:ROWS])
+        number = lambda cell: ' class="number"' if cell.change is not None else ""
+        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td><td{number(cell)}><del>{escape(cut(cell.base))}</del></td>'
+                       f'<td{number(cell)}><ins>{escape(cut(cell.head))}</ins></td><td class="number">{signed(cell.change)}</td></tr>' for cell in table.cells[:ROWS])
         left = table.moved + table.within - min(len(table.cells), ROWS)
         parts.append(f'<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead><tbody>{rows}</tbody></table></div>'
                      + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_measured, display_sub_data
+from scripts.figures import display_data, display_frontier, display_measured, display_sub_data, display_zoo
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -20,6 +20,9 @@ _ALL = [
     Chart("measured_inference", partial(display_measured.draw_measured, "infer"), "measured"),
     Chart("measured_training", partial(display_measured.draw_measured, "train"), "measured"),
     Chart("measured_latency", display_measured.draw_latency, "measured"),
+    Chart("zoo_accuracy", display_zoo.draw_accuracy, "trained"),
+    Chart("zoo_curves", display_zoo.draw_curves, "trained"),
+    Chart("zoo_time", display_zoo.draw_time, "trained"),
 ]
 
 CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}

@@ -67,9 +67,7 @@ def draw_measured(part: str) -> Drawing:
     where = table.hardware_name.iloc[0]
     fast, best = edge.iloc[-1], edge.iloc[0]
     ratio = fast.samples_per_sec / best.samples_per_sec
-    title = f"{where}: {fast.arch} is fastest at {short(fast.samples_per_sec)} images/s"
-    if len(edge) > 1:
-        title += f"; {best.top1 - fast.top1:.1f} points more take {short(ratio)} times as long"
+    title = f"{where}: {fast.arch} is fastest" + (f", {best.top1 - fast.top1:.1f} points more take {ratio:.2g} times as long" if len(edge) > 1 else "")
     subtitle = f"ImageNet top-1 accuracy against images per second in {STEP[part]}; the line is the best accuracy at that speed or faster"
     wide, phone = (frontier_chart.draw(table, title, subtitle, footer(table), size=size, everyone=len(table) <= 24).figure for size in (WIDE, PHONE))
     return Drawing(

@@ -78,6 +78,9 @@ def draw(table: pd.DataFrame, title: str, subtitle: str, footer: str, rate: str 
     segments = canvas.step(edge, rate, "top1")
     for family, rows in edge.groupby("family", sort=False):
         scatter(canvas, rows, rate, family, {"size": 10, "color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}})
+    bounds = interval(table, rate)
+    if bounds is not None:
+        segments = np.vstack([segments, np.hstack([canvas.pixels(bounds.low, table.top1), canvas.pixels(bounds.high, table.top1)])])
     points = np.column_stack([canvas.pixels(table[rate], table.top1), np.where(on_edge, 3.0, np.where(key, 0.5, 0.2))])
     named = leaders(edge, rate, y.low, 5 if canvas.phone else NAMED, first)
     if everyone:
@@ -96,12 +99,20 @@ def scatter(canvas: Canvas, rows: pd.DataFrame, rate: str, family: str, marker: 
     if not len(rows):
         return
     symbols = [families.SYMBOLS.get(kind, "circle") + form for kind in rows.kind]
-    low, high = (pd.to_numeric(rows.get(f"{rate}_{end}"), errors="coerce") if f"{rate}_{end}" in rows else None for end in ("low", "high"))
-    interval = {} if low is None or high is None else {"error_x": {
-        "type": "data", "array": high - rows[rate], "arrayminus": rows[rate] - low, "color": LEADER[0], "thickness": 1, "width": 3}}
-    canvas.figure.add_scatter(x=rows[rate], y=rows.top1, mode="markers", name=families.label(family), meta={"family": family}, **interval,
+    bounds = interval(rows, rate)
+    bars = {} if bounds is None else {"error_x": {"type": "data", "array": bounds.high - rows[rate], "arrayminus": rows[rate] - bounds.low,
+                                                  "color": LEADER[0], "thickness": 1, "width": 3}}
+    canvas.figure.add_scatter(x=rows[rate], y=rows.top1, mode="markers", name=families.label(family), meta={"family": family}, **bars,
                               text=hover(rows, rate), customdata=rows[["model", "img_size"]].astype(str).to_numpy(),
                               hovertemplate="%{text}<extra></extra>", marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]})
+
+
+def interval(rows: pd.DataFrame, rate: str) -> pd.DataFrame | None:
+    """`low` and `high` of the rate where they were measured, else None."""
+    ends = [f"{rate}_low", f"{rate}_high"]
+    if not set(ends) <= set(rows):
+        return None
+    return rows[ends].apply(pd.to_numeric, errors="coerce").set_axis(["low", "high"], axis=1)
 
 
 def _short_name(row: pd.Series, with_size: bool) -> str:

@@ -157,6 +157,7 @@ def place(labels: list[Label], area: Area, points: np.ndarray | None = None, seg
             if distance > LEADER_FROM:
                 line = (label.x, label.y, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
                 cost += 6 + 30.0 * sum(_meets(line, other) for other in boxes)
+                cost += 10.0 * sum(_meets(line, Area(x - 5, y - 5, x + 5, y + 5)) for x, y in anchors if (x, y) != (label.x, label.y))
             if best is None or cost < best[0]:
                 best = (cost, box, distance)
         if best:

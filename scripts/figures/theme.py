@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from scripts.common import families
 from scripts.data.frontier import on_frontier
 from scripts.figures.browser import FONT
-from scripts.figures.labels import LONGEST, Area, Label, balanced, place, safe, width, wrap
+from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, balanced, fit, place, safe, width, wrap
 
 REPLICA = (1000, 800)  # the notebook's size
 WIDE = (1000, 700)
@@ -146,10 +146,11 @@ class Axis:
 class Canvas:
     """A chart of `size` (pixels) with title, subtitle and footer; x and y are its axes. Texts are plain; they are escaped here."""
 
-    def __init__(self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int = 24):
+    def __init__(self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None):
         self.size, self.x, self.y = size, x, y
         phone = size[0] < 700
         self.phone = phone
+        right = right or (14 if phone else 24)
         self.side = 16 if phone else 24
         self.base = 12.5 if phone else 13.5
         title_size, room = (20 if phone else 24), size[0] - 2 * self.side
@@ -160,7 +161,7 @@ class Canvas:
         top = under_title + len(below) * (self.base + 1) * LINE + 16
         bottom = 62 + len(foot) * (self.base - 1.5) * LINE
         left = self.side + max((width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))), default=0) + 10
-        self.area = Area(round(left), round(top), size[0] - (14 if phone else right), size[1] - round(bottom))
+        self.area = Area(round(left), round(top), size[0] - right, size[1] - round(bottom))
         self.taken: list[Area] = []
         axis = {"gridcolor": GRID[0], "zeroline": False, "showline": False, "ticks": "", "automargin": False, "fixedrange": False,
                 "tickfont": {"size": self.base, "color": MUTED[0]}, "title": None}
@@ -189,7 +190,7 @@ class Canvas:
         if axis.names is not None:
             return list(range(len(axis.names)))
         if axis.log:
-            return ticks(axis.low, axis.high, room, self.base, axis.write or short)
+            return ticks(*sorted((axis.low, axis.high)), room, self.base, axis.write or short)
         span = axis.high - axis.low
         step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / 62))
         return [round(value, 6) for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)]
@@ -225,6 +226,23 @@ class Canvas:
         self.figure.add_scatter(x=xs, y=ys, mode="lines", name=name, hoverinfo="skip", line={"color": colour, "width": line_width, "dash": dash})
         path = self.pixels(xs, ys)
         return np.hstack([path[:-1], path[1:]])
+
+    def label_ends(self, wanted: list[tuple[float, float, str, dict]]) -> None:
+        """Name lines where they end: texts below each other right of the plot, as close to the height of their (x, y) as they can be."""
+        room, high = self.size[0] - 4 - (self.area.right + 12), self.base * LINE + 1
+        ends = sorted(((float(self.pixels(x, y)[0, 1]), x, y, text, options) for x, y, text, options in wanted), key=lambda end: end[0])
+        heights = [end[0] for end in ends]
+        for _ in range(200):  # push neighbours apart, keep all within the plot
+            for i in range(1, len(heights)):
+                if (lack := high - (heights[i] - heights[i - 1])) > 0:
+                    heights[i - 1], heights[i] = heights[i - 1] - lack / 2, heights[i] + lack / 2
+            heights = [min(max(height, self.area.top + i * high), self.area.bottom - (len(heights) - 1 - i) * high) for i, height in enumerate(heights)]
+        for (down, x, y, text, options), height in zip(ends, heights):
+            text = fit(text, self.base, room, "Semibold")
+            half = width(text, self.base, "Semibold") / 2
+            box = Area(self.area.right + 12, height - high / 2, self.area.right + 12 + 2 * half, height + high / 2)
+            label = Label(text, float(self.pixels(x, y)[0, 0]), down, self.base, "Semibold", radius=3, colour=options.get("colour"))
+            self.figure.add_annotation(**Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label"))
 
     def label(self, wanted: list[tuple[float, float, str, dict]], points: np.ndarray | None = None,
               segments: np.ndarray | None = None) -> list[str]:

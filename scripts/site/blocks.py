@@ -18,7 +18,7 @@ CLASSES = {*(f"callout-{kind}" for kind in CALLOUTS), "panel-tabset", "column-bo
 _QUARTO = re.compile(r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|remark|solution|"
                      r"tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|badge.*|d-.*|btn.*|text-.*|bg-.*|"
                      r"listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|no-anchor|toc-.*|code-.*|list-table|bi-.*)$")
-_GRID = re.compile(r"^g-col-((sm|md|lg|xl)-)?([1-9]|1[0-2])$")
+_GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
 ATTRIBUTES = {"title", "collapse", "icon", "group", "fig-alt", "fig-align", "layout-ncol", "width", "height", "code-fold", "code-summary", "style",
               "role", "tabindex", "lang", "loading", "target", "rel", "start", "colspan", "rowspan", "scope", "align", "alt", "download", "href"}
 

@@ -117,15 +117,3 @@ def join_audit() -> None:
     table.columns = ["Vintage", "Table", "Accuracies", "Matched", "of these renamed", "Other size only", "Not timed", "Timed, no accuracy"]
     page.table(table, "The join, table by table: how many published accuracies found their speed.", label="tbl-joins", link="report/data/joins.csv")
 
-
-def zoo() -> SimpleNamespace:
-    """What the training page is about: dataset, hardware, date of the newest results; says so where nothing was trained."""
-    return SimpleNamespace(dataset="no dataset yet", hardware="no machine yet", date="no day yet")
-
-
-def zoo_table() -> None:
-    print("\n::: {.callout-note}\n## Nothing trained yet\n`make train` trains the networks.\n:::\n")
-
-
-def findings() -> None:
-    print("\n::: {.callout-note}\n## No findings yet\n`make data` computes them.\n:::\n")

@@ -25,6 +25,7 @@ FACES = ("Regular", "It", "Semibold", "Bold")  # what assets/site.css asks for
 FOOT = "<!-- site: foot -->"
 _EXTERNAL = re.compile(r"""<(?:script|img|iframe|video|audio|source|embed)\b[^>]*?\s(?:src|srcset)=["'](?:https?:)?//[^"']+"""
                        r"""|<link\b(?=[^>]*\srel=["']?(?:stylesheet|preload|icon|preconnect|modulepreload))[^>]*?\shref=["'](?:https?:)?//[^"']+""", re.I)
+_PRE = re.compile(r"<pre(?![^>]*\stabindex)(?=[\s>])")
 # Latin with accents, punctuation, arrows, mathematical signs, superscripts: what the pages can print
 _RANGES = [(0x20, 0x17F), (0x2B0, 0x2FF), (0x370, 0x3FF), (0x2000, 0x206F), (0x2070, 0x20CF), (0x2100, 0x22FF), (0x25A0, 0x25FF), (0x2700, 0x27BF)]
 
@@ -45,6 +46,7 @@ def finish(root: Path, out: Path, renderer: str, site_url: str = "") -> None:
         if asked:
             raise UserError(f"{path.relative_to(out).as_posix()}: the page would load {asked[0][-120:]!r} from another site; a cell that gives HTML does "
                             "this under Quarto, print Markdown instead")
+        html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
     if site_url and not (out / "sitemap.xml").exists():

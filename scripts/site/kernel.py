@@ -19,7 +19,7 @@ from pathlib import Path
 
 from scripts.common import provenance
 from scripts.common.errors import UserError
-from scripts.common.paths import BUILD, atomic_write
+from scripts.common.paths import atomic_write
 from scripts.site.source import INLINE, Cell, Page, Text
 
 SCHEMA = 1
@@ -29,11 +29,13 @@ _START = "import scripts.site.trace as _t; _t.start(); del _t"
 _REPORT = "__import__('json').dumps(__import__('scripts.site.trace', fromlist=['x']).report())"
 
 
-def environment(root: Path, name: str) -> dict[str, str]:
-    """The environment of a page's kernel: what Quarto sets for one, and the project importable."""
+def environment(root: Path, name: str = "") -> dict[str, str]:
+    """The environment in which the cells of page `name` run: the project importable, and what Quarto tells a kernel."""
     path = os.pathsep.join(dict.fromkeys([str(root), str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", "QUARTO_PROJECT_ROOT": str(root), "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "QUARTO_DOCUMENT_PATH": str((root / name).parent), "QUARTO_DOCUMENT_FILE": Path(name).name, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    own = {"QUARTO_DOCUMENT_PATH": str((root / name).parent), "QUARTO_DOCUMENT_FILE": Path(name).name,
+           "MPLBACKEND": "module://matplotlib_inline.backend_inline"} if name else {}
+    return {**os.environ, "PYTHONPATH": path, "BEST_IMAGE_MODELS_ROOT": str(root), "QUARTO_PROJECT_ROOT": str(root), "PYTHONHASHSEED": "0",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1", **own}
 
 
 async def run(page: Page, root: Path, limit: float) -> list:
@@ -147,7 +149,7 @@ def _log(page: Page, root: Path, text: str) -> str:
 # --- keeping
 
 def _record(page: Page, root: Path) -> Path:
-    folder = BUILD / "site-pages"
+    folder = root / "build" / "site-pages"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / (page.name.removesuffix(".qmd").replace("/", "--") + ".json")
 
@@ -155,7 +157,7 @@ def _record(page: Page, root: Path) -> Path:
 def _key(page: Page, root: Path) -> str:
     """Hash of what decides a page's outputs besides the files it reads: its text and options, Python, installed packages, settings."""
     packages = sorted({entry for folder in sys.path if os.path.isdir(folder) for entry in os.listdir(folder) if entry.endswith(".dist-info")})
-    settings = {key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "BEST_IMAGE_MODELS_ROOT", "TZ", "LANG")}
+    settings = {key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")}
     facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(root), packages, settings]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -26,7 +26,6 @@ from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, IMAGES, ROOT
 
 _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one kernel runs one page
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()>#+\-.!<&$@~^|\"':])")
 
 
 class Html(str):
@@ -46,13 +45,13 @@ def code(text: str) -> Html:
 
 
 class text:
-    """Any value as inline text in which nothing is markup: `` `{python} page.text(name)` ``."""
+    """Any value as inline text in which nothing is markup, and which may break after _ : `` `{python} page.text(name)` ``."""
 
     def __init__(self, value: object):
         self.value = str(value)
 
     def _repr_markdown_(self) -> str:
-        return _MARKDOWN.sub(r"\\\1", " ".join(self.value.split())).replace("{{", "{\u200b{")
+        return _inline(_breaking(self.value))
 
     def __repr__(self) -> str:
         return repr(self.value)
@@ -96,11 +95,11 @@ def _picture(name: str, entry: dict) -> str:
     shown = entry.get("shown") or entry.get("jpg") or {}
     width, height = (int(shown.get(key) or 0) for key in ("width", "height"))
     data = f' data-src="charts/{name}.json"' if _there(CHARTS / f"{name}.json") else ""
-    phone, source = _entry(f"{name}_phone")[0], ""
+    phone, source = _entry(f"{name}-phone")[0], ""
     if phone:
         small = phone.get("shown") or {}
-        data += f' data-phone="charts/{name}_phone.json"' if _there(CHARTS / f"{name}_phone.json") else ""
-        source = f'<source media="(max-width: 600px)" srcset="/images/{name}_phone.jpg" width="{int(small.get("width", 540))}" height="{int(small.get("height", 824))}">'
+        data += f' data-phone="charts/{name}-phone.json"' if _there(CHARTS / f"{name}-phone.json") else ""
+        source = f'<source media="(max-width: 600px)" srcset="/images/{name}-phone.jpg" width="{int(small.get("width", 540))}" height="{int(small.get("height", 824))}">'
     image = f'<img src="/images/{name}.jpg" alt="{_safe(entry.get("alt", ""))}" width="{width}" height="{height}" loading="lazy" class="img-fluid">'
     return f'<div class="chart" data-figure="{name}"{data}><picture>{source}{image}</picture></div>'
 
@@ -171,7 +170,7 @@ def _cell(value: object, how: str | Callable | None) -> str:
         return f"{int(value):,}"
     if isinstance(value, numbers.Real):
         return f"{float(value):,.4g}" if abs(value) < 1000 else f"{float(value):,.0f}"
-    return _safe(value)
+    return _breaking(value)
 
 
 def data_link(path: str, words: str | None = None) -> Html:
@@ -222,6 +221,11 @@ def _safe(value: object) -> str:
     return escape(str(value), quote=True).replace("{{", "{&#123;")
 
 
+def _breaking(value: object) -> str:
+    """Escaped text that may go on in the next line after an underscore, as long model names must on a phone."""
+    return _safe(value).replace("_", "_<wbr>")
+
+
 def _there(path: Path) -> bool:
     """Whether a file is there; by opening it, so that the renderer hears of it and runs the page again when that changes."""
     try:
@@ -242,3 +246,13 @@ def _inline(html: str) -> str:
     """Raw HTML inside a line of Markdown."""
     html = " ".join(html.split()).replace("`", "&#96;")
     return f"`{html}`{{=html}}"
+
+
+def escaped(value: object) -> str:
+    """Any value as text inside HTML that a caller builds."""
+    return _safe(value)
+
+
+def html(text: str) -> None:
+    """Print HTML whose values the caller has `escaped`."""
+    _print(_block(text))

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.site.kernel import CODE
+from scripts.site.kernel import environment
 
 
 def find() -> str | None:
@@ -38,10 +38,9 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
 
     limit: seconds for each of `pages`. Raises UserError with Quarto's last words where it fails or takes longer.
     """
-    path = os.pathsep.join(dict.fromkeys([str(root), str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
     process = subprocess.Popen([program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"], cwd=root, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                               env={**os.environ, "PYTHONPATH": path, "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"})
+                               env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"})
     clock = threading.Timer(limit * max(1, pages), lambda: _end(process))
     clock.start()
     lines: list[str] = []

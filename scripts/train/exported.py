@@ -141,6 +141,17 @@ def build(config: Config) -> nn.Module:
         raise UserError(f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another size") from None
 
 
+def probe(model: nn.Module, arch: str, size: int) -> None:
+    """One look through the network before training. Raises UserError where its parts don't fit (maps with channels last, a fixed size…)."""
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+        raise UserError(f"{arch}: does not work at {size} pixels with fastai's head ({str(error).splitlines()[0][:80]}); choose another "
+                        "--arch or --size") from None
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -64,8 +64,7 @@ def _points(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, c
         reasons.append(f"recall, F1 and ROC AUC n/a: no test image of {_some(never_there)}")
         auc = np.nan
     else:
-        auc = metrics.roc_auc_score(labels, probabilities[:, 1] if len(classes) == 2 else probabilities, multi_class="ovr", average="macro",
-                                    labels=None if len(classes) == 2 else every)
+        auc = np.mean([metrics.roc_auc_score(labels == i, probabilities[:, i]) for i in (every[1:] if len(classes) == 2 else every)])
     shares[2, [classes.index(name) for name in never_there]] = np.nan
     floored = np.clip(probabilities, FLOOR, 1)
     point = {"accuracy": metrics.accuracy_score(labels, chosen), "precision_macro": shares[0].mean(), "recall_macro": shares[1].mean(),

@@ -28,6 +28,7 @@ report/data/zoo-<dataset>-<hardware>.csv: one row per model, weights and seed.
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ KEY = ["model", "weights", "seed"]
 SETTINGS = ["img_size", "epochs", "batch", "lr", "recipe", "precision"]  # rows of one model that differ here are not seeds of one thing
 METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc", "log_loss", "ece"]
 TEXT = ["model", "arch", "source", "weights", "recipe", "precision", "compiled", "note", "date", "class", "file", "label"]
+WHOLE = ["seed", "epoch", "epochs", "batch", "img_size", "micro_batch", "train_images", "valid_images", "test_images", "images"]
 PARTS = ("", "-history", "-classes", "-predictions")
 
 
@@ -68,14 +70,19 @@ def read(csv_path: Path | str) -> pd.DataFrame:
         [*KEY, "class"] if stem.endswith("-classes") else KEY
     columns = _header(csv_path)
     frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in columns if name not in TEXT])
-    for name in ("seed", "epoch", "epochs", "batch", "img_size"):
+    for name in WHOLE:
         if name in frame:
             frame[name] = frame[name].astype(int)
     return frame
 
 
 def _header(csv_path: Path) -> list[str]:
-    return list(read_table(csv_path).columns)
+    """The column names, as far as the first line has any; `read_table` then says what is wrong with the file."""
+    try:
+        with csv_path.open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

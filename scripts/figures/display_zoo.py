@@ -1,0 +1,205 @@
+"""What training our own networks showed: how good each became, how it learned, and how long it took.
+
+zoo_accuracy: test accuracy of every network with its 95% interval. zoo_curves: validation accuracy by epoch. zoo_time: test accuracy
+against the seconds of training. All from the run with the most training pictures; of equals, the newest.
+
+    python -m scripts.figures.export --only zoo_accuracy zoo_curves zoo_time
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.common import families
+from scripts.common.hardware import named
+from scripts.common.provenance import read_sidecar
+from scripts.figures import published
+from scripts.figures.display_measured import milliseconds
+from scripts.figures.drawing import DataMissing, Drawing, counted, listing, source
+from scripts.figures.labels import safe, width
+from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
+from scripts.train import results
+
+NAMED = 7
+ROOM = {WIDE: 24, PHONE: 28}
+
+
+class Run:
+    """One zoo-<dataset>-<hardware>.csv with its history and sidecar."""
+
+    def __init__(self, path: Path):
+        self.path, self.facts = path, read_sidecar(path)
+        self.table = results.read(path).dropna(subset=["accuracy"])
+        self.dataset = path.stem.removeprefix("zoo-").rpartition("-")[0].replace("_", " ")
+        self.name = self.dataset[:1].upper() + self.dataset[1:]
+        self.where = self.facts["hardware"].get("name") or named(path.stem.rpartition("-")[2]).name
+        self.date = str(self.facts.get("date", ""))[:10]
+        self.pictures = int(self.table.train_images.max()) if len(self.table) else 0
+
+    def footer(self) -> str:
+        versions = self.facts.get("versions", {})
+        torch = f", PyTorch {versions['torch'].split('+')[0]}" if "torch" in versions else ""
+        return f"Source: trained by this project on {published.day(self.date)} · {self.where}{torch} · {self.dataset}, {self.pictures:,} training pictures"
+
+    def about(self, *parts: str) -> dict:
+        return {"sources": [source(self.path if not part else results.part(self.path, part)) for part in ("", *parts)],
+                "hardware": self.where, "date": self.date}
+
+    def models(self) -> pd.DataFrame:
+        """A row per network and weights, means over seeds, best first, with `family` and `label`."""
+        table = results.summary(self.table).sort_values("accuracy", ascending=False, kind="stable")
+        found = [families.lookup(str(arch)) for arch in table.arch]
+        return table.assign(family=[row.family if row else "" for row in found], kind=[row.kind if row else "convnet" for row in found],
+                            label=[label(row.model, row.weights) for row in table.itertuples()]).reset_index(drop=True)
+
+    def history(self) -> pd.DataFrame:
+        """Validation accuracy (percent) and training seconds by epoch, medians over seeds, with `label`."""
+        table = results.read(results.part(self.path, "-history")).dropna(subset=["valid_accuracy"])
+        if not len(table):
+            raise DataMissing(f"{self.path.stem}: no epoch was recorded; run `make train`")
+        table = table.groupby(["model", "weights", "epoch"], sort=False)[["valid_accuracy", "elapsed_seconds"]].median().reset_index()
+        return table.assign(label=[label(row.model, row.weights) for row in table.itertuples()], percent=100 * table.valid_accuracy)
+
+
+def label(model: str, weights: str) -> str:
+    return model if weights == "scratch" else f"{model}, pretrained"
+
+
+def main_run() -> Run:
+    """The run with the most training pictures, of equals the newest. Raises DataMissing where nothing was trained."""
+    found = [run for run in map(Run, results.runs()) if len(run.table)]
+    if not found:
+        raise DataMissing("nothing trained yet; run `make train`")
+    return max(found, key=lambda run: (run.pictures, run.date))
+
+
+def draw_accuracy() -> Drawing:
+    run = main_run()
+    table = run.models()
+    best, worst = table.iloc[0], table.iloc[-1]
+    scratch = table[table.weights == "scratch"]
+    title = f"{run.name}: {best.label} is right on {100 * best.accuracy:.1f}% of the test pictures"
+    if best.weights != "scratch" and len(scratch):
+        title += f"; from scratch {scratch.iloc[0].model} leads with {100 * scratch.iloc[0].accuracy:.1f}%"
+    tests = int(run.table.test_images.max())
+    wide, phone = (accuracy_chart(table, title, f"Accuracy on {tests:,} test pictures, with the 95% interval", run.footer(), size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table,
+        alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval, from {best.label} "
+            f"({100 * best.accuracy:.1f}%) to {worst.label} ({100 * worst.accuracy:.1f}%).",
+        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap intervals. "
+                f"Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
+
+
+def accuracy_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+    """Rows by falling accuracy; of more than there is room for, the best."""
+    table = table.head(ROOM[size])
+    low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
+    x = Axis("accuracy", *nice_range(pd.concat([low, high]), log=False, before=0.05, after=0.05), write="{:g}%".format)
+    y = Axis("", -0.7, len(table) - 0.3, names=table.label.to_list()[::-1])
+    canvas = Canvas(size, title, subtitle, foot, x, y)
+    heights = list(range(len(table) - 1, -1, -1))
+    for left, right, height in zip(low, high, heights):
+        canvas.figure.add_scatter(x=[left, right], y=[height, height], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 4})
+    canvas.figure.add_scatter(
+        x=100 * table.accuracy, y=heights, mode="markers", hovertemplate="%{text}<extra></extra>",
+        text=[f"<b>{safe(row.label, 80)}</b><br>{100 * row.accuracy:.2f}%, interval {a:.2f} to {b:.2f}%<br>{row.param_count:.3g} M parameters, "
+              f"{row.train_seconds:,.3g} s of training" for row, a, b in zip(table.itertuples(), low, high)],
+        marker={"size": 11, "color": [families.colour(family) for family in table.family], "symbol": [families.SYMBOLS[kind] for kind in table.kind]})
+    return canvas
+
+
+def draw_curves() -> Drawing:
+    run = main_run()
+    models, history = run.models(), run.history()
+    ends = history.groupby("label", sort=False).last()
+    halfway = max(1, int(history.epoch.max()) // 2)
+    early = history[history.epoch == halfway].set_index("label").percent
+    title = f"{run.name}: {ends.percent.idxmax()} ends highest, at {ends.percent.max():.0f}%"
+    if early.idxmax() != ends.percent.idxmax():
+        title += f"; after {counted(halfway, 'epoch')} {early.idxmax()} led with {early.max():.0f}%"
+    wide, phone = (curves_chart(models, history, title, "Accuracy on validation pictures by epoch; the best of each family by name", run.footer(), size).figure
+                   for size in (WIDE, PHONE))
+    best = listing([f"{name} ({percent:.1f}%)" for name, percent in ends.percent.nlargest(3).items()])
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=history,
+        alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of training. Highest at the end are {best}.",
+        caption=f"How {counted(ends.shape[0], 'network')} learn {run.dataset}. Highest at the end: {best}.", **run.about("-history"))
+
+
+def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The best network of each colour, and the best of all the grey ones."""
+    colour = models.family.map(families.colour)
+    return models[~colour.duplicated()].head(number)
+
+
+def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+    """A line per network; the best of each family by name and in colour, the others pale."""
+    lines = dict(iter(history.groupby("label", sort=False)))
+    models = models[models.label.isin(lines)]
+    chosen = set(strongest(models, NAMED).label)
+    y = Axis("", *nice_range(history.percent, log=False, before=0.04, after=0.05), write="{:g}%".format)
+    x = Axis("epoch", *nice_range(history.epoch, log=False, before=0.02, after=0.01))
+    longest = max(width(name, 13.5, "Semibold") for name in chosen)
+    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(longest, size[0] / 3)) + 20)
+    ends = []
+    for row in sorted(models.itertuples(), key=lambda row: row.label in chosen):  # the named ones on top
+        line, strong = lines[row.label], row.label in chosen
+        colour = families.colour(row.family)
+        canvas.figure.add_scatter(
+            x=line.epoch, y=line.percent, mode="lines" if len(line) > 1 else "markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
+            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {point.elapsed_seconds:,.3g} s: {point.percent:.2f}%" for point in line.itertuples()],
+            line={"color": colour if strong else CONTEXT[0], "width": 2.4 if strong else 1.4, "dash": "solid" if row.weights == "scratch" else "dash"},
+            marker={"color": colour if strong else CONTEXT[0], "size": 9})
+        if strong:
+            ends.append((float(line.epoch.iloc[-1]), float(line.percent.iloc[-1]), row.label, {"colour": text_colour(row.family)}))
+    canvas.label_ends(ends)
+    return canvas
+
+
+def draw_time() -> Drawing:
+    run = main_run()
+    table = run.models()
+    table = table[table.train_seconds > 0].assign(percent=100 * table.accuracy, speed=-table.train_seconds).reset_index(drop=True)
+    if not len(table):
+        raise DataMissing(f"{run.path.stem}: no training time was recorded; run `make train`")
+    edge = frontier(table, "speed", "percent")
+    quick, best = edge.iloc[-1], edge.iloc[0]
+    title = f"{run.name}: {quick.percent:.0f}% takes {milliseconds(1000 * quick.train_seconds)} of training ({quick.label})"
+    if len(edge) > 1:
+        title += f", {best.percent:.0f}% takes {milliseconds(1000 * best.train_seconds)} ({best.label})"
+    subtitle = "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in that time or less"
+    wide, phone = (time_chart(table, edge, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to the right, against test accuracy. "
+            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in {milliseconds(1000 * best.train_seconds)}) "
+            f"to {quick.label} ({quick.percent:.1f}% in {milliseconds(1000 * quick.train_seconds)}).",
+        caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The thin lines are 95% intervals.", **run.about())
+
+
+def time_chart(table: pd.DataFrame, edge: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+    """Less time is to the right; filled marks are on the frontier."""
+    low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
+    most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
+    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: milliseconds(1000 * seconds))
+    y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
+    canvas = Canvas(size, title, subtitle, foot, x, y)
+    segments = canvas.step(edge, "train_seconds", "percent")
+    for row, a, b in zip(table.itertuples(), low, high):
+        there = row.Index in edge.index
+        colour, symbol = families.colour(row.family), families.SYMBOLS[row.kind]
+        canvas.figure.add_scatter(
+            x=[row.train_seconds], y=[row.percent], mode="markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
+            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{row.train_seconds:,.3g} s of training"],
+            error_y={"type": "data", "array": [b - row.percent], "arrayminus": [row.percent - a], "color": LEADER[0], "thickness": 1, "width": 3},
+            marker={"size": 10 if there else 8, "color": colour, "symbol": symbol + ("" if there else "-open"), "line": {"width": 1 if there else 2,
+                    "color": PAPER[0] if there else colour}})
+    bars = np.hstack([canvas.pixels(table.train_seconds, low), canvas.pixels(table.train_seconds, high)])
+    named = pd.concat([edge, table.drop(edge.index)])
+    canvas.label([(row.train_seconds, row.percent, row.label, {"style": "Semibold", "radius": 7, "colour": text_colour(row.family)}) for row in named.itertuples()],
+                 canvas.pixels(table.train_seconds, table.percent), np.vstack([segments, bars]))
+    return canvas

@@ -1,0 +1,107 @@
+"""Our sweep against a process per model with timm's protocol: wall time, the share of it spent timing, and whether the speeds agree.
+
+The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40 timed steps, one
+input, the mean. Same models, same batch, fp32, one thread on both sides; the two take turns model by model, and who goes first
+alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in.
+
+    python -m scripts.perf.bench                                   # the quick set, about eight minutes on one core
+    python -m scripts.perf.bench --models resnet18 levit_128s --batch 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from statistics import median
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import ROOT
+
+WARM_STEPS, TIMED_STEPS = 10, 40  # timm's benchmark.py
+
+
+def process_for_one(name: str, batch: int) -> dict:
+    """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent timing."""
+    import timm
+    import torch
+
+    from scripts.bench.measure import input_size
+
+    torch.set_num_threads(1)
+    model = timm.create_model(name).eval()
+    images = torch.randn(batch, *input_size(name, "infer"))
+    with torch.no_grad():
+        for _ in range(WARM_STEPS):
+            model(images)
+        start = time.perf_counter()
+        for _ in range(TIMED_STEPS):
+            model(images)  # on a CPU it returns when it is done: nothing to synchronise
+        seconds = time.perf_counter() - start
+    return {"samples_per_sec": TIMED_STEPS * batch / seconds, "timed_secs": seconds}
+
+
+def other_side(name: str, batch: int) -> dict:
+    """`process_for_one` in a fresh process, with its wall time. Raises UserError where it fails."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "scripts.perf.bench", "--one", name, "--batch", str(batch)], cwd=ROOT, capture_output=True,
+                          text=True, timeout=3600)
+    if done.returncode:
+        raise UserError(f"{name}: the process-per-model side failed: {done.stderr.strip()[-300:]}")
+    return {**json.loads(done.stdout.splitlines()[-1]), "wall_secs": time.perf_counter() - start}
+
+
+def summary(rows: list[dict], start_secs: float) -> dict[str, float]:
+    """Of rows with ours and theirs (samples_per_sec, timed_secs, wall_secs): wall seconds a model, their ratio, timing shares, agreement."""
+    ours, theirs = (sum(row[side]["wall_secs"] for row in rows) for side in ("ours", "theirs"))
+    ours += start_secs
+    apart = [abs(row["ours"]["samples_per_sec"] / row["theirs"]["samples_per_sec"] - 1) for row in rows]
+    share = {side: sum(row[side]["timed_secs"] for row in rows) / wall for side, wall in (("ours", ours), ("theirs", theirs))}
+    return {"ours_secs": ours / len(rows), "theirs_secs": theirs / len(rows), "ratio": ours / theirs, "ours_timing": share["ours"],
+            "theirs_timing": share["theirs"], "agreement": median(apart), "worst": max(apart)}
+
+
+@cli
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["quick"])
+    parser.add_argument("--batch", type=int, default=4, help="images a step, on both sides")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(process_for_one(options.one, options.batch)))
+        return 0
+    from scripts.bench.measure import Settings
+    from scripts.bench.process import Measurer
+
+    settings, rows, start = Settings(batch=options.batch), [], time.perf_counter()
+    with Measurer() as measurer:
+        models = measurer.ask("choose", options.models)
+        start_secs = time.perf_counter() - start
+        print(f"{'model':30} {'images/s':>9} {'theirs':>9} {'apart':>7}   {'wall s':>7} {'theirs':>7}", flush=True)
+        for turn, name in enumerate(models):
+            row = {}
+            for side in (("ours", "theirs") if turn % 2 else ("theirs", "ours")):
+                if side == "theirs":
+                    row[side] = other_side(name, options.batch)
+                    continue
+                found = measurer.measure(name, settings, None)
+                if found["status"] != "ok":
+                    raise UserError(f"{name}: {found['status']}, {found['reason']}")
+                row[side] = {"samples_per_sec": found["infer_samples_per_sec"], **{key: found[key] for key in ("timed_secs", "wall_secs")}}
+            rows.append(row)
+            ours, theirs = row["ours"], row["theirs"]
+            print(f"{name:30} {ours['samples_per_sec']:9.2f} {theirs['samples_per_sec']:9.2f} "
+                  f"{ours['samples_per_sec'] / theirs['samples_per_sec'] - 1:+7.1%}   {ours['wall_secs']:7.2f} {theirs['wall_secs']:7.2f}", flush=True)
+    found = summary(rows, start_secs)
+    print(f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now:\n"
+          f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"
+          f"share spent timing    {found['ours_timing']:.0%} against {found['theirs_timing']:.0%}\n"
+          f"speeds apart          {found['agreement']:.1%} (median over models; aim: 5% or less), {found['worst']:.1%} at worst")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The findings on the page: the matrix of verdicts on the home page, and each claim's evidence on a page of its own.
+
+    from scripts.site import verdicts
+    verdicts.matrix()                    # in a cell with `#| output: asis`
+    verdicts.summary()
+    verdicts.claims()
+
+A cell of the matrix opens its evidence (an HTML popover: no script, works by keyboard). Sentences that state a verdict are made here from
+report/data/findings.csv, so none can outlive its data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from scripts.common.paths import DATA
+from scripts.data import findings
+from scripts.data.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
+from scripts.site import page
+
+SIGNS = {HOLDS: "●", CONDITIONAL: "◐", FAILS: "○", NO_DATA: "·"}
+CLASSES = {HOLDS: "holds", CONDITIONAL: "conditional", FAILS: "fails", NO_DATA: "no-data"}
+SOURCE = "report/data/findings.csv"
+
+
+def matrix() -> None:
+    """Claims down, machines and years across; each verdict is a button that opens its evidence."""
+    if not (DATA / findings.FILE).exists():
+        print("\n::: {.callout-note}\n## No findings yet\n`make data` computes them from timm's tables.\n:::\n")
+        return
+    frame = findings.load()
+    grid = findings.matrix(frame)
+    keys = {claim.sentence: claim.key for claim in findings.CLAIMS}
+    evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
+    shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{_anchor(keys[sentence])}") for sentence in grid.index]})
+    popovers = []
+    for column in grid:
+        cells = []
+        for sentence, verdict in grid[column].items():
+            row = evidence.get((keys[sentence], column))
+            cells.append(page.Html("") if row is None else page.Html(_button(row, len(popovers))))
+            if row is not None:
+                popovers.append(_popover(row, sentence, column, len(popovers)))
+        shown[column] = cells
+    page.table(shown, "Do the findings hold? " + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items()) + ". Open a verdict for its evidence.",
+               label="tbl-findings", link=SOURCE)
+    page.html("".join(popovers))
+
+
+def _anchor(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _button(row, number: int) -> str:
+    tie = ", a tie" if row.tie else ""
+    return (f'<button type="button" class="verdict {CLASSES[row.verdict]}" popovertarget="evidence-{number}">'
+            f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}{tie}</button>')
+
+
+def _popover(row, sentence: str, column: str, number: int) -> str:
+    margin = "" if pd.isna(row.margin) else f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}.</p>"
+    return (f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: {page.escaped(row.verdict)}</strong> '
+            f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>")
+
+
+def summary() -> None:
+    """One sentence per old claim: on how many of the newest tables it holds."""
+    frame = findings.load()
+    newest = frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
+    lines = []
+    for claim in findings.ON_HARDWARE:
+        rows = newest[newest.claim == claim.key]
+        if len(rows):
+            lines.append(f"- {page.text(claim.sentence)._repr_markdown_()}: {_tally(rows.verdict)}.")
+    print("\n".join(lines) + "\n")
+
+
+def _tally(column: pd.Series) -> str:
+    """holds on all 6 machines; holds on 2 of 6, fails on 4."""
+    counts, total = Counter(column), len(column)
+    if len(counts) == 1:
+        verdict = next(iter(counts))
+        return f"**{_word(verdict)}** on " + (f"all {total} machines" if total > 1 else "the one machine with data")
+    parts = [f"**{_word(verdict)}** on {counts[verdict]}" for verdict in (HOLDS, CONDITIONAL, FAILS) if counts[verdict]]
+    return ", ".join(parts) + f" of {total} machines"
+
+
+def _word(verdict: str) -> str:
+    return "holds with conditions" if verdict == CONDITIONAL else verdict
+
+
+def claims() -> None:
+    """Every claim with its origin and, for each configuration, its verdict and evidence: a section that can be linked."""
+    frame = findings.load()
+    for claim in findings.CLAIMS:
+        rows = frame[frame.claim == claim.key]
+        if rows.empty:
+            continue
+        print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{_anchor(claim.key)}}}\n")
+        judged = rows[rows.main & (rows.verdict != NO_DATA)]
+        if len(judged):
+            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {_tally(judged.verdict)}, over both years and our own.\n"
+                  if claim in findings.ON_HARDWARE else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n")
+        table = pd.DataFrame({
+            "Where": [" ".join(filter(None, [row.hardware_name or "all weights", row.part, row.precision, row.layout, "compiled" if row.compiled else "",
+                                             f"torch {row.torch}" if row.torch else ""])) for row in rows.itertuples()],
+            "Year": rows.year.astype(str).to_list(),
+            "Verdict": [page.Html(f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
+                                  f'{", a tie" if row.tie else ""}</span>') for row in rows.itertuples()],
+            "Evidence": rows.evidence.to_list()})
+        page.table(table, claim.sentence, link=SOURCE)

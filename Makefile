@@ -5,7 +5,7 @@
 PYTHON       ?= python3
 PROFILE      ?= auto
 RENDERER     ?= auto
-export DATA TIMM_RESULTS
+export DATA TIMM_RESULTS BASE
 
 # auto is full where an NVIDIA GPU answers, else quick.
 CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null),full,quick),$(PROFILE))
@@ -16,7 +16,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup data bench bench-gpu train figures site perf test clean FORCE
+.PHONY: help all setup data bench bench-gpu train figures site diff verify perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,7 @@ build/data.stamp: build/data.settings $(COMMON) $(wildcard scripts/data/*.py) | 
 
 build/findings.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
 	@$(PY) -m scripts.data.findings
+	@mkdir -p charts && $(PY) -m scripts.data.picker_data --out charts/picker
 	@touch $@
 
 # --- bench -----------------------------------------------------------------------------------------------------------------------
@@ -104,6 +105,12 @@ build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard s
 	@touch $@
 
 # --- checks ----------------------------------------------------------------------------------------------------------------------
+diff: .venv/light.stamp  ## what changed in figures and data since main (BASE=revision or folder): build/diff/index.html
+	@$(PY) -m scripts.diff.compare $${BASE:+--base "$$BASE"}
+
+verify: .venv/light.stamp build/data.stamp  ## draw every chart again and compare with the committed pictures
+	@$(PY) -m scripts.diff.verify
+
 test: .venv/full.stamp  ## the tests
 	@$(PY) -m pytest
 

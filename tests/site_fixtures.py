@@ -72,7 +72,7 @@ def add_chart(folder: Path, name: str = "dots", text: str = "plain", **entry) ->
     (folder / "images" / "manifest.json").write_text(json.dumps(manifest))
 
 
-def command(root: Path, *arguments: str, **environment: str) -> list:
+def command(root: Path, *arguments: str, **environment: str) -> dict:
     """Arguments for subprocess: the renderer's command line on the project `root`."""
     env = {**{k: v for k, v in os.environ.items() if k not in ("QUARTO_PATH", "TIMM_RESULTS")}, "BEST_IMAGE_MODELS_ROOT": str(root), "PYTHONPATH": str(CODE), **environment}
     return {"args": [sys.executable, "-m", "scripts.site.render", "--out", str(root / "_site"), *arguments], "cwd": str(root), "env": env, "text": True}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from scripts.common.provenance import sha256
-from scripts.diff import compare, report, sides
+from scripts.diff import comment, compare, report, sides
 from scripts.diff.causes import ADDED, DATA, REMOVED, RENAMED, RENDERER, REWRITTEN, SIDECAR, STYLE, UNREADABLE, UNRECORDED, WITHIN
 from scripts.figures.export import SCHEMA
 
@@ -529,8 +529,8 @@ def test_markup_from_a_table_is_text_in_the_report(studio):
 
 
 def test_markup_from_a_table_is_text_in_the_comment(studio):
-    text = report.markdown(poisoned(studio))
-    assert text.startswith(report.MARKER)
+    text = comment.markdown(report.as_json(poisoned(studio)))
+    assert text.startswith(comment.MARKER)
     assert "<script" not in text and "<img" not in text and "://" not in text and "@everyone" not in text and "](" not in text.replace("\\]\\(", "")
 
 
@@ -541,7 +541,7 @@ def test_a_comment_never_exceeds_what_github_takes(studio):
     for n in range(600):
         (studio.root / f"report/data/{'t' * 60}{n}.csv").write_text("a,b\n1,2\n")
     made = studio.diff()
-    assert len(report.markdown(made)) < 65_536
+    assert len(comment.markdown(report.as_json(made))) < 65_536
     table = next(change.table for change in made.changes if change.table)
     assert table.moved == 6000 and len(table.cells) == 500
 

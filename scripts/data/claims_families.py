@@ -26,7 +26,7 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
     mine = leads(mine, table[table["family"] != "levit"]).sort_values("samples_per_sec", ascending=False)
     ahead = mine[mine["lead"] > 0]
     faster = table[on_frontier(table) & (table["samples_per_sec"] > mine["samples_per_sec"].max())].sort_values("samples_per_sec")
-    said = f"{len(ahead)} of {len(mine)} LeViTs are more accurate than anything as fast"
+    said = f"{len(ahead)} of {len(mine)} LeViTs are more accurate than any rival as fast"
     close = int((~ahead["clear"]).sum())
     said += f" ({close} by less than the uncertainty)" if close else ""
     beaten = mine[mine["lead"] <= 0]
@@ -56,10 +56,10 @@ def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
         return Finding(FAILS, f"no ConvNeXt is on the frontier; the nearest in the middle ({span}) is {best['model']}, {-best['lead']:.2f} points behind "
                        f"{best['rival']}, which is as fast", (best["model"], best["rival"]), best["lead"], best["uncertainty"], "points of top-1",
                        tie=bool(-best["lead"] <= best["uncertainty"]))
-    plain = middle[middle["pretrain"].isin(["in1k", "distilled"])]
+    plain = middle[middle["pretrain"].isin(PLAIN)]
     outcome = HOLDS if len(plain) and best["clear"] else CONDITIONAL
-    said = f"{len(there)} ConvNeXt on the frontier of {len(front)}, {len(middle)} of them in the middle ({span})"
-    if not len(plain):
+    said = f"{len(there)} of the {len(front)} on the frontier are ConvNeXt, {len(middle) or 'none'} of them in the middle ({span})"
+    if not there["pretrain"].isin(PLAIN).any():
         said += ", all pretrained on more than ImageNet-1k"
     return Finding(outcome, said, tuple(there["model"]), best["lead"], best["uncertainty"], "points of top-1",
                    tie=bool(best["lead"] > 0 and not best["clear"]))

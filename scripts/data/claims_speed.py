@@ -21,7 +21,9 @@ RESAMPLES = 400        # of the bootstrap; its quantiles move by less than 0.01 
 
 def parameters_say_little(table: pd.DataFrame, tables: Tables) -> Finding:
     """Says little: below 0.7 in absolute rank correlation; says much: 0.9 or more, a tenfold span at equal size notwithstanding."""
-    nets = table.drop_duplicates(["arch", "img_size"])
+    nets = table.drop_duplicates(["arch", "img_size"]).dropna(subset=["param_count"])
+    if len(nets) < LEAST_ROWS:
+        return no_data(f"only {len(nets)} networks")
     rho = abs(spearman(nets["param_count"], nets["samples_per_sec"]))
     doubt = float(spearman_uncertainty(rho, len(nets)))
     outcome = HOLDS if rho < 0.7 else FAILS if rho >= 0.9 else CONDITIONAL

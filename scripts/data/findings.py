@@ -55,11 +55,15 @@ def _field(table: pd.DataFrame) -> pd.DataFrame:
 def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
     """The claim's finding on one configuration; 'no data' where the table lacks a column, or enough rows."""
     try:
+        head = table.iloc[0]
         field = table.dropna(subset=["samples_per_sec", "top1"] if claim.accuracy else ["samples_per_sec"])
         if len(field) < LEAST_ROWS:
             return no_data(f"only {len(field)} models with speed" + (" and published accuracy" if claim.accuracy else ""))
         found = claim.judge(field.reset_index(drop=True), tables)
-        return replace(found, evidence=f"{found.evidence}; a tie: {TIE}") if found.tie else found
+        said = found.evidence + (f"; a tie: {TIE}" if found.tie else "")
+        if head["vintage"] == "measured":  # a few dozen networks of our choice are no census
+            said += f" (among the {field['arch'].nunique()} architectures measured here)"
+        return replace(found, evidence=said)
     except KeyError as error:
         return no_data(f"the table lacks {error}")
 
@@ -137,7 +141,7 @@ def update() -> pd.DataFrame:
         frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
     if frame.empty:
         raise UserError("nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`")
-    rounded = frame.assign(**{name: frame[name].astype(float).round(4) for name in ("margin", "uncertainty")},
+    rounded = frame.assign(**{name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4) for name in ("margin", "uncertainty")},
                            weights=frame["weights"].astype(int))
     write_derived(rounded, DATA / FILE, sidecar(packages=("pandas", "numpy"), source="timm's published tables (see scripts/data/download.py), "
                                                 "and report/data/benchmark-*.csv"))

@@ -16,6 +16,7 @@ import difflib
 import functools
 import sys
 from pathlib import Path
+from typing import Iterable
 
 import pandas as pd
 
@@ -52,13 +53,18 @@ def translate(old: str) -> str:
         return new
     if new == "":
         raise UserError(f"{old} is gone from timm, and no weights took its place; choose another model")
-    near = difflib.get_close_matches(old, _today(), n=3, cutoff=0.6)
+    near = nearest(old, _today())
     raise UserError(f"{old[:80]!r} is not a name in timm's tables of 2022" + (f"; the nearest: {', '.join(near)}" if near else "; check the spelling"))
 
 
 def today(old: str) -> str:
     """As `translate`, but '' for a name without translation instead of an error."""
     return old if "." in old else _today().get(old, "")
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Up to `count` of the names `known` that look most like `name`."""
+    return difflib.get_close_matches(str(name)[:80], list(dict.fromkeys(known)), n=count, cutoff=0.6)
 
 
 def note(old: str) -> str:

@@ -16,6 +16,7 @@ from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar
 from scripts.diff import pixels, tables
+from scripts.diff.comment import percent
 from scripts.diff.sides import PARTS, Side, digest
 from scripts.figures.drawing import counted
 from scripts.figures.export import MANIFEST
@@ -279,8 +280,3 @@ def summary(change: Change) -> str:
         if names:
             parts.append(f"column{'s' * (len(names) != 1)} {', '.join(names)} {word}")
     return ", ".join(parts) or "same values in another order or spelling"
-
-
-def percent(change: float) -> str:
-    """A relative change for people: 0.5%, 12%, 3.1e+04%."""
-    return f"{change * 100:.2g}%" if abs(change) < 1 else f"{change * 100:.4g}%"

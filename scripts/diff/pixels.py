@@ -96,7 +96,7 @@ def measure(base: Path | str, head: Path | str) -> Pixels:
     if one.shape != two.shape:
         return Pixels(*sizes)
     delta = np.maximum(one, two) - np.minimum(one, two)
-    worst = delta.max(axis=2)
+    worst = np.maximum(np.maximum(delta[..., 0], delta[..., 1]), delta[..., 2])  # delta.max(axis=2) takes five times as long
     if not worst.any():
         return Pixels(*sizes)
     changed, edges = _changed(one, two, worst)

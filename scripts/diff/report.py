@@ -1,7 +1,6 @@
-"""The comparison for people and machines: one self-contained HTML file, a Markdown summary for a pull request, JSON.
+"""The comparison for people and machines: one self-contained HTML file, JSON, and (from the JSON) a Markdown summary.
 
-Whatever comes from a file is text here: escaped in the HTML, which also forbids itself every script but its own, and without links,
-mentions or markup in the Markdown.
+Whatever comes from a file is text here: it is escaped, and the page forbids itself every script but its own.
 """
 
 from __future__ import annotations
@@ -17,15 +16,12 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
 from scripts.common.provenance import now
-from scripts.diff.causes import CAUSES, QUIET, UNREADABLE, Change, percent, summary
+from scripts.diff.causes import CAUSES, QUIET, UNREADABLE, Change, summary
+from scripts.diff.comment import SCHEMA, cut, markdown, share, signed, similarity, size
 from scripts.diff.pixels import TOLERANCE, Pixels
 from scripts.figures.drawing import counted, listing
 
-SCHEMA = 1
-MARKER = "<!-- figure-diff -->"  # a workflow finds its own comment by it
-COMMENT = 60_000                 # GitHub takes comments of 65,536 characters
-ROWS, COMMENT_ROWS = 100, 8      # values of one table in the HTML and in the Markdown; the JSON has them all
-VALUE = 160                      # characters of a cell or a field that are shown
+ROWS = 100                       # values of one table that the page shows; the JSON has more
 
 
 @dataclass
@@ -63,15 +59,16 @@ def write(report: Report, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot be made ({error.strerror}); choose another folder with --out") from None
+    plain = as_json(report)
     atomic_write(out / "index.html", html(report))
-    atomic_write(out / "summary.md", markdown(report))
-    atomic_write(out / "diff.json", json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n")
+    atomic_write(out / "summary.md", markdown(plain))
+    atomic_write(out / "diff.json", json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
 
 
 def as_json(report: Report) -> dict:
     """The comparison as plain data."""
     def one(change: Change) -> dict:
-        plain = {"kind": change.kind, "path": change.path, "cause": change.cause, "why": change.why}
+        plain = {"kind": change.kind, "path": change.path, "cause": change.cause, "summary": summary(change), "why": change.why}
         plain.update({key: value for key in ("before", "machine", "fields", "sources") if (value := getattr(change, key))})
         if change.pixels:
             plain["pixels"] = {**{key: value for key, value in vars(change.pixels).items() if key != "overlay"}, "level": change.pixels.level}
@@ -79,81 +76,9 @@ def as_json(report: Report) -> dict:
             plain["table"] = asdict(change.table)
         return plain
 
-    return {"schema": SCHEMA, "date": now(), "base": report.base, "head": report.head, "exit_code": report.exit_code,
+    return {"schema": SCHEMA, "date": now(), "headline": report.headline, "base": report.base, "head": report.head, "exit_code": report.exit_code,
             "identical": report.identical, "causes": dict(Counter(change.cause for change in report.changes)), "code": report.code,
             "notes": report.notes, "changes": [one(change) for change in report.changes]}
-
-
-# --- words ---------------------------------------------------------------------------------------------------------------------------
-def share(value: float) -> str:
-    """A share of pixels: 0, 0.004%, 12%; never 0% for something."""
-    return "0" if not value else f"{value:.2g}" if value < 1e-7 else f"{value * 100:.2g}%"
-
-
-def similarity(value: float) -> str:
-    """Structural similarity, with as many nines as it takes to tell it from 1."""
-    return "1" if value == 1 else next((f"{value:.{digits}f}" for digits in range(3, 9) if round(value, digits) < 1), f"{value:.8f}")
-
-
-def signed(change: float | None) -> str:
-    return "" if change is None else ("+" if change > 0 else "−") + percent(abs(change))
-
-
-def cut(text, limit: int = VALUE) -> str:
-    """Text on one line, shortened in the middle."""
-    text = " ".join(str(text).split())
-    return text if len(text) <= limit else f"{text[:limit * 2 // 3]} … {text[-limit // 4:]}"
-
-
-def size(pixels: Pixels) -> str:
-    old, new = (f"{wide:,} × {high:,}" for wide, high in (pixels.base_size, pixels.head_size))
-    return f"{old} → {new}" if pixels.resized else new
-
-
-# --- Markdown ------------------------------------------------------------------------------------------------------------------------
-def md(text, limit: int = VALUE) -> str:
-    """Any text as plain Markdown: no markup, HTML, links, mentions or references."""
-    plain = escape(cut(text, limit), quote=False)
-    for character in "\\`*_{}[]()#+!|~$":
-        plain = plain.replace(character, f"\\{character}")
-    for start in ("@", "://", "www.", "GH-"):
-        plain = plain.replace(start, f"{start[0]}\u200b{start[1:]}")
-    return plain.replace("\\#", "\\#\u200b")
-
-
-def markdown(report: Report) -> str:
-    """The summary for a pull request's comment, at most COMMENT characters."""
-    lines = [MARKER, f"### {md(report.headline)}", "", f"{md(report.base)} → {md(report.head)}", ""]
-    if report.code:
-        lines += [f"Scripts that differ: {', '.join(md(path) for path in report.code)}", ""]
-    lines += [f"- {md(note)}" for note in report.notes] + [""] * bool(report.notes)
-    figures = [change for change in report.changes if change.kind == "figure"]
-    others = [change for change in report.changes if change.kind != "figure"]
-    if figures:
-        lines += ["| figure | cause | pixels changed | similarity | why |", "|---|---|---|---|---|"]
-        for change in figures:
-            seen = change.pixels
-            lines.append(f"| {md(change.name)} | **{change.cause}** | {md(size(seen)) if seen and seen.resized else share(seen.changed) if seen else ''} | "
-                         f"{similarity(seen.ssim) if seen and not seen.resized else ''} | {md('; '.join(change.why), 300)} |")
-        lines.append("")
-    if others:
-        lines += ["| table | machine | cause | what |", "|---|---|---|---|"]
-        lines += [f"| {md(change.name)} | {md(change.machine)} | **{change.cause}** | {md('; '.join([summary(change), *change.why]), 300)} |" for change in others]
-        lines.append("")
-    for change in others:
-        if change.table and change.table.moved:
-            lines += [f"<details><summary>{md(change.name)}: the largest changes</summary>", "", "| row | column | was | is | change |", "|---|---|---|---|---|"]
-            lines += [f"| {md(cell.key, 80)} | {md(cell.column, 40)} | {md(cell.base, 40)} | {md(cell.head, 40)} | {signed(cell.change)} |"
-                      for cell in change.table.cells[:COMMENT_ROWS] if not cell.within]
-            lines += ["", "</details>", ""]
-    kept, length = [], 0
-    for line in lines:
-        length += len(line) + 1
-        if length > COMMENT:
-            kept += ["", "… and more: the report has all of it."]
-            break
-        kept.append(line)
-    return "\n".join(kept).rstrip() + "\n"
 
 
 # --- HTML ----------------------------------------------------------------------------------------------------------------------------
@@ -226,7 +151,7 @@ def _card(number: int, change: Change) -> str:
 
 
 def _measures(seen: Pixels) -> str:
-    facts = [("size", size(seen))]
+    facts = [("size", size(seen.base_size, seen.head_size))]
     if not seen.resized:
         facts += [("pixels changed", share(seen.changed)), ("edges only", share(seen.antialiased)), ("touched at all", share(seen.touched)),
                   ("mean", f"{seen.mean:.3g} of 255"), ("largest", f"{seen.maximum} of 255, of 8 × 8 blocks {seen.block}"),

@@ -22,14 +22,17 @@ import time
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CHARTS, IMAGES, atomic_write
+from scripts.common.paths import BUILD, CHARTS, IMAGES, atomic_write
 from scripts.common.progress import Progress
 from scripts.figures import browser
 from scripts.figures.drawing import Chart, DataMissing, Drawing, counted
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+WAIT = 900  # seconds to wait for another run on the same folder
 PHONE = "-phone"  # after the name of a chart: its picture for a phone
 
 
@@ -87,8 +90,19 @@ def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
 def export(charts: dict[str, Chart], only: list[str] | None = None, out: Path = IMAGES, force: bool = False) -> dict[str, list[str]]:
     """Draw `charts` (or those named in `only`) into `out`. Returns names by what became of them: drawn, same (pictures), kept, skipped (charts).
 
-    Raises UserError: unknown name, damaged manifest, Chrome missing, crashed or hung, disk full. What was drawn until then stays.
+    One run at a time writes to a folder; another waits. Raises UserError: unknown name, damaged manifest, Chrome missing, crashed or
+    hung, disk full. What was drawn until then stays.
     """
+    BUILD.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(BUILD / f"figures-{_digest(str(out.resolve()).encode())[:16]}.lock")
+    try:
+        with lock.acquire(timeout=WAIT):
+            return _export(charts, only, out, force)
+    except Timeout:
+        raise UserError(f"another `make figures` has been drawing into {out} for {WAIT / 60:.0f} minutes; end it and run this again") from None
+
+
+def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: bool) -> dict[str, list[str]]:
     from scripts.data.read_data import TablesMissing
 
     unknown = sorted(set(only or []) - set(charts))
@@ -175,11 +189,10 @@ def _forget(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
         (out / f"{Path(name).name}.jpg").unlink(missing_ok=True)
 
 
-def _sweep(folder: Path, older_than_s: float = 3600) -> None:
-    """Remove what a killed run left half-written; younger files may belong to a run in progress."""
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left half-written; the lock says that no other run is at it."""
     for path in folder.glob(".*.tmp"):
-        if time.time() - path.stat().st_mtime > older_than_s:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 @cli

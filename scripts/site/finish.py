@@ -65,7 +65,7 @@ def built(renderer: str) -> str:
 
 def _copy(root: Path, out: Path) -> None:
     """Charts (what `make figures` drew), pictures, measured CSVs with their sidecars, and the page's own styles and scripts."""
-    for pattern in ("charts/*.json", "charts/*.csv", "images/*.jpg", "images/manifest.json", "report/data/*.csv", "report/data/*.json",
+    for pattern in ("charts/*.json", "charts/*.csv", "charts/picker/*.js", "images/*.jpg", "images/manifest.json", "report/data/*.csv", "report/data/*.json",
                     "assets/*.css", "assets/*.js", "assets/*.svg"):
         for name in glob.glob(pattern, root_dir=root):
             (out / name).parent.mkdir(parents=True, exist_ok=True)

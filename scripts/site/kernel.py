@@ -6,7 +6,9 @@ with page, line and error; its traceback goes to a log under build/. A cell that
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -56,26 +58,47 @@ async def run(page: Page, root: Path, limit: float) -> list:
 
 # --- running
 
-async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
+@contextlib.asynccontextmanager
+async def _kernel(page: Page, root: Path, limit: float):
+    """An nbclient client with a running kernel, which ends with all it started however this is left.
+
+    nbclient's own set-up is not used: it takes Ctrl-C for itself and reports a dead kernel.
+    """
     import nbformat
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     deadline = time.monotonic() + limit
     sockets = tempfile.TemporaryDirectory(prefix="site-")  # sockets of our own rather than ports that anybody on this machine can talk to
     manager = AsyncKernelManager(transport="ipc", ip=f"{sockets.name}/k") if hasattr(socket, "AF_UNIX") else AsyncKernelManager()
     manager._kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python",
                                       display_name="Python 3", metadata={"debugger": False})
-    notebook = nbformat.v4.new_notebook()
-    client = NotebookClient(notebook, km=manager, resources={"metadata": {"path": str((root / page.name).parent)}}, store_widget_state=False,
-                            timeout_func=lambda cell: max(1, int(deadline - time.monotonic())), startup_timeout=max(1, int(limit)))
+    client = NotebookClient(nbformat.v4.new_notebook(), km=manager, store_widget_state=False, startup_timeout=max(1, int(limit)),
+                            timeout_func=lambda cell: max(1, int(deadline - time.monotonic())))
     client.log.setLevel("CRITICAL")
+    try:
+        await client.async_start_new_kernel(cwd=str((root / page.name).parent), env=environment(root, page.name))
+        await client.async_start_new_kernel_client()
+        yield client
+    finally:
+        if client.kc:
+            client.kc.stop_channels()
+        if await manager.is_alive():
+            await manager.shutdown_kernel(now=True)
+        sockets.cleanup()
+
+
+async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
+    """(results as `run` gives them, what the cells read)."""
+    import nbformat
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
     results: list = []
+    cells: list = []
     line = 0
     try:
-        async with client.async_setup_kernel(env=environment(root, page.name)):
+        async with _kernel(page, root, limit) as client:
             await _ask(client, _START, {})
             for part in page.parts:
                 line = part.line
@@ -85,34 +108,30 @@ async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
                 if not page.option(part, "eval", True) or not part.code.strip():
                     results.append([])
                     continue
-                cell = nbformat.v4.new_code_cell(part.code)
-                notebook.cells.append(cell)
-                await client.async_execute_cell(cell, len(notebook.cells) - 1)
-                results.append(json.loads(json.dumps(cell.outputs)))
+                cells.append(nbformat.v4.new_code_cell(part.code))
+                client.nb.cells.append(cells[-1])
+                await client.async_execute_cell(cells[-1], len(cells) - 1)
+                results.append(json.loads(json.dumps(cells[-1].outputs)))
             answer = await _ask(client, "", {"reads": _REPORT})
-            reads = json.loads(_literal(answer["reads"]["data"]["text/plain"]))
+            return results, json.loads(ast.literal_eval(answer["reads"]["data"]["text/plain"]))
     except CellExecutionError as error:
-        outputs = notebook.cells[-1].outputs
-        traceback = _ANSI.sub("", "\n".join(next((o["traceback"] for o in outputs if o.output_type == "error"), [str(error)])))
+        traceback = _ANSI.sub("", "\n".join(next((o["traceback"] for o in cells[-1].outputs if o.output_type == "error"), [str(error)])))
         inside = re.findall(r"Cell In\[\d+\], line (\d+)", traceback)
-        number = part.first + int(inside[0]) - 1 if inside else part.line
+        number = part.first + int(inside[0]) - 1 if inside else line
         raise UserError(f"{page.name}:{number}: {error.ename}: {_short(error.evalue)}; the traceback is in {_log(page, root, traceback)}") from None
     except CellTimeoutError:
         raise UserError(f"{page.name}:{line}: this cell was ended, the page's time limit of {limit:.0f} s is over; "
                         "mend it, or give --limit more seconds") from None
     except DeadKernelError:
+        if getattr(asyncio.current_task(), "cancelling", int)():  # another page failed, or Ctrl-C: nbclient takes that for a dead kernel
+            raise asyncio.CancelledError from None
         raise UserError(f"{page.name}:{line}: the kernel died in this cell (out of memory, or the cell ended it)") from None
     except RuntimeError as error:
         raise UserError(f"{page.name}: the kernel did not start ({_short(str(error))}); try `make setup`") from None
-    finally:
-        if await manager.is_alive():
-            await manager.shutdown_kernel(now=True)
-        sockets.cleanup()
-    return results, reads
 
 
 async def _ask(client, code: str, expressions: dict) -> dict:
-    """Run `code` silently and evaluate `expressions`; returns their results by name. Raises UserError-free: the caller looks at status."""
+    """Run `code` silently and evaluate `expressions`; returns their results by name, each with its status."""
     message = client.kc.execute(code, silent=not expressions, store_history=False, user_expressions=expressions)
     reply = await client.async_wait_for_reply(message, cell={"source": "\n".join(expressions.values()), "metadata": {}})
     return reply["content"].get("user_expressions", {})
@@ -130,11 +149,6 @@ async def _inline(client, page: Page, part: Text) -> list:
             raise UserError(f"{page.name}:{line}: `{{python}} {match[2].strip()}`: {answer['ename']}: {_short(answer['evalue'])}")
         values.append({"line": line, "data": answer["data"]})
     return values
-
-
-def _literal(text: str) -> str:
-    import ast
-    return ast.literal_eval(text)
 
 
 def _short(text: str) -> str:

@@ -29,19 +29,19 @@ _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one 
 
 
 class Html(str):
-    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do."""
+    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use within Markdown."""
 
 
 def link(text: str, href: str) -> Html:
     """A link with `text` escaped. Only http(s), mailto and paths are links; anything else (javascript:) stays text."""
     if re.match(r"\s*[a-z][a-z0-9+.-]*:", str(href), re.I) and not re.match(r"(https?|mailto):", str(href), re.I):
-        return Html(_safe(text))
-    return Html(f'<a href="{_safe(href)}">{_safe(text)}</a>')
+        return Html(_inert(text))
+    return Html(f'<a href="{_inert(href)}">{_inert(text)}</a>')
 
 
 def code(text: str) -> Html:
     """`text` as code."""
-    return Html(f"<code>{_safe(text)}</code>")
+    return Html(f"<code>{_inert(text)}</code>")
 
 
 class text:
@@ -219,6 +219,11 @@ def _print(markdown: str) -> None:
 def _safe(value: object) -> str:
     """Escaped for HTML, and for Quarto, which looks for shortcodes even in raw HTML."""
     return escape(str(value), quote=True).replace("{{", "{&#123;")
+
+
+def _inert(value: object) -> str:
+    """Escaped so that nothing is markup in Markdown either: every sign but / . , : ; - becomes a character reference."""
+    return re.sub(r"[^\w\s/.,:;-]|_", lambda sign: f"&#{ord(sign[0])};", str(value))
 
 
 def _breaking(value: object) -> str:

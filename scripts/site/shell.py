@@ -163,8 +163,8 @@ class Shell:
 
 
 def _strip(html: str) -> str:
-    """HTML without its tags, still escaped."""
-    return re.sub(r"<[^>]+>", "", html).strip()
+    """HTML in one line without its tags, still escaped."""
+    return " ".join(re.sub(r"<[^>]+>", "", html).split())
 
 
 def _text(text: str) -> str:

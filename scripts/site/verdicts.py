@@ -36,7 +36,7 @@ def matrix() -> None:
     evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
     shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{_anchor(keys[sentence])}") for sentence in grid.index]})
     popovers = []
-    for column in grid:
+    for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []
         for sentence, verdict in grid[column].items():
             row = evidence.get((keys[sentence], column))
@@ -54,13 +54,13 @@ def _anchor(key: str) -> str:
 
 
 def _button(row, number: int) -> str:
-    tie = ", a tie" if row.tie else ""
     return (f'<button type="button" class="verdict {CLASSES[row.verdict]}" popovertarget="evidence-{number}">'
-            f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}{tie}</button>')
+            f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}</button>')
 
 
 def _popover(row, sentence: str, column: str, number: int) -> str:
-    margin = "" if pd.isna(row.margin) else f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}.</p>"
+    margin = "" if pd.isna(row.margin) else (f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}"
+                                             f"{': a tie' if row.tie else ''}.</p>")
     return (f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: {page.escaped(row.verdict)}</strong> '
             f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>")
 

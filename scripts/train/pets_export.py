@@ -335,7 +335,8 @@ def export(learner, dataset: datasets.Dataset, settings: Settings, config, check
 
 def write_tables(dataset, settings: Settings, facts: dict, history: list[dict], found: pd.DataFrame, error: dict) -> None:
     stem = f"pets-{dataset.name}-{hardware.slugify(settings.arch)}-{hardware.slug(settings.device)}"
-    sidecar = provenance.sidecar(settings.device, ("torch", "timm", "fastai"), **{**dataset.facts(), **facts}, error_rate=error, classes=dataset.classes)
+    sidecar = provenance.sidecar(settings.device, ("torch", "timm", "fastai"), **{**dataset.facts(), **{name: value for name, value in facts.items() if name != "device"}},
+                                 error_rate=error, classes=dataset.classes)
     for name, frame in ((f"{stem}.csv", pd.DataFrame(history).round(6)), (f"{stem}-predictions.csv", found)):
         provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
 

@@ -112,7 +112,7 @@ class Run:
 
     def __init__(self, options: argparse.Namespace):
         import torch
-        from scripts.train import datasets, fit, models
+        from scripts.train import datasets, models
         from scripts.train.recipe import Recipe
         self.options = options
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
@@ -125,7 +125,6 @@ class Run:
         entries = list(dict.fromkeys(models.find(name) for name in names))
         digits = options.data == datasets.EMBEDDED
         size = options.size or (DIGITS_SIZE if digits else PROFILES[profile]["size"])
-        self.precision = fit.precision_for(self.device) if options.precision == "auto" else options.precision
         given = {knob.name: getattr(options, knob.name) for knob in dataclasses.fields(Recipe) if getattr(options, knob.name) is not None}
         self.recipe = Recipe(**{**(DIGITS if digits else {}), **given, "epochs": options.epochs or PROFILES[profile]["epochs"]})
         self.given = given
@@ -170,8 +169,9 @@ class Run:
         recipe = self.recipe
         if built.weights != "scratch" and "lr" not in self.given:
             recipe = dataclasses.replace(recipe, **PRETRAINED)
+        precision = fit.precision_for(self.device, built.model) if self.options.precision == "auto" else self.options.precision
         self.journal.folder.mkdir(parents=True, exist_ok=True)
-        trainer = fit.Trainer(built.model, dataset, recipe, job.seed, self.device, self.precision, self.options.compile, self.options.valid,
+        trainer = fit.Trainer(built.model, dataset, recipe, job.seed, self.device, precision, self.options.compile, self.options.valid,
                               self.journal.checkpoint(job), pixels, say)
         outcome = trainer.run()
         test = trainer.test_rows.cpu().numpy()
@@ -184,7 +184,7 @@ class Run:
         notes = [*measured.reasons, *([f"{built.reason}; trained from scratch"] if built.reason else []), *outcome.notes]
         row = {"model": job.entry.name, "arch": job.entry.arch, "source": job.entry.source, "weights": built.weights, "seed": job.seed,
                "img_size": job.size, "epochs": recipe.epochs, "batch": trainer.batch, "lr": recipe.lr, "recipe": difference(recipe),
-               "precision": self.precision, "compiled": "yes" if self.options.compile else "no",
+               "precision": precision, "compiled": "yes" if self.options.compile else "no",
                "micro_batch": outcome.micro_batch, "param_count": models.parameters(built.model) / 1e6,
                "train_images": len(trainer.train_rows), "valid_images": len(trainer.valid_rows), "test_images": len(test)}
         for name, values in measured.values.items():

@@ -1,0 +1,182 @@
+// The picker: which model fits your needs on a machine. Data come from charts/picker/*.js (scripts/data/picker_data.py says what is in
+// them and gives the rules, which scripts/data/picker.py applies on the command line). Works from file://; the state is in the address.
+(() => {
+  "use strict";
+  const form = document.getElementById("picker");
+  if (!form) return;
+  const base = new URL("../charts/picker/", document.currentScript.src);
+  const list = document.getElementById("picks"), said = document.getElementById("picker-said");
+  const LIMITS = {min_throughput: ["speed", "least", "throughput (images/s)"], min_training: ["training", "least", "training throughput (images/s)"],
+    max_latency: ["latency", "most", "latency (ms)"], max_params: ["params", "most", "parameters (M)"], max_size: ["size", "most", "image size (pixels)"],
+    min_top1: ["top1", "least", "top-1 (%)"]};
+  const loaded = {}, waiting = {};
+  let models, rows = [], turn = 0;
+
+  // --- data
+  window.pickerData = (key, value) => { loaded[key] = value; (waiting[key] || []).forEach(([done]) => done(value)); delete waiting[key]; };
+  function load(key) {
+    if (loaded[key]) return Promise.resolve(loaded[key]);
+    return new Promise((done, failed) => {
+      (waiting[key] = waiting[key] || []).push([done, failed]);
+      if (waiting[key].length > 1) return;
+      const script = document.createElement("script");
+      script.src = new URL(`${encodeURIComponent(key)}.js`, base);
+      script.onerror = () => { waiting[key].forEach(([, no]) => no(new Error(key))); delete waiting[key]; };
+      document.head.append(script);
+    });
+  }
+  function table(columns) {
+    const {name, size, top1, params} = models.rows;
+    const all = name.map((n, i) => ({i, n, name: models.names[n], arch: models.names[n].split(".")[0], size: size[i], top1: top1[i],
+      params: columns.params[i] ?? params[i], speed: columns.speed[i], latency: columns.latency_ms ? columns.latency_ms[i] : null,
+      training: columns.training ? columns.training[i] : null, pretrain: models.pretrains[models.pretrain[n]][0],
+      commercial: models.commercials[models.commercial[n]], licence: models.licences[models.licence[n]], family: models.families[models.family[n]][1]}));
+    return all.filter((row) => row.speed !== null);
+  }
+
+  // --- rules
+  const error2 = (top1) => top1 * (100 - top1) / models.rules.images;
+  const doubt = (a, b) => models.rules.sigmas * Math.sqrt(error2(a) + error2(b));
+  const better = (a, b) => b.top1 - a.top1 || b.speed - a.speed;
+  const oncePerName = (some) => { const seen = new Set(); return some.filter((row) => !seen.has(row.n) && seen.add(row.n)); };
+  function frontier(some) {
+    const order = [...some].sort((a, b) => b.speed - a.speed || b.top1 - a.top1), kept = [];
+    let best = -Infinity, last = null;
+    for (const row of order) {
+      if (row.top1 > best) { kept.push(row); best = row.top1; last = row; }
+      else if (last && row.top1 === last.top1 && row.speed === last.speed) kept.push(row);
+    }
+    return kept;
+  }
+  function misses(row, needs) {
+    const missed = [];
+    for (const [key, bound] of Object.entries(needs.limits)) {
+      const [column, sense] = LIMITS[key], value = row[column];
+      if (value === null || (sense === "least" ? value < bound : value > bound)) missed.push(key);
+    }
+    if (needs.pretrain.size && !needs.pretrain.has(row.pretrain)) missed.push("pretrain");
+    if (needs.commercial && row.commercial !== "yes") missed.push("commercial");
+    return missed;
+  }
+  function pick(some, needs) {
+    const good = some.filter((row) => !misses(row, needs).length);
+    if (!good.length) return {picks: [], note: nearest(some, needs), fitting: 0};
+    const front = oncePerName(frontier(good).sort(better)), names = new Set(front.map((row) => row.n));
+    const others = oncePerName(good.filter((row) => !names.has(row.n)).sort(better));
+    const picks = [...front, ...others].slice(0, models.rules.picks).map((row, position, chosen) => {
+      const reason = position === 0 ? (good.length > 1 ? `the most accurate of the ${good.length.toLocaleString("en")} that fit` : "the only one that fits")
+        : names.has(row.n) ? `${short(row.speed / chosen[0].speed)}× as fast for ${(chosen[0].top1 - row.top1).toFixed(2)} points less`
+        : "next in accuracy; a pick above beats it on both counts";
+      const close = good.filter((other) => other.n !== row.n && Math.abs(other.top1 - row.top1) <= doubt(other.top1, row.top1));
+      const ties = oncePerName(close.sort((a, b) => b.speed - a.speed)).slice(0, models.rules.ties).map((other) => other.name);
+      return {row, reason, ties};
+    });
+    return {picks, note: "", fitting: good.length};
+  }
+  function nearest(some, needs) {
+    const far = (row) => misses(row, needs).reduce((sum, key) => {
+      if (!LIMITS[key]) return sum;
+      const value = row[LIMITS[key][0]];
+      return sum + (value > 0 ? Math.abs(Math.log(value / needs.limits[key])) : 50);
+    }, 0);
+    const row = some.map((one) => [misses(one, needs).length, far(one), -one.top1, one]).sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])[0][3];
+    const why = misses(row, needs).map((key) => {
+      if (key === "pretrain") return `its pretraining is ${models.pretrains.find(([name]) => name === row.pretrain)[1]}`;
+      if (key === "commercial") return `its licence is ${row.licence}`;
+      const [column, sense, words] = LIMITS[key];
+      return `${words} is ${row[column] === null ? "not measured here" : short(row[column], 4)}, asked for at ${sense} ${needs.limits[key]}`;
+    });
+    return `Nothing fits; the nearest is ${row.name} at ${row.size} pixels: ${why.join("; ")}.`;
+  }
+  function replace(some, wanted, needs) {
+    const old = wanted in models.old ? models.names[models.old[wanted]] : "";
+    const mine = [wanted, old, old.split(".")[0]].map((name) => name && some.filter((row) => row.name === name || row.arch === name).sort(better)[0]).find(Boolean);
+    if (!mine) return {picks: [], note: `“${wanted}” was not timed on this machine under that name; choose one from the list.`, fitting: 0};
+    const beat = some.filter((row) => row.arch !== mine.arch && row.speed * models.rules.timing_spread >= mine.speed && row.top1 - mine.top1 > doubt(row.top1, mine.top1));
+    const about = `${mine.name} (${mine.top1.toFixed(2)}% at ${mine.size} pixels, ${short(mine.speed, 3)} images/s)`;
+    if (!beat.length) return {picks: [], note: `Nothing here beats ${about} on both accuracy and speed.`, fitting: 0};
+    const found = pick(beat, needs);
+    found.picks.forEach((one) => { one.reason = `${(one.row.top1 - mine.top1).toFixed(2)} points more accurate and ${short(one.row.speed / mine.speed)}× as fast as ${about}`; });
+    return found;
+  }
+
+  // --- the page
+  const short = (value, digits = 2) => Number(Number(value).toPrecision(digits)).toLocaleString("en", {maximumFractionDigits: 6});
+  const make = (tag, text, attributes = {}) => { const made = document.createElement(tag); made.textContent = text; Object.assign(made, attributes); return made; };
+  function needsOf() {
+    const limits = {};
+    for (const key of Object.keys(LIMITS)) { const value = Number(form.elements[key].value); if (form.elements[key].value.trim() && value > 0) limits[key] = value; }
+    return {limits, pretrain: new Set([...form.querySelectorAll("[name=pretrain]:checked")].map((box) => box.value)), commercial: form.elements.commercial.checked};
+  }
+  function show({picks, note, fitting}, about) {
+    list.replaceChildren(...picks.map(({row, reason, ties}) => {
+      const item = document.createElement("li");
+      const head = make("p", "", {className: "pick"});
+      head.append(make("strong", row.name), ` ${row.family}, ${row.top1.toFixed(2)}% top-1 at ${row.size} pixels, ${short(row.speed, 3)} images/s`
+        + (row.latency ? `, ${short(row.latency, 3)} ms for one` : "") + `, ${short(row.params, 3)} M parameters, licence ${row.licence}`);
+      item.append(head, make("p", `${reason[0].toUpperCase()}${reason.slice(1)}.`));
+      if (ties.length) item.append(make("p", `As accurate, as far as ${models.rules.images.toLocaleString("en")} pictures can tell: ${ties.join(", ")}.`, {className: "source"}));
+      const line = make("pre", ""); line.tabIndex = 0;
+      line.append(make("code", `timm.create_model("${row.name}", pretrained=True)  # ${row.size}×${row.size} pixels`));
+      item.append(line);
+      return item;
+    }));
+    said.textContent = note || `${fitting.toLocaleString("en")} of ${rows.length.toLocaleString("en")} fit. ${about}`;
+  }
+  async function answer() {
+    const mine = ++turn, machine = models.machines.find((one) => one.key === form.elements.machine.value) || models.machines[0];
+    remember();
+    let columns;
+    try { columns = await load(machine.key); } catch { said.textContent = `The data of ${machine.name} could not be loaded; reload the page.`; return; }
+    if (mine !== turn) return;
+    rows = table(columns);
+    for (const [name, there] of [["max_latency", machine.latency], ["min_training", machine.training]]) {
+      form.elements[name].disabled = !there;
+      form.elements[name].title = there ? "" : `Not measured on ${machine.name}`;
+      if (!there) form.elements[name].value = "";
+    }
+    const wanted = form.elements.replace.value.trim(), needs = needsOf();
+    show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), `${machine.name}: ${machine.source}.`);
+    form.dataset.answered = String(mine);
+  }
+  function remember() {
+    const state = new URLSearchParams();
+    for (const [key, value] of new FormData(form)) if (String(value).trim()) state.append(key, String(value).trim());
+    history.replaceState(null, "", `#${state}`);
+  }
+  function recall() {
+    const state = new URLSearchParams(location.hash.slice(1));
+    for (const field of form.elements) {
+      if (!field.name || !state.has(field.name)) continue;
+      if (field.type === "checkbox") field.checked = state.getAll(field.name).includes(field.value);
+      else field.value = state.get(field.name);
+    }
+    if (!models.machines.some((one) => one.key === form.elements.machine.value)) form.elements.machine.value = models.machines[0].key;
+  }
+  function fill() {
+    const chosen = form.elements.machine;
+    for (const kind of [...new Set(models.machines.map((one) => one.kind))]) {
+      const group = make("optgroup", "", {label: kind === "gpu" ? "Graphics cards" : kind === "cpu" ? "Processors" : "Other"});
+      group.append(...models.machines.filter((one) => one.kind === kind).map((one) => make("option", `${one.name} (${one.models.toLocaleString("en")} models)`, {value: one.key})));
+      chosen.append(group);
+    }
+    document.getElementById("picker-pretrain").append(...models.pretrains.filter(([name]) => name !== "unknown").map(([name, words]) => {
+      const label = document.createElement("label");
+      label.append(make("input", "", {type: "checkbox", name: "pretrain", value: name}), ` ${words}`);
+      return label;
+    }));
+    const names = [...new Set(models.names.map((name) => name.split(".")[0]))].sort();
+    document.getElementById("picker-names").append(...names.map((value) => make("option", "", {value})));
+  }
+  load("models").then((value) => {
+    models = value;
+    fill(); recall();
+    form.hidden = false;
+    let pause;
+    form.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(answer, 30); });
+    form.addEventListener("submit", (event) => { event.preventDefault(); answer(); });
+    form.addEventListener("reset", () => setTimeout(answer));
+    window.addEventListener("hashchange", () => { recall(); answer(); });
+    answer();
+  }).catch(() => { said.textContent = "The picker’s data are not in this copy of the site: run “make data” and “make site”."; });
+})();

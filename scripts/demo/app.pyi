@@ -1,0 +1,222 @@
+"""The web app: bring a photo, see what one or several exported models say, how sure they are, and where they looked.
+
+    make demo MODEL=models/pets
+    python -m scripts.demo.app models/pets models/cnn --port 7861
+
+Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is told so by a content
+security policy. Files are limited to predict.MAX_BYTES and predict.MAX_PIXELS, and only ever opened as photos; they are deleted when the
+app ends, and an hour after they came. Requests wait in a queue and are answered one at a time, with all cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import ROOT, relative
+
+HOST, PORT = "127.0.0.1", 7860
+QUEUE = 64           # photos that may wait
+EXAMPLES = 5
+KEPT_SECONDS = 3600  # what was brought is deleted after this
+
+SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost",
+            "GRADIO_SERVER_NAME": HOST, "GRADIO_SHARE": "False"}
+HEADERS = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'self'",
+           "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+INTRO = "Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine."
+CSS = """
+.gradio-container {max-width: 68rem !important; margin: 0 auto !important}
+#answer {min-height: 1.6rem; font-size: 1.05rem}
+#answer .trouble {border-left: 4px solid #b3261e; padding: .4rem .8rem}
+.model h2 {margin: 0; font-size: 1.1rem} .model .about {margin: 0 0 .4rem; opacity: .8; font-size: .85rem}
+:focus-visible {outline: 3px solid #6e61d0 !important; outline-offset: 2px}
+"""
+
+
+class Headers:
+    """Adds HEADERS to every answer (plain ASGI, so that streams keep flowing)."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def with_headers(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((name.lower().encode(), value.encode()) for name, value in HEADERS.items())]
+            await send(message)
+        await self.app(scope, receive, with_headers)
+
+
+def photo_input():
+    """Gradio's image input without its own decoder: it hands over the uploaded file's path, and takes no addresses."""
+    import gradio as gr
+from gradio.events import Dependency
+
+    class Photo(gr.Image):
+        is_template = True  # the browser's part is the image component's
+
+        def preprocess(self, payload):
+            return None if payload is None else payload.path or ""
+
+        async def async_move_resource_to_block_cache(self, resource):
+            if "://" in str(resource):
+                raise gr.Error("Bring a file, not an address.")
+            return await super().async_move_resource_to_block_cache(resource)
+
+    return Photo(label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=360, elem_id="photo",
+                 alt_text="The photo you brought", buttons=["fullscreen"])
+
+
+def describe(predictor) -> str:
+    """What stands over a model's answers: architecture, input, and its own error rate where the export says one."""
+    config, trained = predictor.config, predictor.config.trained
+    error = trained.get("error_rate", {}).get("test") if isinstance(trained.get("error_rate"), dict) else None
+    tested = f", {1 - error:.0%} right on {trained.get('test_images', 0):,} test photos" if isinstance(error, float) and 0 <= error <= 1 \
+        and isinstance(trained.get("test_images"), int) else ""
+    text = f"{config.arch}, {len(config.classes)} classes, {config.size}×{config.size} pixels{tested}"
+    return f'<div class="model"><h2>{html.escape(predictor.name)}</h2><p class="about">{html.escape(text)}</p></div>'
+
+
+def said(lines: list[str], trouble: bool = False) -> str:
+    """The line under the photo, read out by screen readers as it changes. lines are plain text."""
+    text = "<br>".join(html.escape(line) for line in lines)
+    return f'<div role="alert" class="trouble">{text}</div>' if trouble else f'<div role="status">{text}</div>'
+
+
+def answer(predictors: list, path: str | None) -> list:
+    """What the page shows for the uploaded file at `path`: the line, then probabilities and heat map of each model."""
+    from scripts.demo.predict import NotAPhoto, open_photo, read_file, spotlight
+    empty = [None, None] * len(predictors)
+    if path is None:
+        return [said([""]), *empty]
+    try:
+        image = open_photo(read_file(path))
+        lines, shown = [], []
+        for predictor in predictors:
+            found = predictor.ask(image)
+            first, share = next(iter(found.probabilities.items()))
+            lines.append(f"{predictor.name}: {first}, {share:.0%}, in {found.milliseconds:.0f} ms")
+            shown += [found.probabilities, spotlight(image, found, predictor.config)]
+    except NotAPhoto as reason:
+        return [said([str(reason)], trouble=True), *empty]
+    return [said(lines), *shown]
+
+
+def examples(folders: list[Path]) -> list[str]:
+    """Photos to try: scikit-image's cat (Chelsea, public domain) and the photos that were exported with the models."""
+    found = sorted(path for folder in folders for path in (folder / "examples").glob("*.jpg"))[:EXAMPLES - 1]
+    try:
+        import skimage
+        chelsea = Path(skimage.__file__).parent / "data" / "chelsea.png"
+    except ImportError:
+        chelsea = Path("none")
+    return [str(path) for path in [chelsea, *found] if path.is_file()]
+
+
+def build(predictors: list):
+    """The page, as gradio Blocks."""
+    import gradio as gr
+    with gr.Blocks(title="Best Image Models", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
+        gr.Markdown(f"# What is in this photo?\n\n{INTRO}")
+        with gr.Row():
+            with gr.Column(scale=4, min_width=300):
+                photo = photo_input()
+                line = gr.HTML(said([""]), elem_id="answer")
+                pictures = examples([predictor.exported.folder for predictor in predictors])
+                if pictures:
+                    gr.Examples([[picture] for picture in pictures], photo, label="Or try one of these", cache_examples=False)
+            with gr.Column(scale=5, min_width=300):
+                with gr.Row():
+                    outputs = []
+                    for predictor in predictors:
+                        with gr.Column(min_width=240):
+                            gr.HTML(describe(predictor))
+                            outputs.append(gr.Label(label="Probability", num_top_classes=5, show_heading=True))
+                            outputs.append(gr.Image(label="Bright: where the answer came from", interactive=False, buttons=[], format="jpeg",
+                                                    alt_text=f"The photo, bright where {predictor.name} found its answer and dim elsewhere"))
+        photo.change(lambda path: answer(predictors, path), photo, [line, *outputs], api_name="classify", show_progress="minimal", concurrency_limit=1)
+    return page.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
+
+
+def check_port(port: int) -> None:
+    """Raise UserError where nothing can listen on `port`."""
+    if not 1 <= port <= 65535:
+        raise UserError(f"port {port}: choose a number from 1 to 65535")
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError as error:
+            what = "is taken" if error.errno in (98, 48) else f"cannot be used ({error.strerror})"
+            raise UserError(f"port {port} {what}; choose another with --port (make demo PORT=7861), or end what runs there") from None
+
+
+def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
+    """Load the models and start serving; returns (page, address, temporary folder). The caller closes them. Raises UserError."""
+    check_port(port)
+    os.environ.update(SETTINGS)
+    home = tempfile.mkdtemp(prefix="best-image-models-")
+    os.environ["GRADIO_TEMP_DIR"] = home
+    try:
+        from scripts.demo.predict import MAX_BYTES, load_all
+        predictors = load_all(folders, trust_pickle)
+        import gradio as gr
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
+        theme = gr.themes.Base(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+        page = build(predictors)
+        middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(Headers)]
+        try:
+            page.launch(server_name=HOST, server_port=port, share=False, inbrowser=False, quiet=True, prevent_thread_lock=True, show_error=False,
+                        max_file_size=MAX_BYTES, footer_links=[], enable_monitoring=False, run_history=False, mcp_server=False, pwa=False,
+                        ssr_mode=False, strict_cors=True, theme=theme, css=CSS, app_kwargs={"middleware": middleware})
+        except OSError as error:  # the port went to someone else meanwhile
+            raise UserError(f"port {port} cannot be used ({error}); choose another with --port") from None
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    return page, f"http://{HOST}:{port}", home
+
+
+def find_models() -> list[Path]:
+    """Every exported model in models/. Raises UserError where there is none."""
+    found = sorted(path.parent for path in (ROOT / "models").glob("*/SHA256SUMS"))
+    if not found:
+        raise UserError("no exported model in models/; make one with python -m scripts.train.pets_export --data FOLDER")
+    return found
+
+
+@cli
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve exported models to this machine's browser.")
+    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all in models/)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
+    parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
+    arguments = parser.parse_args()
+    folders = arguments.models or find_models()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    page, address, home = launch(folders, arguments.port, arguments.trust_pickle)
+    try:
+        print(f"{', '.join(relative(folder) for folder in folders)}: open {address} in a browser; Ctrl-C ends it", flush=True)
+        ended.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        page.close(verbose=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Classify photos in the terminal.
+
+    python -m scripts.demo.classify models/pets cat.jpg dog.jpg
+    python -m scripts.demo.classify models/pets *.jpg --json
+
+--json prints one array: file, class, probabilities, milliseconds, or file and error. Exit code 1 where a photo couldn't be read; the others
+are still answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from scripts.common.errors import cli
+
+
+def classify(folder: Path, files: list[Path], trust_pickle: bool = False) -> list[dict]:
+    """One dict per file, in order: file, class, probabilities, milliseconds; or file and error. Raises UserError for the model."""
+    from scripts.demo.predict import NotAPhoto, Predictor, open_photo, read_file
+    predictor = Predictor(folder, trust_pickle)
+    answers = []
+    for file in files:
+        try:
+            answer = predictor.ask(open_photo(read_file(file)), heat=False)
+        except NotAPhoto as reason:
+            answers.append({"file": str(file), "error": str(reason)})
+            continue
+        answers.append({"file": str(file), "class": next(iter(answer.probabilities)), "milliseconds": round(answer.milliseconds, 1),
+                        "probabilities": {name: round(share, 6) for name, share in answer.probabilities.items()}})
+    return answers
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+@cli
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Classify photos with an exported model.")
+    parser.add_argument("model", type=Path, help="its folder, such as models/pets")
+    parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
+    parser.add_argument("--json", action="store_true", help="print a JSON array")
+    parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
+    arguments = parser.parse_args()
+    answers = classify(arguments.model, arguments.photos, arguments.trust_pickle)
+    if arguments.json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
+    else:
+        for answer in answers:
+            said = answer.get("error") or f"{answer['class']}, {max(answer['probabilities'].values()):.1%} ({answer['milliseconds']:.0f} ms)"
+            print(_printable(f"{answer['file']}: {said}"), file=sys.stderr if "error" in answer else sys.stdout)
+    return 1 if any("error" in answer for answer in answers) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Ask an exported model about a photo: class probabilities, the time taken, and where in the photo the answer came from.
+
+Grad-CAM (Selvaraju et al. 2016, arXiv:1610.02391) where the network has square maps in its second half; the gradient of the answer by the
+input's pixels (Simonyan et al. 2013, arXiv:1312.6034) for the others, such as plain vision transformers.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scripts.common.errors import UserError
+from scripts.train import exported, photos
+
+MAX_PIXELS = 32_000_000    # a 36-megapixel PNG can be 35 kB small and still take 108 MB to open
+MAX_BYTES = 15 * 2**20
+SHOWN = 384                # pixels a side of the picture that shows where the model looked
+MIN_MAP = 6                # the smallest map that still says where something is
+
+
+class NotAPhoto(Exception):
+    """Why a file can't be classified, in a sentence for the person who brought it."""
+
+
+class Answer(NamedTuple):
+    """probabilities: class -> share, most likely first; milliseconds: network and heat map; heat: float (size, size), 0 to 1, or None."""
+
+    probabilities: dict[str, float]
+    milliseconds: float
+    heat: np.ndarray | None
+    method: str
+
+
+def open_photo(data: bytes) -> Image.Image:
+    """An upright RGB image of about SHOWN pixels or more. Raises NotAPhoto."""
+    if len(data) > MAX_BYTES:
+        raise NotAPhoto(f"This file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES >> 20} MB are read. Scale the photo down.")
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=photos.FORMATS) as image:
+            warnings.simplefilter("ignore")
+            megapixels = image.width * image.height / 1e6
+    except Exception:  # photos.decode says what it is instead
+        megapixels = 0.0
+    if megapixels > MAX_PIXELS / 1e6:
+        raise NotAPhoto(f"This picture has {megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it down.")
+    try:
+        return photos.decode(data, SHOWN)
+    except photos.Refused as reason:
+        raise NotAPhoto(f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
+
+
+def read_file(path: Path | str) -> bytes:
+    """The bytes of a file, no more than MAX_BYTES + 1 of them. Raises NotAPhoto."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise NotAPhoto(f"This file cannot be read: {error.strerror}.") from None
+
+
+class Predictor:
+    """One exported model, ready to answer. Threads may share it; they take turns."""
+
+    def __init__(self, folder: Path | str, trust_pickle: bool = False):
+        self.exported = exported.load(folder, trust_pickle)
+        self.name, self.config, self.model = self.exported.name, self.exported.config, self.exported.model
+        self.model.requires_grad_(False)
+        self.lock = threading.Lock()
+        self.layer = find_layer(self.model, self.config.size)
+        self.ask(Image.new("RGB", (SHOWN, SHOWN), "grey"))  # the first answer takes longer; nobody should wait for it
+
+    def ask(self, image: Image.Image, heat: bool = True) -> Answer:
+        """What the model says about an RGB image. Raises NotAPhoto where its answer is no number."""
+        pixels = self.exported.pixels(image)
+        with self.lock:
+            started = time.perf_counter()
+            if not heat:
+                with torch.inference_mode():
+                    logits, found, method = self.model(pixels), None, ""
+            elif self.layer is not None:
+                logits, found = grad_cam(self.model, self.layer, pixels)
+                method = "Grad-CAM"
+            else:
+                logits, found = input_gradient(self.model, pixels)
+                method = "input gradient"
+            milliseconds = 1e3 * (time.perf_counter() - started)
+        shares = logits[0].detach().float().softmax(0)
+        if not torch.isfinite(shares).all():
+            raise NotAPhoto(f"The model {self.name} gives no number for this photo; its weights are damaged or were never trained.")
+        order = shares.argsort(descending=True).tolist()
+        return Answer({self.config.classes[i]: float(shares[i]) for i in order}, milliseconds, None if found is None else found.numpy(), method)
+
+
+def find_layer(model: nn.Module, size: int) -> nn.Module | None:
+    """The module whose output Grad-CAM uses: the last in the network's second half with square maps of MIN_MAP pixels or more, or None."""
+    calls: list[tuple[nn.Module, tuple]] = []
+    def note(module, inputs, output):
+        calls.append((module, tuple(output.shape) if isinstance(output, Tensor) else ()))
+    handles = [module.register_forward_hook(note) for module in model.modules()]
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, size, size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    last: tuple[int, nn.Module] | None = None
+    for at, (module, shape) in enumerate(calls):
+        once = sum(other is module for other, _ in calls) == 1  # a module that runs again would be hooked again
+        if once and len(shape) == 4 and shape[2] == shape[3] >= MIN_MAP:
+            last = at, module
+    return last[1] if last and last[0] >= len(calls) / 2 else None
+
+
+def grad_cam(model: nn.Module, layer: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """(logits, heat): only what follows `layer` is differentiated, so it costs little more than the answer alone."""
+    kept: list[Tensor] = []
+    def cut(module, inputs, output):
+        kept.append(output.detach().requires_grad_(True))
+        return kept[0]
+    handle = layer.register_forward_hook(cut)
+    try:
+        with torch.enable_grad():
+            logits = model(pixels)
+            gradient, = torch.autograd.grad(logits[0].max(), kept[0])
+    finally:
+        handle.remove()
+    weights = gradient.mean((2, 3), keepdim=True)
+    return logits, scaled((weights * kept[0].detach()).sum(1, keepdim=True).clamp_min(0), pixels.shape[-1])
+
+
+def input_gradient(model: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """(logits, heat): how much the answer moves with each pixel, smoothed over a sixteenth of the picture."""
+    pixels = pixels.clone().requires_grad_(True)
+    with torch.enable_grad():
+        logits = model(pixels)
+        gradient, = torch.autograd.grad(logits[0].max(), pixels)
+    blur = max(1, pixels.shape[-1] // 16) | 1
+    return logits, scaled(F.avg_pool2d(gradient.abs().amax(1, keepdim=True), blur, 1, blur // 2), pixels.shape[-1])
+
+
+def scaled(heat: Tensor, size: int) -> Tensor:
+    """(1, 1, h, w) -> (size, size) from 0 to 1; all zero stays so."""
+    heat = F.interpolate(heat, size=(size, size), mode="bicubic", align_corners=False)[0, 0].clamp_min(0)
+    return heat / heat.max().clamp_min(1e-12)
+
+
+def spotlight(image: Image.Image, answer: Answer, config: exported.Config) -> Image.Image:
+    """The part of the photo that the model saw, bright where its answer came from and dim and grey elsewhere."""
+    side = round(SHOWN * config.side / config.size)
+    square = Image.fromarray(photos.square(image, side).transpose(1, 2, 0))
+    top = (side - SHOWN) // 2
+    square = square.crop((top, top, top + SHOWN, top + SHOWN))
+    if answer.heat is None:
+        return square
+    mask = Image.fromarray((answer.heat * 255).astype(np.uint8)).resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
+    dim = square.convert("L").point(lambda value: value * 0.35).convert("RGB")
+    return Image.composite(square, dim, mask)
+
+
+def load_all(folders: list[Path], trust_pickle: bool = False) -> list[Predictor]:
+    """A predictor per folder. Raises UserError for the first that can't be loaded, or for two of one name."""
+    predictors = [Predictor(folder, trust_pickle) for folder in folders]
+    names = [predictor.name for predictor in predictors]
+    if len(set(names)) < len(names):
+        raise UserError(f"two models are called {max(names, key=names.count)!r}; rename one of the folders")
+    return predictors

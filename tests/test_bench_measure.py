@@ -1,0 +1,157 @@
+"""Measuring one model: what a row holds, and what becomes of models that fail."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+timm = pytest.importorskip("timm")
+
+from scripts.bench import measure
+from scripts.bench.measure import Settings
+from scripts.common.errors import UserError
+
+FAST = Settings(seconds=0.4, batch=2)
+
+
+class Odd(torch.nn.Module):
+    """A model of our own for timm.create_model: `behave` may raise, or spoil the output."""
+
+    def __init__(self, behave):
+        super().__init__()
+        self.num_classes, self.behave = 10, behave
+        self.head = torch.nn.Linear(3, 10)
+
+    def forward(self, images):
+        return self.behave(self.head(images.mean((2, 3))))
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    def use(behave):
+        monkeypatch.setattr(timm, "create_model", lambda name, **_: Odd(behave))
+    return use
+
+
+def test_an_inference_row_is_whole():
+    row = measure.measure("test_resnet", FAST, {"matmul_tflops": 0.1, "copy_gbps": 20})
+    assert list(row) == measure.columns("infer") and row["status"] == "ok" and row["reason"] == ""
+    rate = row["infer_samples_per_sec"]
+    assert row["samples_per_sec_low"] <= rate <= row["samples_per_sec_high"]
+    assert rate == pytest.approx(2000 / row["infer_step_time"], rel=1e-3)
+    assert row["step_p50_ms"] <= row["step_p90_ms"] <= row["step_p99_ms"]
+    assert (row["infer_batch_size"], row["infer_img_size"], row["batch_halved"]) == (2, 160, 0)
+    assert 0 < row["arithmetic_pct"] <= row["roofline_pct"]
+    assert row["wall_secs"] >= row["timed_secs"] > 0
+    json.dumps(row)
+
+
+def test_a_training_row_has_its_own_columns_and_auto_finds_a_batch():
+    row = measure.measure("test_vit", Settings(part="train", seconds=0.4))
+    assert row["status"] == "ok" and row["train_samples_per_sec"] > 0 and row["train_batch_size"] >= 2
+    assert not any(name.startswith("infer_") for name in row)
+
+
+@pytest.mark.parametrize("change", [{"precision": "bf16"}, {"precision": "amp"}, {"layout": "nhwc"}, {"img_size": 64}])
+def test_each_setting_measures(change):
+    row = measure.measure("test_resnet", Settings(seconds=0.2, batch=1, **change))
+    assert row["status"] == "ok", row["reason"]
+    assert all(row[key] == value for key, value in change.items() if key != "img_size")
+    assert row["infer_img_size"] == change.get("img_size", 160)
+
+
+def test_batch_auto_measures_single_images_too():
+    row = measure.measure("test_vit", Settings(seconds=0.4))
+    assert row["batch_asked"] == "auto" and 0 < row["batch1_p50_ms"] <= row["batch1_p90_ms"]
+
+
+def test_not_finite_output_has_no_figures(odd):
+    odd(lambda out: out / 0 * 0)
+    row = measure.measure("test_vit", FAST)
+    assert row["status"] == "nonfinite" and "NaN" in row["reason"] and row["infer_samples_per_sec"] == "" and row["infer_batch_size"] == 2
+
+
+def test_memory_that_runs_out_halves_the_batch_and_says_so(odd):
+    def behave(out):
+        if len(out) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+        return out
+    odd(behave)
+    row = measure.measure("test_vit", Settings(seconds=0.2, batch=8))
+    assert (row["status"], row["infer_batch_size"], row["batch_halved"], row["batch_asked"]) == ("ok", 2, 2, 8)
+    row = measure.measure("test_vit", Settings(seconds=0.2))
+    assert row["status"] == "ok" and row["infer_batch_size"] <= 2
+
+
+def test_memory_that_never_suffices_is_a_row(odd):
+    def behave(out):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    odd(behave)
+    for batch in (4, None):
+        row = measure.measure("test_vit", Settings(seconds=0.2, batch=batch))
+        assert row["status"] == "failed" and "memory" in row["reason"]
+
+
+def test_a_failing_model_is_a_row_with_its_reason_on_one_line(odd):
+    def behave(out):
+        raise ValueError("two\nlines")
+    odd(behave)
+    row = measure.measure("test_vit", FAST)
+    assert row["status"] == "failed" and row["reason"] == "ValueError: two lines" and row["infer_samples_per_sec"] == ""
+
+
+def test_a_cuda_fault_ends_the_process(odd):
+    def behave(out):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    odd(behave)
+    with pytest.raises(RuntimeError, match="illegal"):
+        measure.measure("test_vit", FAST)
+
+
+def test_sizes_are_those_of_timms_own_benchmark():
+    assert measure.input_size("resnet50", "infer") == (3, 288, 288)
+    assert measure.input_size("resnet50", "train") == (3, 224, 224)
+    assert measure.input_size("resnet50", "train", 96) == (3, 96, 96)
+
+
+def test_inputs_rotate_beyond_the_last_level_cache(monkeypatch):
+    monkeypatch.setattr(measure, "last_level_cache", lambda device: 10_000_000)
+    bench = measure.Bench("test_resnet", FAST)
+    images = bench.inputs(2)
+    assert sum(image.numel() * 4 for image in images) >= 2 * 10_000_000
+    assert not torch.equal(images[0], images[1]) and len(bench.inputs(64)) == 2
+
+
+def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert measure.check_device("auto") == "cpu" and measure.check_device("cpu") == "cpu"
+    for device in ("cuda", "cuda:3", "tpu", "cpu:1", "cuda:x", ""):
+        with pytest.raises(UserError, match="--device"):
+            measure.check_device(device)
+
+
+def test_command_line_prints_one_row(capsys):
+    import sys
+    arguments, sys.argv = sys.argv, ["measure", "test_vit", "--batch", "1", "--seconds", "0.2", "--device", "cpu"]
+    try:
+        assert measure.main() == 0
+    finally:
+        sys.argv = arguments
+    assert json.loads(capsys.readouterr().out)["infer_batch_size"] == 1
+
+
+@pytest.mark.parametrize("arguments", [["--batch", "0"], ["--batch", "many"], ["--threads", "0"], ["--threads", "9999"], ["--seconds", "0"],
+                                       ["--seconds", "nan"], ["--img-size", "1"], ["--cuda-graph"]])
+def test_settings_that_make_no_sense_are_one_line(arguments):
+    import argparse
+    parser = argparse.ArgumentParser()
+    measure.add_arguments(parser)
+    with pytest.raises(UserError, match=arguments[0]):
+        measure.settings_from(parser.parse_args(arguments), "cpu")
+
+
+def test_a_gpu_takes_autocast_and_channels_last_by_default():
+    assert measure.defaults("cuda:1", "train")["precision"] == "amp" and measure.defaults("cuda", "infer")["layout"] == "nhwc"
+    assert measure.defaults("cpu", "infer")["precision"] == "fp32"

@@ -1,0 +1,297 @@
+"""The sweep: resuming, crashes, locks, files of another form. A stand-in for the measuring process keeps torch out of most of it.
+
+Run as a program, this file is a sweep with that stand-in: what the tests kill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a program
+
+from scripts.bench import measure, process, sweep, worker
+from scripts.common import hardware, paths
+from scripts.common.errors import UserError
+from scripts.common.provenance import read_sidecar, sha256
+
+MODELS = [f"model{i}" for i in range(6)]
+KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31"}, "ceilings": {"matmul_tflops": 0.1}}
+
+
+def stand_in(pipe) -> None:
+    """Answers like `worker.serve`. Models by name: crash (always), crash-once-FILE, fail, sleep; others get a row."""
+    import threading
+    threading.Thread(target=worker._end_with, args=(__import__("multiprocessing").parent_process(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            verb, arguments = pipe.recv()
+        except EOFError:
+            return
+        if verb == "choose":
+            pipe.send(("ok", list(arguments[0])) if "unknown" not in arguments[0] else ("error", "unknown model 'unknown'; did you mean x?"))
+            continue
+        if verb != "measure":
+            pipe.send(("ok", KNOWN[verb]))
+            continue
+        name, settings, _ = arguments
+        time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
+        if name == "crash" or (name.startswith("/") and not Path(name).exists() and not Path(name).write_text("")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        row = dict.fromkeys(measure.columns(settings.part), "")
+        batch = settings.batch or 4
+        row.update(model=name, status="failed" if name == "fail" else "ok", reason="it fails" if name == "fail" else "", batch_asked=settings.batch or "auto",
+                   measured_at=f"{time.time():.6f}")
+        if name != "fail":
+            row.update({f"{settings.part}_samples_per_sec": 10.0 * batch, f"{settings.part}_batch_size": batch, f"{settings.part}_img_size": 224,
+                        "param_count": 5.0, "samples_per_sec_low": 9.0, "samples_per_sec_high": 41.0})
+        pipe.send(("ok", row))
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """run(*arguments) is a sweep on tmp_path/out.csv with the stand-in; returns its exit code."""
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    monkeypatch.setattr(sweep, "Measurer", lambda: process.Measurer(stand_in))
+
+    def go(*arguments, out=tmp_path / "out.csv"):
+        return sweep.main(["--models", *arguments, *(["--out", str(out)] if out else [])])
+    go.out = tmp_path / "out.csv"
+    return go
+
+
+def read(path):
+    return pd.read_csv(path, keep_default_na=False, dtype=str)
+
+
+def journals(folder):
+    return list((folder / "cache" / "bench").glob("*.json"))
+
+
+def test_a_sweep_writes_rows_and_sidecar_and_ends_without_a_journal(run, tmp_path, capsys):
+    assert run(*MODELS) == 0
+    frame = read(run.out)
+    assert list(frame.columns) == measure.columns("infer") and list(frame["model"]) == MODELS
+    facts = read_sidecar(run.out)
+    assert facts["complete"] and facts["rows"] == 6 and facts["sha256"] == sha256(run.out) and facts["ceilings"] == KNOWN["ceilings"]
+    assert facts["settings"]["threads"] == 1 and facts["hardware"]["slug"]
+    assert journals(tmp_path) == [] and "6 measured" in capsys.readouterr().out
+
+
+def test_a_complete_run_measures_again_and_replaces_rows_in_place(run):
+    run(*MODELS)
+    before = read(run.out)
+    run("model3", "model1")
+    after = read(run.out)
+    changed = before["measured_at"] != after["measured_at"]
+    assert list(after["model"]) == MODELS and set(after["model"][changed]) == {"model1", "model3"}
+    assert read_sidecar(run.out)["rows_of_other_runs"] == 4
+
+
+def test_a_committed_csv_does_not_stand_for_this_run(run, tmp_path):
+    """A clone brings the CSV and no journal: everything is measured again."""
+    run(*MODELS)
+    before = read(run.out)
+    for path in journals(tmp_path):
+        path.unlink()
+    run(*MODELS)
+    assert not set(before["measured_at"]) & set(read(run.out)["measured_at"])
+
+
+def test_minutes_stops_and_the_next_run_goes_on(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    assert run(*MODELS, "--minutes", "0.012") == 0
+    first = read(run.out)
+    assert 0 < len(first) < 6 and not read_sidecar(run.out)["complete"] and "left: run the same command again" in capsys.readouterr().out
+    assert len(journals(tmp_path)) == 1
+    run(*MODELS)
+    whole = read(run.out)
+    assert list(whole["model"]) == MODELS and list(whole["measured_at"][:len(first)]) == list(first["measured_at"])
+
+
+def test_other_settings_do_not_continue_a_run(run, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    run(*MODELS, "--minutes", "0.012")
+    first = read(run.out)
+    run(*MODELS, "--seconds", "1")
+    assert not set(first["measured_at"]) & set(read(run.out)["measured_at"])
+
+
+def test_fresh_begins_anew(run, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    run(*MODELS, "--minutes", "0.012")
+    first = read(run.out)
+    run(*MODELS, "--fresh")
+    assert not set(first["measured_at"]) & set(read(run.out)["measured_at"])
+
+
+def test_a_row_that_vanished_from_the_file_is_measured_again(run, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    run(*MODELS, "--minutes", "0.012")
+    run.out.unlink()
+    run(*MODELS)
+    assert sorted(read(run.out)["model"]) == MODELS
+
+
+def test_a_damaged_journal_is_no_journal(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.2")
+    run(*MODELS, "--minutes", "0.012")
+    journals(tmp_path)[0].write_text('{"done": [["mod')
+    assert run(*MODELS) == 0 and list(read(run.out)["model"]) == MODELS
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_killed_with_kill_9_at_most_one_models_work_is_lost(tmp_path, after):
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    environment = {**os.environ, "STAND_IN_SECONDS": "0.15", "BEST_IMAGE_MODELS_ROOT": str(tmp_path)}
+    command = [sys.executable, __file__, "--models", *MODELS, "--out"]
+    child = subprocess.Popen([*command, str(out)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (out.exists() and len(read(out)) >= after):
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    left = read(out)
+    assert after <= len(left) < 6
+    again = subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    subprocess.run([*command, str(whole)], env=environment, check=True, capture_output=True, timeout=120)
+    resumed, uninterrupted = read(out), read(whole)
+    assert list(resumed["model"]) == list(uninterrupted["model"]) and list(resumed.columns) == list(uninterrupted.columns)
+    assert (resumed["measured_at"][:len(left)] == left["measured_at"]).sum() >= len(left) - 1
+    assert not list(tmp_path.glob(".*.tmp")) or len(list(tmp_path.glob(".*.tmp"))) <= 1  # what the kill left is hidden and never read
+
+
+def test_a_model_that_crashes_the_process_is_tried_once_more_and_then_a_row(run, tmp_path):
+    once = str(tmp_path / "crashed-once")
+    assert run("model0", "crash", "model1", once, "model2") == 0
+    frame = read(run.out).set_index("model")
+    assert frame["status"].to_dict() == {"model0": "ok", "crash": "failed", "model1": "ok", once: "ok", "model2": "ok"}
+    assert "SIGKILL" in frame.loc["crash", "reason"]
+
+
+def test_a_model_that_never_answers_is_a_row(monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "60")
+    monkeypatch.setattr(process, "PATIENCE", 3.0)
+    with process.Measurer(stand_in) as measurer:
+        row = measurer.measure("model0", measure.Settings(seconds=0.01), None)
+    assert row["status"] == "failed" and "no answer" in row["reason"]
+
+
+def test_failed_models_are_named_and_the_rest_is_kept(run, capsys):
+    assert run("model0", "fail") == 0
+    assert "1 without figures (fail)" in capsys.readouterr().out and list(read(run.out)["status"]) == ["ok", "failed"]
+
+
+def test_two_sweeps_on_one_file_the_second_refuses(run, capsys):
+    run(*MODELS)
+    before = run.out.read_bytes()
+    with sweep.locked(run.out):
+        assert run("model0") == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "another sweep" in error and run.out.read_bytes() == before
+    assert run("model0") == 0  # the lock is gone with its holder
+
+
+@pytest.mark.parametrize("content", ["model,top1\nresnet50,80.1\n", "<html>not found</html>\n", "", "model,infer_samples_per_sec\nresnet50\n"])
+def test_a_file_of_another_form_is_left_as_it_is(run, content, capsys):
+    run.out.write_text(content)
+    assert run(*MODELS) == 2
+    assert run.out.read_text() == content and len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_training_csv_is_not_continued_with_inference(run, capsys):
+    run(*MODELS, "--part", "train")
+    before = run.out.read_bytes()
+    assert run(*MODELS) == 2 and run.out.read_bytes() == before and "another form" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["missing/out.csv", "out.txt", "folder.csv", "file.txt/out.csv"])
+def test_out_that_cannot_be_written_is_one_line_before_anything_is_measured(run, tmp_path, place, capsys):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file.txt").write_text("x")
+    assert run("model0", out=tmp_path / place) == 2
+    error = capsys.readouterr().err.strip()
+    assert "--out" in error and len(error.splitlines()) == 1 and not (tmp_path / "missing").exists()
+
+
+def test_a_full_disk_keeps_what_was_there(run, small_disk, capsys):
+    out = small_disk / "out.csv"
+    out.write_text("")
+    out.unlink()
+    assert run(*[f"a-model-with-a-very-long-name-{i:0900d}" for i in range(8)], out=out) == 2
+    assert "disk is full" in capsys.readouterr().err
+    if out.exists():
+        assert list(read(out).columns) == measure.columns("infer")
+
+
+def test_unknown_models_and_odd_options_are_one_line(run, capsys):
+    assert run("unknown") == 2 and "did you mean" in capsys.readouterr().err
+    for odd in (["--curve", "--batch", "4"], ["--repeat", "0"], ["--minutes", "0"], ["--batch", "none"]):
+        assert run("model0", *odd) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_curve_has_a_row_for_each_batch_and_repeats_one_for_each_round(run, tmp_path, capsys):
+    run("model0", "--curve", out=None)
+    (curve,) = tmp_path.glob("curve-infer-*.csv")
+    assert list(read(curve)["batch_asked"]) == ["1", "2", "4", "8", "16", "32"]
+    run("model0", "model1", "--repeat", "3", out=None)
+    (repeats,) = tmp_path.glob("repeat-infer-*.csv")
+    assert list(read(repeats)["round"]) == ["1", "1", "2", "2", "3", "3"] and list(read(repeats)["model"][:2]) == ["model0", "model1"]
+    assert "run-to-run difference over 2 models" in capsys.readouterr().out
+
+
+def test_run_to_run_difference():
+    frame = pd.DataFrame({"model": ["a", "a", "b", "b", "c"], "status": "ok", "infer_samples_per_sec": ["100", "102", "10", "10", "5"]})
+    found = sweep.run_to_run(frame, "infer").set_index("model")
+    assert found["difference_pct"].round(3).to_dict() == {"a": 1.98, "b": 0.0}
+
+
+def test_names_say_what_was_measured_and_where(monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_model", lambda: "Foobar Chip 9000")
+    monkeypatch.setattr(hardware, "cores", lambda: 8)
+    machine = {"torch": "2.15.0+cu132", "platform": "cpu", "slug": hardware.slug("cpu")}
+    name = lambda curve=False, repeat=1, **settings: sweep.file_name(measure.Settings(**settings), machine, curve, repeat)
+    assert name() == "benchmark-infer-fp32-nchw-pt2150-cpu1t-foobar_chip_9000_8c.csv"  # an unknown machine: its own name, no guess
+    assert name(threads=8) == "benchmark-infer-fp32-nchw-pt2150-cpu-foobar_chip_9000_8c.csv"
+    assert name(compile_mode="default").endswith("-compiled.csv")
+    assert hardware.parse_benchmark_name(name(part="train"))["hardware"] == "foobar_chip_9000_8c"
+    others = [name(curve=True), name(repeat=2), name(batch=1), name(img_size=96)]
+    assert len({name(), *others}) == 5 and not any(other.startswith("benchmark-") for other in others)
+
+
+def test_it_needs_no_package_beyond_torch_timm_pandas(tmp_path):
+    """On the machine that only measures there is no rich, psutil, NVML or plotting."""
+    pytest.importorskip("timm")
+    code = ("import sys\nfor name in ('rich', 'psutil', 'pynvml', 'plotly', 'sklearn', 'fastai', 'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
+            "if __name__ == '__main__':\n    from scripts.bench import sweep\n    sys.exit(sweep.main(sys.argv[1:]))\n")
+    (tmp_path / "go.py").write_text(code)
+    done = subprocess.run([sys.executable, str(tmp_path / "go.py"), "--models", "test_vit", "--device", "cpu", "--batch", "1", "--seconds", "0.2", "--out",
+                           str(tmp_path / "out.csv")], capture_output=True, text=True, timeout=240,
+                          env={**os.environ, "PYTHONPATH": str(paths.ROOT), "BEST_IMAGE_MODELS_ROOT": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    row = read(tmp_path / "out.csv").iloc[0]
+    assert row["status"] == "ok" and float(row["infer_samples_per_sec"]) > 0 and float(row["arithmetic_pct"]) > 0
+    assert json.loads((tmp_path / "out.json").read_text())["versions"]["timm"]
+
+
+def test_measuring_and_reading_stay_apart():
+    """The parent process of a sweep is light: it must start in no time, and hold no memory that a model could use."""
+    code = "import sys; import scripts.bench.sweep; sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT).returncode == 0
+
+
+if __name__ == "__main__":
+    sweep.Measurer = lambda: process.Measurer(stand_in)
+    sys.exit(sweep.main(sys.argv[1:]))

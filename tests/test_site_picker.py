@@ -1,0 +1,159 @@
+"""The picker page in a real browser, opened as a file: its answers are compared with the command line's rules on the same data."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common import paths
+from scripts.data import machines, picker, picker_data
+from tests import site_fixtures
+
+HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"
+
+
+def made_up(hardware: str, seed: int) -> pd.DataFrame:
+    """A tidy table of 200 invented weights (real family names, random figures, ties among them), with one hostile name."""
+    dice = np.random.default_rng(seed)
+    names = [f"{arch}_{i}.{tag}" for i, (arch, tag) in enumerate(zip(dice.choice(["levit", "convnext", "vit", "resnet50", "beit"], 199), dice.choice(
+        ["in1k", "fb_in22k_ft_in1k", "fb_dist_in1k", "laion2b_ft_in1k"], 199)))] + [HOSTILE]
+    rows = len(names)
+    return pd.DataFrame({
+        "model": names, "arch": [name.partition(".")[0] for name in names], "tag": [name.partition(".")[2] for name in names],
+        "family": [re.match(r"[a-z]+", name)[0] for name in names], "kind": "convnet",
+        "pretrain": dice.choice(["in1k", "distilled", "in21k", "web"], rows), "img_size": dice.choice([160, 224, 384], rows),
+        "top1": np.append(dice.integers(700, 900, rows - 1) / 10, 95), "top5": 95.0, "param_count": dice.integers(10, 900, rows) / 10, "gmacs": 1.0, "macts": 1.0,
+        "part": "infer", "samples_per_sec": dice.permutation(np.arange(10, 10 + 2 * rows, 2)).astype(float), "batch_size": dice.choice([1, 64], rows), "hardware": hardware,
+        "precision": "amp", "layout": "nchw", "compiled": False, "torch": "2.9.1", "vintage": "2026-08-08"}).assign(secs=lambda t: 1 / t.samples_per_sec)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return {"rtx5090": made_up("rtx5090", 1), "rtx4090": made_up("rtx4090", 2).drop(columns="batch_size").assign(batch_size=64)}
+
+
+@pytest.fixture(scope="module")
+def site(tables, tmp_path_factory):
+    """A folder with the page's own form, script and the made-up data, as it lies in the site."""
+    folder = tmp_path_factory.mktemp("picker")
+    for name in ("assets", "report", "charts/picker"):
+        (folder / name).mkdir(parents=True)
+    shutil.copyfile(paths.ASSETS / "picker.js", folder / "assets" / "picker.js")
+    for name, text in picker_data.scripts(picker_data.picker_data(tables, {})).items():
+        (folder / "charts" / "picker" / name).write_text(text)
+    form = re.search(r"```\{=html\}\n(.*?)```", (paths.ROOT / "report" / "picker.qmd").read_text(), re.S)[1]
+    (folder / "report" / "picker.html").write_text(f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/picker.js></script>")
+    return folder / "report" / "picker.html"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with site_fixtures.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def tab(site, chromium):
+    tab = chromium.new_page()
+    tab.errors = []
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    tab.goto(site.as_uri())
+    tab.wait_for_selector("#picker[data-answered]")
+    yield tab
+    tab.close()
+
+
+def ask(tab, **fields) -> list[dict]:
+    """Fill the form, wait for the answer, and return the picks as {name, ties}."""
+    before = int(tab.get_attribute("#picker", "data-answered") or 0)
+    tab.evaluate("""fields => { const form = document.getElementById('picker'); form.reset();
+        for (const field of form.elements) if (field.type === 'checkbox') field.checked = (fields[field.name] || []).includes(field.value);
+          else if (field.name in fields) field.value = fields[field.name];
+        form.dispatchEvent(new Event('input', {bubbles: true})); }""", {key: value if isinstance(value, list) else str(value) for key, value in fields.items()})
+    tab.wait_for_timeout(60)
+    tab.wait_for_function("before => Number(document.getElementById('picker').dataset.answered) > before", arg=before)
+    tab.wait_for_timeout(20)
+    return tab.evaluate("""() => [...document.querySelectorAll('#picks > li')].map(li => ({name: li.querySelector('strong').textContent,
+        ties: (li.querySelector('.source') || {textContent: ''}).textContent.replace(/^.*can tell: /, '').replace(/\\.$/, '').split(', ').filter(Boolean)}))""")
+
+
+def expected(tables, key, needs, replace=None):
+    rows = picker.complete(tables[key], None)
+    found = picker.replace(rows, replace, needs) if replace else picker.pick(rows, needs)
+    return [{"name": row.model, "ties": list(row.ties)} for row in found.rows.itertuples()] if len(found.rows) else []
+
+
+def same(got, wanted):
+    assert got == wanted
+
+
+def test_it_answers_as_the_command_line_does(tab, tables):
+    dice = random.Random(3)
+    for _ in range(25):
+        key, fields, needs = dice.choice(["rtx5090", "rtx4090"]), {}, {}
+        for name, low, high in (("min_throughput", 10, 350), ("max_params", 5, 90), ("max_size", 160, 384), ("min_top1", 70, 88)):
+            if dice.random() < 0.4:
+                needs[name] = fields[name] = dice.randint(low, high)
+        if dice.random() < 0.4:
+            needs["pretrain"] = tuple(dice.sample(["in1k", "distilled", "in21k", "web"], 2))
+            fields["pretrain"] = list(needs["pretrain"])
+        same(ask(tab, machine=key, **fields), expected(tables, key, picker.Needs(**needs)))
+
+
+def test_latency_counts_only_where_it_was_measured(tab, tables):
+    same(ask(tab, machine="rtx5090", max_latency=20), expected(tables, "rtx5090", picker.Needs(max_latency=20)))
+    ask(tab, machine="rtx4090")
+    assert tab.is_disabled("[name=max_latency]") and not tab.is_disabled("[name=min_throughput]")
+
+
+def test_replacing_a_model(tab, tables):
+    mine = tables["rtx5090"].sort_values("top1").iloc[40].model
+    same(ask(tab, machine="rtx5090", replace=mine), expected(tables, "rtx5090", picker.Needs(), mine))
+    assert ask(tab, machine="rtx5090", replace="no_such_net") == []
+    assert "no_such_net" in tab.inner_text("#picker-said")
+
+
+def test_nothing_fits_says_what_is_nearest(tab):
+    assert ask(tab, machine="rtx5090", min_throughput=1e9) == []
+    assert tab.inner_text("#picker-said").startswith("Nothing fits; the nearest is")
+
+
+def test_the_address_keeps_the_choice_and_takes_no_strange_machine(tab, site, chromium):
+    wanted = ask(tab, machine="rtx4090", min_throughput=200)
+    other = chromium.new_page()
+    other.goto(tab.url)
+    other.wait_for_selector("#picker[data-answered]")
+    assert [li.inner_text() for li in other.query_selector_all("#picks > li strong")] == [one["name"] for one in wanted]
+    other.goto(f"{site.as_uri()}#machine=../../evil")
+    other.reload()
+    other.wait_for_selector("#picker[data-answered]")
+    assert other.eval_on_selector("[name=machine]", "field => field.value") in ("rtx4090", "rtx5090")
+    other.close()
+
+
+def test_a_hostile_name_stays_text(tab):
+    ask(tab, machine="rtx5090")
+    assert HOSTILE in tab.inner_text("#picks") and tab.title() == "page" and not tab.errors
+
+
+def test_it_works_by_keyboard(tab):
+    ask(tab, machine="rtx5090")
+    tab.focus("[name=min_throughput]")
+    before = tab.inner_text("#picker-said")
+    tab.keyboard.type("300")
+    tab.wait_for_timeout(200)
+    assert tab.inner_text("#picker-said") != before
+
+
+def test_data_that_are_missing_are_named(site, chromium, tmp_path):
+    shutil.copytree(site.parent.parent, tmp_path / "copy")
+    (tmp_path / "copy" / "charts" / "picker" / "models.js").unlink()
+    page = chromium.new_page()
+    page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri())
+    page.wait_for_function("document.getElementById('picker-said').textContent.includes('make data')")
+    page.close()

@@ -20,7 +20,7 @@ HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"
 def made_up(hardware: str, seed: int) -> pd.DataFrame:
     """A tidy table of 200 invented weights (real family names, random figures, ties among them), with one hostile name."""
     dice = np.random.default_rng(seed)
-    names = [f"{arch}_{i}.{tag}" for i, (arch, tag) in enumerate(zip(dice.choice(["levit", "convnext", "vit", "resnet50", "beit"], 199), dice.choice(
+    names = [f"{arch}_{seed}{i:03}.{tag}" for i, (arch, tag) in enumerate(zip(dice.choice(["levit", "convnext", "vit", "resnet50", "beit"], 199), dice.choice(
         ["in1k", "fb_in22k_ft_in1k", "fb_dist_in1k", "laion2b_ft_in1k"], 199)))] + [HOSTILE]
     rows = len(names)
     return pd.DataFrame({

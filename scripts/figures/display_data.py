@@ -14,9 +14,9 @@ import plotly.graph_objects as go
 
 from scripts.data import read_data
 from scripts.figures import published
-from scripts.figures.drawing import Drawing, counted, listing
+from scripts.figures.drawing import Drawing, counted, duration
 from scripts.figures.labels import safe
-from scripts.figures.theme import FONT_STACK, REPLICA, short
+from scripts.figures.theme import FONT_STACK, REPLICA
 
 PARTS = {"infer": "Inference", "train": "Training"}
 
@@ -49,8 +49,8 @@ def draw_all_families(part: str) -> Drawing:
     table = read_data.notebook(part)
     word = PARTS[part].lower()
     fastest, best = table.loc[table.secs.idxmin()], table.loc[table.top1.idxmax()]
-    ends = (f"from {fastest.model} ({1000 * fastest.secs:.2g} ms an image, {fastest.top1:.1f}%) to "
-            f"{best.model} ({1000 * best.secs:.2g} ms, {best.top1:.1f}%)")
+    ends = (f"from {fastest.model} ({duration(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
+            f"{best.model} ({duration(1000 * best.secs, 2)}, {best.top1:.1f}%)")
     return Drawing(
         figure=all_families(table, part), title=f"{PARTS[part]}, all families of the original analysis",
         alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
@@ -70,5 +70,5 @@ def draw_by_parameters() -> Drawing:
         alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, both on log axes, coloured by picture "
             f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
         caption=f"The number of parameters against the time per image. The two go together only loosely (rank correlation {rank:.2f}): the "
-                f"{len(middle)} models with 20 to 30 million parameters span a factor of {short(spread)} in speed.",
+                f"{len(middle)} models with 20 to 30 million parameters span a factor of {spread:.0f} in speed.",
         data=table, **published.provenance("2022-04-01", published.notebook_file("infer")))

@@ -16,8 +16,8 @@ from scripts.common.hardware import named, parse_benchmark_name
 from scripts.data import read_data
 from scripts.data.summary import TABLES, eligible
 from scripts.figures import frontier_chart, published
-from scripts.figures.drawing import Drawing, counted, listing
-from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range, short
+from scripts.figures.drawing import Drawing, counted, listing, plain
+from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
 
 SUBTITLE = "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or faster"
 FLOOR = 70.0  # percent top-1; below, the charts would be mostly empty
@@ -58,10 +58,10 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     return Drawing(
         figure=wide, phone=phone, title=title, data=shown.assign(on_frontier=shown.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(shown), 'set')} of weights: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
-            f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {best.samples_per_sec:,.3g} images/s) to "
-            f"{fast.model} ({fast.top1:.1f}%, {fast.samples_per_sec:,.3g} images/s).",
-        caption=f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
-                + (f"{counted(left_out, 'model')} below {FLOOR:g}% are not drawn. " if left_out else ""),
+            f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to "
+            f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
+        caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
+                + (f"{counted(left_out, 'model')} below {FLOOR:g}% are not drawn." if left_out else "")).strip(),
         **published.provenance(vintage, file))
 
 
@@ -92,7 +92,7 @@ def draw_years() -> Drawing:
     return Drawing(
         figure=wide, phone=phone, title=title, data=data,
         alt=f"Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an {card}: that of {years['now']} lies "
-            f"{'nowhere below' if above == 1 else f'at or above on {above:.0%} of'} that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, "
+            f"{'nowhere below' if above == 1 else f'at {above:.0%} of the speeds at or above'} that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, "
             f"{gain:.1f} points more.",
         caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, the rest is newer models.",
         sources=[*published.sources(*CARD["then"]), *published.sources(*CARD["now"])],
@@ -105,7 +105,7 @@ def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: 
     x = Axis("images per second (log scale)", *nice_range(both.samples_per_sec, log=True, before=0.03, after=0.09), log=True)
     y = Axis("top-1", *nice_range(both.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
     canvas = Canvas(size, title, "Best ImageNet top-1 accuracy at that speed or faster, in inference",
-                    f"Source: timm's published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
+                    f"Source: timm’s published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
                     f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}", x, y)
     colours = {"then": MUTED[0], "now": INK[0]}
     segments, points = [], []

@@ -1,42 +1,49 @@
-"""What was measured on this machine: speed against accuracy in inference and in training, and the wait for a single picture.
+"""What was measured by this project: speed against accuracy in inference and in training, the wait for a single picture, and what
+compiling a model brings.
 
-measured_inference, measured_training: frontier charts of our own benchmark, with published accuracies. measured_latency: how long one
-picture takes, its median and the time that 90% stay below. "This machine" is the present one if it was measured, else the one measured last.
+measured_inference, measured_training, measured_latency: this machine, which is the present one if it was measured, else the one measured
+last. measured_gpu_inference, measured_gpu_training, measured_gpu_compiled: the GPU measured last. Accuracies are the published ones.
 
     python -m scripts.figures.export --only measured_inference measured_training measured_latency
 """
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
-from scripts.common import families
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
 from scripts.data import measured
-from scripts.figures import frontier_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, counted, source
-from scripts.figures.labels import safe
-from scripts.figures.theme import CONTEXT, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range, short
+from scripts.figures import frontier_chart, list_chart, published
+from scripts.figures.drawing import DataMissing, Drawing, counted, duration, plain, source
+from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range, short
 
 STEP = {"infer": "inference", "train": "a training step"}
-MOST_ROWS = {WIDE: 24, PHONE: 26}  # models that a list of names has room for
+CAMERA = 30  # pictures a second
 
 
-def this_machine(part: str) -> pd.DataFrame:
-    """Our rows of `part` for this machine, of its fullest file (precision, layout), a row per architecture and size: that of the best
-    published weights. Raises DataMissing where nothing was measured."""
+def machine_rows(part: str, gpu: bool = False) -> pd.DataFrame:
+    """Our rows of `part` for this machine (gpu: for the GPU measured last), all of its files. Raises DataMissing where there are none."""
     table = measured.load(part)
     if not len(table):
         raise DataMissing(f"nothing measured yet ({STEP[part]}); run `make bench`")
-    slug = measured.machine()
+    if gpu:
+        table = table[table.kind_of_hardware == "gpu"]
+        if not len(table):
+            raise DataMissing(f"{STEP[part]} not measured on a GPU yet; run `make bench-gpu` where there is one")
+        slug = table.sort_values("date", kind="stable").hardware.iloc[-1]
+    else:
+        slug = measured.machine()
     own = table[table.hardware == slug]
     if not len(own):
         raise DataMissing(f"{STEP[part]} not measured on {named(slug).name} yet; run `make bench`")
-    file = own.groupby("file").arch.nunique().sort_values(kind="stable").index[-1]
-    return own[own.file == file].sort_values("top1", ascending=False).drop_duplicates(["arch", "img_size"]).reset_index(drop=True)
+    return own
+
+
+def of_fullest_file(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the file (precision, layout) with the most architectures, one per architecture and size: that of the best published weights."""
+    file = table.groupby("file").arch.nunique().sort_values(kind="stable").index[-1]
+    return table[table.file == file].sort_values("top1", ascending=False, kind="stable").drop_duplicates(["arch", "img_size"]).reset_index(drop=True)
 
 
 def about(table: pd.DataFrame) -> dict:
@@ -54,12 +61,12 @@ def setting(table: pd.DataFrame) -> str:
 
 def footer(table: pd.DataFrame, with_accuracy: bool = True) -> str:
     return (f"Source: measured by this project on {published.day(table.date.iloc[0])} · {table.hardware_name.iloc[0]}, {setting(table)}"
-            + (" · accuracy: timm's published results" if with_accuracy else ""))
+            + (" · accuracy: timm’s published results" if with_accuracy else ""))
 
 
-def draw_measured(part: str) -> Drawing:
-    """The frontier chart of this machine. Raises DataMissing where nothing was measured or no accuracy is known."""
-    everything = this_machine(part)
+def draw_measured(part: str, gpu: bool = False) -> Drawing:
+    """The frontier chart of this machine, or of the GPU measured last. Raises DataMissing where nothing was measured or no accuracy is known."""
+    everything = of_fullest_file(machine_rows(part, gpu))
     table = everything[everything.top1.notna()]
     if not len(table):
         raise DataMissing(f"no published accuracy for the models measured on {everything.hardware_name.iloc[0]}")
@@ -81,49 +88,48 @@ def draw_measured(part: str) -> Drawing:
 
 def draw_latency() -> Drawing:
     """Median and 90th percentile of the time for one picture. Raises DataMissing where it was not measured."""
-    table = this_machine("infer")
-    if "batch1_p50_ms" not in table:
-        raise DataMissing("the wait for a single picture was not measured; run `make bench`")
-    table = table.assign(p50=pd.to_numeric(table.batch1_p50_ms, errors="coerce"), p90=pd.to_numeric(table.batch1_p90_ms, errors="coerce"))
-    table = table[table.p50 > 0].sort_values("p50")
+    table = of_fullest_file(machine_rows("infer"))
+    for percentile in ("p50", "p90"):
+        table[percentile] = pd.to_numeric(table[f"batch1_{percentile}_ms"], errors="coerce") if f"batch1_{percentile}_ms" in table else float("nan")
+    table = table[table.p50 > 0].sort_values("p50", kind="stable")
     if not len(table):
         raise DataMissing("the wait for a single picture was not measured; run `make bench`")
     where = table.hardware_name.iloc[0]
     first, last = table.iloc[0], table.iloc[-1]
-    quick = int((table.p50 <= 1000 / 30).sum())
-    title = f"{where}: {quick} of {counted(len(table), 'model')} keep up with a camera of 30 pictures a second"
-    wide, phone = (latency_chart(table, title, footer(table, with_accuracy=False), size).figure for size in (WIDE, PHONE))
+    quick = int((table.p50 <= 1000 / CAMERA).sum())
+    title = f"{where}: {quick} of {counted(len(table), 'model')} keep up with a camera of {CAMERA} pictures a second"
+    rows = table.assign(label=table.arch, value=table.p50, low=table.p50, high=table.p90, details=[
+        f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()])
+    axis = Axis("time for one picture (log scale)", *nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06), log=True, write=duration)
+    wide, phone = (list_chart.draw(rows, axis, title, "Time for a single picture at batch size 1: median, and the time that 90% stay below",
+                                   footer(table, with_accuracy=False), size, (1000 / CAMERA, f"{CAMERA} pictures a second")).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table,
-        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from {first.arch} ({first.p50:.3g} ms) to "
-            f"{last.arch} ({last.p50:.3g} ms), on a log axis.",
+        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from {first.arch} ({duration(first.p50)}) to "
+            f"{last.arch} ({duration(last.p50)}), on a log axis.",
         caption=f"Time for a single picture on {where}: the dot is the median, the line ends where 90% of pictures are done.", **about(table))
 
 
-def milliseconds(value: float) -> str:
-    """5 ms, 200 ms, 2 s."""
-    return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
-
-
-def latency_chart(table: pd.DataFrame, title: str, foot: str, size: tuple[int, int]) -> Canvas:
-    """Rows by growing `p50`, milliseconds on a log axis; of more than there is room for, an even choice."""
-    room = MOST_ROWS[size]
-    if len(table) > room:
-        table = table.iloc[[round(i * (len(table) - 1) / (room - 1)) for i in range(room)]]
-    values = pd.concat([table.p50, table.p90.fillna(table.p50)])
-    x = Axis("time for one picture (log scale)", *nice_range(values, log=True, before=0.06, after=0.06), log=True, write=milliseconds)
-    y = Axis("", -0.7, len(table) - 0.3, names=[row.arch for row in table.itertuples()][::-1])
-    canvas = Canvas(size, title, "Time for a single picture at batch size 1: median, and the time that 90% stay below", foot, x, y)
-    height = range(len(table) - 1, -1, -1)
-    for row, at in zip(table.itertuples(), height):
-        if row.p90 > row.p50:
-            canvas.figure.add_scatter(x=[row.p50, row.p90], y=[at, at], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 4})
-    canvas.figure.add_scatter(
-        x=table.p50, y=list(height), mode="markers", hovertemplate="%{text}<extra></extra>", customdata=table[["model", "img_size"]].astype(str).to_numpy(),
-        text=[f"<b>{safe(row.arch, 80)}</b><br>{safe(families.label(row.family))}<br>median {row.p50:.3g} ms, 90% below {row.p90:.3g} ms" for row in table.itertuples()],
-        marker={"size": 11, "color": [families.colour(family) for family in table.family], "symbol": [families.SYMBOLS.get(kind, "circle") for kind in table.kind]})
-    if x.low < 1000 / 30 < x.high:
-        canvas.figure.add_vline(x=1000 / 30, line={"color": MUTED[0], "width": 1, "dash": "dot"})
-        canvas.figure.add_annotation(x=math.log10(1000 / 30), y=1, yref="paper", yanchor="bottom", text="30 pictures a second", showarrow=False,
-                                     name="mark", font={"size": canvas.base - 1, "color": MUTED[0]})
-    return canvas
+def draw_compiled() -> Drawing:
+    """Speed-up by torch.compile on the GPU measured last. Raises DataMissing where both sides were not measured."""
+    table = machine_rows("infer", gpu=True)
+    if table.compiled.nunique() < 2:
+        raise DataMissing(f"compiled models not measured on {table.hardware_name.iloc[0]} yet; run `make bench-gpu` there")
+    eager, compiled = (of_fullest_file(table[table.compiled == compiled]) for compiled in (False, True))
+    both = compiled.merge(eager[["arch", "img_size", "samples_per_sec"]], on=["arch", "img_size"], suffixes=("", "_eager"), validate="1:1")
+    if not len(both):
+        raise DataMissing(f"no model was measured both eager and compiled on {table.hardware_name.iloc[0]}")
+    both = both.assign(speedup=both.samples_per_sec / both.samples_per_sec_eager).sort_values("speedup", ascending=False, kind="stable")
+    where, best, last = both.hardware_name.iloc[0], both.iloc[0], both.iloc[-1]
+    title = f"{where}: compiling makes the median model {both.speedup.median():.2f} times as fast, {best.arch} {best.speedup:.2f} times"
+    rows = both.assign(label=both.arch, value=both.speedup, low=float("nan"), high=float("nan"), details=[
+        f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} images/s" for row in both.itertuples()])
+    axis = Axis("speed compiled / eager", *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05), write="{:g}×".format)
+    wide, phone = (list_chart.draw(rows, axis, title, "Images per second in inference with torch.compile, over those without", footer(both, with_accuracy=False),
+                                   size, (1.0, "no change")).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=both,
+        alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from {best.arch} ({best.speedup:.2f} times) to "
+            f"{last.arch} ({last.speedup:.2f} times).",
+        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} become faster, the median one "
+                f"{both.speedup.median():.2f} times.", **{**about(both), "sources": [source(DATA / file) for file in sorted({both.file.iloc[0], eager.file.iloc[0]})]})

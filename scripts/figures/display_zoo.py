@@ -16,15 +16,13 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.hardware import named
 from scripts.common.provenance import read_sidecar
-from scripts.figures import published
-from scripts.figures.display_measured import milliseconds
-from scripts.figures.drawing import DataMissing, Drawing, counted, listing, source
+from scripts.figures import list_chart, published
+from scripts.figures.drawing import DataMissing, Drawing, counted, duration, listing, plain, source
 from scripts.figures.labels import safe, width
 from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
 from scripts.train import results
 
 NAMED = 7
-ROOM = {WIDE: 24, PHONE: 28}
 
 
 class Run:
@@ -85,31 +83,17 @@ def draw_accuracy() -> Drawing:
     if best.weights != "scratch" and len(scratch):
         title += f"; from scratch {scratch.iloc[0].model} leads with {100 * scratch.iloc[0].accuracy:.1f}%"
     tests = int(run.table.test_images.max())
-    wide, phone = (accuracy_chart(table, title, f"Accuracy on {tests:,} test pictures, with the 95% interval", run.footer(), size).figure for size in (WIDE, PHONE))
+    rows = table.assign(value=100 * table.accuracy, low=100 * table.accuracy_low, high=100 * table.accuracy_high)
+    rows["details"] = [f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters, "
+                       f"{duration(1000 * row.train_seconds)} of training" for row in rows.itertuples()]
+    axis = Axis("accuracy", *nice_range(pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05), write="{:g}%".format)
+    wide, phone = (list_chart.draw(rows, axis, title, f"Accuracy on {tests:,} test pictures, with the 95% interval", run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table,
         alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval, from {best.label} "
             f"({100 * best.accuracy:.1f}%) to {worst.label} ({100 * worst.accuracy:.1f}%).",
         caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap intervals. "
                 f"Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
-
-
-def accuracy_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
-    """Rows by falling accuracy; of more than there is room for, the best."""
-    table = table.head(ROOM[size])
-    low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
-    x = Axis("accuracy", *nice_range(pd.concat([low, high]), log=False, before=0.05, after=0.05), write="{:g}%".format)
-    y = Axis("", -0.7, len(table) - 0.3, names=table.label.to_list()[::-1])
-    canvas = Canvas(size, title, subtitle, foot, x, y)
-    heights = list(range(len(table) - 1, -1, -1))
-    for left, right, height in zip(low, high, heights):
-        canvas.figure.add_scatter(x=[left, right], y=[height, height], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 4})
-    canvas.figure.add_scatter(
-        x=100 * table.accuracy, y=heights, mode="markers", hovertemplate="%{text}<extra></extra>",
-        text=[f"<b>{safe(row.label, 80)}</b><br>{100 * row.accuracy:.2f}%, interval {a:.2f} to {b:.2f}%<br>{row.param_count:.3g} M parameters, "
-              f"{row.train_seconds:,.3g} s of training" for row, a, b in zip(table.itertuples(), low, high)],
-        marker={"size": 11, "color": [families.colour(family) for family in table.family], "symbol": [families.SYMBOLS[kind] for kind in table.kind]})
-    return canvas
 
 
 def draw_curves() -> Drawing:
@@ -142,7 +126,7 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
     models = models[models.label.isin(lines)]
     chosen = set(strongest(models, NAMED).label)
     y = Axis("", *nice_range(history.percent, log=False, before=0.04, after=0.05), write="{:g}%".format)
-    x = Axis("epoch", *nice_range(history.epoch, log=False, before=0.02, after=0.01))
+    x = Axis("epoch", *nice_range(history.epoch, log=False, before=0.02, after=0.01), whole=True)
     longest = max(width(name, 13.5, "Semibold") for name in chosen)
     canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(longest, size[0] / 3)) + 20)
     ends = []
@@ -151,7 +135,7 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
         colour = families.colour(row.family)
         canvas.figure.add_scatter(
             x=line.epoch, y=line.percent, mode="lines" if len(line) > 1 else "markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {point.elapsed_seconds:,.3g} s: {point.percent:.2f}%" for point in line.itertuples()],
+            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {duration(1000 * point.elapsed_seconds)}: {point.percent:.2f}%" for point in line.itertuples()],
             line={"color": colour if strong else CONTEXT[0], "width": 2.4 if strong else 1.4, "dash": "solid" if row.weights == "scratch" else "dash"},
             marker={"color": colour if strong else CONTEXT[0], "size": 9})
         if strong:
@@ -168,16 +152,16 @@ def draw_time() -> Drawing:
         raise DataMissing(f"{run.path.stem}: no training time was recorded; run `make train`")
     edge = frontier(table, "speed", "percent")
     quick, best = edge.iloc[-1], edge.iloc[0]
-    title = f"{run.name}: {quick.percent:.0f}% takes {milliseconds(1000 * quick.train_seconds)} of training ({quick.label})"
+    title = f"{run.name}: {quick.percent:.0f}% takes {duration(1000 * quick.train_seconds, 2)} of training ({quick.label})"
     if len(edge) > 1:
-        title += f", {best.percent:.0f}% takes {milliseconds(1000 * best.train_seconds)} ({best.label})"
+        title += f", {best.percent:.0f}% takes {duration(1000 * best.train_seconds, 2)} ({best.label})"
     subtitle = "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in that time or less"
     wide, phone = (time_chart(table, edge, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to the right, against test accuracy. "
-            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in {milliseconds(1000 * best.train_seconds)}) "
-            f"to {quick.label} ({quick.percent:.1f}% in {milliseconds(1000 * quick.train_seconds)}).",
+            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in {duration(1000 * best.train_seconds, 2)}) "
+            f"to {quick.label} ({quick.percent:.1f}% in {duration(1000 * quick.train_seconds, 2)}).",
         caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The thin lines are 95% intervals.", **run.about())
 
 
@@ -185,7 +169,7 @@ def time_chart(table: pd.DataFrame, edge: pd.DataFrame, title: str, subtitle: st
     """Less time is to the right; filled marks are on the frontier."""
     low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
     most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
-    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: milliseconds(1000 * seconds))
+    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: duration(1000 * seconds))
     y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, foot, x, y)
     segments = canvas.step(edge, "train_seconds", "percent")
@@ -194,7 +178,7 @@ def time_chart(table: pd.DataFrame, edge: pd.DataFrame, title: str, subtitle: st
         colour, symbol = families.colour(row.family), families.SYMBOLS[row.kind]
         canvas.figure.add_scatter(
             x=[row.train_seconds], y=[row.percent], mode="markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{row.train_seconds:,.3g} s of training"],
+            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{duration(1000 * row.train_seconds)} of training"],
             error_y={"type": "data", "array": [b - row.percent], "arrayminus": [row.percent - a], "color": LEADER[0], "thickness": 1, "width": 3},
             marker={"size": 10 if there else 8, "color": colour, "symbol": symbol + ("" if there else "-open"), "line": {"width": 1 if there else 2,
                     "color": PAPER[0] if there else colour}})

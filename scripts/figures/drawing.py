@@ -59,3 +59,19 @@ def listing(names: list[str], last: str = "and") -> str:
 def counted(number: int, what: str, many: str = "") -> str:
     """1 model, 2 models."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """`value` to so many significant digits, without an exponent: 64,200; 0.047."""
+    return f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def duration(milliseconds: float, digits: int = 3) -> str:
+    """5 ms, 200 ms, 2 s, 3 min 20 s."""
+    if milliseconds < 999.5:
+        return f"{plain(milliseconds, digits)} ms"
+    seconds = milliseconds / 1000
+    if seconds < 120:
+        return f"{plain(seconds, digits)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min" + (f" {rest} s" if rest else "")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families
+from scripts.figures.drawing import duration, plain
 from scripts.figures.labels import LONGEST, safe
 from scripts.figures.theme import CONTEXT, LEADER, PAPER, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
 
@@ -25,7 +26,7 @@ def hover(table: pd.DataFrame, rate: str) -> list[str]:
         speed = getattr(row, rate)
         size = f" · {row.param_count:.3g} M parameters" if pd.notna(getattr(row, "param_count", math.nan)) else ""
         rows.append(f"<b>{safe(row.model, 80)}</b><br>{safe(families.label(row.family))}, {safe(row.kind)}<br>{row.top1:.2f}% top-1 at {int(row.img_size)} px"
-                    f"<br>{speed:,.4g} images/s, {1000 / speed:.3g} ms an image{size}")
+                    f"<br>{plain(speed, 4)} images/s, {duration(1000 / speed)} an image{size}")
     return rows
 
 

@@ -41,4 +41,4 @@ def provenance(vintage: str, *files: str) -> dict:
 
 
 def footer(vintage: str, file: str) -> str:
-    return f"Source: timm's published results of {day(vintage)} · {setting(file)}"
+    return f"Source: timm’s published results of {day(vintage)} · {setting(file)}"

@@ -129,6 +129,7 @@ class Axis:
     high: float
     log: bool = False
     write: Callable[[float], str] | None = None  # of a tick; default 1.5k on a log axis, 1500 on another
+    whole: bool = False  # only whole numbers
     names: list[str] | None = None  # of the rows 0, 1, 2, … instead of numbers
 
     def share(self, values) -> np.ndarray:
@@ -192,7 +193,7 @@ class Canvas:
         if axis.log:
             return ticks(*sorted((axis.low, axis.high)), room, self.base, axis.write or short)
         span = axis.high - axis.low
-        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / 62))
+        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / 62) and (step >= 1 or not axis.whole))
         return [round(value, 6) for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)]
 
     @staticmethod

@@ -20,6 +20,9 @@
     if (!kept.has(path)) kept.set(path, fetch(new URL(path, ROOT)).then((answer) => {
       if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
       return answer.json();
+    }).then((figure) => {
+      if (!Array.isArray(figure?.data) || typeof figure.layout !== "object") throw new Error(`${path}: not a figure`);
+      return figure;
     }));
     return kept.get(path);
   };

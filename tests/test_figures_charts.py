@@ -19,7 +19,7 @@ from scripts.common.errors import UserError
 from scripts.data import read_data
 from scripts.figures import browser, display_data, display_frontier, display_measured, display_sub_data, display_zoo, frontier_chart
 from scripts.figures.catalogue import CHARTS
-from scripts.figures.drawing import DataMissing, counted, listing
+from scripts.figures.drawing import DataMissing, counted, duration, listing, plain
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, WIDE, frontier, label_boxes
 from scripts.train import results
@@ -194,6 +194,7 @@ def test_headlines_for_every_outcome(there, gone, sentence):
 def test_every_chart_says_what_it_shows_and_where_from(drawings):
     for name, drawing in drawings.items():
         assert len(drawing.alt) > 80 and len(drawing.caption) > 60 and drawing.title, name
+        assert not re.search(r"\d\.?e[+-]?\d", drawing.alt + drawing.caption + drawing.title), name
         assert "nan" not in (drawing.alt + drawing.caption + drawing.title).lower().replace("finance", ""), name
         assert drawing.sources and all(re.fullmatch(r"[0-9a-f]{64}", source["sha256"]) and source["url"].startswith("https://github.com/") for source in drawing.sources)
         assert "RTX" in drawing.hardware or "Core" in drawing.hardware
@@ -279,6 +280,28 @@ def test_latency_rows_are_sorted_and_long_names_are_shortened(measured):
     assert drawing.figure.layout.margin.l < 330
 
 
+def test_gpu_charts_need_a_gpu_and_both_ways_of_running(measured, monkeypatch):
+    with pytest.raises(DataMissing, match="not measured on a GPU"):
+        display_measured.draw_measured("infer", gpu=True)
+    card = measured.assign(kind_of_hardware="gpu", hardware="card", hardware_name="Card", precision="bf16")
+    monkeypatch.setattr(display_measured.measured, "load", lambda part: card)
+    assert display_measured.draw_measured("infer", gpu=True).title.startswith("Card: ")
+    with pytest.raises(DataMissing, match="compiled models not measured on Card"):
+        display_measured.draw_compiled()
+
+
+def test_compiled_chart_shows_the_ratio_of_the_same_model(measured, monkeypatch, tmp_path):
+    eager = measured.assign(kind_of_hardware="gpu", hardware="card", hardware_name="Card")
+    file = eager.file[0].replace("box", "card-compiled")
+    (tmp_path / file).write_text("model\n")
+    compiled = eager.assign(compiled=True, file=file, samples_per_sec=eager.samples_per_sec * np.linspace(0.9, 2.4, len(eager))).iloc[3:]
+    monkeypatch.setattr(display_measured.measured, "load", lambda part: pd.concat([eager, compiled], ignore_index=True))
+    drawing = display_measured.draw_compiled()
+    dots = next(trace for trace in drawing.figure.data if trace.mode == "markers")
+    assert len(dots.x) == 13 and list(dots.x) == sorted(dots.x, reverse=True) and max(dots.x) == pytest.approx(2.4)
+    assert [source["path"] for source in drawing.sources] == sorted([eager.file[0], file])
+
+
 def test_nothing_measured_is_missing_data(monkeypatch):
     monkeypatch.setattr(display_measured.measured, "load", lambda part: pd.DataFrame())
     for draw in (lambda: display_measured.draw_measured("train"), display_measured.draw_latency):
@@ -329,6 +352,8 @@ def test_nothing_trained_is_missing_data(monkeypatch):
 
 def test_words():
     assert listing(["a"]) == "a" and listing(["a", "b"]) == "a and b" and listing(["a", "b", "c"]) == "a, b and c"
+    assert [plain(value) for value in (64_212, 0.0466, 122.7, 5, 1234567)] == ["64,200", "0.0466", "123", "5", "1,230,000"]
+    assert [duration(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == ["0.0466 ms", "200 ms", "999 ms", "2.17 s", "68.4 s", "3 min 20 s", "3 min"]
     assert counted(1, "model") == "1 model" and counted(2000, "model") == "2,000 models" and counted(2, "family", "families") == "2 families"
 
 

@@ -34,7 +34,8 @@ SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"
 HEADERS = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'self'",
            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
-INTRO = "Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine."
+INTRO = ("Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine. Under each model's answer the photo "
+         "stays bright where the answer came from.")
 CSS = """
 .gradio-container {max-width: 68rem !important; margin: 0 auto !important}
 #answer {min-height: 1.6rem; font-size: 1.05rem}
@@ -74,7 +75,8 @@ def photo_input():
             return await super().async_move_resource_to_block_cache(resource)
 
     return Photo(label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=360, elem_id="photo",
-                 alt_text="The photo you brought", buttons=["fullscreen"])
+                 alt_text="The photo you brought", buttons=["fullscreen"],
+                 placeholder="### Drop a photo here\nor click to choose a file")
 
 
 def describe(predictor) -> str:
@@ -131,7 +133,7 @@ def build(predictors: list):
         with gr.Row():
             with gr.Column(scale=4, min_width=300):
                 photo = photo_input()
-                line = gr.HTML(said([""]), elem_id="answer")
+                line = gr.HTML(said([""]), elem_id="answer", padding=False)
                 pictures = examples([predictor.exported.folder for predictor in predictors])
                 if pictures:
                     gr.Examples([[picture] for picture in pictures], photo, label="Or try one of these", cache_examples=False)
@@ -140,9 +142,9 @@ def build(predictors: list):
                     outputs = []
                     for predictor in predictors:
                         with gr.Column(min_width=240):
-                            gr.HTML(describe(predictor))
+                            gr.HTML(describe(predictor), padding=False)
                             outputs.append(gr.Label(label="Probability", num_top_classes=5, show_heading=True))
-                            outputs.append(gr.Image(label="Bright: where the answer came from", interactive=False, buttons=[], format="jpeg",
+                            outputs.append(gr.Image(label="Where it looked", interactive=False, buttons=[], format="jpeg",
                                                     alt_text=f"The photo, bright where {predictor.name} found its answer and dim elsewhere"))
         photo.change(lambda path: answer(predictors, path), photo, [line, *outputs], api_name="classify", show_progress="minimal", concurrency_limit=1)
     return page.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import kaleido
 
+    logging.disable(logging.CRITICAL)  # choreographer reports each browser's last words
     single = []
     with tempfile.TemporaryDirectory() as folder:
         for name, figure in todo.items():

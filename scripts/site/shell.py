@@ -67,8 +67,8 @@ class Shell:
         web, tags = self.site.website, []
         if description:
             tags.append(f'<meta name="description" content="{_text(description)}">')
-        if web.get("favicon"):
-            tags.append(f'<link rel="icon" href="{root}{escape(web["favicon"])}">')
+        icon = root + web["favicon"] if web.get("favicon") else "data:,"  # without one, browsers ask for /favicon.ico
+        tags.append(f'<link rel="icon" href="{escape(icon)}">')
         if web.get("open-graph") or web.get("twitter-card"):
             tags += [f'<meta property="og:title" content="{title}">', f'<meta property="og:description" content="{_text(description)}">',
                      '<meta name="twitter:card" content="summary_large_image">']

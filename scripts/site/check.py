@@ -1,0 +1,163 @@
+"""Check the built site: its files, then every page in Chrome, in light and dark, at desktop and phone width.
+
+    make check-site
+    python -m scripts.site.check --site _site [--pages report/zoo.html …] [--no-browser]
+
+Every link and anchor resolves, ids are unique, HTML is valid, pictures have alt text, no request leaves the site, nothing fails to load, no
+error on the console, charts are drawn, nothing sticks out of a phone's screen, and axe finds nothing serious. The site is served from a
+folder of a server on loopback, as GitHub Pages does. One line per problem; exit code 0 none, 1 some, 2 could not check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import http.server
+import sys
+import threading
+from pathlib import Path
+from typing import Iterator
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import SITE
+from scripts.common.progress import Progress
+from scripts.site.check_html import Problem, problems
+
+FOLDER = "/best-image-models/"  # where the site lies on the server
+VIEWS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES = ("light", "dark")
+SERIOUS = ("serious", "critical")
+PAGE_LIMIT_S = 60   # for one page in one view; 2-4 s on two idle cores
+DRAWN_LIMIT_S = 20  # for its charts
+
+# What the page says about itself once everything on it has been scrolled into view.
+LOOK = """() => ({
+  wide: document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth,
+  broken: [...document.images].filter(i => i.currentSrc && i.complete && !i.naturalWidth).map(i => i.currentSrc),
+  undrawn: [...document.querySelectorAll('.chart[data-src]')].filter(c => c.offsetParent && !c.querySelector('.main-svg')).map(c => c.dataset.figure),
+})"""
+SCROLL = """async () => {
+  for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) { scrollTo(0, y); await new Promise(r => setTimeout(r, 30)); }
+}"""
+DRAWN = "() => [...document.querySelectorAll('.chart[data-src]')].every(c => !c.offsetParent || c.querySelector('.main-svg'))"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the site under FOLDER, and its 404 page for what is not there."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path("/" + path.removeprefix(FOLDER)) if path.startswith(FOLDER) else str(Path(self.directory) / "\0")
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def served(site: Path) -> Iterator[str]:
+    """The address of `site` on a server of its own on loopback."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def in_browser(site: Path, names: list[str]) -> list[Problem]:
+    """What is wrong with the pages `names` in Chrome. Raises UserError where there is no Chrome."""
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Error, sync_playwright
+
+    from scripts.figures.browser import browser
+
+    axe = Axe()
+    found: dict[tuple[str, str], list[str]] = {}
+    with served(site) as address, sync_playwright() as playwright, Progress(len(names) * len(VIEWS) * len(SCHEMES), "check-site") as progress:
+        try:
+            chrome = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox", "--disable-background-networking"])
+        except Error as error:
+            raise UserError(f"Chrome did not start ({str(error).splitlines()[0][:160]}); name a working one with BROWSER_PATH") from None
+        for view, viewport in VIEWS.items():
+            for scheme in SCHEMES:
+                context = chrome.new_context(viewport=viewport, color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
+                for name in names:
+                    page = context.new_page()
+                    for what in sorted(set(_look(page, address, name, axe, Error))):
+                        found.setdefault((name, what), []).append(f"{view} {scheme}")
+                    page.close()
+                    progress.advance(f"{name}, {view}, {scheme}")
+                context.close()
+        chrome.close()
+    every = len(VIEWS) * len(SCHEMES)
+    return [Problem(name, what if len(views) == every else f"{what} [{', '.join(views)}]") for (name, what), views in sorted(found.items())]
+
+
+def _look(page, address: str, name: str, axe, error: type[Exception]) -> Iterator[str]:
+    """Open one page and say what is wrong with it."""
+    events: list[str] = []
+    page.set_default_timeout(PAGE_LIMIT_S * 1000)
+    page.on("console", lambda message: events.append(f"on the console: {message.text[:200]}") if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda failure: events.append(f"a script failed: {str(failure)[:200]}"))
+    page.on("dialog", lambda dialog: (events.append(f"a dialog opened: {dialog.message[:80]}"), dialog.dismiss()))
+    page.on("response", lambda response: events.append(f"{response.url.removeprefix(address)} answers {response.status}") if response.status >= 400 else None)
+    page.on("requestfailed", lambda request: events.append(f"{request.url.removeprefix(address)[:200]} could not be loaded") if request.url.startswith(address) else None)
+
+    def gate(route) -> None:
+        url = route.request.url
+        if url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            events.append(f"a request left the site: {url[:200]}")
+            route.abort()
+
+    page.route("**/*", gate)
+    try:
+        page.goto(address + name, wait_until="load")
+        page.evaluate(SCROLL)
+        try:
+            page.wait_for_function(DRAWN, timeout=DRAWN_LIMIT_S * 1000)
+        except error:
+            pass  # named below
+        page.evaluate("scrollTo(0, 0)")
+        seen = page.evaluate(LOOK)
+        results = axe.run(page, options={"resultTypes": ["violations"]}).response
+    except error as failure:
+        yield f"could not be looked at within {PAGE_LIMIT_S} s: {str(failure).splitlines()[0][:160]}"
+        return
+    yield from events
+    if seen["wide"] > 1:
+        yield f"it is {seen['wide']} pixels wider than the screen"
+    yield from (f"the image {source.removeprefix(address)[:200]} is broken" for source in seen["broken"])
+    yield from (f"the chart {chart!r} was not drawn" for chart in seen["undrawn"])
+    for violation in results["violations"]:
+        if violation["impact"] in SERIOUS:
+            where = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+            yield f"axe, {violation['impact']}: {violation['help']} ({violation['id']}), {len(where)} times, first at {where[0][:160]}"
+
+
+@cli
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.site.check", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.site.check --pages report/zoo.html")
+    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    parser.add_argument("--pages", nargs="+", metavar="PAGE", help="open only these in the browser")
+    parser.add_argument("--no-browser", action="store_true", help="look at the files only")
+    options = parser.parse_args(arguments)
+    wrong = problems(options.site)
+    names = [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
+    unknown = sorted(set(options.pages or []) - set(names))
+    if unknown:
+        raise UserError(f"{unknown[0]}: no such page in {options.site}; there are {', '.join(names)}")
+    if not options.no_browser:
+        wrong += in_browser(options.site, options.pages or names)
+    for problem in wrong:
+        print(problem)
+    print(f"check-site: {len(wrong)} problem{'s' * (len(wrong) != 1)} on {len(names)} page{'s' * (len(names) != 1)}"
+          + ("" if options.no_browser else f", each in {len(VIEWS) * len(SCHEMES)} views"), file=sys.stderr)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -201,6 +201,13 @@ def test_failed_models_are_named_and_the_rest_is_kept(run, capsys):
     assert "1 without figures (fail)" in capsys.readouterr().out and list(read(run.out)["status"]) == ["ok", "failed"]
 
 
+def test_what_a_killed_run_left_half_written_is_removed(run, tmp_path):
+    (tmp_path / ".out.csv.abc123.tmp").write_text("model,inf")
+    (tmp_path / ".other.csv.abc123.tmp").write_text("another file's")
+    run("model0")
+    assert [path.name for path in tmp_path.glob(".*.tmp")] == [".other.csv.abc123.tmp"]
+
+
 def test_two_sweeps_on_one_file_the_second_refuses(run, capsys):
     run(*MODELS)
     before = run.out.read_bytes()

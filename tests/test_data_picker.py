@@ -127,6 +127,12 @@ def test_command_line(monkeypatch, capsys, arguments, code, said):
     assert said in both.out + both.err and "Traceback" not in both.err
 
 
+def test_help_prints(capsys):
+    with pytest.raises(SystemExit) as exit:
+        picker.main(["--help"])
+    assert exit.value.code == 0 and "top-1 (%)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", ["-3", "0", "nan", "inf", "many"])
 def test_a_bound_that_is_no_number_above_zero(capsys, value):
     with pytest.raises(SystemExit) as exit:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -127,6 +128,8 @@ def locked(out: Path):
             _lock(file)
         except OSError:
             raise UserError(f"{out.name}: another sweep is writing it; wait for that one, or name another file with --out") from None
+        for left in out.parent.glob(f".{glob.escape(out.stem[:70])}*.tmp"):  # by a run that was killed while it wrote
+            left.unlink(missing_ok=True)
         yield
 
 

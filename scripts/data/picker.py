@@ -186,7 +186,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--list", action="store_true", help="name the machines")
     parser.add_argument("--hardware", help="a machine of --list")
     for name, meaning in OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=_positive, metavar="N", help=f"{'at least' if name.startswith('min') else 'at most'}: {meaning}")
+        sense = "at least" if name.startswith("min") else "at most"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=_positive, metavar="N", help=f"{sense}: {meaning}".replace("%", "%%"))
     parser.add_argument("--pretrain", default="", metavar="A,B", help=f"only these kinds of pretraining: {', '.join(CLASSES[:-1])}")
     parser.add_argument("--commercial", action="store_true", help="only licences that allow commercial use, as timm states them")
     parser.add_argument("--replace", metavar="MODEL", help="what beats this model on both axes")

@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from scripts.common.errors import cli
-from scripts.data import read_data, summary
+from scripts.data import aggregates, read_data, summary
 
 
 @cli
@@ -24,6 +24,7 @@ def main() -> None:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
     summary.update()
+    aggregates.update()
 
 
 if __name__ == "__main__":

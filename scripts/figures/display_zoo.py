@@ -19,7 +19,7 @@ from scripts.common.provenance import read_sidecar
 from scripts.figures import list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, duration, listing, plain, source
 from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
+from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, short, text_colour
 from scripts.train import results
 
 NAMED = 7
@@ -169,7 +169,7 @@ def time_chart(table: pd.DataFrame, edge: pd.DataFrame, title: str, subtitle: st
     """Less time is to the right; filled marks are on the frontier."""
     low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
     most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
-    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: duration(1000 * seconds))
+    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
     y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, foot, x, y)
     segments = canvas.step(edge, "train_seconds", "percent")

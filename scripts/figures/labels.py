@@ -136,13 +136,15 @@ def place(labels: list[Label], area: Area, points: np.ndarray | None = None, seg
           taken: list[Area] | None = None) -> list[Placed]:
     """Find a place for each label inside `area` that overlaps no other and none of `taken`.
 
-    points: (n, 2) or (n, 3) pixels that should rather not be covered, with a weight; segments: (m, 4) lines (x0, y0, x1, y1) likewise.
+    points: (n, 2) or (n, 3) pixels that should rather not be covered, with a weight (from 1 on a label near them would be taken for
+    theirs); segments: (m, 4) lines (x0, y0, x1, y1) likewise.
     Returns the labels that found a place, in the given order.
     """
     points = np.empty((0, 3)) if points is None or not len(points) else np.asarray(points, float)
     if points.shape[1] == 2:
         points = np.column_stack([points, np.ones(len(points))])
     segments = np.empty((0, 4)) if segments is None or not len(segments) else np.asarray(segments, float)
+    strong = points[points[:, 2] >= 1]
     boxes, placed = list(taken or []), []
     anchors = [(label.x, label.y) for label in labels]
     for label in labels:
@@ -153,6 +155,7 @@ def place(labels: list[Label], area: Area, points: np.ndarray | None = None, seg
             if not area.holds(box) or any(box.overlaps(other, GAP) for other in boxes):
                 continue
             cost = distance * 0.35 + lean + _covered(box, points) + 25.0 * _crossed(box, segments)
+            cost += 9.0 * _nearer(box, strong, label)
             cost += 12.0 * sum(_inside(box, x, y, 4) for x, y in anchors if (x, y) != (label.x, label.y))
             if distance > LEADER_FROM:
                 line = (label.x, label.y, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
@@ -183,6 +186,14 @@ def _candidates(label: Label):
 def _covered(box: Area, points: np.ndarray) -> float:
     inside = ((points[:, 0] > box.left - 3) & (points[:, 0] < box.right + 3) & (points[:, 1] > box.top - 2) & (points[:, 1] < box.bottom + 2))
     return float(points[inside, 2].sum())
+
+
+def _nearer(box: Area, points: np.ndarray, label: Label) -> int:
+    """How many points lie nearer to the box than the label's own does: the reader would take it for theirs."""
+    across = np.maximum(np.maximum(box.left - points[:, 0], points[:, 0] - box.right), 0)
+    down = np.maximum(np.maximum(box.top - points[:, 1], points[:, 1] - box.bottom), 0)
+    own = math.hypot(max(box.left - label.x, label.x - box.right, 0), max(box.top - label.y, label.y - box.bottom, 0))
+    return int((np.hypot(across, down) < own - 1).sum())
 
 
 def _inside(box: Area, x: float, y: float, gap: float) -> bool:

@@ -28,7 +28,7 @@ def draw(table: pd.DataFrame, axis: Axis, title: str, subtitle: str, footer: str
         canvas.figure.add_annotation(x=axis.coordinate(mark[0]), y=1, yref="paper", yanchor="bottom", text=safe(mark[1]), showarrow=False, name="mark",
                                      font={"size": canvas.base - 1, "color": MUTED[0]})
     canvas.figure.add_scatter(
-        x=table.value, y=heights, mode="markers", hovertemplate="%{text}<extra></extra>", customdata=[[name] for name in table.label],
+        x=table.value, y=heights, mode="markers", hovertemplate="%{text}<extra></extra>",
         text=[f"<b>{safe(row.label, 80)}</b><br>{safe(families.label(row.family))}<br>{row.details}" for row in table.itertuples()],
         marker={"size": 11, "color": [families.colour(family) for family in table.family], "symbol": [families.SYMBOLS.get(kind, "circle") for kind in table.kind]})
     return canvas

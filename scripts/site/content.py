@@ -117,3 +117,51 @@ def join_audit() -> None:
     table.columns = ["Vintage", "Table", "Accuracies", "Matched", "of these renamed", "Other size only", "Not timed", "Timed, no accuracy"]
     page.table(table, "The join, table by table: how many published accuracies found their speed.", label="tbl-joins", link="report/data/joins.csv")
 
+
+def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str, ...] = (), formats: dict | None = None, rows=None) -> None:
+    """Print a table of report/data by its file name: `columns` renames and orders, `numeric` are read as numbers, `rows` filters the frame."""
+    path = DATA / f"{name}.csv"
+    if not path.exists():
+        print(f"\n::: {{.callout-note}}\n## Not computed yet\n`make data` writes `report/data/{name}.csv`.\n:::\n")
+        return
+    frame = read_table(path, required=list(columns), optional_numeric=numeric)
+    frame = frame if rows is None else frame[rows(frame)]
+    page.table(frame[list(columns)].rename(columns=columns), caption, label=f"tbl-{name.replace('_', '-')}", link=f"report/data/{name}.csv", formats=formats)
+
+
+def agreement() -> None:
+    """The square of rank correlations between machines."""
+    frame = read_table(DATA / "machines-agreement.csv", required=["machine"])
+    names = list(frame["machine"])
+    shown = frame[["machine", *names]].astype({name: float for name in names}).rename(columns={"machine": "Machine"})
+    page.table(shown, "How alike two machines rank the same networks by speed: Spearman's rank correlation, 1 is the same order.", label="tbl-agreement",
+               link="report/data/machines-agreement.csv", formats={name: "{:.3f}" for name in names})
+
+
+def robust_families(column: str, name: str) -> None:
+    """The ten families that do best beyond expectation on one test set, and how many points their median model loses there."""
+    frame = read_table(DATA / "robustness-families.csv", required=["set", "family"], numeric=["n", "loss", "beyond"])
+    best = frame[frame["set"] == column].nlargest(10, "beyond")
+    shown = best[["family", "n", "loss", "beyond"]].set_axis(["Family", "Weights", "Median loss (points)", "Beyond expectation (points)"], axis=1)
+    page.table(shown, f"The ten families that keep most of their accuracy on {name}.", label=f"tbl-robust-{column}", link="report/data/robustness-families.csv",
+               formats={"Weights": "{:.0f}", "Median loss (points)": "{:.1f}", "Beyond expectation (points)": "{:+.1f}"})
+
+
+def machine_facts() -> SimpleNamespace:
+    """Least rank correlation between two cards run the same way, and between a card and a processor."""
+    frame = read_table(DATA / "machines-agreement.csv", required=["machine"])
+    square = frame.set_index("machine").astype(float)
+    kind = {name: (hardware.lookup(name) or hardware.named(name)).kind for name in square}
+    compiled = {name: name.endswith(", compiled") for name in square}
+    pairs = [(a, b, square.loc[a, b]) for i, a in enumerate(square) for b in list(square)[:i]]
+    cards = [value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]]
+    across = [value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}]
+    return SimpleNamespace(gpu_agreement=min(cards, default=float("nan")), cpu_agreement=min(across, default=float("nan")))
+
+
+def beside_timm() -> None:
+    """This machine's speeds as ranks and ratios beside timm's tables, from report/data/machines-ours.csv."""
+    stored("machines-ours", {"ours": "Measured here", "theirs": "timm's machine", "networks": "Networks", "rho": "Rank correlation", "ratio": "Theirs over ours (median)",
+                             "least": "Least", "most": "Most"}, "The networks that we measured, beside timm's tables of the same networks at the same size.",
+           numeric=("networks", "rho", "ratio", "least", "most"),
+           formats={"Networks": "{:.0f}", "Rank correlation": "{:.3f}", "Theirs over ours (median)": "{:,.1f}×", "Least": "{:,.1f}×", "Most": "{:,.1f}×"})

@@ -1,0 +1,214 @@
+"""What a published site has besides its pages, made alike after either renderer: social card, 404 page, sitemap, RSS of changes, one download.
+
+    python -m scripts.site.extras --site _site            # SITE_URL=https://name.github.io/project for a site that is published
+
+Adds to each page's head its title and picture for links shared elsewhere, and the feed's address. Writes social-card.jpg, 404.html, feed.xml
+(what changed in the results, from git's history), results.zip (every CSV with its sidecar) and, where SITE_URL says where the site will lie,
+sitemap.xml. Run again it changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
+from scripts.site.check_html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
+
+CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
+CARD_CHART = "frontier_gpu"
+ENTRIES = 30  # commits that the feed looks at
+FINDING = ["claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]  # what names a verdict
+
+
+def site_url() -> str:
+    """Where the site will lie, with a slash at its end; '' where SITE_URL does not say. Raises UserError for what is no web address."""
+    address = os.environ.get("SITE_URL", "").strip()
+    if address and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname or re.search(r"[\s<>\"']", address)):
+        raise UserError(f"SITE_URL={address[:80]!r}: not a web address; write it as https://name.github.io/project")
+    return f"{address.rstrip('/')}/" if address else ""
+
+
+def add(site: Path, url: str = "") -> None:
+    """Write all of it into `site`. Raises UserError where there is no site or the disk is full."""
+    if not (site / "index.html").is_file():
+        raise UserError(f"{site}: no index.html in it; build the site first (`make site`)")
+    name = _title((site / "index.html").read_text(encoding="utf-8"))[1]
+    atomic_write(site / CARD, card(name))
+    names = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")) if path.name != NOT_FOUND]
+    titles = {page: head(site / page, page, url) for page in names}
+    atomic_write(site / NOT_FOUND, not_found(name, titles, url))
+    atomic_write(site / FEED, feed(name, url, changes()))
+    atomic_write(site / DOWNLOAD, download())
+    if url:
+        atomic_write(site / SITEMAP, sitemap(url, names))
+
+
+def _title(html: str) -> tuple[str, str]:
+    """(the page's title, the site's) from a title 'Page – Site'."""
+    found = re.search(r"<title>(.*?)</title>", html, re.S)
+    page, _, site = " ".join(unescape(found[1]).split()).rpartition(" – ") if found else ("", "", "")
+    return (page, site) if page else (site, site)
+
+
+def head(path: Path, page: str, url: str) -> str:
+    """Put the tags for shared links and the feed into a page's head, where they are not yet. Returns the page's title."""
+    html = path.read_text(encoding="utf-8")
+    title, site = _title(html)
+    up = "../" * page.count("/")
+    described = re.search(r'<meta name="description" content="([^"]*)"', html)
+    tags = [f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">']
+    facts = {"og:title": title or site, "og:site_name": site, "og:type": "website", "og:image": f"{url or up}{CARD}",
+             "og:image:width": str(CARD_SIZE[0]), "og:image:height": str(CARD_SIZE[1]), "og:image:alt": f"{site}: accuracy against speed",
+             **({"og:description": unescape(described[1])} if described else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
+    tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in facts.items() if f'property="{key}"' not in html]
+    tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
+    if FEED not in html:
+        atomic_write(path, html.replace("</head>", "\n".join(tags) + "\n</head>", 1))
+    return title or site
+
+
+def card(name: str) -> bytes:
+    """The picture for shared links: the site's name over its first chart, as a JPG of CARD_SIZE pixels."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from scripts.figures.browser import font_files
+
+    image = Image.new("RGB", CARD_SIZE, "#ffffff")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle([0, 0, CARD_SIZE[0], 118], fill="#154470")
+    pen.text((48, 26), name, fill="#ffffff", font=ImageFont.truetype(str(font_files()["Bold"]), 54))
+    path = IMAGES / f"{CARD_CHART}.jpg"
+    if path.is_file():
+        with Image.open(path) as chart:
+            chart = chart.convert("RGB")
+        room = (CARD_SIZE[0] - 96, CARD_SIZE[1] - 118 - 24)
+        wide = chart.resize((room[0], round(chart.height * room[0] / chart.width)), Image.Resampling.LANCZOS)
+        image.paste(wide.crop((0, 0, room[0], min(wide.height, room[1]))), (48, 130))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88, optimize=True)
+    return out.getvalue()
+
+
+def not_found(name: str, titles: dict[str, str], url: str) -> str:
+    """The page for broken links. It may be shown under any address, so its links start from the site's own."""
+    links = "".join(f'<li><a href="{escape(page)}">{escape(title)}</a></li>' for page, title in titles.items())
+    base = urlsplit(url).path or "/"
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
+<title>Page not found – {escape(name)}</title><base href="{escape(base)}">
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.25rem; color: light-dark(#1b1f24, #e8eaed); background: light-dark(#ffffff, #15181c); }}
+a {{ color: light-dark(#154470, #75d6fb); }}
+</style></head>
+<body><main><h1>This page is not here</h1>
+<p>It may have moved. These are the pages of {escape(name)}:</p>
+<ul>{links}</ul></main></body></html>
+"""
+
+
+def sitemap(url: str, names: list[str]) -> bytes:
+    """The sitemap of the pages `names`."""
+    root = ElementTree.Element("urlset", xmlns="http://www.sitemaps.org/schemas/sitemap/0.9")
+    for name in names:
+        ElementTree.SubElement(ElementTree.SubElement(root, "url"), "loc").text = url + name.removesuffix("index.html")
+    return _xml(root)
+
+
+def feed(name: str, url: str, entries: list[dict]) -> bytes:
+    """An RSS 2.0 feed of `entries` (see `changes`)."""
+    root = ElementTree.Element("rss", version="2.0")
+    channel = ElementTree.SubElement(root, "channel")
+    for key, value in (("title", f"{name}: what changed"), ("link", url or "index.html"), ("description", "New and changed results, and verdicts that they changed.")):
+        ElementTree.SubElement(channel, key).text = value
+    for entry in entries:
+        item = ElementTree.SubElement(channel, "item")
+        for key, value in (("title", entry["title"]), ("link", f"{url}report/findings.html"), ("description", "; ".join(entry["lines"])),
+                           ("pubDate", format_datetime(entry["date"]))):
+            ElementTree.SubElement(item, key).text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
+        ElementTree.SubElement(item, "guid", isPermaLink="false").text = entry["commit"]
+    return _xml(root)
+
+
+def _xml(root: ElementTree.Element) -> bytes:
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def changes() -> list[dict]:
+    """What the last ENTRIES commits that touched results changed, newest first: commit, date, title, lines. [] outside a git checkout."""
+    where = DATA.relative_to(ROOT).as_posix()
+    log = _git("log", f"-{ENTRIES}", "--no-merges", "--format=%x1e%H%x1f%cI", "--name-status", "--", f"{where}/*.csv")
+    found = []
+    for block in log.split("\x1e")[1:]:
+        heading, *names = block.strip().split("\n")
+        commit, date = heading.split("\x1f")
+        status = [line.split("\t") for line in names if "\t" in line]
+        tables = {word: [Path(parts[-1]).name for parts in status if parts[0][:1] == letter] for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed"))}
+        verdicts = _verdicts(commit, f"{where}/findings.csv") if "findings.csv" in tables["changed"] else []
+        lines = verdicts + [f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]]
+        counts = [f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)} changed"] if verdicts else []
+        counts += [f"{len(tables[word])} {word} table{'s' * (len(tables[word]) != 1)}" for word in tables if tables[word]]
+        if lines:
+            found.append({"commit": commit, "date": datetime.fromisoformat(date).astimezone(timezone.utc), "title": ", ".join(counts), "lines": lines})
+    return found
+
+
+def _verdicts(commit: str, path: str) -> list[str]:
+    """Sentences for the verdicts that a commit changed."""
+    sides = []
+    for revision in (f"{commit}^", commit):
+        try:
+            table = pd.read_csv(io.StringIO(_git("show", f"{revision}:{path}")), dtype=str, keep_default_na=False)
+            sides.append(table.drop_duplicates(FINDING).set_index(FINDING)["verdict"])
+        except (KeyError, ValueError):
+            return []
+    both = sides[0].to_frame("was").join(sides[1].rename("now"), how="inner")
+    return [f"{name[0]} on {name[2]}, tables of {name[1]}: {row.was} → {row.now}" for name, row in both[both["was"] != both["now"]].iterrows()]
+
+
+def _git(*arguments: str) -> str:
+    """What git says, '' where it fails."""
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, timeout=60, check=True).stdout.decode(errors="replace")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def download() -> bytes:
+    """Every CSV with its sidecar, the licence and how to cite, as one archive; the same bytes for the same files."""
+    out = io.BytesIO()
+    files = [*sorted(DATA.glob("*.csv")), *sorted(DATA.glob("*.json")), *(ROOT / name for name in ("LICENSE", "CITATION.cff"))]
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            if path.is_file() and not path.is_symlink():
+                archive.writestr(zipfile.ZipInfo(f"best-image-models/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+@cli
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m scripts.site.extras", description=__doc__.split("\n\n")[0], epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras")
+    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    options = parser.parse_args(arguments)
+    url = site_url()
+    add(options.site, url)
+    print(f"extras: {CARD}, {NOT_FOUND}, {FEED}, {DOWNLOAD}" + (f", {SITEMAP} for {url}" if url else f"; no {SITEMAP}, for SITE_URL does not say where the site will lie"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,353 @@
+"""Search for the settings a network trains best with: Optuna over the zoo's recipe, kept in SQLite so that it resumes and can be shared.
+
+    python -m scripts.train.search --data digits --trials 24
+    python -m scripts.train.search --data FOLDER --space space.json --sampler random --workers 2 --timeout 3600
+
+Every trial trains on the training photos and is judged by its accuracy on the validation photos; the test photos are never looked at. Trials
+that fall behind the median are pruned. The same command goes on where a stopped one ended, and several may work on one study at once.
+Writes report/data/search-<study>-<hardware>.csv, a row per trial; its sidecar holds the space and each setting's importance (PED-ANOVA,
+Watanabe et al. 2023, arXiv:2304.10255). A space is a JSON file; the names are `model` and the knobs of scripts/train/recipe.py:
+
+    {"model": ["resnet20", "regnetx_002"], "batch": [32, 64], "lr": {"low": 3e-4, "high": 1e-2, "log": true}, "mix": {"low": 0, "high": 1}}
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common import hardware, provenance
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import CACHE, DATA, atomic_csv, relative
+from scripts.train import tracking
+
+SPACE = {"lr": {"low": 3e-4, "high": 2e-2, "log": True}, "weight_decay": {"low": 1e-3, "high": 0.3, "log": True},
+         "smoothing": {"low": 0.0, "high": 0.2}, "scale": {"low": 0.3, "high": 1.0}, "batch": [32, 64, 128]}
+SAMPLERS = ("tpe", "random", "grid")
+GRID_POINTS = 3        # of a range, where the grid is searched
+LOCK_SECONDS = 20      # how long one worker waits for another's write
+STARTUP = 4            # trials before the median is worth anything
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """One search. trials and timeout (seconds, 0: none) count for the study, whoever works on it."""
+
+    study: str
+    db: Path
+    data: str
+    model: str
+    epochs: int
+    size: int
+    sampler: str
+    trials: int
+    timeout: float
+    seed: int
+    space: dict
+    device: str
+    threads: int
+
+
+def read_space(path: Path | None) -> dict:
+    """The space in a JSON file, checked. Raises UserError naming the setting that is wrong."""
+    if path is None:
+        return SPACE
+    try:
+        space = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); name a JSON file with --space") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({str(error)[:60]}); see python -m scripts.train.search --help") from None
+    return check_space(space, path.name)
+
+
+def check_space(space, where: str) -> dict:
+    """`space` itself. Raises UserError naming the setting that is wrong."""
+    from scripts.train.recipe import Recipe
+    known = {"model", *(knob.name for knob in dataclasses.fields(Recipe))} - {"epochs"}
+    number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(space, dict) or not space:
+        raise UserError(f"{where}: not a JSON object of settings; see python -m scripts.train.search --help")
+    for name, values in space.items():
+        if name not in known:
+            raise UserError(f"{where}: no setting called {name[:40]!r}; there are {', '.join(sorted(known))}")
+        if isinstance(values, list):
+            good = len(values) > 0 and all(isinstance(value, str) if name == "model" else number(value) for value in values)
+        else:
+            good = (isinstance(values, dict) and name != "model" and set(values) <= {"low", "high", "log", "points"} and number(values.get("low"))
+                    and number(values.get("high")) and values["low"] < values["high"] and (not values.get("log") or values["low"] > 0))
+        if not good:
+            raise UserError(f"{where}: {name} is neither a list of values nor {{\"low\": …, \"high\": …, \"log\": true}} with low < high")
+    return space
+
+
+def grid(space: dict) -> dict[str, list]:
+    """Every setting as a list of values; a range gives `points` of them (GRID_POINTS), its ends included."""
+    found = {}
+    for name, values in space.items():
+        if isinstance(values, dict):
+            points = max(2, int(values.get("points", GRID_POINTS)))
+            bend, back = (math.log, math.exp) if values.get("log") else (float, float)
+            low, high = bend(values["low"]), bend(values["high"])
+            values = [float(f"{back(low + (high - low) * i / (points - 1)):.6g}") for i in range(points)]
+            values = list(dict.fromkeys(round(value) for value in values)) if name == "batch" else values
+        found[name] = values
+    return found
+
+
+def suggest(trial, space: dict, sampler: str) -> dict:
+    """One setting of each kind, drawn by `trial`."""
+    if sampler == "grid":
+        return {name: trial.suggest_categorical(name, values) for name, values in grid(space).items()}
+    drawn = {}
+    for name, values in space.items():
+        if isinstance(values, list):
+            drawn[name] = trial.suggest_categorical(name, values)
+        elif name == "batch":
+            drawn[name] = trial.suggest_int(name, int(values["low"]), int(values["high"]), log=bool(values.get("log")))
+        else:
+            drawn[name] = trial.suggest_float(name, values["low"], values["high"], log=bool(values.get("log")))
+    return drawn
+
+
+@contextlib.contextmanager
+def database(options: Options):
+    """Turns the database's errors into one line that says which file."""
+    import optuna
+    from sqlalchemy.exc import DatabaseError
+    try:
+        yield
+    except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
+        text = f"{error} {error.__cause__ or ''}"
+        if "locked" in text:
+            raise UserError(f"{options.db}: another program keeps the database locked; end it, or name another with --db") from None
+        if "full" in text:
+            raise UserError(f"{options.db}: the disk is full; free some space and run it again, finished trials are kept") from None
+        why = "not an SQLite database" if "not a database" in text else "readonly" if "readonly" in text else \
+            "cannot be opened" if "unable to open" in text else "damaged, or not Optuna's"
+        raise UserError(f"{options.db}: {why}; name another with --db") from None
+    except RuntimeError as error:
+        if "schema" in str(error) or "version" in str(error):
+            raise UserError(f"{options.db}: written by another version of Optuna; name another with --db") from None
+        raise
+
+
+def open_study(options: Options, number: int = 0):
+    """The study, new or as an earlier run left it. Raises UserError: locked, not a database, or searched over something else."""
+    import optuna
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    options.db.parent.mkdir(parents=True, exist_ok=True)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
+    study = optuna.create_study(storage=storage, study_name=options.study, direction="maximize", load_if_exists=True,
+                                pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1))
+    seed = options.seed + 1000 * number + len(study.trials)  # a resumed search must not draw the same again
+    if options.sampler == "grid":
+        study.sampler = optuna.samplers.GridSampler(grid(options.space), seed=options.seed)
+    elif options.sampler == "random":
+        study.sampler = optuna.samplers.RandomSampler(seed=seed)
+    else:
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * STARTUP, constant_liar=True)
+    about = identity(options)
+    before = study.user_attrs.get("about")
+    if before is None:
+        study.set_user_attr("about", about)
+    elif before != about:
+        changed = ", ".join(name for name in about if before.get(name) != about[name]) if isinstance(before, dict) else "all"
+        raise UserError(f"the study {options.study!r} in {options.db} was made with another {changed}; choose another --study name")
+    return study
+
+
+def identity(options: Options) -> dict:
+    """What trials of one study share; as JSON gives it back."""
+    name = options.data if options.data in ("digits", "pets") else Path(options.data).resolve().name
+    return json.loads(json.dumps({"space": options.space, "data": name, "model": options.model, "epochs": options.epochs, "size": options.size}))
+
+
+def bury_dead(study) -> None:
+    """Trials of processes that are no more are failed, and tried again with the same settings."""
+    import optuna
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        pid = trial.user_attrs.get("pid")
+        if not (isinstance(pid, int) and _alive(pid)):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            if trial.params:
+                study.enqueue_trial(trial.params)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def work(options: Options, number: int = 0) -> None:
+    """Take trials until the study has enough of them or time is up."""
+    import optuna
+    import torch
+    from filelock import FileLock
+    from scripts.train import datasets, fit
+    states = optuna.trial.TrialState
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    dataset = datasets.load(options.data, options.size)
+    pixels = fit.Pixels(dataset, options.device)
+    started = time.monotonic()
+    lock = FileLock(CACHE / "locks" / f"search-{hardware.slugify(options.study)}.lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    with database(options):
+        study = open_study(options, number)
+        while not (options.timeout and time.monotonic() - started > options.timeout):
+            with lock:  # so that two workers never start the last trial twice
+                taken = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
+                if len(taken) >= options.trials or (options.sampler == "grid" and study.sampler.is_exhausted(study)):
+                    break
+                trial = study.ask()
+                trial.set_user_attr("pid", os.getpid())
+                settings = suggest(trial, options.space, options.sampler)
+            began = time.monotonic()
+            state, value, note = states.COMPLETE, None, ""
+            try:
+                value = evaluate(trial, settings, options, dataset, pixels)
+            except optuna.TrialPruned:
+                state = states.PRUNED
+            except (fit.Failed, UserError) as error:
+                state, note = states.FAIL, str(error)
+            trial.set_user_attr("seconds", round(time.monotonic() - began, 2))
+            if note:
+                trial.set_user_attr("note", note)
+            with contextlib.suppress(RuntimeError):  # the grid's sampler asks for a stop that only `optimize` knows
+                study.tell(trial, value, state)
+            told = f"accuracy {value:.4f}" if value is not None else state.name.lower()
+            print(f"[{trial.number + 1}] {told}: {', '.join(f'{k}={v:.4g}' if isinstance(v, float) else f'{k}={v}' for k, v in settings.items())} {note}",
+                  file=sys.stderr, flush=True)
+
+
+def worker(options: Options, number: int) -> None:
+    """`work` in a process of its own: its errors are one line, too."""
+    sys.exit(cli(work)(options, number))
+
+
+def evaluate(trial, settings: dict, options: Options, dataset, pixels) -> float:
+    """Validation accuracy after `options.epochs` epochs. Raises TrialPruned, fit.Failed, UserError."""
+    import optuna
+    import torch
+    from scripts.train import fit, models
+    from scripts.train.recipe import Recipe
+    settings = dict(settings)
+    entry = models.find(settings.pop("model", options.model))
+    if "batch" in settings:
+        settings["batch"] = int(settings["batch"])
+    torch.manual_seed(options.seed)
+    model = models.build(entry, len(dataset.classes), options.size).model
+    recipe = Recipe(epochs=options.epochs, **settings)
+    trainer = fit.Trainer(model, dataset, recipe, options.seed, options.device, pixels=pixels)
+    accuracy = 0.0
+    for epoch in range(options.epochs):
+        trainer.epoch(epoch)
+        accuracy, loss = trainer.validate()
+        trial.report(accuracy, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return accuracy
+
+
+def results(study) -> tuple[pd.DataFrame, dict]:
+    """(a row per finished trial: trial, state, accuracy, seconds, note, settings; setting -> importance, shares of 1)."""
+    import optuna
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished():
+            last = trial.value if trial.value is not None else trial.intermediate_values[max(trial.intermediate_values)] \
+                if trial.intermediate_values else None
+            rows.append({"trial": trial.number, "state": trial.state.name.lower(), "accuracy": last, "epochs": len(trial.intermediate_values),
+                         "seconds": trial.user_attrs.get("seconds"), "note": trial.user_attrs.get("note", ""), **trial.params})
+    try:
+        importance = {name: round(share, 4) for name, share in optuna.importance.get_param_importances(study).items()}
+    except (ValueError, RuntimeError, ZeroDivisionError):  # too few trials, or all of one value
+        importance = {}
+    return pd.DataFrame(rows), importance
+
+
+def write(options: Options, study) -> Path:
+    frame, importance = results(study)
+    if not len(frame):
+        raise UserError(f"no trial of {options.study!r} is finished; give it more --timeout")
+    if not (frame.state == "complete").any():
+        raise UserError(f"no trial of {options.study!r} succeeded; the last said: {frame.note.iloc[-1] or frame.state.iloc[-1]}")
+    frame = frame.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)
+    path = atomic_csv(frame, DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv")
+    provenance.write_sidecar(path, provenance.sidecar(options.device, ("torch", "timm", "optuna"), **identity(options), sampler=options.sampler,
+                                                      seed=options.seed, importance=importance))
+    return path
+
+
+@cli
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Search for the best settings of the training recipe.")
+    parser.add_argument("--data", default="digits", help="digits, pets, or a folder (default digits)")
+    parser.add_argument("--study", default="", help="its name (default: from the dataset and the model)")
+    parser.add_argument("--model", default="resnet20", help="the network, where the space names none (default resnet20)")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--size", type=int, default=0, help="pixels a side (default 32 for digits, else 64)")
+    parser.add_argument("--space", type=Path, help="a JSON file; without it: " + ", ".join(SPACE))
+    parser.add_argument("--sampler", choices=SAMPLERS, default="tpe")
+    parser.add_argument("--trials", type=int, default=20, help="of the study in all (default 20)")
+    parser.add_argument("--timeout", type=float, default=0, help="seconds; a trial in hand is finished first")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--db", type=Path, default=tracking.RUNS / "search.sqlite")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args()
+    for name, low in (("epochs", 1), ("trials", 1), ("workers", 1), ("timeout", 0)):
+        if getattr(given, name) < low:
+            raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
+    from scripts.train import datasets, models
+    models.find(given.model)
+    device = ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device
+    size = given.size or (32 if given.data == datasets.EMBEDDED else 64)
+    print("\n".join(datasets.load(given.data, size).lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
+    name = given.study or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
+    options = Options(name, given.db, given.data, given.model, given.epochs, size, given.sampler, given.trials, given.timeout, given.seed,
+                      read_space(given.space), device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0)
+    for model in options.space.get("model", []):
+        models.find(model)
+    with database(options):
+        study = open_study(options)
+        bury_dead(study)
+    if given.workers == 1:
+        work(options)
+    else:
+        context = multiprocessing.get_context("spawn")
+        workers = [context.Process(target=worker, args=(options, number)) for number in range(given.workers)]
+        for process in workers:
+            process.start()
+        try:
+            for process in workers:
+                process.join()
+        except KeyboardInterrupt:
+            for process in workers:
+                process.terminate()
+            raise
+    with database(options):
+        path = write(options, study)
+        best = study.best_trial
+    print(f"{relative(path)}: best validation accuracy {best.value:.4f} with " + ", ".join(
+        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in best.params.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

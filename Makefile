@@ -61,8 +61,8 @@ build/data.stamp: build/data.settings $(COMMON) $(wildcard scripts/data/*.py) | 
 	@touch $@
 
 build/findings.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
-	@$(PY) -m scripts.data.findings
-	@mkdir -p charts && $(PY) -m scripts.data.picker_data --out charts/picker
+	@$(PY) -m scripts.data.findings --quiet
+	@mkdir -p charts && $(PY) -m scripts.data.picker_data --out charts/picker >/dev/null
 	@touch $@
 
 # --- bench -----------------------------------------------------------------------------------------------------------------------

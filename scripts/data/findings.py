@@ -152,8 +152,12 @@ def update() -> pd.DataFrame:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.data.findings", description="Every claim, judged on every machine.")
     parser.add_argument("--claim", choices=[claim.key for claim in CLAIMS], help="print one claim's verdicts with their evidence")
+    parser.add_argument("--quiet", action="store_true", help="write the file and say only how many findings it holds")
     options = parser.parse_args(argv)
     frame = update()
+    if options.quiet:
+        print(f"{len(frame)} findings in report/data/{FILE}")
+        return
     if options.claim:
         for row in frame[frame["claim"] == options.claim].itertuples():
             print(f"{row.verdict:<12}{'tie  ' if row.tie else '     '}{row.vintage} {row.hardware_name} {row.part} {row.precision} {row.layout} "

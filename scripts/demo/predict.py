@@ -7,6 +7,7 @@ input's pixels (Simonyan et al. 2013, arXiv:1312.6034) for the others, such as p
 from __future__ import annotations
 
 import io
+import math
 import threading
 import time
 import warnings
@@ -156,7 +157,7 @@ def scaled(heat: Tensor, size: int) -> Tensor:
 
 def spotlight(image: Image.Image, answer: Answer, config: exported.Config) -> Image.Image:
     """The part of the photo that the model saw, bright where its answer came from and dim and grey elsewhere."""
-    side = round(SHOWN * config.side / config.size)
+    side = math.ceil(SHOWN * config.side / config.size)
     square = Image.fromarray(photos.square(image, side).transpose(1, 2, 0))
     top = (side - SHOWN) // 2
     square = square.crop((top, top, top + SHOWN, top + SHOWN))

@@ -124,6 +124,6 @@ def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: 
     for year, number in (("now", 4 if canvas.phone else 6), ("then", 3 if canvas.phone else 5)):
         fresh = edges[year] if year == "now" else edges[year][~edges[year].arch.isin(edges["now"].arch)]
         chosen = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
-        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.base - (year == "then"), "radius": 7})
+        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.base - (year == "then"), "radius": 7, "veil": True})
                       for row in chosen.itertuples()], dots, lines)
     return canvas

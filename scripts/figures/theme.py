@@ -167,7 +167,7 @@ class Canvas:
         axis = {"gridcolor": GRID[0], "zeroline": False, "showline": False, "ticks": "", "automargin": False, "fixedrange": False,
                 "tickfont": {"size": self.base, "color": MUTED[0]}, "title": None}
         wide, high = self.area.right - self.area.left, self.area.bottom - self.area.top
-        self.figure = go.Figure(layout={
+        self._figure, self._notes = go.Figure(layout={
             "width": size[0], "height": size[1], "template": "none", "paper_bgcolor": PAPER[0], "plot_bgcolor": PAPER[0],
             "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]}, "showlegend": False, "hovermode": "closest",
             "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,

@@ -159,7 +159,7 @@ def _addresses(page: Page, by_path: dict[str, Page], site: Path) -> Iterator[Pro
         if style:
             yield from _style(style, page.path, site)
         for attribute in dict.fromkeys([*fetched, *OURS, *(("href",) if name in ("a", "area", "link") else ())]):
-            value = node.get(attribute) or (node.get("{http://www.w3.org/1999/xlink}href") if attribute == "href" else None)
+            value = node.get(attribute, node.get("{http://www.w3.org/1999/xlink}href") if attribute == "href" else None)
             if value is None:
                 continue
             for address in (_srcset(value) if attribute == "srcset" else [value.strip()]):

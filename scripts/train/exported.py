@@ -47,7 +47,7 @@ REMEDY = "export it again, or copy the whole folder again"
 class Config:
     """What config.json says. builder: 'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels a side.
 
-    A photo's shorter side is scaled to 8/7 of `size`, the central size×size is divided by 255 and normalised by mean and std.
+    A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by mean and std.
     """
 
     arch: str
@@ -56,12 +56,13 @@ class Config:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     builder: str = "zoo"
+    margin: float = 8 / 7
     weights: str = "scratch"                       # or the tag of the pretrained weights it started from
     trained: dict = field(default_factory=dict)    # dataset, counts, epochs, seed, error_rate: for people, not for loading
 
     @property
     def side(self) -> int:
-        return math.ceil(self.size * 8 / 7)
+        return math.ceil(round(self.size * self.margin, 6))  # rounded: 224·8/7 is 256, not 257
 
 
 @dataclass
@@ -293,11 +294,14 @@ def read_config(content: bytes, where: Path) -> Config:
         if not (isinstance(values, list) and len(values) == 3 and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
                 and (name == "mean" or min(values) > 0)):
             raise wrong(f"{name!r} is not three numbers{' over 0' if name == 'std' else ''}")
+    margin = raw.get("margin")
+    if not (isinstance(margin, (int, float)) and 1 <= margin <= 2):
+        raise wrong("'margin' is not a number from 1 to 2")
     if raw.get("builder") not in BUILDERS:
         raise wrong(f"'builder' is none of {', '.join(BUILDERS)}")
     trained = raw.get("trained")
     return Config(raw["arch"], tuple(classes), size, tuple(map(float, raw["mean"])), tuple(map(float, raw["std"])), raw["builder"],
-                  str(raw.get("weights", ""))[:80], trained if isinstance(trained, dict) else {})
+                  float(margin), str(raw.get("weights", ""))[:80], trained if isinstance(trained, dict) else {})
 
 
 def load(folder: Path | str, trust_pickle: bool = False) -> Exported:

@@ -1,0 +1,98 @@
+"""What the pages say is computed from CSVs: right figures, hostile names inert, missing data named."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.data import findings
+from scripts.site import content, readme, verdicts
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+PICKS = ("machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count\n"
+         + "".join(f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10\n" for machine, slug, vintage in
+                   (("then", "rtx3090", "2022-04-01"), ("gpu", "rtx5090", "2026-08-08"), ("cpu", "i7_12700h", "2026-08-08"))
+                   for need, model in (("fast", HOSTILE), ("balanced", "vit_b"), ("accurate", "vit_c"))))
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "DATA", tmp_path)
+    monkeypatch.setattr(findings, "DATA", tmp_path)
+    monkeypatch.setattr(verdicts, "DATA", tmp_path)
+    (tmp_path / "picks.csv").write_text(PICKS)
+    return tmp_path
+
+
+def finding(**change):
+    row = {name: "" for name in findings.COLUMNS} | {"claim": "vgg", "vintage": "2026-08-08", "hardware": "rtx5090", "hardware_name": "RTX 5090", "year": 2026,
+                                                    "part": "infer", "verdict": "holds", "evidence": "because", "main": True, "tie": False, "compiled": False, "weights": 20}
+    return row | change
+
+
+def write_findings(folder, *rows):
+    pd.DataFrame(rows)[findings.COLUMNS].to_csv(folder / findings.FILE, index=False)
+
+
+@pytest.mark.parametrize("value, words", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")])
+def test_speeds_have_three_figures(value, words):
+    assert content.images_per_second(value) == words
+
+
+def test_the_standard_error_of_top1():
+    assert content.top1_standard_error(85) == pytest.approx(100 * math.sqrt(0.85 * 0.15 / 50_000))
+
+
+def test_a_hostile_name_is_text_in_the_answer_and_in_the_table(data, capsys):
+    content.answer()
+    content.picks()
+    assert "<img" not in capsys.readouterr().out
+
+
+def test_an_unknown_figure_reads_as_nan():
+    assert math.isnan(content.Numbers()["no.such.key"])
+
+
+def test_the_matrix_opens_its_evidence(data, capsys):
+    write_findings(data, finding(evidence=HOSTILE), finding(claim="levit_fastest", verdict="fails", evidence="slower"))
+    verdicts.matrix()
+    out = capsys.readouterr().out
+    assert out.count("popovertarget=") == 2 == out.count("<div popover") and "<img" not in out
+    assert 'class="verdict holds"' in out and 'class="verdict fails"' in out
+
+
+def test_a_verdict_sentence_follows_its_data(data, capsys):
+    write_findings(data, finding(), finding(hardware="rtx4090", hardware_name="RTX 4090", verdict="fails"))
+    verdicts.summary()
+    assert "**holds** on 1, **fails** on 1 of 2 machines" in capsys.readouterr().out
+    write_findings(data, finding(), finding(hardware="rtx4090", hardware_name="RTX 4090", verdict="holds"))
+    verdicts.summary()
+    assert "**holds** on all 2 machines" in capsys.readouterr().out
+
+
+def test_no_data_is_never_counted_as_holding(data, capsys):
+    write_findings(data, finding(verdict="no data"), finding(hardware="rtx4090", hardware_name="RTX 4090"))
+    verdicts.summary()
+    assert "**holds** on the one machine with data" in capsys.readouterr().out
+
+
+def test_missing_findings_and_tables_say_what_to_run(data, capsys):
+    verdicts.matrix()
+    content.stored("machines-stable", {"model": "Model"}, "caption")
+    out = capsys.readouterr().out
+    assert out.count("make data") == 2
+
+
+def test_the_readme_holds_the_present_answer():
+    text = (readme.ROOT / "README.md").read_text()
+    assert readme.updated(text) == text, "run `python -m scripts.site.readme`"
+
+
+def test_a_readme_without_its_markers_is_refused(data):
+    with pytest.raises(UserError, match="markers"):
+        readme.updated("# no markers here\n")
+
+
+def test_the_readme_changes_with_the_picks(data):
+    assert "vit_c" in readme.updated(f"a {readme.START} old {readme.END} b") and "old" not in readme.updated(f"a {readme.START} old {readme.END} b")

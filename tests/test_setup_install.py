@@ -1,0 +1,93 @@
+"""Set-up with pretended outside worlds: no network, no venv module, no Chrome, no Quarto. Each is one line; nothing is half done."""
+
+import re
+import sys
+
+import pytest
+
+from scripts.common.paths import ROOT
+from scripts.setup import install
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A project folder of its own, and a switch per outside thing: what `run` was asked, and what of it succeeds."""
+    (tmp_path / "build").mkdir()
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "LOG", tmp_path / "build" / "setup.log")
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(sys, "argv", ["install.py"])
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    asked, works = [], {"": True}
+
+    def run(*command, **_):
+        asked.append(" ".join(command))
+        return all(good for word, good in works.items() if word in asked[-1])
+    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(install, "make_venv", lambda: works.get("venv", True))
+    monkeypatch.setattr(install, "look_for_browser", lambda: works.get("browser", "/usr/bin/chromium"))
+    return asked, works
+
+
+def test_no_network_is_one_line_that_says_where_to_look(world, capsys):
+    world[1]["install"] = False
+    assert install.main() == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: setup: could not install requirements.lock") and len(err.splitlines()) == 1
+    assert not (install.VENV / "found.json").exists()
+
+
+def test_pip_takes_over_where_uv_fails(world):
+    world[1]["bin/uv"] = False
+    assert install.main() == 0
+    assert any("-m pip install" in command and command.endswith("/requirements.lock") for command in world[0])
+
+
+def test_hashes_are_always_required(world):
+    install.main()
+    installs = [command for command in world[0] if "requirements" in command]
+    assert installs and all("--require-hashes" in command for command in installs)
+
+
+def test_the_light_set_has_no_torch(world, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["install.py", "--light"])
+    assert install.main() == 0
+    assert any(command.endswith("requirements-site.lock") for command in world[0]) and not any(command.endswith("/requirements.lock") for command in world[0])
+    assert not re.search(r"^(torch|fastai|timm)==", (ROOT / "requirements-site.lock").read_text(), re.M)
+
+
+def test_without_chrome_and_quarto_it_says_what_happens_then(world, capsys):
+    world[1].update({"browser": None, "quarto-cli": False, "bin/quarto": False, "plotly_get_chrome": False})
+    assert install.main() == 0
+    out = capsys.readouterr().out
+    assert "committed pictures" in out and "built-in renderer" in out
+
+
+def test_a_broken_venv_module_is_one_line(world, capsys):
+    world[1]["venv"] = False
+    assert install.main() == 2
+    assert "python3-venv" in capsys.readouterr().err
+
+
+def test_an_old_python_is_refused(world, capsys, monkeypatch):
+    monkeypatch.setattr(install, "OLDEST_PYTHON", (99, 0))
+    assert install.main() == 2
+    assert "too old" in capsys.readouterr().err and not world[0]
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-site.lock", "requirements-setup.lock"])
+def test_locks_name_versions_and_hashes_and_no_address(lock):
+    text = (ROOT / lock).read_text()
+    names = re.findall(r"^([a-z0-9._-]+)==[^\s\\]+", text, re.M)
+    assert names and "://" not in text
+    blocks = re.split(r"^(?=[a-z0-9._-]+==)", text, flags=re.M)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_both_locks_pin_the_same_versions():
+    def pins(lock):
+        return set(re.findall(r"^([a-z0-9._-]+==[^\s\\]+(?: ; [^\\\n]+)?)", (ROOT / lock).read_text(), re.M))
+    light, full = ({pin.strip() for pin in pins(lock)} for lock in ("requirements-site.lock", "requirements.lock"))
+    versions = {pin.split(" ;")[0] for pin in full}
+    assert {pin.split(" ;")[0] for pin in light} <= versions

@@ -16,7 +16,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup data bench bench-gpu train figures site diff verify perf test clean FORCE
+.PHONY: help all setup data bench bench-gpu train demo figures site diff verify perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -86,9 +86,14 @@ train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)
 	@rm -f build/train.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
 
-build/train.stamp: build/train.settings scripts/train/train_models.py scripts/train/models.py scripts/train/datasets.py scripts/train/metrics.py | .venv/full.stamp
-	@$(PY) -m scripts.train.train_models --profile $(PROFILE) $${DATA:+--data "$$DATA"}
+build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
+	@$(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}
+	@if [ -n "$$DATA" ]; then $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; fi
 	@touch $@
+
+# --- demo ------------------------------------------------------------------------------------------------------------------------
+demo: .venv/full.stamp  ## a web app for exported models (MODEL="models/pets …" PORT=7860), for this machine's browser only
+	@$(PY) -m scripts.demo.app $(MODEL) $(if $(PORT),--port $(PORT))
 
 # --- figures ---------------------------------------------------------------------------------------------------------------------
 figures: build/figures.stamp  ## draw every chart as JPG

@@ -85,6 +85,21 @@ def test_memory_that_runs_out_halves_the_batch_and_says_so(odd):
     assert row["status"] == "ok" and row["infer_batch_size"] <= 2
 
 
+def test_a_larger_batch_that_a_kernel_refuses_ends_the_search(odd):
+    def behave(out):
+        if len(out) > 2:
+            raise RuntimeError("input tensor must fit into 32-bit index math")
+        return out
+    odd(behave)
+    row = measure.measure("test_vit", Settings(seconds=0.2))
+    assert row["status"] == "ok" and row["infer_batch_size"] <= 2
+
+
+def test_memory_grows_with_the_batch():
+    small, large = (measure.measure("test_resnet", Settings(seconds=0.2, batch=batch))["peak_memory_mb"] for batch in (1, 32))
+    assert small == "" or large > small + 5
+
+
 def test_memory_that_never_suffices_is_a_row(odd):
     def behave(out):
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -264,6 +264,7 @@ def test_a_curve_has_a_row_for_each_batch_and_repeats_one_for_each_round(run, tm
     run("model0", "model1", "--repeat", "3", out=None)
     (repeats,) = tmp_path.glob("repeat-infer-*.csv")
     assert list(read(repeats)["round"]) == ["1", "1", "2", "2", "3", "3"] and list(read(repeats)["model"][:2]) == ["model0", "model1"]
+    assert list(read(repeats)["batch_asked"]) == ["auto"] * 2 + ["4"] * 4  # the batch of the first round: only time may differ
     assert "run-to-run difference over 2 models" in capsys.readouterr().out
 
 

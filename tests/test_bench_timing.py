@@ -117,3 +117,29 @@ def test_cpu_clock_times_each_step_and_knows_its_share_of_the_core():
     _, asleep = CpuClock(threads=1).run(lambda i: time.sleep(0.02), 0, 3)
     assert asleep < 0.5
     assert math.isnan(CpuClock(threads=2).run(lambda i: None, 0, 1)[1])
+
+
+def test_cuda_clock_takes_the_time_between_events_and_samples_while_the_chip_works(monkeypatch):
+    torch = pytest.importorskip("torch")
+    device = {"now": 0.0, "waited": False}  # milliseconds
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+        def record(self):
+            self.at = device["now"]
+        def synchronize(self):
+            device["waited"] = True
+        def elapsed_time(self, other):
+            return other.at - self.at
+
+    class Meter:
+        def sample(self):
+            assert not device["waited"]
+
+    def step(i):
+        device["now"] += 2.0 + i
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    times, share = timing.CudaClock().run(step, first=1, count=3, meter=Meter())
+    assert times == pytest.approx([0.003, 0.004, 0.005]) and math.isnan(share) and device["waited"]

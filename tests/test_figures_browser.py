@@ -130,7 +130,8 @@ def test_browser_killed_midway_is_a_crash(chrome, marked):
     assert done and done[0] == "one" and marked() == []
 
 
-def test_killed_parent_takes_the_browser_along(chrome, tmp_path, marked):
+def test_killed_parent_takes_the_browser_along(chrome, tmp_path, marked, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     code = ("import sys, time\nfrom scripts.figures import browser\n"
             f"figures = {{str(i): {figure()!r} for i in range(200)}}\n"
             "for name, _ in browser.draw(figures):\n    print(name, flush=True)\n")
@@ -139,6 +140,7 @@ def test_killed_parent_takes_the_browser_along(chrome, tmp_path, marked):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert marked(10) == []
+    assert not [path for folder in tmp_path.glob("charts-*") for path in folder.glob("jobs.json")], "its folder is left"
 
 
 def test_same_bytes_in_another_browser(chrome):

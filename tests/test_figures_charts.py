@@ -281,7 +281,7 @@ def test_latency_rows_are_sorted_and_long_names_are_shortened(measured):
 
 
 def test_gpu_charts_need_a_gpu_and_both_ways_of_running(measured, monkeypatch):
-    with pytest.raises(DataMissing, match="not measured on a GPU"):
+    with pytest.raises(DataMissing, match="nothing measured on a GPU"):
         display_measured.draw_measured("infer", gpu=True)
     card = measured.assign(kind_of_hardware="gpu", hardware="card", hardware_name="Card", precision="bf16")
     monkeypatch.setattr(display_measured.measured, "load", lambda part: card)

@@ -112,7 +112,7 @@ class OutOfMemory(Exception):
 
 def is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text or "alloc_failed" in text
 
 
 def input_size(model_name: str, part: str, img_size: int | None = None) -> tuple[int, int, int]:
@@ -139,7 +139,10 @@ class Bench:
         self.meter = nvml.meter(settings.device)
         self.clock = CudaClock() if settings.kind == "cuda" else CpuClock(settings.threads)
         start = time.perf_counter()
-        with torch.device(settings.device):  # random weights are drawn where they are used: seconds saved for large models
+        try:
+            with torch.device(settings.device):  # random weights are drawn where they are used: seconds saved for large models
+                self.model = timm.create_model(name, **size_argument(name, self.size))
+        except (RuntimeError, TypeError, NotImplementedError):  # a few compute with NumPy while they are built
             self.model = timm.create_model(name, **size_argument(name, self.size))
         self.classes = getattr(self.model, "num_classes", 0) or 1000
         self.model.to(device=settings.device, dtype=torch.bfloat16 if settings.precision == "bf16" else None)
@@ -222,7 +225,7 @@ class Bench:
                 step(0)
                 finite()  # waits for the device
                 self.first_seconds = time.perf_counter() - start
-                if self.settings.compile_mode and not self.compile_seconds:
+                if self.call is not self.model and not self.compile_seconds:
                     self.compile_seconds = self.first_seconds
                 yield step, finite
         except (RuntimeError, MemoryError) as error:
@@ -274,15 +277,18 @@ def fastest_batch(bench: Bench, budget: float) -> int:
     rates: dict[int, float] = {}
     start = time.perf_counter()
     while batch <= largest:
+        bench.free()  # what the last batch held
         try:
             seconds = bench.probe(batch, budget / 40)
         except OutOfMemory:
-            bench.free()
             if rates or batch == 1:
                 break
             batch = largest = batch // 2  # not even the smallest fits: look below it
             continue
-        bench.free()
+        except RuntimeError as error:
+            if rates and "CUDA error" not in str(error):
+                break  # a kernel that can't index a tensor so large
+            raise
         rates[batch] = batch / seconds
         best = max(rates, key=rates.get)
         if batch >= 4 * best or 2 * seconds > budget / 8 or time.perf_counter() - start > budget / 3:
@@ -339,7 +345,7 @@ def _figures(name: str, settings: Settings) -> dict:
 
     part = settings.part
     torch.set_num_threads(settings.threads)
-    if settings.kind == "cuda":
+    if ":" in settings.device:
         torch.cuda.set_device(settings.device)
     torch.backends.cudnn.benchmark = True
     memory = Memory(settings.device)
@@ -352,11 +358,12 @@ def _figures(name: str, settings: Settings) -> dict:
     if settings.compile_mode:
         bench.compile()
     while True:
+        bench.free()
+        memory.reset()
         try:
             timing = bench.time(batch, settings.seconds * (0.45 if settings.batch is None else 0.8), settings.seconds * 0.1)
             break
         except OutOfMemory:
-            bench.free()
             if batch == 1:
                 raise
             batch, halved = batch // 2, halved + 1
@@ -377,18 +384,20 @@ def _figures(name: str, settings: Settings) -> dict:
 
 
 class Memory:
-    """Peak memory since it was made: what the GPU's allocator says, or how much the process grew (Linux; NaN elsewhere)."""
+    """Peak memory since `reset`: what the GPU's allocator says, or how much the process has grown since this was made (Linux; NaN elsewhere)."""
 
     def __init__(self, device: str):
-        self.device = device
-        if device.startswith("cuda"):
-            import torch
-            torch.cuda.reset_peak_memory_stats(device)
-            return
         gc.collect()
+        self.device = device
+        self.before = math.nan if device.startswith("cuda") or not Path("/proc/self/status").exists() else self._status("VmRSS")
+
+    def reset(self) -> None:
+        if self.device.startswith("cuda"):
+            import torch
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return
         try:
             Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
-            self.before = self._status("VmRSS")
         except OSError:
             self.before = math.nan
 

@@ -52,12 +52,12 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
     dtype = torch.float32 if precision == "fp32" else torch.float16 if precision == "amp" and on_gpu else torch.bfloat16
     products, copies = 0.0, 0.0
     with torch.inference_mode():
-        sizes = (4096, 8192, 16384) if on_gpu else (768, 1536)
+        sizes = (4096, 8192) if on_gpu else (768, 1536)
         for n in sizes:
             a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
             out = torch.empty(n, n, device=device, dtype=dtype)
             products = max(products, 2 * n**3 / _fastest(lambda: torch.mm(a, b, out=out), device, seconds / len(sizes)))
-        source = torch.randint(0, 255, ((2 << 30) if on_gpu else (256 << 20),), device=device, dtype=torch.uint8)
+        source = torch.randint(0, 255, ((1 << 30) if on_gpu else (256 << 20),), device=device, dtype=torch.uint8)
         target = torch.empty_like(source)
         copies = 2 * source.numel() / _fastest(lambda: target.copy_(source), device, seconds)
     return {"matmul_tflops": round(products / 1e12, 4), "copy_gbps": round(copies / 1e9, 2), "dtype": str(dtype).removeprefix("torch."),

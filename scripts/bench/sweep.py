@@ -198,13 +198,20 @@ def sweep(run: Run, measurer: Measurer, settings: measure.Settings, minutes: flo
             begun = time.monotonic()
             if minutes is not None and begun - started + slowest > 60 * minutes:
                 return len(run.left())
-            here = replace(settings, batch=int(task["batch_asked"])) if "batch_asked" in task else settings
-            row = {**measurer.measure(task["model"], here, run.state["ceilings"]), **task}
+            row = {**measurer.measure(task["model"], replace(settings, batch=_batch(run, task, settings)), run.state["ceilings"]), **task}
             run.add(row)
             slowest = max(slowest, time.monotonic() - begun)
             progress.advance(_line(row, part))
     run.finish()
     return 0
+
+
+def _batch(run: Run, task: dict, settings: measure.Settings) -> int | None:
+    """The batch size of a task: its own on a curve; in later rounds what the first one found, so that only time differs."""
+    if "batch_asked" in task:
+        return int(task["batch_asked"])
+    first = run.rows.get((task["model"], "1")) if task.get("round", 1) > 1 else None
+    return int(float(first[f"{settings.part}_batch_size"])) if first and first["status"] == "ok" else settings.batch
 
 
 def _line(row: dict, part: str) -> str:

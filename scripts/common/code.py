@@ -21,12 +21,12 @@ def fingerprint(source: str) -> str:
 
     The same under every Python version (an AST's dump is not). Raises SyntaxError where it is no Python.
     """
-    lines = source.splitlines()
+    tree, lines = ast.parse(source), source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and body and ast.get_docstring(node, clean=False):
             for row in range(body[0].lineno - 1, body[0].end_lineno):

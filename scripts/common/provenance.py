@@ -83,12 +83,16 @@ def write_sidecar(csv_path: Path | str, facts: dict) -> Path:
 
 
 def write_derived(frame, csv_path: Path | str, facts: dict) -> bool:
-    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then still true.
+    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then still true, and the
+    sidecar only learns that today's scripts give it too.
 
     Returns whether it was written.
     """
     csv_path = Path(csv_path)
     if csv_path.exists() and sidecar_path(csv_path).exists() and csv_path.read_text() == frame.to_csv(index=False, lineterminator="\n"):
+        known = read_sidecar(csv_path)
+        if known.get("code") != facts.get("code"):
+            write_sidecar(csv_path, {**known, "code": facts.get("code", {})})
         return False
     write_sidecar(atomic_csv(frame, csv_path), facts)
     return True

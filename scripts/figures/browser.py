@@ -183,7 +183,8 @@ def _work(folder: Path) -> int:
             return {**super().get_popen_args(), "start_new_session": False}
 
     def end_with_parent() -> None:
-        os.read(0, 1)  # returns when the other end closes: our parent is gone
+        os.read(0, 1)  # returns when the other end closes: our parent is gone, and cannot clean up any more
+        shutil.rmtree(folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -38,7 +38,8 @@ def headline(where: str, there: list[str], gone: list[str]) -> str:
         return f"On {where}, {listing(there)} are all still on the frontier"
     if not there:
         return f"On {where}, none of {listing(gone)} is on the frontier any more"
-    return f"On {where}, {listing(there)} still {'reach' if len(there) > 1 else 'reaches'} the frontier; {listing(gone)} no longer {'do' if len(gone) > 1 else 'does'}"
+    reach, do = "reach" if len(there) > 1 else "reaches", "do" if len(gone) > 1 else "does"
+    return f"On {where}, {listing(there)} still {reach} the frontier; {listing(gone)} no longer {do}"
 
 
 def draw_frontier(machine: str, where: str) -> Drawing:
@@ -89,11 +90,11 @@ def draw_years() -> Drawing:
     data = pd.concat([edge.assign(year=years[year]) for year, edge in edges.items()])
     speeds = np.geomspace(data.samples_per_sec.min(), edges["then"].samples_per_sec.max(), 200)
     above = np.mean([best_at(edges["now"], speed) >= best_at(edges["then"], speed) for speed in speeds])
+    where = "nowhere below" if above == 1 else f"at {above:.0%} of the speeds at or above"
     return Drawing(
         figure=wide, phone=phone, title=title, data=data,
-        alt=f"Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an {card}: that of {years['now']} lies "
-            f"{'nowhere below' if above == 1 else f'at {above:.0%} of the speeds at or above'} that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, "
-            f"{gain:.1f} points more.",
+        alt=f"Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an {card}: that of {years['now']} lies {where} "
+            f"that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, {gain:.1f} points more.",
         caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, the rest is newer models.",
         sources=[*published.sources(*CARD["then"]), *published.sources(*CARD["now"])],
         hardware="; ".join(published.setting(file) for _, file in CARD.values()), date=CARD["now"][0])

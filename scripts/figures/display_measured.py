@@ -30,7 +30,7 @@ def machine_rows(part: str, gpu: bool = False) -> pd.DataFrame:
     if gpu:
         table = table[table.kind_of_hardware == "gpu"]
         if not len(table):
-            raise DataMissing(f"{STEP[part]} not measured on a GPU yet; run `make bench-gpu` where there is one")
+            raise DataMissing("nothing measured on a GPU yet; run `make bench-gpu` where there is one")
         slug = table.sort_values("date", kind="stable").hardware.iloc[-1]
     else:
         slug = measured.machine()
@@ -100,7 +100,8 @@ def draw_latency() -> Drawing:
     title = f"{where}: {quick} of {counted(len(table), 'model')} keep up with a camera of {CAMERA} pictures a second"
     rows = table.assign(label=table.arch, value=table.p50, low=table.p50, high=table.p90, details=[
         f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()])
-    axis = Axis("time for one picture (log scale)", *nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06), log=True, write=duration)
+    ends = nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06)
+    axis = Axis("time for one picture (log scale)", *ends, log=True, write=duration)
     wide, phone = (list_chart.draw(rows, axis, title, "Time for a single picture at batch size 1: median, and the time that 90% stay below",
                                    footer(table, with_accuracy=False), size, (1000 / CAMERA, f"{CAMERA} pictures a second")).figure for size in (WIDE, PHONE))
     return Drawing(
@@ -125,11 +126,12 @@ def draw_compiled() -> Drawing:
     rows = both.assign(label=both.arch, value=both.speedup, low=float("nan"), high=float("nan"), details=[
         f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} images/s" for row in both.itertuples()])
     axis = Axis("speed compiled / eager", *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05), write="{:g}×".format)
-    wide, phone = (list_chart.draw(rows, axis, title, "Images per second in inference with torch.compile, over those without", footer(both, with_accuracy=False),
-                                   size, (1.0, "no change")).figure for size in (WIDE, PHONE))
+    wide, phone = (list_chart.draw(rows, axis, title, "Images per second in inference with torch.compile, over those without",
+                                   footer(both, with_accuracy=False), size, (1.0, "no change")).figure for size in (WIDE, PHONE))
+    files = [source(DATA / file) for file in sorted({both.file.iloc[0], eager.file.iloc[0]})]
     return Drawing(
         figure=wide, phone=phone, title=title, data=both,
         alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from {best.arch} ({best.speedup:.2f} times) to "
             f"{last.arch} ({last.speedup:.2f} times).",
         caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} become faster, the median one "
-                f"{both.speedup.median():.2f} times.", **{**about(both), "sources": [source(DATA / file) for file in sorted({both.file.iloc[0], eager.file.iloc[0]})]})
+                f"{both.speedup.median():.2f} times.", **{**about(both), "sources": files})

@@ -86,14 +86,16 @@ def draw_accuracy() -> Drawing:
     rows = table.assign(value=100 * table.accuracy, low=100 * table.accuracy_low, high=100 * table.accuracy_high)
     rows["details"] = [f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters, "
                        f"{duration(1000 * row.train_seconds)} of training" for row in rows.itertuples()]
-    axis = Axis("accuracy", *nice_range(pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05), write="{:g}%".format)
-    wide, phone = (list_chart.draw(rows, axis, title, f"Accuracy on {tests:,} test pictures, with the 95% interval", run.footer(), size).figure for size in (WIDE, PHONE))
+    ends = nice_range(pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05)
+    axis = Axis("accuracy", *ends, write="{:g}%".format)
+    subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval"
+    wide, phone = (list_chart.draw(rows, axis, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table,
         alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval, from {best.label} "
             f"({100 * best.accuracy:.1f}%) to {worst.label} ({100 * worst.accuracy:.1f}%).",
-        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap intervals. "
-                f"Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
+        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap "
+                f"intervals. Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
 
 
 def draw_curves() -> Drawing:
@@ -135,7 +137,8 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
         colour = families.colour(row.family)
         canvas.figure.add_scatter(
             x=line.epoch, y=line.percent, mode="lines" if len(line) > 1 else "markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {duration(1000 * point.elapsed_seconds)}: {point.percent:.2f}%" for point in line.itertuples()],
+            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {duration(1000 * point.elapsed_seconds)}: {point.percent:.2f}%"
+                  for point in line.itertuples()],
             line={"color": colour if strong else CONTEXT[0], "width": 2.4 if strong else 1.4, "dash": "solid" if row.weights == "scratch" else "dash"},
             marker={"color": colour if strong else CONTEXT[0], "size": 9})
         if strong:
@@ -160,8 +163,8 @@ def draw_time() -> Drawing:
     return Drawing(
         figure=wide, phone=phone, title=title, data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to the right, against test accuracy. "
-            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in {duration(1000 * best.train_seconds, 2)}) "
-            f"to {quick.label} ({quick.percent:.1f}% in {duration(1000 * quick.train_seconds, 2)}).",
+            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in "
+            f"{duration(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in {duration(1000 * quick.train_seconds, 2)}).",
         caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The thin lines are 95% intervals.", **run.about())
 
 

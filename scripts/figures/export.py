@@ -28,7 +28,7 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CHARTS, IMAGES, atomic_write
 from scripts.common.progress import Progress
 from scripts.figures import browser
-from scripts.figures.drawing import Chart, DataMissing, Drawing, counted
+from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listing
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -116,6 +116,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
     _sweep(out)
     entries: dict[str, dict] = {}  # picture -> what the manifest says of it whatever the renderer
     figures: dict[str, str] = {}   # picture -> its figure
+    reasons: dict[str, list[str]] = {}  # why -> charts that cannot be drawn for it
     for name in only or charts:
         try:
             drawing = charts[name].draw()
@@ -125,7 +126,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
             continue
         except DataMissing as error:
             done["skipped"].append(name)
-            print(f"figures: no {name}: {error}", file=sys.stderr)
+            reasons.setdefault(str(error), []).append(name)
             continue
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         _write_if_new(side / f"{name}.csv", data)
@@ -133,6 +134,8 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
             if figure is not None:
                 entries[picture], figures[picture] = words(drawing, data), figure_json(figure)
                 _write_if_new(side / f"{picture}.json", figures[picture])
+    for reason, names in reasons.items():
+        print(f"figures: no {listing(names, 'or')}: {reason}", file=sys.stderr)
     if done["kept"]:
         print(f"figures: {counted(len(done['kept']), 'chart')} from timm's tables keep their committed pictures: {why}", file=sys.stderr)
     if not entries:

@@ -167,7 +167,8 @@ class Canvas:
         axis = {"gridcolor": GRID[0], "zeroline": False, "showline": False, "ticks": "", "automargin": False, "fixedrange": False,
                 "tickfont": {"size": self.base, "color": MUTED[0]}, "title": None}
         wide, high = self.area.right - self.area.left, self.area.bottom - self.area.top
-        self._figure, self._notes = go.Figure(layout={
+        self._notes, self._noted = [], 0
+        self._figure = go.Figure(layout={
             "width": size[0], "height": size[1], "template": "none", "paper_bgcolor": PAPER[0], "plot_bgcolor": PAPER[0],
             "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]}, "showlegend": False, "hovermode": "closest",
             "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,
@@ -178,14 +179,22 @@ class Canvas:
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
         self._lines("footer", foot, size[1] - 10 - len(foot) * (self.base - 1.5) * LINE, {"size": self.base - 1.5, "color": MUTED[0]})
-        self.figure.add_annotation(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-26, showarrow=False,
-                                   name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]})
+        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-26, showarrow=False,
+                                   name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]}))
+
+    @property
+    def figure(self) -> go.Figure:
+        """The figure so far. Annotations are handed over all at once: one by one Plotly checks all of them each time."""
+        if self._noted < len(self._notes):
+            self._figure.layout.annotations = (*self._figure.layout.annotations, *self._notes[self._noted:])
+            self._noted = len(self._notes)
+        return self._figure
 
     def _lines(self, name: str, lines: list[str], top: float, font: dict) -> None:
         """Write `lines` at the left edge, `top` pixels from the upper edge of the picture."""
-        self.figure.add_annotation(name=name, text="<br>".join(safe(line) for line in lines), font=font, xref="paper", yref="paper", x=0, y=1,
+        self._notes.append(dict(name=name, text="<br>".join(safe(line) for line in lines), font=font, xref="paper", yref="paper", x=0, y=1,
                                    xanchor="left", yanchor="top", align="left", showarrow=False, borderpad=0,
-                                   xshift=self.side - self.area.left, yshift=self.area.top - top)
+                                   xshift=self.side - self.area.left, yshift=self.area.top - top))
 
     def _tickvals(self, axis: Axis, room: float) -> list[float]:
         if axis.names is not None:
@@ -243,7 +252,7 @@ class Canvas:
             half = width(text, self.base, "Semibold") / 2
             box = Area(self.area.right + 12, height - high / 2, self.area.right + 12 + 2 * half, height + high / 2)
             label = Label(text, float(self.pixels(x, y)[0, 0]), down, self.base, "Semibold", radius=3, colour=options.get("colour"))
-            self.figure.add_annotation(**Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label"))
+            self._notes.append(Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label"))
 
     def label(self, wanted: list[tuple[float, float, str, dict]], points: np.ndarray | None = None,
               segments: np.ndarray | None = None) -> list[str]:
@@ -261,7 +270,8 @@ class Canvas:
         for one in placed:
             x, y = where[id(one.label)]
             self.taken.append(one.box)
-            self.figure.add_annotation(**one.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label", **({"bgcolor": VEIL[0]} if one.label.veil else {})))
+            ground = {"bgcolor": VEIL[0]} if one.label.veil else {}
+            self._notes.append(one.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label", **ground))
         return [one.label.text for one in placed]
 
 

@@ -171,7 +171,7 @@ def scan(root: Path) -> list[Item]:
     elif "test" not in tops:
         tops["test"] = tops.pop("valid")  # the only photos set aside are what the networks are tested on
     names = {split: [_text(folder.name) for folder in _folders(top)] for split, top in tops.items()}
-    first = next(iter(tops))
+    first = "train" if "train" in tops else ""
     for split, found in names.items():
         if set(found) != set(names[first]):
             raise UserError(f"{tops[split].name}: its classes ({_some(found)}) are not those of {tops[first].name} ({_some(names[first])}); "

@@ -157,7 +157,7 @@ def probe(model: nn.Module, arch: str, size: int) -> None:
 
 
 def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = None, examples: Iterable[Path] = (),
-         sample: Tensor | None = None) -> list[str]:
+         sample: Tensor | None = None, onnx: bool = True) -> list[str]:
     """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to tell the user.
 
     Raises UserError (full disk, no permission).
@@ -174,7 +174,8 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
     if pickle is not None:
         files[PICKLE] = pickle
     try:
-        files[ONNX] = to_onnx(model, config)
+        if onnx:
+            files[ONNX] = to_onnx(model, config)
     except Exception as error:  # the exporter has errors of its own for what it can't express
         said.append(f"no ONNX file: the exporter does not take {config.arch} ({type(error).__name__})")
     if ONNX in files and sample is not None:

@@ -123,6 +123,7 @@ class Entry:
     """One architecture. build(classes, size) makes it where the source is not timm; arch is timm's name where it is.
 
     size: the only input size it takes (0: any from min_size on). options(size): more arguments for timm.create_model.
+    lr_scale: times the recipe's learning rate.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Entry:
     options: Callable[[int], dict] = lambda size: {}
     pretrained: bool = True
     note: str = ""
+    lr_scale: float = 1.0
 
 
 def patch(size: int) -> int:
@@ -156,6 +158,7 @@ def _torchvision(name: str, **options) -> Callable[[int, int], nn.Module]:
     return build
 
 
+HALF = "half the learning rate: patchify stems are sensitive to it (Xiao et al. 2021, arXiv:2106.14881)"
 _HE, _VIT = "He et al. 2015, arXiv:1512.03385", "Dosovitskiy et al. 2020, arXiv:2010.11929"
 _CONVNEXT, _LEVIT, _BEIT = "Liu et al. 2022, arXiv:2201.03545", "Graham et al. 2021, arXiv:2104.01136", "Bao et al. 2021, arXiv:2106.08254"
 _MOBILENET, _EFFICIENTNET = "Howard et al. 2019, arXiv:1905.02244", "Tan and Le 2019, arXiv:1905.11946"
@@ -178,15 +181,16 @@ ENTRIES = [
     Entry("mobilenetv3_large", "mobilenetv3_large_100", "timm", _MOBILENET),
     Entry("efficientnet_b0", "efficientnet_b0", "timm", _EFFICIENTNET),
     Entry("regnetx_002", "regnetx_002", "timm", "Radosavovic et al. 2020, arXiv:2003.13678"),
-    Entry("vit_tiny", "vit_tiny_patch16_224", "timm", _VIT, options=_vit),
-    Entry("vit_small", "vit_small_patch16_224", "timm", _VIT, options=_vit),
+    Entry("vit_tiny", "vit_tiny_patch16_224", "timm", _VIT, options=_vit, lr_scale=0.5, note=HALF),
+    Entry("vit_small", "vit_small_patch16_224", "timm", _VIT, options=_vit, lr_scale=0.5, note=HALF),
     Entry("levit_128s", "levit_128s", "timm", _LEVIT, options=lambda size: {"img_size": size}),
     Entry("levit_256", "levit_256", "timm", _LEVIT, options=lambda size: {"img_size": size}),
     Entry("convnext_atto", "convnext_atto", "timm", _CONVNEXT),
     Entry("convnext_tiny", "convnext_tiny", "timm", _CONVNEXT),
-    Entry("beit_tiny", "beit_base_patch16_224", "timm", _BEIT, pretrained=False, note="BEiT as narrow as ViT-Ti (192 wide, 3 heads): the paper has none",
+    Entry("beit_tiny", "beit_base_patch16_224", "timm", _BEIT, pretrained=False, lr_scale=0.5,
+          note=f"BEiT as narrow as ViT-Ti (192 wide, 3 heads), which the paper has not; {HALF}",
           options=lambda size: {**_vit(size), "embed_dim": 192, "num_heads": 3}),
-    Entry("beit_base", "beit_base_patch16_224", "timm", _BEIT, options=_vit),
+    Entry("beit_base", "beit_base_patch16_224", "timm", _BEIT, options=_vit, lr_scale=0.5, note=HALF),
 ]
 REGISTRY = {entry.name: entry for entry in ENTRIES}
 ALIASES = {"lenet": "lenet5", "vgg": "vgg16_bn", "inception": "inception_v3", "resnet": "resnet18", "densenet": "densenet121",

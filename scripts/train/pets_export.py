@@ -23,6 +23,7 @@ import hashlib
 import io
 import json
 import math
+import random
 import sys
 import time
 import warnings
@@ -160,19 +161,22 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
 
         def before_epoch(self):
             set_seed(seed * 1000 + len(journal.history))
-            self.started = time.perf_counter()
+            self.dls.train.rng = random.Random(seed * 1000 + len(journal.history))  # what shuffles the photos
+            self.started, self.losses = time.perf_counter(), []
 
         def after_batch(self):
             if self.training:
-                run.metrics({"loss": self.smooth_loss.item(), "lr": self.opt.hypers[-1]["lr"]}, step=phases["steps"])
+                self.losses.append(self.loss.item())
+                run.metrics({"loss": self.losses[-1], "lr": self.opt.hypers[-1]["lr"]}, step=phases["steps"])
                 phases["steps"] += 1
-                if not math.isfinite(self.loss.item()):
-                    raise UserError(f"the loss is {self.loss.item()} in epoch {len(journal.history) + 1}; try a smaller --lr, or another --arch")
+                if not math.isfinite(self.losses[-1]):
+                    raise UserError(f"the loss is {self.losses[-1]} in epoch {len(journal.history) + 1}; try another --arch or --seed")
 
         def after_epoch(self):
             if len(self.recorder.log) < 4:  # a skipped epoch
                 return
-            train_loss, valid_loss, error = (float(value) for value in self.recorder.log[1:4])
+            valid_loss, error = (float(value) for value in self.recorder.log[2:4])
+            train_loss = float(np.mean(self.losses))  # the recorder's is smoothed over the epochs before
             row = {"epoch": len(journal.history) + 1, "phase": "head" if phases["frozen"] else "all", "train_loss": train_loss,
                    "valid_loss": valid_loss, "error_rate": error, "lr": max(self.recorder.lrs or [0.0]),
                    "seconds": time.perf_counter() - self.started}

@@ -33,7 +33,7 @@ class Recipe:
 
     epochs: int = 30
     batch: int = 64
-    lr: float = 1e-3
+    lr: float = 2e-3
     weight_decay: float = 0.05
     smoothing: float = 0.1
     warmup: float = 0.2     # share of the steps in which the rate rises

@@ -166,7 +166,7 @@ class Run:
         dataset, pixels = self.dataset(job.size)
         torch.manual_seed(job.seed)
         built = models.build(job.entry, len(dataset.classes), job.size, self.options.pretrained)
-        recipe = self.recipe
+        recipe = dataclasses.replace(self.recipe, lr=self.recipe.lr * job.entry.lr_scale)
         if built.weights != "scratch" and "lr" not in self.given:
             recipe = dataclasses.replace(recipe, **PRETRAINED)
         precision = fit.precision_for(self.device, built.model) if self.options.precision == "auto" else self.options.precision

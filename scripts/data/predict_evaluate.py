@@ -1,0 +1,107 @@
+"""How well speeds are predicted: each machine left out in turn, with all tables of its hardware; calibration of the intervals from the same.
+
+    python -m scripts.data.predict_evaluate        # writes report/data/predict-evaluation.csv and predict-calibration.csv, with sidecars
+
+For each of timm's tables: choose which networks to "measure" by the design, look up their speeds in the table, predict all others, and
+compare. Rivals get the same measurements: `similar` takes the table of another machine that fits them best and scales it by the median ratio;
+`gmacs` and `activations` are straight lines in log-log. The intervals' width comes from the machines that are not being judged (split conformal
+prediction with the machine as the unit), so coverage is as honest as the errors. Training tables exist for one card only: left out, its training speeds are
+predicted from inference tables of other machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Iterator
+
+import numpy as np
+import pandas as pd
+
+from scripts.common import hardware
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import DATA
+from scripts.common.provenance import sidecar, write_derived
+from scripts.common.tables import read_table
+from scripts.data import predict_model, predict_tables
+from scripts.data.predict_tables import KEY, References
+from scripts.data.uncertainty import spearman
+
+BUDGETS = (5, 10, 20, 40)     # networks measured
+MAIN = 20
+LEVEL = 0.9
+LARGEST = {"gpu": 70.0, "cpu": 20.0}   # GMACs of a network that is worth measuring: seconds a step on a card, on two cores
+RIVALS = ("similar", "gmacs", "activations")
+ERRORS = ["machine", "kind", "part", "file", "measured", "method", "networks", "median_error", "p90_error", "spearman", "coverage"]
+
+
+def candidates(known: References, kind: str) -> np.ndarray:
+    """Positions of the networks that may be chosen for measuring: of bounded arithmetic, in most tables, not timm's test networks."""
+    keys = known.keys
+    return np.flatnonzero((keys["gmacs"] <= LARGEST[kind]) & (known.known.mean(axis=1) >= 0.75) & (keys["family"] != "test"))
+
+
+def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
+    """For each table, and each number of measurements: the networks that were predicted, with machine, kind, part, file, measured, method, family,
+    network, `error` (log predicted over true), `z` (error over spread, `model` only), true and predicted log speed."""
+    rows, tables = predict_tables.published()
+    for about in tables.sort_values(["hardware", "file"]).to_dict("records"):
+        known = predict_tables.references(without=about["hardware"])
+        table = rows[rows["file"] == about["file"]]
+        at = known.find(table)
+        truth = np.full(len(known.keys), np.nan)
+        truth[at[at >= 0]] = np.log(table["samples_per_sec"].to_numpy(float)[at >= 0])
+        there = ~np.isnan(truth)
+        prior = predict_model.Prior(known, about)
+        possible = np.intersect1d(candidates(known, about["kind"]), np.flatnonzero(there))
+        order, _ = predict_model.design(prior, possible, max(budgets), goal=np.flatnonzero(there)[::3])
+        for budget in budgets:
+            chosen = np.array(order[:budget])
+            rest = np.setdiff1d(np.flatnonzero(there), chosen)
+            made = predict_model.posterior(prior, chosen, truth[chosen])
+            guesses = {"model": made.log} | (rivals(known, chosen, truth[chosen]) if budget == MAIN else {})
+            for method, guess in guesses.items():
+                yield pd.DataFrame({"machine": about["hardware"], "kind": about["kind"], "part": about["part"], "file": about["file"], "measured": budget,
+                                    "method": method, "family": known.keys["family"].to_numpy()[rest], "network": known.keys["network"].to_numpy()[rest],
+                                    "error": guess[rest] - truth[rest], "truth": truth[rest],
+                                    "z": (guess - truth)[rest] / made.spread[rest] if method == "model" else np.nan})
+
+
+def rivals(known: References, at: np.ndarray, logs: np.ndarray) -> dict[str, np.ndarray]:
+    """{method: (n,) log images/s} of the simple methods, given log speeds `logs` at positions `at`."""
+    away = logs[:, None] - known.speeds[at]
+    best = int(np.argmin(np.median(np.abs(away - np.median(away, axis=0)), axis=0)))
+    made = {"similar": known.speeds[:, best] + np.median(away[:, best])}
+    for name, column in (("gmacs", "gmacs"), ("activations", "macts")):
+        x = np.log(known.keys[column].to_numpy(float))
+        made[name] = np.polyval(np.polyfit(x[at], logs, 1), x)
+    return made
+
+
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    order = np.argsort(values)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][min(np.searchsorted(share, level), len(values) - 1)])
+
+
+def multiplier(z: pd.DataFrame, level: float = LEVEL) -> float:
+    """The number of spreads within which a share `level` of predictions lie, every machine counting alike; z: machine, z."""
+    weights = 1 / z.groupby("machine")["z"].transform("size")
+    return weighted_quantile(z["z"].abs().to_numpy(), weights.to_numpy(), level)
+
+
+def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(evaluation, calibration) from `errors`: columns ERRORS with a row per table, budget and method; and per budget, the multiplier of the
+    spread for `LEVEL` from all machines of inference."""
+    ours = found[(found["method"] == "model") & (found["part"] == "infer")]
+    wide = {(machine, budget): multiplier(ours[(ours["machine"] != machine) & (ours["measured"] == budget)])
+            for machine in found["machine"].unique() for budget in found["measured"].unique()}
+    rows = []
+    for (machine, kind, part, file, budget, method), group in found.groupby(["machine", "kind", "part", "file", "measured", "method"], sort=False):
+        off = np.abs(np.expm1(group["error"]))
+        covered = (group["z"].abs() <= wide[machine, budget]).mean() if method == "model" else np.nan
+        rows.append((machine, kind, part, file, budget, method, len(group), off.median(), off.quantile(0.9),
+                     spearman(group["truth"] + group["error"], group["truth"]), covered))
+    calibration = pd.DataFrame([(budget, LEVEL, multiplier(ours[ours["measured"] == budget])) for budget in sorted(found["measured"].unique())],
+                               columns=["measured", "level", "multiplier"])
+    return pd.DataFrame(rows, columns=ERRORS), calibration

@@ -1,0 +1,197 @@
+"""What each CSV under report/data holds: its key, and of each column the meaning, the unit, and whether it varies from run to run.
+
+One table for two readers: the data dictionary on the site (report/data.qmd), and the diff (rows matched by key, a tolerance per column).
+
+    from scripts.site import dictionary
+    dictionary.show()                         # in a cell with `#| output: asis`
+    dictionary.tolerance("report/data/zoo-digits-x.csv", "train_seconds")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from scripts.bench.measure import OUR_COLUMNS
+from scripts.common import provenance
+from scripts.common.errors import UserError
+from scripts.common.paths import DATA, relative
+from scripts.common.tables import read_table
+
+EXACT = 1e-9   # relative: what is counted, published or computed from fixed tables does not vary
+VARIES = 0.05  # relative: one model timed twice on one machine; timm's own repeats lie within 0.984-1.026 (5-95%)
+
+
+@dataclass(frozen=True)
+class Column:
+    """meaning in a few words; unit; varies: a measurement that another run would not repeat to the digit."""
+
+    meaning: str
+    unit: str = ""
+    varies: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """pattern over file names; title; what a row is; the columns that together name a row; the columns, by name or pattern."""
+
+    pattern: str
+    title: str
+    row: str
+    key: tuple[str, ...]
+    columns: dict[str, Column]
+
+    def column(self, name: str) -> Column | None:
+        """The entry for a column; one named exactly before one that a pattern matches."""
+        return self.columns.get(name) or next((entry for pattern, entry in self.columns.items() if "*" in pattern and fnmatchcase(name, pattern)), None)
+
+
+# Our benchmark columns that say what was asked and how it was run; all the others were timed or sampled.
+ASKED = ("status", "reason", "batch_asked", "threads", "precision", "layout", "compile_mode", "cuda_graph", "torch", "timm")
+MODEL = {"model": Column("architecture, or architecture.weights, as timm names it"), "arch": Column("architecture"), "family": Column("family of architectures"),
+         "img_size": Column("edge of the square picture", "pixels"), "top1": Column("ImageNet top-1 accuracy", "%"), "param_count": Column("parameters", "millions")}
+SPEED = Column("throughput", "images/s")
+RUN = {"model": Column("name in this project's registry"), "weights": Column("scratch, or the pretrained weights that training started from"),
+       "seed": Column("seed of initialisation, split, order and augmentation")}
+RHO = Column("Spearman's rank correlation")
+
+
+def _benchmark(part: str, of: str, one: bool = True) -> Table:
+    timm = {"model": MODEL["model"], f"{part}_samples_per_sec": Column("throughput, median", "images/s", True), f"{part}_step_time": Column("time of a step (one batch)", "ms", True),
+            f"{part}_batch_size": Column("batch size", "images"), f"{part}_img_size": MODEL["img_size"], "param_count": MODEL["param_count"],
+            f"{part}_gmacs": Column("multiply-accumulates of a forward pass", "10⁹"), f"{part}_macts": Column("activations of a forward pass", "millions")}
+    ours = {name: Column(meaning, varies=name not in ASKED) for name, meaning in OUR_COLUMNS.items()}
+    if one:
+        return Table(f"benchmark-{part}-*.csv", f"Speed of {of} on one machine", "a model and image size; the first columns are timm's own, so that its tables and these can be read alike",
+                     ("model", f"{part}_img_size"), {**timm, **ours})
+    return Table(f"*-{part}-*-pt*-*.csv", f"Speed of {of} at other batch sizes, or measured again", "a model, batch size asked for, and round",
+                 ("model", f"{part}_img_size", "batch_asked", "round"), {**timm, **ours, "round": Column("which repetition")})
+
+
+TABLES: list[Table] = [
+    _benchmark("infer", "inference"),
+    _benchmark("train", "training"),
+    _benchmark("infer", "inference", one=False),
+    _benchmark("train", "training", one=False),
+    Table("zoo-*-history.csv", "Training curves", "an epoch of a training", ("model", "weights", "seed", "epoch"), {
+        **RUN, "epoch": Column("epoch, from 1"), "train_loss": Column("mean loss on the training pictures", varies=True), "valid_loss": Column("on the validation pictures", varies=True),
+        "valid_accuracy": Column("share of validation pictures that are right", "0–1", True), "lr": Column("learning rate at its end"),
+        "seconds": Column("training time of the epoch", "s", True), "elapsed_seconds": Column("training time so far", "s", True), "images_per_sec": Column("training throughput", "images/s", True)}),
+    Table("zoo-*-classes.csv", "Metrics by class", "a class in a training", ("model", "weights", "seed", "class"), {
+        **RUN, "class": Column("true class"), **{name: Column(f"{name} on the test pictures", "0–1", True) for name in ("precision", "recall", "f1")},
+        "*_low": Column("lower end of the 95% bootstrap interval", varies=True), "*_high": Column("upper end", varies=True), "images": Column("test pictures of the class")}),
+    Table("zoo-*-predictions.csv", "Predictions on the test pictures", "a test picture", ("file",), {
+        "file": Column("picture, below the dataset's folder"), "label": Column("true class"), "*:*:*:*": Column("model:weights:seed:class: the class's probability", "0–1", True)}),
+    Table("zoo-*.csv", "Networks trained on one dataset", "a training: model, weights and seed", ("model", "weights", "seed"), {
+        **RUN, "arch": Column("timm's name, where it has one"), "source": Column("timm, torchvision or here"), "img_size": MODEL["img_size"], "epochs": Column("epochs"),
+        "batch": Column("batch size", "images"), "lr": Column("highest learning rate"), "recipe": Column("what differs from scripts/train/recipe.py"),
+        "precision": Column("arithmetic: fp32, bf16, fp16"), "compiled": Column("torch.compile or not"), "micro_batch": Column("images at once, where memory ran out", "images"),
+        "param_count": MODEL["param_count"], "train_images": Column("training pictures"), "valid_images": Column("validation pictures"), "test_images": Column("test pictures"),
+        **{name: Column(f"{words} on the test pictures", "0–1", True) for name, words in {
+            "accuracy": "accuracy", "precision_macro": "precision, mean over classes", "recall_macro": "recall, mean over classes", "f1_macro": "F1, mean over classes",
+            "roc_auc": "area under the ROC curve, one class against the rest", "ece": "expected calibration error"}.items()},
+        "log_loss": Column("log loss on the test pictures", varies=True), "*_low": Column("lower end of the 95% bootstrap interval", varies=True), "*_high": Column("upper end", varies=True),
+        "seconds_per_epoch": Column("median training time of an epoch", "s", True), "train_seconds": Column("training time", "s", True),
+        "train_images_per_sec": Column("median training throughput", "images/s", True), "target_accuracy": Column("validation accuracy to reach", "0–1"),
+        "seconds_to_target": Column("training time until it was reached; empty: it was not", "s", True),
+        "infer_images_per_sec": Column("predicting the test pictures, preprocessing included", "images/s", True), "peak_memory_mb": Column("largest memory", "MB", True),
+        "note": Column("what is n/a and why"), "date": Column("when, UTC")}),
+    Table("accuracy.csv", "Published ImageNet accuracies", "a set of weights at an image size, compiled by hand from its source", ("model", "img_size"), {
+        **MODEL, "tag": Column("weights"), "top5": Column("ImageNet top-5 accuracy; empty where not published", "%"), "pretrain": Column("data it was pretrained on"), "source": Column("where it was published")}),
+    Table("findings.csv", "Do the claims hold?", "a claim on a hardware configuration", ("claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"), {
+        "claim": Column("the claim's name"), "vintage": Column("timm's tables of this date, or measured here"), "hardware": Column("the machine, as file names write it"), "hardware_name": Column("for people"),
+        "part": Column("infer or train"), "precision": Column("arithmetic"), "layout": Column("memory layout"), "compiled": Column("torch.compile or not"), "torch": Column("version"),
+        "year": Column("of the table"), "weights": Column("sets of weights in the table"), "verdict": Column("holds, conditional, fails, or no data"), "tie": Column("the deciding difference is within its uncertainty"),
+        "margin": Column("by how much, in `unit`"), "uncertainty": Column("of the margin, in `unit`"), "unit": Column("of both"), "models": Column("models concerned"), "evidence": Column("in a sentence"),
+        "main": Column("stands for machine and year in the matrix")}),
+    Table("joins.csv", "What joining speeds with accuracies did", "one of timm's tables", ("vintage", "file"), {
+        "vintage": Column("date of timm's tables"), "file": Column("its name"), "results": Column("rows with an accuracy"), "matched": Column("of these, with a speed at the same size"),
+        "renamed": Column("matched under a newer name"), "wrong_size": Column("timed at another size only"), "dropped": Column("not timed"), "timed_only": Column("timed, without accuracy")}),
+    Table("picks.csv", "The short answer", "a machine and a need", ("machine", "hardware", "vintage", "need"), {
+        **MODEL, "machine": Column("then, gpu or cpu"), "hardware": Column("the machine"), "vintage": Column("date of timm's tables"), "need": Column("fast, balanced or accurate"),
+        "floor_samples_per_sec": Column("the least speed that counts as enough", "images/s"), "samples_per_sec": SPEED}),
+    Table("summary.csv", "Figures that the pages quote", "a figure", ("key",), {"key": Column("its name"), "value": Column("its value"), "unit": Column("its unit")}),
+    Table("machines-agreement.csv", "Do machines rank networks alike?", "a machine", ("machine",), {"machine": Column("the machine"), "*": Column("rank correlation of its speeds with this column's machine")}),
+    Table("machines-compiling.csv", "What compiling gives", "a machine and a kind of network", ("machine", "kind"), {
+        "machine": Column("the machine"), "kind": Column("convnet, transformer, hybrid, mlp, or all"), "networks": Column("networks in both tables"), "median": Column("speed compiled over eager"),
+        "p05": Column("5% of networks gain less"), "p95": Column("5% gain more"), "changed": Column("networks left out, for their parameter count differs")}),
+    Table("machines-cpu_penalty.csv", "What a CPU costs each kind of network", "a CPU and a kind of network", ("cpu", "kind"), {
+        "cpu": Column("the CPU"), "kind": Column("kind of network"), "median": Column("slow-down against convnets, median over GPUs"), "least": Column("smallest"), "most": Column("largest"), "gpus": Column("GPUs compared with")}),
+    Table("machines-frontiers.csv", "Who is on the frontier", "a machine", ("machine",), {
+        "machine": Column("the machine"), "torch": Column("version"), "weights": Column("sets of weights"), "frontier": Column("of these on the frontier"), "families": Column("families on it, fastest first")}),
+    Table("machines-ours.csv", "Our machines beside timm's", "one of ours and one of timm's", ("ours", "theirs"), {
+        "ours": Column("measured here"), "theirs": Column("in timm's tables"), "networks": Column("networks in both"), "rho": RHO, "ratio": Column("theirs over ours, median"), "least": Column("smallest"), "most": Column("largest")}),
+    Table("machines-stable.csv", "On the frontier of most machines", "a set of weights at an image size", ("model", "img_size"), {
+        **MODEL, "machines": Column("machines on whose frontier it is"), "timed": Column("machines that timed it")}),
+    Table("machines-succession.csv", "What became of the frontier of 2022", "a model of that frontier", ("model", "img_size"), {
+        **MODEL, "samples_per_sec": SPEED, "still": Column("still on it: yes, no, not timed"), "by": Column("what took its place"), "by_top1": Column("its accuracy", "%"), "by_samples_per_sec": Column("its throughput", "images/s")}),
+    Table("robustness.csv", "Does ImageNet accuracy carry over?", "a test set", ("set",), {
+        "set": Column("test set"), "name": Column("for people"), "n": Column("sets of weights"), "rho": RHO, "rho_best": Column("rank correlation among the hundred best"),
+        "*_uncertainty": Column("of the figure before it"), "loss": Column("median loss of accuracy", "points")}),
+    Table("robustness-families.csv", "Which families lose least", "a test set and a family", ("set", "family"), {
+        "set": Column("test set"), "family": MODEL["family"], "n": Column("sets of weights"), "loss": Column("median loss of accuracy", "points"), "beyond": Column("accuracy beyond what ImageNet's predicts, median", "points")}),
+]
+
+
+def table(name: str) -> Table | None:
+    """The entry for a file's name or path; None where the dictionary has none."""
+    name = PurePosixPath(name).name
+    return next((entry for entry in TABLES if fnmatchcase(name, entry.pattern)), None)
+
+
+def key(name: str) -> tuple[str, ...]:
+    """The columns that name a row of the file `name`; () where the dictionary does not know it."""
+    found = table(name)
+    return found.key if found else ()
+
+
+def tolerance(name: str, column: str) -> float:
+    """The relative change in `column` of the file `name` that may be chance."""
+    found = table(name)
+    entry = found.column(column) if found else None
+    return VARIES if entry and entry.varies else EXACT
+
+
+def unknown(folder: Path = DATA) -> list[str]:
+    """Tables and columns that the dictionary does not explain: 'file', or 'file: column'."""
+    found = []
+    for path in sorted(folder.glob("*.csv")):
+        entry = table(path.name)
+        names = [] if entry is None else [name for name in read_table(path).columns if entry.column(name) is None]
+        found += [path.name] if entry is None else [f"{path.name}: {name}" for name in names]
+    return found
+
+
+def files(entry: Table, folder: Path = DATA) -> list[Path]:
+    """The committed CSVs of an entry; a file belongs to the first entry that matches."""
+    return [path for path in sorted(folder.glob(entry.pattern)) if table(path.name) is entry]
+
+
+def show() -> None:
+    """Print the dictionary as Markdown: a section per table with its files, where they come from, and its columns."""
+    import pandas as pd
+
+    from scripts.site import page
+
+    for entry in TABLES:
+        here = files(entry)
+        if not here:
+            continue
+        print(f"\n## {entry.title}\n\nOne row is {entry.row}; named by {', '.join(f'`{name}`' for name in entry.key)}.\n")
+        rows = []
+        for path in here:
+            try:
+                facts = provenance.read_sidecar(path)
+                made = (page.link("sidecar", f"/{relative(provenance.sidecar_path(path))}"), facts["hardware"].get("name", ""), str(facts.get("date", ""))[:10], page.code(facts.get("command", "")))
+            except UserError:
+                made = ("", "", "", "by hand")
+            rows.append((page.data_link(relative(path)), len(read_table(path)), *made))
+        page.table(pd.DataFrame(rows, columns=["file", "rows", "", "on", "made", "by"]), f"Files: {entry.title}")
+        columns = [(page.code(name), column.meaning, column.unit) for name, column in entry.columns.items() if any(_has(path, name) for path in here)]
+        page.table(pd.DataFrame(columns, columns=["column", "meaning", "unit"]).replace("", None), f"Columns: {entry.title}")
+
+
+def _has(path: Path, name: str) -> bool:
+    """Whether a file has a column of that name or pattern."""
+    return any(fnmatchcase(column, name) for column in read_table(path).columns)

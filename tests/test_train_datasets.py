@@ -1,0 +1,169 @@
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.common.errors import UserError
+from scripts.train import datasets, photos
+
+
+def paint(path, seed: int, size=(40, 32)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)).save(path)
+
+
+def pictures(root, classes=("cats", "dogs"), count=6, first=0):
+    for i, name in enumerate(classes):
+        for j in range(count):
+            paint(root / name / f"{name}.{j}.png", first + 100 * i + j)
+    return root
+
+
+def load(root, tmp_path, size=16):
+    return datasets.load(str(root), size, cache=tmp_path / "cache")
+
+
+def test_one_folder_per_class(tmp_path):
+    found = load(pictures(tmp_path / "My Pets!"), tmp_path)
+    assert (found.name, found.classes, found.pixels.shape) == ("my-pets", ["cats", "dogs"], (12, 3, 19, 19))
+    assert found.test.sum() == 2 and not found.excluded
+    train, valid, test = found.split(seed=0, fraction=0.2)
+    assert sorted([*train, *valid, *test]) == list(range(12))
+    assert set(found.labels[valid]) == set(found.labels[test]) == {0, 1}
+
+
+def test_the_pixels_are_those_of_the_files(tmp_path):
+    root = pictures(tmp_path / "data")
+    found = load(root, tmp_path)
+    for i in (0, 7, 11):
+        assert (found.pixels[i] == photos.read(root / found.files[i], 19).pixels).all()
+
+
+def test_validation_follows_the_seed_and_the_test_photos_do_not(tmp_path):
+    found = load(pictures(tmp_path / "data", count=30), tmp_path)
+    splits = [found.split(seed, 0.2) for seed in (0, 0, 1)]
+    assert (splits[0][1] == splits[1][1]).all() and (splits[0][1] != splits[2][1]).any()
+    assert (splits[0][2] == splits[2][2]).all()
+
+
+@pytest.mark.parametrize("train, test", [("training_set", "test_set"), ("train", "test"), ("Train", "val"), ("training_set/training_set", "test_set/test_set")])
+def test_layouts_with_a_test_folder(tmp_path, train, test):
+    pictures(tmp_path / "data" / train)
+    pictures(tmp_path / "data" / test, count=2, first=1000)
+    found = load(tmp_path / "data", tmp_path)
+    assert found.test.sum() == 4 and (~found.test).sum() == 12
+    assert all(found.files[i].startswith(test) for i in np.flatnonzero(found.test))
+
+
+def test_the_second_time_nothing_is_decoded(tmp_path, monkeypatch):
+    root = pictures(tmp_path / "data")
+    first = load(root, tmp_path)
+    monkeypatch.setattr(photos, "read", lambda *_: pytest.fail("decoded again"))
+    again = load(root, tmp_path)
+    assert (again.pixels == first.pixels).all() and again.checksum == first.checksum
+
+
+def test_a_changed_file_is_decoded_again_and_the_old_cache_goes(tmp_path):
+    root = pictures(tmp_path / "data")
+    before = load(root, tmp_path)
+    paint(root / "cats" / "cats.0.png", 999)
+    os.utime(root / "cats" / "cats.0.png", ns=(1, 1))
+    after = load(root, tmp_path)
+    assert after.checksum != before.checksum and (after.pixels[0] != before.pixels[0]).any()
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_cache_cut_short_is_not_believed(tmp_path):
+    root = pictures(tmp_path / "data")
+    whole = np.array(load(root, tmp_path).pixels)
+    store = next((tmp_path / "cache").glob("*.u8"))
+    os.truncate(store, store.stat().st_size - 1)
+    assert (load(root, tmp_path).pixels == whole).all()
+
+
+def test_bad_files_are_left_out_and_listed(tmp_path):
+    root = pictures(tmp_path / "data")
+    (root / "cats" / "page.jpg").write_text("<html>not found</html>")
+    (root / "dogs" / "cut.png").write_bytes((root / "dogs" / "dogs.0.png").read_bytes()[:500])
+    (root / "dogs" / ".DS_Store").write_bytes(b"x")
+    found = load(root, tmp_path)
+    assert dict(found.excluded).keys() == {"cats/page.jpg", "dogs/cut.png"} and len(found.files) == 12
+    assert "web page" in dict(found.excluded)["cats/page.jpg"]
+    assert any("2 files left out" in line for line in found.lines())
+    assert load(root, tmp_path).excluded == found.excluded  # also from the cache
+
+
+def test_the_same_picture_in_both_splits_stays_a_test_photo(tmp_path):
+    root = tmp_path / "data"
+    pictures(root / "train")
+    pictures(root / "test", count=2, first=1000)
+    (root / "train" / "cats" / "copy.png").write_bytes((root / "test" / "cats" / "cats.0.png").read_bytes())
+    found = load(root, tmp_path)
+    assert found.excluded == [("train/cats/copy.png", "the same file as test/cats/cats.0.png, a test photo")]
+    assert "test/cats/cats.0.png" in found.files and found.pixels.shape[0] == len(found.labels) == 16
+
+
+def test_the_same_picture_with_two_labels_goes(tmp_path):
+    root = pictures(tmp_path / "data")
+    (root / "dogs" / "copy.png").write_bytes((root / "cats" / "cats.3.png").read_bytes())
+    found = load(root, tmp_path)
+    assert sorted(file for file, _ in found.excluded) == ["cats/cats.3.png", "dogs/copy.png"]
+    assert all("labels cats and dogs" in reason for _, reason in found.excluded)
+    assert (found.pixels[found.files.index("cats/cats.4.png")] == photos.read(root / "cats" / "cats.4.png", 19).pixels).all()
+
+
+def test_missing_empty_and_one_class(tmp_path):
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        load(tmp_path / "nowhere", tmp_path)
+    (tmp_path / "file.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match="a file, not a folder; unpack"):
+        load(tmp_path / "file.zip", tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no folders; a dataset needs"):
+        load(tmp_path / "empty", tmp_path)
+    (tmp_path / "hollow" / "cats").mkdir(parents=True)
+    (tmp_path / "hollow" / "dogs").mkdir()
+    with pytest.raises(UserError, match="class folders are empty"):
+        load(tmp_path / "hollow", tmp_path)
+    with pytest.raises(UserError, match="one class, 'cats'"):
+        load(pictures(tmp_path / "single", ("cats",)), tmp_path)
+
+
+def test_too_few_pictures_names_the_class_and_why(tmp_path):
+    root = pictures(tmp_path / "data")
+    for file in sorted((root / "dogs").iterdir())[:3]:
+        file.write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"too few usable pictures of 'dogs' \(3\).*3 files were left out, the first: dogs/dogs.0.png \(not an image\)"):
+        load(root, tmp_path)
+
+
+def test_unbalanced_is_said(tmp_path):
+    root = pictures(tmp_path / "data", ("cats",), count=50)
+    pictures(root, ("dogs",), count=5, first=500)
+    assert any("unbalanced, 50 images of 'cats' and 5 of 'dogs'" in line for line in load(root, tmp_path).lines())
+
+
+def test_test_classes_that_differ(tmp_path):
+    pictures(tmp_path / "data" / "train")
+    pictures(tmp_path / "data" / "test", ("cats", "horses"), first=1000)
+    with pytest.raises(UserError, match="test: its classes .*horses.* are not those of train"):
+        load(tmp_path / "data", tmp_path)
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_cache(tmp_path, small_disk):
+    with pytest.raises(UserError, match="disk is full"):
+        datasets.load(str(pictures(tmp_path / "data")), 64, cache=small_disk)
+    assert [file.name for file in small_disk.iterdir()] == ["filler"]
+
+
+def test_digits_are_real_and_not_mirrored():
+    found = datasets.load("digits", 32)
+    assert found.pixels.shape == (1797, 3, 32, 32) and found.test.sum() == 359 and not found.flip
+    assert found.pixels.min() == 0 and found.pixels.max() == 255
+    assert found.split(3)[2].tolist() == np.flatnonzero(found.test).tolist()
+
+
+def test_the_real_photos(photos, tmp_path):
+    found = load(photos, tmp_path, size=32)
+    assert found.classes == ["cats", "dogs"] and (~found.test).sum() == 2000 and found.test.sum() == 1500 and not found.excluded

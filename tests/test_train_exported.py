@@ -1,0 +1,212 @@
+"""Exported models: what was exported comes back, and nothing else gets in. No file of a model may run anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.common.errors import UserError
+from scripts.train import exported
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+CONFIG = exported.Config("test_resnet", ("cat", "dog", "fish"), 32, MEAN, STD, builder="fastai")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """(folder, network) of a model that was exported with ONNX."""
+    torch.manual_seed(1)
+    folder, model = tmp_path_factory.mktemp("models") / "original", exported.build(CONFIG)
+    for layer in model.modules():  # an untrained network answers the same to everything; this one doesn't
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    said = exported.save(folder, model, CONFIG, sample=torch.randn(3, 3, 32, 32))
+    return folder, model.eval(), said
+
+
+@pytest.fixture
+def model(original, tmp_path):
+    shutil.copytree(original[0], tmp_path / "model")
+    return tmp_path / "model"
+
+
+def rewrite(folder, name: str, content: bytes) -> None:
+    """Replace a file and its checksum, as someone who tampers would."""
+    (folder / name).write_bytes(content)
+    sums = dict(line.split("  ")[::-1] for line in (folder / exported.SUMS).read_text().splitlines())
+    sums[name] = hashlib.sha256(content).hexdigest()
+    (folder / exported.SUMS).write_text("".join(f"{value}  {key}\n" for key, value in sums.items()))
+
+
+class Evil:
+    """Pickled, it makes a file when it is opened."""
+
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_the_same_answers_come_back(original):
+    pixels = torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        wanted = original[1](pixels).softmax(1).numpy()
+    loaded = exported.load(original[0])
+    assert loaded.config == CONFIG
+    np.testing.assert_allclose(loaded.probabilities(pixels), wanted, atol=1e-6)
+
+
+def test_onnx_was_checked_and_gives_the_same(original):
+    assert "ONNX against PyTorch on 3 real photos" in " ".join(original[2])
+    content = (original[0] / exported.ONNX).read_bytes()
+    assert exported.onnx_difference(content, original[1], torch.randn(5, 3, 32, 32)) < 1e-4
+    other = exported.build(CONFIG).eval()
+    assert exported.onnx_difference(content, other, torch.randn(5, 3, 32, 32)) > 1e-4  # the comparison can fail
+
+
+def test_sha256sum_agrees(original):
+    for line in (original[0] / exported.SUMS).read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((original[0] / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG])
+def test_one_flipped_byte_is_refused(model, name):
+    content = bytearray((model / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (model / name).write_bytes(content)
+    with pytest.raises(UserError, match="checksum"):
+        exported.load(model)
+
+
+@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG, exported.SUMS])
+def test_a_file_cut_short_or_missing_is_refused(model, name):
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content[:len(content) // 2])
+    with pytest.raises(UserError):
+        exported.load(model)
+    (model / name).unlink()
+    with pytest.raises(UserError, match=name):
+        exported.load(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x00" * 100, (2**60).to_bytes(8, "little") + b"{}", b"PK\x03\x04" + b"a" * 100,
+                                     (10).to_bytes(8, "little") + b'{"a":[[[[['])
+def test_what_is_no_safetensors_is_refused_even_with_its_checksum(model, content):
+    rewrite(model, exported.WEIGHTS, content)
+    with pytest.raises(UserError, match="safetensors"):
+        exported.load(model)
+
+
+def test_another_networks_weights_are_refused(model):
+    from safetensors.torch import save
+    rewrite(model, exported.WEIGHTS, save({"weight": torch.zeros(2, 2)}))
+    with pytest.raises(UserError, match="not the weights of test_resnet"):
+        exported.load(model)
+
+
+@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.PICKLE])
+def test_nothing_in_a_pickle_runs(model, tmp_path, name):
+    marker = tmp_path / "it ran"
+    rewrite(model, name, pickle.dumps(Evil(marker)))
+    if name == exported.WEIGHTS:
+        with pytest.raises(UserError):
+            exported.load(model)
+    else:
+        exported.load(model)
+    assert not marker.exists()
+
+
+def test_a_tampered_pickle_is_refused_even_when_pickles_are_trusted(model, tmp_path):
+    marker = tmp_path / "it ran"
+    rewrite(model, exported.PICKLE, b"the one that was exported")
+    (model / exported.PICKLE).write_bytes(pickle.dumps(Evil(marker)))
+    with pytest.raises(UserError, match="checksum"):
+        exported.load(model, trust_pickle=True)
+    assert not marker.exists()
+    (model / exported.PICKLE).unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        exported.load(model, trust_pickle=True)
+
+
+@pytest.mark.parametrize("change, what", [
+    ({"schema": 99}, "schema 99"), ({"arch": "../../etc/passwd"}, "arch"), ({"arch": "hf-hub:someone/else"}, "arch"), ({"arch": "no_such_net"}, "no architecture"),
+    ({"classes": ["cat"]}, "classes"), ({"classes": ["cat", "cat", "dog"]}, "classes"), ({"classes": "catdog"}, "classes"),
+    ({"classes": ["a"] * 20_000}, "classes"), ({"size": 10**9}, "size"), ({"size": True}, "size"), ({"size": "32"}, "size"),
+    ({"mean": [0, 0]}, "mean"), ({"std": [0, 1, 1]}, "std"), ({"std": [float("nan")] * 3}, "std"), ({"builder": "eval"}, "builder"),
+    ({"margin": 0}, "margin"), ({"margin": None}, "margin"), ({"arch": "lenet5"}, "not an architecture of timm's"),
+])
+def test_a_configuration_of_someone_elses_making_is_refused(model, change, what):
+    rewrite(model, exported.CONFIG, json.dumps({**json.loads((model / exported.CONFIG).read_text()), **change}).encode())
+    with pytest.raises(UserError, match=what):
+        exported.load(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff\xfe"])
+def test_a_configuration_that_is_none_is_refused(model, content):
+    rewrite(model, exported.CONFIG, content)
+    with pytest.raises(UserError, match="config.json"):
+        exported.load(model)
+
+
+def test_checksums_of_files_elsewhere_are_not_followed(model):
+    with open(model / exported.SUMS, "a") as file:
+        file.write(f"{'0' * 64}  ../../etc/passwd\n")
+    assert "../../etc/passwd" not in exported.checksums(model)
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        exported.load(tmp_path / "nothing")
+    with pytest.raises(UserError, match="no exported model"):
+        exported.load(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="a file"):
+        exported.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize("arch", ["test_resnet", "test_vit", "test_convnext"])
+def test_the_network_is_fastais(arch):
+    """Without fastai we build what fastai builds: same parameters, same answers."""
+    from fastai.vision.all import create_timm_model, default_split
+    theirs = create_timm_model(arch, 3, default_split, pretrained=False)[0].eval()
+    size = 160
+    ours = exported.fastai_network(arch, 3, size).eval()
+    ours.load_state_dict(theirs.state_dict())
+    pixels = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        assert torch.equal(ours(pixels), theirs(pixels))
+
+
+def test_a_network_that_does_not_fit_fastais_head_is_named():
+    model = exported.fastai_network("swin_tiny_patch4_window7_224", 2, 224)
+    with pytest.raises(UserError, match="swin_tiny"):
+        exported.probe(model, "swin_tiny_patch4_window7_224", 224)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, small_disk):
+    with pytest.raises(UserError, match="disk is full"):
+        exported.save(small_disk / "model", original[1], CONFIG, onnx=False)
+    assert not list((small_disk / "model").glob("*.safetensors"))
+
+
+def test_examples_keep_nothing_but_the_picture(original, tmp_path):
+    from PIL import Image
+    picture = Image.new("RGB", (40, 30), "red")
+    meta = Image.Exif()
+    meta[0x010E] = "where I live"
+    picture.save(tmp_path / "a.jpg", exif=meta)
+    (tmp_path / "b.jpg").write_text("no picture")
+    exported.keep_examples(tmp_path, [tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "none.jpg"])
+    kept = list((tmp_path / "examples").iterdir())
+    assert [path.name for path in kept] == ["1.jpg"]
+    assert b"where I live" not in kept[0].read_bytes()

@@ -1,0 +1,227 @@
+"""From a folder of photos to an export: what is wrong with the photos, an interrupted run, weights that can't be had."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from scripts.common.errors import UserError
+from scripts.train import datasets, exported, models, pets_export, tracking
+
+ARCH, SIZE = "test_resnet", 32
+
+
+def draw(path: Path, bright: bool, rng) -> None:
+    """A picture of 40×40 pixels: bright ones are one class, dark ones the other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((rng.integers(0, 90, (40, 40, 3)) + 160 * bright).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        draw(tmp_path / "photos" / "day" / f"{i}.png", True, rng)
+        draw(tmp_path / "photos" / "night" / f"{i}.png", False, rng)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def settings(tmp_path, folder, monkeypatch):
+    """Settings of a run that writes only into a temporary folder, and asks no hub."""
+    monkeypatch.setattr(pets_export, "DATA", tmp_path / "data")
+    monkeypatch.setattr(pets_export, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "the weights' hub cannot be reached")
+    monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
+    monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
+    (tmp_path / "cache").mkdir()
+    return pets_export.Settings(str(folder), ARCH, epochs=3, size=SIZE, batch=8, out=tmp_path / "models" / "pets", tracker="none")
+
+
+def history(settings) -> pd.DataFrame:
+    return pd.read_csv(next(path for path in pets_export.DATA.glob("pets-*.csv") if "predictions" not in path.name))
+
+
+def test_a_folder_becomes_a_model(settings, folder, capsys):
+    (folder / "day" / "broken.jpg").write_text("<html>no photo</html>")
+    shutil.copy(folder / "day" / "1.png", folder / "day" / "copy.png")
+    (settings.out.parent).mkdir()
+    outcome = pets_export.run_all(settings)
+    said = capsys.readouterr().err
+    assert "trained from scratch, since the weights' hub cannot be reached" in said and "2 files left out" in said
+    model = exported.load(settings.out)
+    assert model.config.classes == ("day", "night") and model.config.weights == "scratch"
+    found = history(settings)
+    assert found.epoch.tolist() == [1, 2, 3]
+    photos = pd.read_csv(next(pets_export.DATA.glob("*-predictions.csv")))
+    assert set(photos.split) == {"valid", "test"} and photos.file.is_unique and not photos.file.str.contains("broken|copy").any()
+    assert np.allclose(photos.p_day + photos.p_night, 1, atol=1e-4)
+    wrong = (photos.label != photos.predicted).groupby(photos.split).mean()
+    assert outcome["error_rate"] == {"test": pytest.approx(wrong["test"]), "valid": pytest.approx(wrong["valid"])}
+    facts = json.loads(next(pets_export.DATA.glob("*-predictions.json")).read_text())
+    assert {item["file"].rpartition("/")[2] for item in facts["excluded"]} == {"broken.jpg", "copy.png"}
+    assert str(folder.parent) not in json.dumps(facts)  # no path of this machine is published
+    assert len(list((settings.out / "examples").glob("*.jpg"))) == 4
+
+
+def test_the_learner_is_the_courses(settings, folder):
+    from fastai.learner import load_learner
+    pets_export.run_all(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learner = load_learner(settings.out / "model.pkl")
+    photo = folder / "day" / "3.png"
+    with learner.no_bar():
+        name, _, shares = learner.predict(str(photo))
+    assert name in ("day", "night")
+    from scripts.train import photos
+    model = exported.load(settings.out)
+    with open(photo, "rb") as file:
+        ours = model.probabilities(model.pixels(photos.decode(file.read(), model.config.side)))[0]
+    np.testing.assert_allclose(ours, shares.numpy(), atol=0.02)
+    trusted = exported.load(settings.out, trust_pickle=True)
+    np.testing.assert_allclose(trusted.probabilities(model.pixels(Image.open(photo).convert("RGB"))),
+                               model.probabilities(model.pixels(Image.open(photo).convert("RGB"))), atol=1e-5)
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch):
+    pets_export.run_all(settings)
+    whole = history(settings)
+    shutil.rmtree(pets_export.DATA)
+    metrics = tracking.Run.metrics
+
+    def stop_in_the_second_epoch(self, values, step=None, epoch=None):
+        if step == 4:
+            raise KeyboardInterrupt
+        metrics(self, values, step, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking.Run, "metrics", stop_in_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            pets_export.run_all(settings)
+    assert not pets_export.DATA.exists()
+    pets_export.run_all(settings)
+    resumed = history(settings)
+    pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"), rtol=1e-3, atol=1e-5)
+    assert not list((pets_export.CACHE / "pets").iterdir())  # a finished run leaves nothing behind
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:20]), lambda path: path.write_text("[{}]"), lambda path: path.unlink()])
+@pytest.mark.parametrize("which", ["*.json", "*.pth"])
+def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
+    from types import SimpleNamespace
+    import torch
+    model = torch.nn.Linear(2, 2)
+    loaded = []
+    learner = SimpleNamespace(model=model, opt=model, load=lambda name, with_opt: loaded.append(name))
+    journal = pets_export.Journal({"a": 1})
+    journal.history = [{"epoch": 1}]
+    journal.save(learner)
+    pets_export.Journal({"a": 1}).resume(learner)
+    assert loaded == [journal.weights.stem]
+    damage(next((pets_export.CACHE / "pets").glob(which)))
+    again = pets_export.Journal({"a": 1})
+    again.resume(learner)
+    assert again.history == [] and len(loaded) == 1
+
+
+def test_pretrained_weights_are_fine_tuned(settings, monkeypatch, capsys):
+    """Weights that can be had: fastai's fine_tune, the head first. (The weights are made up, since tests ask no hub.)"""
+    import timm
+    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained=False, **options: create(name, **options))
+    pets_export.run_all(settings)
+    assert "fine-tuning the weights" in capsys.readouterr().err
+    found = history(settings)
+    assert found.phase.tolist() == ["head", "all", "all", "all"] and exported.load(settings.out).config.weights != "scratch"
+
+
+def test_weights_that_fail_to_load_are_said(settings, monkeypatch, capsys):
+    import timm
+    create = timm.create_model
+    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
+
+    def breaks(name, pretrained=False, **options):
+        if pretrained:
+            raise ConnectionError("the line is dead")
+        return create(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", breaks)
+    pets_export.run_all(settings)
+    assert "trained from scratch, since weights could not be loaded (ConnectionError)" in capsys.readouterr().err
+    with pytest.raises(UserError, match="--pretrained auto"):
+        pets_export.run_all(pets_export.dataclasses.replace(settings, pretrained="yes"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):
+    monkeypatch.setattr(pets_export, "SCRATCH_LR", 1e30)
+    with pytest.raises(UserError, match="the loss is"):
+        pets_export.run_all(settings)
+    assert not settings.out.exists() and not pets_export.DATA.exists()
+
+
+@pytest.mark.parametrize("arch, what", [("resnet1888", "did you mean"), ("lenet5", "not an architecture of timm's"), ("../../x", "no architecture"),
+                                        ("swin_tiny_patch4_window7_224", "swin_tiny"), ("nfnet_f0.dm_in1k", "")])
+def test_an_architecture_that_cannot_be_trained_is_named(settings, arch, what):
+    if not what:
+        pytest.skip("a tag is timm's business")
+    with pytest.raises(UserError, match=what):
+        pets_export.run_all(pets_export.dataclasses.replace(settings, arch=arch))
+
+
+def empty(folder): shutil.rmtree(folder), folder.mkdir()
+def no_photos(folder): [path.write_text("no photo") for path in folder.rglob("*.png")]
+def one_class(folder): shutil.rmtree(folder / "night")
+def too_few(folder): [path.unlink() for path in list((folder / "night").iterdir())[2:]]
+def both_labels(folder): [shutil.copy(path, folder / "night" / path.name) for path in (folder / "day").iterdir()]
+def gone(folder): shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("spoil", [empty, no_photos, one_class, too_few, both_labels, gone])
+def test_photos_that_cannot_be_learned_from_are_refused(settings, folder, spoil):
+    spoil(folder)
+    with pytest.raises(UserError):
+        pets_export.run_all(settings)
+    assert not settings.out.exists()
+
+
+def test_oxfords_labels_come_from_the_file_names(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    root = tmp_path / "oxford"
+    for breed, cat in (("Abyssinian", True), ("beagle", False), ("Bengal", True), ("pug", False)):
+        for i in range(10):
+            draw(root / "images" / f"{breed}_{i}.jpg", cat, rng)
+    lines = {split: "".join(f"{path.stem} 1 1 1\n" for path in sorted((root / "images").glob(f"*_[{digits}].jpg")))
+             for split, digits in (("trainval", "0-6"), ("test", "7-9"))}
+    (root / "annotations").mkdir()
+    for split, text in lines.items():
+        (root / "annotations" / f"{split}.txt").write_text(text)
+    dataset = pets_export.load_data(str(root), SIZE)
+    assert dataset.classes == ["cat", "dog"]
+    for name, label in zip(dataset.files, dataset.labels):
+        assert dataset.classes[label] == ("cat" if Path(name).name[0].isupper() else "dog")
+    assert len(dataset.files) == 40
+
+
+def test_a_full_disk_is_one_line(settings, small_disk):
+    with pytest.raises(UserError, match="disk is full"):
+        pets_export.run_all(pets_export.dataclasses.replace(settings, out=small_disk / "model"))
+
+
+def test_the_command_says_what_is_wrong_in_one_line(settings, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["pets_export", "--data", "/no/such/folder", "--epochs", "1"])
+    assert pets_export.main() == 2
+    assert capsys.readouterr().err == "error: /no/such/folder: no such folder; name one with a folder per class, or with training_set/ and test_set/\n"
+    monkeypatch.setattr("sys.argv", ["pets_export", "--size", "100000"])
+    assert pets_export.main() == 2 and "--size 100000" in capsys.readouterr().err

@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from scripts.bench import measure
-from scripts.bench.measure import Settings
+from scripts.bench import loaded, measure, settings
+from scripts.bench.settings import Settings
 from scripts.common.errors import UserError
 
 FAST = Settings(seconds=0.4, batch=2)
@@ -126,14 +126,14 @@ def test_a_cuda_fault_ends_the_process(odd):
 
 
 def test_sizes_are_those_of_timms_own_benchmark():
-    assert measure.input_size("resnet50", "infer") == (3, 288, 288)
-    assert measure.input_size("resnet50", "train") == (3, 224, 224)
-    assert measure.input_size("resnet50", "train", 96) == (3, 96, 96)
+    assert loaded.input_size("resnet50", "infer") == (3, 288, 288)
+    assert loaded.input_size("resnet50", "train") == (3, 224, 224)
+    assert loaded.input_size("resnet50", "train", 96) == (3, 96, 96)
 
 
 def test_inputs_rotate_beyond_the_last_level_cache(monkeypatch):
-    monkeypatch.setattr(measure, "last_level_cache", lambda device: 10_000_000)
-    bench = measure.Bench("test_resnet", FAST)
+    monkeypatch.setattr(loaded, "last_level_cache", lambda device: 10_000_000)
+    bench = loaded.Bench("test_resnet", FAST)
     images = bench.inputs(2)
     assert sum(image.numel() * 4 for image in images) >= 2 * 10_000_000
     assert not torch.equal(images[0], images[1]) and len(bench.inputs(64)) == 2
@@ -141,10 +141,10 @@ def test_inputs_rotate_beyond_the_last_level_cache(monkeypatch):
 
 def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert measure.check_device("auto") == "cpu" and measure.check_device("cpu") == "cpu"
+    assert settings.check_device("auto") == "cpu" and settings.check_device("cpu") == "cpu"
     for device in ("cuda", "cuda:3", "tpu", "cpu:1", "cuda:x", ""):
         with pytest.raises(UserError, match="--device"):
-            measure.check_device(device)
+            settings.check_device(device)
 
 
 def test_command_line_prints_one_row(capsys):
@@ -162,11 +162,11 @@ def test_command_line_prints_one_row(capsys):
 def test_settings_that_make_no_sense_are_one_line(arguments):
     import argparse
     parser = argparse.ArgumentParser()
-    measure.add_arguments(parser)
+    settings.add_arguments(parser)
     with pytest.raises(UserError, match=arguments[0]):
-        measure.settings_from(parser.parse_args(arguments), "cpu")
+        settings.settings_from(parser.parse_args(arguments), "cpu")
 
 
 def test_a_gpu_takes_autocast_and_channels_last_by_default():
-    assert measure.defaults("cuda:1", "train")["precision"] == "amp" and measure.defaults("cuda", "infer")["layout"] == "nhwc"
-    assert measure.defaults("cpu", "infer")["precision"] == "fp32"
+    assert settings.defaults("cuda:1", "train")["precision"] == "amp" and settings.defaults("cuda", "infer")["layout"] == "nhwc"
+    assert settings.defaults("cpu", "infer")["precision"] == "fp32"

@@ -79,3 +79,11 @@ def test_a_model_that_cannot_be_counted_has_no_counts(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda name, **_: Picky(2, 2))
     found = count("resnet18", (3, 32, 32))
     assert found["param_count"] == 6e-6 and math.isnan(found["gmacs"])
+
+
+def test_the_command_reads_the_rows_before_it_measures(tmp_path, capsys):
+    pytest.importorskip("torch")
+    (tmp_path / "rows.csv").write_text("model,status\na,ok\n")
+    assert roofline.main(["--rows", str(tmp_path / "rows.csv")]) == 2
+    error = capsys.readouterr().err
+    assert "precision" in error and len(error.strip().splitlines()) == 1

@@ -20,7 +20,7 @@ def test_every_row_has_a_source_and_a_family():
 
 def test_key_architectures_have_an_accuracy_at_the_sizes_that_are_measured():
     pytest.importorskip("timm")
-    from scripts.bench.measure import input_size
+    from scripts.bench.loaded import input_size
 
     frame = accuracy.load()
     known = set(zip(frame["arch"], frame["img_size"]))

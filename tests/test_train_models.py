@@ -31,13 +31,9 @@ def test_resnet20_has_the_parameters_of_the_paper():
 def test_every_architecture_answers_for_its_classes(name):
     entry = models.REGISTRY[name]
     size = models.size_for(entry, 32, chosen=False)
-    model = models.build(entry, 3, size).model if models.FULL.count(name) == 0 or name in models.QUICK else None
-    if model is None:  # the large ones without weights, in no time
-        with torch.device("meta"):
-            model = entry.build(3, size) if entry.build else models._timm(entry, 3, size, False)
-            assert model.eval()(torch.empty(2, 3, size, size)).shape == (2, 3)
-    else:
-        assert model.eval()(torch.zeros(2, 3, size, size)).shape == (2, 3)
+    with torch.device("meta"):  # shapes without arithmetic or memory
+        model = entry.build(3, size) if entry.build else models._timm(entry, 3, size, False)
+        assert model.eval()(torch.empty(2, 3, size, size)).shape == (2, 3)
     assert entry.citation and (entry.lr_scale == 1 or entry.note)
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 
 from scripts.bench import measure, worker
+from scripts.bench.settings import Settings
 from scripts.common.errors import UserError
 from scripts.common.provenance import now
 
@@ -59,7 +60,7 @@ class Measurer:
             self.process.join(10)
         self.process = None
 
-    def measure(self, name: str, settings: measure.Settings, ceilings: dict | None) -> dict:
+    def measure(self, name: str, settings: Settings, ceilings: dict | None) -> dict:
         """The row of a model. One that takes the process down is tried again in a fresh one, alone; then it is a row with the reason."""
         patience = PATIENCE + 20 * settings.seconds
         for last in (False, True):

@@ -19,6 +19,11 @@ import math
 import sys
 import time
 
+from scripts.bench.settings import add_arguments, check_device, settings_from
+from scripts.bench.timing import CpuClock, CudaClock
+from scripts.common.errors import cli
+from scripts.common.tables import read_table
+
 TRAINING_PASSES = 3   # forward, gradient of the inputs, gradient of the weights: each about one inference
 OPTIMISER_PASSES = 7  # over the weights: forward, backward, gradient written and read, momentum read and written, weights written
 
@@ -66,8 +71,6 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
 
 def _fastest(work, device: str, seconds: float) -> float:
     """The least seconds that `work` took, over repetitions for `seconds`, after two that don't count."""
-    from scripts.bench.timing import CpuClock, CudaClock
-
     clock = CudaClock() if device.startswith("cuda") else CpuClock(1)
     step, best, end = (lambda i: work()), math.inf, time.perf_counter() + seconds
     clock.run(step, 0, 2)
@@ -77,29 +80,21 @@ def _fastest(work, device: str, seconds: float) -> float:
     return best
 
 
-def main() -> int:
-    from scripts.bench import measure
-    from scripts.common.errors import cli
-
-    @cli
-    def run() -> int:
-        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--rows", help="a measured CSV: print each model's percentages too")
-        measure.add_arguments(parser)
-        arguments = parser.parse_args()
-        settings = measure.settings_from(arguments, measure.check_device(arguments.device))
-        found = ceilings(settings.device, settings.precision, settings.threads)
-        print(json.dumps(found, indent=2))
-        if arguments.rows:
-            from scripts.common.tables import read_table
-            for row in read_table(arguments.rows, required=["model", "status", "precision", "param_count"]).to_dict("records"):
-                if row["status"] == "ok":
-                    part = "train" if "train_samples_per_sec" in row else "infer"
-                    share = percentages(row, part, found)
-                    print(f"{row['model']:40} {share['arithmetic_pct']:>7}% of the arithmetic limit  {share['roofline_pct']:>7}% of the roofline")
-        return 0
-
-    return run()
+@cli
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", help="a measured CSV: print each model's percentages too")
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    rows = read_table(options.rows, required=["model", "status", "precision", "param_count"]).to_dict("records") if options.rows else []
+    settings = settings_from(options, check_device(options.device))
+    found = ceilings(settings.device, settings.precision, settings.threads)
+    print(json.dumps(found, indent=2))
+    for row in rows:
+        if row["status"] == "ok":
+            share = percentages(row, "train" if "train_samples_per_sec" in row else "infer", found)
+            print(f"{row['model']:40} {share['arithmetic_pct']:>7}% of the arithmetic limit  {share['roofline_pct']:>7}% of the roofline")
+    return 0
 
 
 if __name__ == "__main__":

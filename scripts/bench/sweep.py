@@ -30,8 +30,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.bench import measure
+from scripts.bench import measure, roofline
 from scripts.bench.process import Measurer
+from scripts.bench.settings import Settings, add_arguments, settings_from
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.progress import Progress, duration
@@ -98,19 +99,29 @@ class Run:
         """Put a measured row in its place (or at the end) and write CSV, sidecar and journal."""
         key = self._key(row)
         self.rows[key] = {name: row.get(name, "") for name in self.columns}
-        paths.atomic_csv(pd.DataFrame(list(self.rows.values()), columns=self.columns), self.out)
-        self.write_sidecar()
         self.state["done"].append(list(key))
+        self._write()
         self.note()
 
-    def write_sidecar(self) -> None:
+    def _write(self) -> None:
+        """The CSV, then its sidecar."""
+        paths.atomic_csv(pd.DataFrame(list(self.rows.values()), columns=self.columns), self.out)
         mine = {self._key(task) for task in self.tasks}
         write_sidecar(self.out, {**self.facts, "date": now(), "began": self.state["began"], "ceilings": self.state["ceilings"],
                                  "settings": self.state["settings"], "models": len({task["model"] for task in self.tasks}),
                                  "rows": len(self.rows), "rows_of_other_runs": len(set(self.rows) - mine), "complete": not self.left()})
 
+    def raise_ceilings(self, again: dict, part: str) -> None:
+        """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either), and state this run's
+        percentages by them."""
+        self.state["ceilings"] = {name: max(value, again[name]) if isinstance(value, float) else value for name, value in self.state["ceilings"].items()}
+        for task in self.tasks:
+            row = self.rows[self._key(task)]
+            if row["status"] == "ok":
+                row.update(roofline.percentages(row, part, self.state["ceilings"]))
+        self._write()
+
     def finish(self) -> None:
-        self.write_sidecar()
         self.journal.unlink(missing_ok=True)
 
 
@@ -155,7 +166,7 @@ def check_out(out: Path) -> Path:
     return out
 
 
-def file_name(settings: measure.Settings, machine: dict, curve: bool, repeat: int) -> str:
+def file_name(settings: Settings, machine: dict, curve: bool, repeat: int) -> str:
     """The name of the CSV. Only the fastest-batch sweep has timm's `benchmark-`: the others hold several rows of a model, or another batch."""
     threads = "" if settings.kind == "cuda" or settings.threads == hardware.cores() else f"{settings.threads}t"
     name = hardware.benchmark_name(settings.part, settings.precision, settings.layout, machine["torch"], machine["platform"] + threads,
@@ -186,7 +197,7 @@ def run_to_run(frame: pd.DataFrame, part: str) -> pd.DataFrame:
     return pd.DataFrame({"rounds": by_model.size(), rate: by_model.median(), "difference_pct": spread}).query("rounds > 1").reset_index()
 
 
-def sweep(run: Run, measurer: Measurer, settings: measure.Settings, minutes: float | None) -> int:
+def sweep(run: Run, measurer: Measurer, settings: Settings, minutes: float | None) -> int:
     """Do what is left of `run`. Stops before a model that would likely end after `minutes`. Returns how many tasks remain."""
     left, started, slowest = run.left(), time.monotonic(), 0.0
     run.note()
@@ -202,11 +213,12 @@ def sweep(run: Run, measurer: Measurer, settings: measure.Settings, minutes: flo
             run.add(row)
             slowest = max(slowest, time.monotonic() - begun)
             progress.advance(_line(row, part))
+    run.raise_ceilings(measurer.ask("ceilings", settings.device, settings.precision, settings.threads), part)
     run.finish()
     return 0
 
 
-def _batch(run: Run, task: dict, settings: measure.Settings) -> int | None:
+def _batch(run: Run, task: dict, settings: Settings) -> int | None:
     """The batch size of a task: its own on a curve; in later rounds what the first one found, so that only time differs."""
     if "batch_asked" in task:
         return int(task["batch_asked"])
@@ -226,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--models", nargs="+", default=["quick"], metavar="NAME",
                          help="timm names, globs in quotes, or a set: quick, key, compiled, repeat, all")
-    measure.add_arguments(options)
+    add_arguments(options)
     options.add_argument("--curve", action="store_true", help="measure at every batch size that fits")
     options.add_argument("--repeat", type=int, default=1, metavar="N", help="measure all models N times over, for the run-to-run difference")
     options.add_argument("--minutes", type=float, help="stop before a model that would end later than this; the same command goes on")
@@ -251,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(models))
             return 0
         machine = measurer.ask("describe", options.device)
-        settings = measure.settings_from(options, machine["device"])
+        settings = settings_from(options, machine["device"])
         facts = sidecar(settings.device, platform=machine["platform"])
         machine["slug"] = facts["hardware"]["slug"]
         out = check_out(options.out or paths.DATA / file_name(settings, machine, options.curve, options.repeat))

@@ -44,7 +44,7 @@ def describe(device: str) -> dict:
     import timm
     import torch
 
-    from scripts.bench.measure import check_device
+    from scripts.bench.settings import check_device
 
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"

@@ -18,8 +18,7 @@ from typing import Iterator
 import numpy as np
 import pandas as pd
 
-from scripts.common import hardware
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
@@ -105,3 +104,39 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     calibration = pd.DataFrame([(budget, LEVEL, multiplier(ours[ours["measured"] == budget])) for budget in sorted(found["measured"].unique())],
                                columns=["measured", "level", "multiplier"])
     return pd.DataFrame(rows, columns=ERRORS), calibration
+
+
+def table() -> pd.DataFrame:
+    """The committed evaluation, numbers as numbers. Raises UserError where it is missing or damaged."""
+    return read_table(DATA / "predict-evaluation.csv", required=ERRORS[:6], numeric=ERRORS[6:-1] + ["measured"], optional_numeric=["coverage"],
+                      key=["file", "measured", "method"])
+
+
+def by_group(found: pd.DataFrame) -> pd.DataFrame:
+    """Errors by kind of network: kind (of processor), network, networks, median_error, p90_error at MAIN measurements of inference."""
+    found = found[(found["method"] == "model") & (found["measured"] == MAIN) & (found["part"] == "infer")].assign(off=lambda rows: np.abs(np.expm1(rows["error"])))
+    grouped = found.groupby(["kind", "network"])["off"]
+    return pd.DataFrame({"networks": grouped.size(), "median_error": grouped.median(), "p90_error": grouped.quantile(0.9)}).reset_index()
+
+
+def update() -> None:
+    """Evaluate and write the tables that changed. Raises TablesMissing where timm's can't be had."""
+    found = pd.concat(errors(), ignore_index=True)
+    evaluation, calibration = evaluate(found)
+    facts = sidecar(packages=("pandas", "numpy"), source="timm's published tables, each machine left out in turn")
+    for name, frame in {"predict-evaluation": evaluation, "predict-calibration": calibration, "predict-networks": by_group(found)}.items():
+        write_derived(frame.round({name: 4 for name in frame.select_dtypes("float")}), DATA / f"{name}.csv", facts)
+
+
+@cli
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m scripts.data.predict_evaluate", description=__doc__.split("\n\n")[0],
+                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.data.predict_evaluate").parse_args()
+    update()
+    shown = table()
+    shown = shown[(shown["measured"] == MAIN) & (shown["method"] == "model")]
+    print(shown[["file", "median_error", "p90_error", "spearman", "coverage"]].to_string(index=False, float_format="{:.3f}".format))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

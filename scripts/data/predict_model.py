@@ -25,12 +25,13 @@ FACTORS, MEAN, LINEAR, LINEAR_KIND, SMOOTH, FAMILY, FAMILY_SMOOTH, KIND, NOISE, 
 # How much less a table counts for each way in which it differs from the machine's settings (exponents).
 UNLIKE = {"kind": 8.0, "part": 8.0, "compiled": 3.0, "layout": 1.0, "precision": 0.6}
 UNLIKE_TORCH = 0.3                # for each minor version between them; another major version counts as ten
-SCALE, SCALE_WEIGHT = 0.25, 6.0   # the scale expected beforehand (median over machines) and the number of measurements it is worth
+SCALE, SCALE_WEIGHT = 0.25, 2.0   # the scale expected beforehand (median over machines) and the number of measurements it is worth
+MEANS_SHARE, MEANS_POWER = 0.02, 0.5
 LEAST = 5                         # measurements below which nothing is predicted
 OUTLIER, OUTLIER_FACTOR = 6.0, 1.6   # a measurement this many times the robust spread from what the others say, and off by this factor
 
 
-def _version(torch: str) -> float:
+def version(torch: str) -> float:
     """'2.9.1' as 29; '' (unknown) as NaN is never compared: it counts as the newest of 2."""
     major, minor, *_ = (*str(torch).split("."), "0")
     return 10.0 * float(major or 2) + min(float(minor or 9), 20.0)
@@ -44,9 +45,10 @@ class Prior:
         if tables.empty:
             raise UserError("no table of any other machine at hand; run `make data`")
         distance = sum(weight * (tables[name] != settings[name]).to_numpy(float) for name, weight in UNLIKE.items())
-        distance = distance + UNLIKE_TORCH * np.abs(tables["torch"].map(_version).to_numpy(float) - _version(settings["torch"]))
+        distance = distance + UNLIKE_TORCH * np.abs(tables["torch"].map(version).to_numpy(float) - version(settings["torch"]))
         weights = np.exp(-(distance - distance.min())) / np.sqrt(tables.groupby("hardware")["hardware"].transform("size").to_numpy(float))
         self.mean = known.speeds @ (weights / weights.sum())
+        self.means = np.column_stack([self.mean, known.speeds[:, weights > MEANS_SHARE * weights.max()]])
         away = known.speeds - self.mean[:, None]
         left, sizes, _ = np.linalg.svd(away - away.mean(axis=0), full_matrices=False)
         self.factors = np.column_stack([left[:, :FACTORS] * (sizes[:FACTORS] / np.sqrt(len(tables))), np.sqrt(MEAN) * (self.mean - self.mean.mean())])
@@ -108,16 +110,22 @@ def posterior(prior: Prior, at: np.ndarray, logs: np.ndarray, noise: np.ndarray 
         odd = np.abs(left_out) * np.sqrt(np.diag(inverse))
         odd = odd / max(np.median(odd) / 0.6745, np.sqrt(SCALE) / 4)
         worst = int(np.argmax(odd))
-        if len(outliers) == len(at) // 5 or odd[worst] < OUTLIER or abs(left_out[worst]) < np.log(OUTLIER_FACTOR):
+        if keep.sum() <= LEAST or len(outliers) == len(at) // 5 or odd[worst] < OUTLIER or abs(left_out[worst]) < np.log(OUTLIER_FACTOR):
             break
         outliers[int(used[worst])] = float(np.exp(left_out[worst]))
         keep[np.flatnonzero(keep)[worst]] = False
     every = np.arange(len(prior.mean))
+    away = logs[keep][:, None] - prior.means[used]
+    levels = inverse.sum(0) @ away / inverse.sum()
+    pulls = inverse @ (away - levels)
+    misfit = ((away - levels) * pulls).sum(0)
+    share = (SCALE_WEIGHT * SCALE + misfit) ** (-MEANS_POWER * (SCALE_WEIGHT + len(used) - 1))
+    share /= share.sum()
     cross = prior.covariance(every, used)
     variance = prior.variance() - np.einsum("ij,jk,ik->i", cross, inverse, cross)
     unsure = (1 - cross @ inverse.sum(0)) ** 2 / inverse.sum()   # of the machine's one factor
-    scale2 = (SCALE_WEIGHT * SCALE + (away - level) @ pull) / (SCALE_WEIGHT + len(used) - 1)
-    return Posterior(prior, prior.mean + level + cross @ pull, np.sqrt(scale2 * (np.maximum(variance, 0) + unsure + NOISE)), float(np.sqrt(scale2)),
+    scale2 = (SCALE_WEIGHT * SCALE + share @ misfit) / (SCALE_WEIGHT + len(used) - 1)
+    return Posterior(prior, prior.means @ share + levels @ share + cross @ (pulls @ share), np.sqrt(scale2 * (np.maximum(variance, 0) + unsure + NOISE)), float(np.sqrt(scale2)),
                      used, outliers, noise[keep])
 
 

@@ -112,7 +112,7 @@ def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg
     if not figures:
         return
     path = path or browser()
-    folder = Path(tempfile.mkdtemp(prefix="charts-"))
+    folder = _workplace()
     process = None
     try:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
@@ -141,6 +141,12 @@ def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg
         if process:
             _end(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _workplace() -> Path:
+    """A temporary folder with a short path: Chrome makes a socket in it, and Unix allows 107 characters for that."""
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="charts-", dir="/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual))
 
 
 def _read(stream, lines: queue.Queue) -> None:

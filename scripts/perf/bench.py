@@ -28,7 +28,7 @@ def process_for_one(name: str, batch: int) -> dict:
     import timm
     import torch
 
-    from scripts.bench.measure import input_size
+    from scripts.bench.loaded import input_size
 
     torch.set_num_threads(1)
     model = timm.create_model(name).eval()
@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.one:
         print(json.dumps(process_for_one(options.one, options.batch)))
         return 0
-    from scripts.bench.measure import Settings
     from scripts.bench.process import Measurer
+    from scripts.bench.settings import Settings
 
     settings, rows, start = Settings(batch=options.batch), [], time.perf_counter()
     with Measurer() as measurer:

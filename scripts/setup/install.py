@@ -87,7 +87,7 @@ def install(lock: str) -> bool:
     """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip configuration)."""
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     if run(*pip, "-r", str(ROOT / "requirements-setup.lock")):
-        if run(str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(ROOT / lock)):
+        if run(str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes", "-r", str(ROOT / lock)):
             return True
     return run(*pip, "-r", str(ROOT / lock))
 

@@ -13,18 +13,20 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from scripts.common import provenance
+from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
 from scripts.site.source import INLINE, Cell, Page, Text
 
-SCHEMA = 1
+SCHEMA = 2
+ASK_THE_MACHINE = {"nvidia-smi", "sysctl", "uname"}  # programs that read no files of ours; the machine is part of a record's key
 CODE = Path(__file__).resolve().parents[2]
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _START = "import scripts.site.trace as _t; _t.start(); del _t"
@@ -172,7 +174,8 @@ def _key(page: Page, root: Path) -> str:
     """Hash of what decides a page's outputs besides the files it reads: its text and options, Python, installed packages, settings."""
     packages = sorted({entry for folder in sys.path if os.path.isdir(folder) for entry in os.listdir(folder) if entry.endswith(".dist-info")})
     settings = {key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")}
-    facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(root), packages, settings]
+    machine = [hardware.cpu_model(), hardware.cores(), shutil.which("nvidia-smi")]
+    facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(root), packages, settings, machine]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -186,7 +189,7 @@ def _state(reads: dict) -> dict[str, str]:
             state[path] = "missing"
     for path in reads["folders"]:
         try:
-            state[path + os.sep] = hashlib.sha256("\0".join(sorted(n for n in os.listdir(path) if n != "__pycache__")).encode()).hexdigest()
+            state[path + os.sep] = hashlib.sha256("\0".join(sorted(name for name in os.listdir(path) if name[0] != "." and name != "__pycache__")).encode()).hexdigest()
         except OSError:
             state[path + os.sep] = "missing"
     return state
@@ -194,7 +197,7 @@ def _state(reads: dict) -> dict[str, str]:
 
 def _keep(page: Page, root: Path, began: float, results: list, reads: dict) -> None:
     changed = [path for path in reads["files"] if os.path.exists(path) and os.stat(path).st_mtime >= began]
-    if reads["programs"] or changed:  # what a program reads is not seen; what changed meanwhile may have been read before or after
+    if set(reads["programs"]) - ASK_THE_MACHINE or changed:  # what a program reads is not seen; what changed may have been read before or after
         _record(page, root).unlink(missing_ok=True)
         return
     atomic_write(_record(page, root), json.dumps({"key": _key(page, root), "reads": reads, "state": _state(reads), "results": results}))

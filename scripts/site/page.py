@@ -145,7 +145,7 @@ def table(frame: pd.DataFrame, caption: str = "", label: str | None = None, link
 
 def _table_html(frame: pd.DataFrame, formats: Mapping, caption: str) -> str:
     numeric = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
-    align = [' class="number"' if n or name in formats else ' class="long"' if _long(frame[name]) else "" for n, name in zip(numeric, frame.columns)]
+    align = [' class="number"' if n or name in formats else _room(frame[name]) for n, name in zip(numeric, frame.columns)]
     head = "".join(f'<th scope="col"{a}>{_safe(name)}</th>' for name, a in zip(frame.columns, align))
     rows = []
     for values in frame.itertuples(index=False, name=None):
@@ -156,9 +156,10 @@ def _table_html(frame: pd.DataFrame, formats: Mapping, caption: str) -> str:
             f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>")
 
 
-def _long(column: pd.Series) -> bool:
-    """Whether a column of text needs room on a phone, where long names would else break after every underscore."""
-    return any(len(re.sub(r"<[^>]*>", "", str(value)) if isinstance(value, Html) else str(value)) > 20 for value in column)
+def _room(column: pd.Series) -> str:
+    """The class that gives a column of text room on a phone, where it would else break after every word and underscore."""
+    longest = max(len(re.sub(r"<[^>]*>", "", value) if isinstance(value, Html) else str(value)) for value in column)
+    return ' class="prose"' if longest > 60 else ' class="long"' if longest > 20 else ""
 
 
 def _cell(value: object, how: str | Callable | None) -> str:

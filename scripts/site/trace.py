@@ -26,7 +26,8 @@ def _hear(event: str, args: tuple) -> None:
         if not writing:
             _opened.add(os.path.abspath(os.fsdecode(args[0])))
     elif event in ("os.listdir", "os.scandir") and isinstance(args[0], (str, bytes, type(None))):
-        _listed.add(os.path.abspath(os.fsdecode(args[0] or ".")))
+        if "importlib" not in sys._getframe(1).f_globals.get("__name__", ""):  # the search for a module; what is found is in sys.modules
+            _listed.add(os.path.abspath(os.fsdecode(args[0] or ".")))
     elif event == "subprocess.Popen":
         _started.add(os.path.basename(str(args[0])))
 

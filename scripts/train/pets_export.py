@@ -178,7 +178,7 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
             valid_loss, error = (float(value) for value in self.recorder.log[2:4])
             train_loss = float(np.mean(self.losses))  # the recorder's is smoothed over the epochs before
             row = {"epoch": len(journal.history) + 1, "phase": "head" if phases["frozen"] else "all", "train_loss": train_loss,
-                   "valid_loss": valid_loss, "error_rate": error, "lr": max(self.recorder.lrs or [0.0]),
+                   "valid_loss": valid_loss, "error_rate": error, "lr": self.recorder.lrs[-1],
                    "seconds": time.perf_counter() - self.started}
             journal.history.append(row)
             journal.save(self.learn)

@@ -78,7 +78,7 @@ def augment(pixels: Tensor, size: int, recipe: Recipe, flip: bool, generator: to
     theta = torch.stack([torch.stack([width * cos * mirror, -width * sin, x], 1), torch.stack([height * sin * mirror, height * cos, y], 1)], 1)
     grid = F.affine_grid(theta, (n, 3, size, size), align_corners=False)
     cropped = F.grid_sample(pixels.to(torch.float32, memory_format=torch.channels_last), grid, mode="bilinear",
-                            padding_mode="reflection" if recipe.rotate else "zeros", align_corners=False)
+                            padding_mode="reflection" if recipe.rotate else "border", align_corners=False)
     return tint(cropped, recipe.colour, generator)
 
 

@@ -66,7 +66,7 @@ def read(csv_path: Path | str) -> pd.DataFrame:
     """One of the tables, numbers as numbers, empty cells in them as NaN. Raises UserError where it is damaged."""
     csv_path = Path(csv_path)
     stem = csv_path.stem
-    key = ["file"] if stem.endswith("-predictions") else [*KEY, "epoch"] if stem.endswith("-history") else \
+    key = ["file", "label"] if stem.endswith("-predictions") else [*KEY, "epoch"] if stem.endswith("-history") else \
         [*KEY, "class"] if stem.endswith("-classes") else KEY
     columns = _header(csv_path)
     frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in columns if name not in TEXT])

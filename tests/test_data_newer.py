@@ -1,0 +1,141 @@
+"""Newer tables upstream: found, checked, taken in for review; anything odd stops it with one line and nothing written."""
+
+import json
+import subprocess
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.provenance import sha256
+from scripts.data import download, newer
+
+OLD, NEW = "b" * 40, "c" * 40
+TABLE = "model,top1\nlevit_128,78.6\n"
+
+
+class Upstream:
+    """Stands for GitHub: answers by the end of the address."""
+
+    def __init__(self):
+        self.commit, self.date = NEW, "2027-01-05T10:00:00Z"
+        self.files = {"results-imagenet.csv": TABLE, "benchmark-new.csv": TABLE}
+        self.extra = [{"name": "README.md", "type": "file"}, {"name": "old", "type": "dir"}]
+
+    def get(self, url):
+        if "/commits?" in url:
+            return json.dumps([{"sha": self.commit, "commit": {"committer": {"date": self.date}}}]).encode()
+        if "/contents/" in url:
+            return json.dumps([*({"name": name, "type": "file"} for name in self.files), *self.extra]).encode()
+        return self.files[url.rsplit("/", 1)[1]].encode()
+
+
+@pytest.fixture
+def upstream(tmp_path, monkeypatch):
+    """A project whose newest vintage is 2026-08-08, and a GitHub that has a newer one."""
+    made = Upstream()
+    monkeypatch.setattr(newer, "get", made.get)
+    for name, value in {"ROOT": tmp_path, "CACHE": tmp_path / ".cache", "OUT": tmp_path / "build/newer", "DATA": tmp_path / "report/data"}.items():
+        monkeypatch.setattr(newer, name, value)
+    monkeypatch.setattr(newer, "relative", lambda path: path.relative_to(tmp_path).as_posix())
+    for folder in ("scripts/data", "tests", "report/data", "build"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "old.csv").write_text(TABLE.replace("78.6", "78.5"))
+    registry = tmp_path / "scripts/data/timm_results.json"
+    registry.write_text(json.dumps({"2022-04-01": {"a.csv": "1"}, "2026-08-08": {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}))
+    monkeypatch.setattr(download, "REGISTRY", registry)
+    monkeypatch.setattr(download, "VINTAGES", {"2022-04-01": "a" * 40, "2026-08-08": OLD})
+    (tmp_path / "scripts/data/download.py").write_text(f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "2026-08-08": "{OLD}"}}  # not 2026-08-081, nor x2026-08-08\n')
+    made.root = tmp_path
+    return made
+
+
+def files(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and ".cache" not in path.parts}
+
+
+def test_newer_tables_are_taken_in(upstream, capsys):
+    assert newer.main([]) == 0
+    news = json.loads((upstream.root / "build/newer/news.json").read_text())
+    assert news == {"vintage": "2027-01-05", "commit": NEW, "previous": "2026-08-08", "new": ["benchmark-new.csv"], "changed": ["results-imagenet.csv"], "gone": ["gone.csv"]}
+    assert (upstream.root / "scripts/data/download.py").read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "2027-01-05": "{NEW}"}}  # not 2026-08-081, nor x2026-08-08\n'
+    registry = json.loads(download.REGISTRY.read_text())
+    assert list(registry) == ["2022-04-01", "2027-01-05"]
+    assert registry["2027-01-05"]["benchmark-new.csv"] == sha256(upstream.root / ".cache/timm-results/2027-01-05/benchmark-new.csv")
+    assert "1 new, 1 changed, 1 gone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("same", ["commit", "tables"])
+def test_without_news_nothing_is_written(upstream, capsys, same):
+    if same == "commit":
+        upstream.commit = OLD
+    else:
+        upstream.files = {"results-imagenet.csv": TABLE}
+        (upstream.root / "new.csv").write_text(TABLE)
+        download.REGISTRY.write_text(json.dumps({"2022-04-01": {}, "2026-08-08": {"results-imagenet.csv": sha256(upstream.root / "new.csv")}}))
+    before = files(upstream.root)
+    assert newer.main([]) == 0
+    assert "nothing" in capsys.readouterr().out and files(upstream.root) == before
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda u: setattr(u, "commit", "main; rm -rf /"), "not the answer of GitHub"),
+    (lambda u: setattr(u, "date", "yesterday"), "not the answer of GitHub"),
+    (lambda u: setattr(u, "date", "2020-01-01T00:00:00Z"), "are not newer"),
+    (lambda u: setattr(u, "files", {}), "0 tables"),
+    (lambda u: setattr(u, "files", {f"{n}.csv": TABLE for n in range(300)}), "300 tables"),
+    (lambda u: u.files.update({"x.csv": "<html>"}), "a web page"),
+    (lambda u: u.files.update({"x.csv": "a,b\n1\n"}), "1 cells where the header has 2"),
+    (lambda u: u.files.update({"x.csv": "a,b\n1,2"}), "has no end"),
+])
+def test_what_is_odd_upstream_stops_it(upstream, capsys, spoil, words):
+    spoil(upstream)
+    before = files(upstream.root)
+    assert newer.main([]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+    assert files(upstream.root) == before
+
+
+def test_a_name_that_leads_elsewhere_is_not_taken(upstream):
+    upstream.extra = [{"name": "../../evil.csv", "type": "file"}, {"name": "a b.csv", "type": "file"}]
+    assert set(newer.fetch(NEW, "2027-01-05")) == {"results-imagenet.csv", "benchmark-new.csv"}
+
+
+def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=upstream.root, check=True, capture_output=True)
+
+    def findings(vintage, verdict, evidence="x"):
+        header = ["claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch", "verdict", "evidence"]
+        rows = [["levit_fastest", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", verdict, evidence], ["same", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", "holds", "y"]]
+        (upstream.root / "report/data/findings.csv").write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+
+    (upstream.root / "images").mkdir()
+    (upstream.root / ".gitignore").write_text("build/\n.cache/\n")
+    findings("2026-08-08", "holds")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "x")
+    newer.main([])
+    findings("2027-01-05", "fails", "<img src=x onerror=alert(1)> [x](https://evil.example) @all | x")
+    (upstream.root / "report/data/joins.csv").write_text("vintage,file,matched\n2026-08-08,old.csv,1\n2027-01-05,benchmark-new.csv,7\n")
+    (upstream.root / "images/new.jpg").write_bytes(b"\xff\xd8\x00")
+    assert newer.main(["--proposal"]) == 0
+    body = (upstream.root / "build/newer/body.md").read_text()
+    assert "Findings that changed: 1" in body and "| levit_fastest | rtx5090 | 2.9.1 | False | holds | fails |" in body
+    assert "| 2027-01-05 | benchmark-new.csv | 7 |" in body and "old.csv" not in body
+    for sign in ("<img", "](", "://", "@all", "| x |"):
+        assert sign not in body
+    patch = (upstream.root / "build/newer/changes.patch").read_text()
+    assert "scripts/data/timm_results.json" in patch and "images/new.jpg" in patch
+
+
+def test_a_proposal_without_news(upstream, capsys):
+    assert newer.main(["--proposal"]) == 2
+    assert "make newer" in capsys.readouterr().err
+
+
+def test_no_network_is_one_line(monkeypatch):
+    monkeypatch.setattr(newer, "API", "http://127.0.0.1:9/repos")
+    with pytest.raises(UserError, match="cannot be reached"):
+        newer.newest()

@@ -1,0 +1,183 @@
+"""The search: strange spaces, a database that is locked or someone else's, resuming, pruning, two workers on one study."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.train import search
+
+SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "batch": [64, 128]}
+
+
+@pytest.fixture
+def options(tmp_path, monkeypatch):
+    """A search whose trials take no time: accuracy is a function of the settings, so that its best is known."""
+    monkeypatch.setattr(search, "DATA", tmp_path / "data")
+    monkeypatch.setattr(search, "CACHE", tmp_path)
+    monkeypatch.setattr(search, "evaluate", lambda trial, settings, options, *_: 1 - abs(settings["lr"] - 0.004) * 10 - settings["batch"] / 1e4)
+    return search.Options("study", tmp_path / "search.sqlite", "digits", "lenet5", 1, 32, "tpe", 6, 0, 0, SPACE, "cpu", 1)
+
+
+def trials(options) -> pd.DataFrame:
+    return search.results(search.open_study(options))[0]
+
+
+@pytest.mark.parametrize("space, what", [
+    ([], "not a JSON object"), ({}, "not a JSON object"), ({"learning_rate": [1]}, "no setting called 'learning_rate'"), ({"epochs": [1]}, "no setting"),
+    ({"lr": []}, "lr is neither"), ({"lr": {"low": 1, "high": 1}}, "lr is neither"), ({"lr": {"low": 0, "high": 1, "log": True}}, "lr is neither"),
+    ({"lr": ["fast"]}, "lr is neither"), ({"lr": [float("nan")]}, "lr is neither"), ({"model": {"low": 1, "high": 2}}, "model is neither"),
+    ({"model": [3]}, "model is neither"), ({"batch": {"low": 1, "high": 8, "step": 2}}, "batch is neither"), ({"lr": True}, "lr is neither"),
+])
+def test_a_space_that_makes_no_sense_is_named(space, what):
+    with pytest.raises(UserError, match=what):
+        search.check_space(space, "space.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
+def test_a_space_file_that_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "space.json").write_bytes(content)
+    with pytest.raises((UserError, UnicodeDecodeError), match="space.json|utf-8"):
+        search.read_space(tmp_path / "space.json")
+    with pytest.raises(UserError, match="cannot be read"):
+        search.read_space(tmp_path / "none.json")
+
+
+def test_the_default_space_is_one():
+    assert search.check_space(search.SPACE, "default") == search.read_space(None)
+
+
+def test_a_search_finds_the_better_settings_and_resumes(options):
+    search.work(dataclasses.replace(options, trials=4))
+    assert len(trials(options)) == 4
+    search.work(dataclasses.replace(options, trials=30))
+    found = trials(options)
+    assert found.trial.tolist() == list(range(30)) and (found.state == "complete").all()
+    best = found.loc[found.accuracy.idxmax()]
+    assert best.batch == 64 and 0.002 < best.lr < 0.007
+    assert not found.lr.duplicated().any()  # a resumed sampler doesn't draw the same again
+    path = search.write(options, search.open_study(options))
+    sidecar = json.loads(path.with_suffix(".json").read_text())
+    assert sidecar["space"] == SPACE and set(sidecar["importance"]) == {"lr", "batch"}
+
+
+def test_a_grid_is_searched_once_and_wholly(options):
+    gridded = dataclasses.replace(options, sampler="grid", trials=100)
+    search.work(gridded)
+    found = trials(gridded)
+    assert len(found) == search.GRID_POINTS * 2 and not found.duplicated(["lr", "batch"]).any()
+    assert sorted(set(found.lr.round(6))) == [0.001, 0.003162, 0.01]
+
+
+def test_random_draws_differ_between_workers(options):
+    for number in (0, 1):
+        search.work(dataclasses.replace(options, sampler="random", trials=3 * (number + 1)), number)
+    assert not trials(options).lr.duplicated().any()
+
+
+def test_another_space_is_another_study(options):
+    search.work(options)
+    for change in ({"space": {"lr": [1.0]}}, {"data": "elsewhere"}, {"epochs": 9}, {"size": 64}, {"model": "resnet20"}):
+        with pytest.raises(UserError, match=f"made with another {next(iter(change))}; choose another --study"):
+            search.open_study(dataclasses.replace(options, **change))
+
+
+def test_what_is_no_database_is_named_and_left_alone(options):
+    options.db.write_text("my diary")
+    with pytest.raises(UserError, match="not an SQLite database"):
+        search.work(options)
+    assert options.db.read_text() == "my diary"
+
+
+def test_another_programs_database_is_named(options):
+    with sqlite3.connect(options.db) as other:
+        other.execute("create table studies (recipe text)")
+    with pytest.raises(UserError, match="search.sqlite"):
+        search.work(options)
+
+
+def test_a_locked_database_is_one_line(options, monkeypatch):
+    search.work(dataclasses.replace(options, trials=1))
+    monkeypatch.setattr(search, "LOCK_SECONDS", 0.2)
+    other = sqlite3.connect(options.db, isolation_level=None)
+    other.execute("begin exclusive")
+    try:
+        with pytest.raises(UserError, match="keeps the database locked"):
+            search.work(options)
+    finally:
+        other.execute("rollback")
+    search.work(options)
+    assert len(trials(options)) == options.trials
+
+
+def test_a_trial_that_cannot_be_trained_is_noted_and_the_rest_goes_on(options, monkeypatch):
+    from scripts.train import fit
+    good = search.evaluate
+
+    def sometimes(trial, settings, *rest):
+        if trial.number == 1:
+            raise fit.Failed("the loss is nan in epoch 1; try a smaller --lr")
+        return good(trial, settings, *rest)
+
+    monkeypatch.setattr(search, "evaluate", sometimes)
+    search.work(options)
+    found = trials(options)
+    assert found.state.tolist().count("fail") == 1 and (found.state == "complete").sum() == options.trials
+    assert "the loss is nan" in found.note[1]
+
+
+def test_a_search_without_a_success_says_why(options, monkeypatch):
+    def never(*_):
+        raise UserError("no patch size divides 7 pixels")
+    monkeypatch.setattr(search, "evaluate", never)
+    study = search.open_study(options)
+    study.ask()
+    with pytest.raises(UserError, match="no trial"):
+        search.write(options, study)
+
+
+def test_a_killed_workers_trial_is_tried_again(options):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    study = search.open_study(options)
+    trial = study.ask()
+    trial.set_user_attr("pid", dead.pid)
+    drawn = search.suggest(trial, options.space, "tpe")
+    search.bury_dead(study)
+    search.work(options)
+    found = trials(options)
+    assert found.state[0] == "fail" and (found.state == "complete").sum() == options.trials
+    assert found.lr[1] == pytest.approx(drawn["lr"])
+
+
+def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
+    """The real objective, on digits: a rate of nothing learns nothing and is given up."""
+    monkeypatch.setattr(search, "CACHE", tmp_path)
+    options = search.Options("real", tmp_path / "s.sqlite", "digits", "lenet5", 3, 32, "grid", 8, 0, 0,
+                             {"lr": [1e-2, 5e-3, 3e-3, 2e-3, 1e-9], "batch": [128]}, "cpu", 1)
+    monkeypatch.setattr(search, "grid", lambda space: {"lr": space["lr"], "batch": space["batch"]})
+    search.work(options)
+    found = trials(options).set_index("lr")
+    assert len(found) == 5 and found.accuracy.drop(1e-9).max() > 0.8
+    assert found.state[1e-9] == "pruned" or found.accuracy[1e-9] == found.accuracy.min()
+    assert (found.epochs <= 3).all()
+
+
+def test_two_workers_share_one_study(tmp_path):
+    """Two processes on one database: together they do exactly as many trials as were asked for."""
+    space = tmp_path / "space.json"
+    space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [256]}))
+    done = subprocess.run([sys.executable, "-m", "scripts.train.search", "--data", "digits", "--model", "lenet5", "--epochs", "1", "--trials", "5",
+                           "--workers", "2", "--space", str(space), "--db", str(tmp_path / "s.sqlite")], capture_output=True, text=True, timeout=280,
+                          env={**__import__("os").environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path), "PYTHONPATH": str(search.Path(__file__).parents[1])})
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "report").mkdir(exist_ok=True)
+    found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))
+    assert len(found) == 5 and (found.state == "complete").all()

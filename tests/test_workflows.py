@@ -1,0 +1,200 @@
+"""The workflows: valid by GitHub's own schema, pinned, with no more rights than they need, made of Make targets; and the comment's script."""
+
+import importlib.resources
+import json
+import re
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+
+from scripts.common.paths import ROOT
+from scripts.diff import comment
+from scripts.setup import install
+
+FOLDER = ROOT / ".github" / "workflows"
+FILES = sorted(FOLDER.glob("*.yml"))
+MAY_WRITE = {  # workflow, job -> what it may write; nothing else may write anything
+    ("publish.yml", "deploy"): {"pages", "id-token"},
+    ("figure-comment.yml", "comment"): {"pull-requests"},
+    ("newer-tables.yml", "propose"): {"contents", "pull-requests"},
+}
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def schema(name):
+    """A schema of SchemaStore, as the check-jsonschema package carries it."""
+    return json.loads((importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / f"{name}.json").read_text())
+
+
+def load(path):
+    """A workflow; YAML reads the key `on` as true."""
+    content = yaml.safe_load(path.read_text())
+    return {"on" if key is True else key: value for key, value in content.items()}
+
+
+WORKFLOWS = {path.name: load(path) for path in FILES}
+JOBS = [(name, job, content) for name, workflow in WORKFLOWS.items() for job, content in workflow["jobs"].items()]
+STEPS = [(name, job, step) for name, job, content in JOBS for step in content["steps"]]
+
+
+def test_there_are_workflows_for_what_is_asked():
+    assert {"tests.yml", "publish.yml", "figure-diff.yml", "figure-comment.yml", "newer-tables.yml"} <= set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_valid_by_the_schema(name):
+    jsonschema.validate(WORKFLOWS[name], schema("github-workflows"))
+
+
+def test_the_schema_would_notice():
+    spoilt = json.loads(json.dumps(WORKFLOWS["tests.yml"]))
+    spoilt["jobs"]["tests"]["steps"][0]["usess"] = "x"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(spoilt, schema("github-workflows"))
+
+
+def test_dependabot_and_citation_are_valid():
+    jsonschema.validate(yaml.safe_load((ROOT / ".github/dependabot.yml").read_text()), schema("dependabot"))
+    jsonschema.validate(yaml.safe_load((ROOT / "CITATION.cff").read_text()), schema("citation-file-format"))
+
+
+def test_actions_are_pinned_by_commit_with_their_version_beside():
+    for path in FILES:
+        uses = re.findall(r"uses: (.*)", path.read_text())
+        assert uses
+        for line in uses:
+            assert re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_an_action_has_one_version_everywhere():
+    versions = {}
+    for path in FILES:
+        for action, pin in re.findall(r"uses: (\S+)@(.*)", path.read_text()):
+            assert versions.setdefault(action, pin) == pin
+
+
+def test_least_permissions():
+    for name, workflow in WORKFLOWS.items():
+        assert set(workflow["permissions"].values()) <= {"read"}, name
+    for name, job, content in JOBS:
+        writes = {what for what, right in content.get("permissions", {}).items() if right == "write"}
+        assert writes == MAY_WRITE.get((name, job), set()), (name, job)
+
+
+def test_what_can_write_runs_no_code_of_a_pull_request():
+    for name, workflow in WORKFLOWS.items():
+        events = set(workflow["on"])
+        assert "pull_request_target" not in events
+        if "pull_request" in events:
+            assert not any(job == (name, each) for job in MAY_WRITE for each in workflow["jobs"])
+    checkout, = [step for name, _, step in STEPS if name == "figure-comment.yml" and "checkout" in step.get("uses", "")]
+    assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+
+
+def test_credentials_stay_only_where_a_branch_is_pushed():
+    for name, job, step in STEPS:
+        if "actions/checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is ((name, job) == ("newer-tables.yml", "propose"))
+
+
+def test_every_run_is_a_make_target_without_text_from_outside():
+    runs = [step["run"] for _, _, step in STEPS if "run" in step]
+    assert len(runs) >= 8
+    for run in runs:
+        target = re.fullmatch(r"make ([a-z-]+)( [A-Z]+=[a-z]+)*", run)
+        assert target and target[1] in TARGETS, run
+
+
+def test_no_expression_is_pasted_into_a_script():
+    for _, _, step in STEPS:
+        assert "${{" not in step.get("with", {}).get("script", "") + step.get("run", "")
+
+
+def test_every_job_ends():
+    for name, job, content in JOBS:
+        assert content.get("timeout-minutes", 999) <= 60, (name, job)
+        assert re.fullmatch(r"ubuntu-\d\d\.04", content["runs-on"])
+
+
+def test_quarto_is_the_one_that_make_setup_installs():
+    step, = [step for _, _, step in STEPS if "quarto" in step.get("uses", "")]
+    assert str(step["with"]["version"]) == install.QUARTO.partition("==")[2]
+
+
+def test_what_is_published_was_checked():
+    names = [step.get("run", step.get("uses", "")).split(" ")[-1 if "uses" in step else 1] for step in WORKFLOWS["publish.yml"]["jobs"]["build"]["steps"]]
+    assert names.index("site") < names.index("check-site") < next(at for at, name in enumerate(names) if name.startswith("actions/upload-pages-artifact"))
+    assert WORKFLOWS["publish.yml"]["jobs"]["deploy"]["needs"] == "build"
+
+
+# --- the scripts within -----------------------------------------------------------------------------------------------------------------
+def node():
+    """Playwright's own node."""
+    driver = pytest.importorskip("playwright._impl._driver")
+    return driver.compute_driver_executable()[0]
+
+
+def script(workflow):
+    (found,) = [step["with"]["script"] for name, _, step in STEPS if name == workflow and "script" in step.get("with", {})]
+    return found
+
+
+HARNESS = """
+const [script, world, folder] = [process.argv[2], JSON.parse(process.argv[3]), process.argv[4]];
+process.chdir(folder);
+const calls = [];
+const called = (name) => async (options) => { calls.push([name, options]); return {data: []}; };
+const lists = {pulls: world.pulls, comments: world.comments};
+const github = {
+  paginate: async (which, options) => (calls.push(['list', options]), lists[which]),
+  rest: {pulls: {list: 'pulls'}, issues: {listComments: 'comments', createComment: called('create'), updateComment: called('update')}},
+};
+const context = {repo: {owner: 'us', repo: 'bim'}, payload: {workflow_run: world.run}};
+const run = Object.getPrototypeOf(async () => {}).constructor('github', 'context', 'require', 'exec', script);
+run(github, context, require, {}).then(() => console.log(JSON.stringify(calls)), (error) => { console.error(error); process.exit(1); });
+"""
+RUN = {"html_url": "https://github.com/us/bim/actions/runs/1", "head_sha": "abc", "head_branch": "topic", "head_repository": {"owner": {"login": "stranger"}}}
+PULL = {"number": 7, "head": {"sha": "abc"}}
+
+
+def posted(tmp_path, **world):
+    """What the comment's script does in a `world` of pull requests and comments: [(verb, options)], lists apart."""
+    (tmp_path / "build").mkdir(exist_ok=True)
+    (tmp_path / "build/comment.md").write_text(f"{comment.MARKER}\nnews")
+    (tmp_path / "harness.js").write_text(HARNESS)
+    world = {"run": RUN, "pulls": [PULL], "comments": [], **world}
+    done = subprocess.run([node(), str(tmp_path / "harness.js"), script("figure-comment.yml"), json.dumps(world), str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    calls = json.loads(done.stdout)
+    assert calls[0][1]["head"] == "stranger:topic"
+    return [(name, options) for name, options in calls if name != "list"]
+
+
+def test_the_first_comment_is_written(tmp_path):
+    (verb, options), = posted(tmp_path)
+    assert verb == "create" and options["issue_number"] == 7
+    assert options["body"].startswith(comment.MARKER) and RUN["html_url"] in options["body"]
+
+
+def test_the_next_one_takes_its_place(tmp_path):
+    comments = [{"id": 1, "body": "hello", "user": {"type": "Bot"}}, {"id": 2, "body": f"{comment.MARKER} mine", "user": {"type": "User"}},
+                {"id": 3, "body": f"{comment.MARKER}\nold", "user": {"type": "Bot"}}]
+    (verb, options), = posted(tmp_path, comments=comments)
+    assert (verb, options["comment_id"]) == ("update", 3)
+
+
+def test_a_report_on_an_older_commit_is_not_posted(tmp_path):
+    assert posted(tmp_path, pulls=[{"number": 7, "head": {"sha": "newer"}}]) == []
+
+
+@pytest.mark.parametrize("workflow", ["figure-comment.yml", "newer-tables.yml"])
+def test_the_scripts_are_javascript(tmp_path, workflow):
+    (tmp_path / "x.mjs").write_text(f"export default async function (github, context, require, exec) {{\n{script(workflow)}\n}}\n")
+    done = subprocess.run([node(), "--check", str(tmp_path / "x.mjs")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_comment_finds_itself_again():
+    assert comment.MARKER in script("figure-comment.yml")

@@ -27,7 +27,8 @@ from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar, sha256
 
 MODELS = [f"model{i}" for i in range(6)]
-KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31"}, "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 20.0, "device": "cpu"}}
+KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31"},
+         "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 20.0, "device": "cpu"}}
 
 
 def answer(verb: str, arguments: tuple):
@@ -36,8 +37,6 @@ def answer(verb: str, arguments: tuple):
         if "unknown" in arguments[0]:
             raise UserError("unknown model 'unknown'; did you mean x?")
         return list(arguments[0])
-    if verb == "ceilings":
-        KNOWN[verb] = {**KNOWN[verb], **({"matmul_tflops": 0.2} if "rising" in os.environ.get("STAND_IN", "") else {})}
     if verb != "measure":
         return KNOWN[verb]
     name, settings, _ = arguments
@@ -45,11 +44,11 @@ def answer(verb: str, arguments: tuple):
     if name == "crash" or (name.startswith("/") and not Path(name).exists() and not Path(name).write_text("")):
         os.kill(os.getpid(), signal.SIGKILL)
     row, batch = dict.fromkeys(measure.columns(settings.part), ""), settings.batch or 4
-    row.update(model=name, status="failed" if name == "fail" else "ok", reason="it fails" if name == "fail" else "",
+    row.update(model=name, precision="fp32", status="failed" if name == "fail" else "ok", reason="it fails" if name == "fail" else "",
                batch_asked=settings.batch or "auto", measured_at=f"{time.time():.6f}")
     if name != "fail":
         row.update({f"{settings.part}_samples_per_sec": 10.0 * batch, f"{settings.part}_batch_size": batch, f"{settings.part}_img_size": 224,
-                    "param_count": 5.0, "samples_per_sec_low": 9.0, "samples_per_sec_high": 41.0})
+                    f"{settings.part}_gmacs": 1.0, f"{settings.part}_macts": 2.0, "param_count": 5.0, "samples_per_sec_low": 9.0, "samples_per_sec_high": 41.0})
     return row
 
 
@@ -99,6 +98,14 @@ def test_a_sweep_writes_rows_and_sidecar_and_ends_without_a_journal(run, tmp_pat
     assert facts["complete"] and facts["rows"] == 6 and facts["sha256"] == sha256(run.out) and facts["ceilings"] == KNOWN["ceilings"]
     assert facts["settings"]["threads"] == 1 and facts["hardware"]["slug"]
     assert journals(tmp_path) == [] and "6 measured" in capsys.readouterr().out
+
+
+def test_percentages_are_of_the_highest_ceilings_seen(run, monkeypatch):
+    seen = iter([{**KNOWN["ceilings"], "copy_gbps": 30.0}, {**KNOWN["ceilings"], "matmul_tflops": 0.2}])
+    monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: next(seen) if verb == "ceilings" else answer(verb, arguments))
+    run("model0", "fail")
+    assert read_sidecar(run.out)["ceilings"] == {"matmul_tflops": 0.2, "copy_gbps": 30.0, "device": "cpu"}
+    assert list(read(run.out)["arithmetic_pct"]) == ["40.0", ""]  # 40 images/s of 2 GFLOP each, at 0.2 TFLOP/s
 
 
 def test_a_complete_run_measures_again_and_replaces_rows_in_place(run):

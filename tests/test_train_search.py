@@ -44,7 +44,7 @@ def test_a_space_that_makes_no_sense_is_named(space, what):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_a_space_file_that_is_no_json_is_named(tmp_path, content):
     (tmp_path / "space.json").write_bytes(content)
-    with pytest.raises((UserError, UnicodeDecodeError), match="space.json|utf-8"):
+    with pytest.raises(UserError, match="not JSON"):
         search.read_space(tmp_path / "space.json")
     with pytest.raises(UserError, match="cannot be read"):
         search.read_space(tmp_path / "none.json")
@@ -160,12 +160,13 @@ def test_a_killed_workers_trial_is_tried_again(options):
 def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
     """The real objective, on digits: a rate of nothing learns nothing and is given up."""
     monkeypatch.setattr(search, "CACHE", tmp_path)
+    monkeypatch.setattr(search, "STARTUP", 1)
     options = search.Options("real", tmp_path / "s.sqlite", "digits", "lenet5", 3, 32, "grid", 8, 0, 0,
-                             {"lr": [1e-2, 5e-3, 3e-3, 2e-3, 1e-9], "batch": [128]}, "cpu", 1)
+                             {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]}, "cpu", 1)
     monkeypatch.setattr(search, "grid", lambda space: {"lr": space["lr"], "batch": space["batch"]})
     search.work(options)
     found = trials(options).set_index("lr")
-    assert len(found) == 5 and found.accuracy.drop(1e-9).max() > 0.8
+    assert len(found) == 3 and found.accuracy.drop(1e-9).max() > 0.8
     assert found.state[1e-9] == "pruned" or found.accuracy[1e-9] == found.accuracy.min()
     assert (found.epochs <= 3).all()
 
@@ -173,7 +174,7 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
 def test_two_workers_share_one_study(tmp_path):
     """Two processes on one database: together they do exactly as many trials as were asked for."""
     space = tmp_path / "space.json"
-    space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [256]}))
+    space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [128]}))
     done = subprocess.run([sys.executable, "-m", "scripts.train.search", "--data", "digits", "--model", "lenet5", "--epochs", "1", "--trials", "5",
                            "--workers", "2", "--space", str(space), "--db", str(tmp_path / "s.sqlite")], capture_output=True, text=True, timeout=280,
                           env={**__import__("os").environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path), "PYTHONPATH": str(search.Path(__file__).parents[1])})

@@ -26,20 +26,21 @@ CARD = {"then": TABLES["then"], "now": (TABLES["gpu"][0], "benchmark-infer-amp-n
 
 
 def verdict(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Which of the notebook's families are on the table's frontier above FLOOR, and which are not."""
-    edge = frontier(frontier_chart.visible(eligible(table), FLOOR))
-    there = [claim for claim, names in CLAIMS.items() if edge.family.isin(names).any()]
-    return there, [claim for claim in CLAIMS if claim not in there]
+    """Which of the notebook's families are on the table's frontier above FLOOR, and which are not. A family that is there only through a
+    successor goes by the successor's name."""
+    present = set(frontier(frontier_chart.visible(eligible(table), FLOOR)).family)
+    found = {claim: [name for name in names if name in present] for claim, names in CLAIMS.items()}
+    return [families.label(names[0]) for names in found.values() if names], [claim for claim, names in found.items() if not names]
 
 
 def headline(where: str, there: list[str], gone: list[str]) -> str:
     """The finding in a sentence."""
     if not gone:
-        return f"On {where}, {listing(there)} are all still on the frontier"
+        return f"On {where}, {listing(there)} are all on the frontier"
     if not there:
         return f"On {where}, none of {listing(gone)} is on the frontier any more"
     reach, do = "reach" if len(there) > 1 else "reaches", "do" if len(gone) > 1 else "does"
-    return f"On {where}, {listing(there)} still {reach} the frontier; {listing(gone)} no longer {do}"
+    return f"On {where}, {listing(there)} {reach} the frontier; {listing(gone)} no longer {do}"
 
 
 def draw_frontier(machine: str, where: str) -> Drawing:
@@ -50,7 +51,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     shown = frontier_chart.visible(table, FLOOR)
     edge = frontier(shown)
     title = headline(where, there, gone)
-    claims = tuple(name for claim in there for name in CLAIMS[claim])
+    claims = tuple(name for names in CLAIMS.values() for name in names if not set(names) & {claim.lower() for claim in gone})
     wide, phone = (frontier_chart.draw(shown, title, SUBTITLE, published.footer(vintage, file), size=size, first=claims).figure for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
     counts = edge.family.map(families.label).value_counts()

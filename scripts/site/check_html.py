@@ -26,6 +26,7 @@ FETCHED = {"img": ("src", "srcset"), "source": ("src", "srcset"), "script": ("sr
 OURS = ("data-src", "data-phone")  # what assets/charts.js fetches, as seen from the site's root
 NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}  # rel of a link that is only an address
 NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list")
+QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
 LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|\bNaN\b", re.M)  # Markdown that nothing resolved, and missing values
 
 
@@ -81,7 +82,7 @@ def pages(site: Path) -> tuple[list[Page], list[Problem]]:
             identity = node.get("id")
             if identity is not None and (not identity or re.search(r"\s", identity)):
                 problems.append(Problem(name, f"<{local(node)}> has an empty id or one with a blank: {identity!r}"))
-            elif identity in page.ids:
+            elif identity in page.ids and local(node) not in ("link", "style"):  # Quarto names each of its style sheets alike; nothing refers to them
                 problems.append(Problem(name, f"the id {identity!r} stands twice"))
             page.ids.add(identity or "")
         page.ids |= {node.get("name", "") for node in page.all("a")}
@@ -129,7 +130,7 @@ def _page(page: Page) -> Iterator[Problem]:
             for name in (node.get(attribute) or "").split():
                 if name not in page.ids:
                     yield Problem(page.path, f"{attribute}={name!r} of <{local(node)}> names no id on the page")
-        events = [name for name in node.attrib if isinstance(name, str) and re.fullmatch(r"on[a-z]+", name)]
+        events = [name for name, value in node.attrib.items() if isinstance(name, str) and re.fullmatch(r"on[a-z]+", name) and not QUARTO.match(value)]
         if events:
             yield Problem(page.path, f"<{local(node)}> has a script in {events[0]}")
     for node in page.all("main"):
@@ -160,7 +161,7 @@ def _addresses(page: Page, by_path: dict[str, Page], site: Path) -> Iterator[Pro
             yield from _style(style, page.path, site)
         for attribute in dict.fromkeys([*fetched, *OURS, *(("href",) if name in ("a", "area", "link") else ())]):
             value = node.get(attribute, node.get("{http://www.w3.org/1999/xlink}href") if attribute == "href" else None)
-            if value is None:
+            if value is None or (value == "" and QUARTO.match(node.get("onclick", ""))):
                 continue
             for address in (_srcset(value) if attribute == "srcset" else [value.strip()]):
                 ours = attribute in OURS

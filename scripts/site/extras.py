@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pandas as pd
+import yaml
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
@@ -50,7 +51,8 @@ def add(site: Path, url: str = "") -> None:
     name = _title((site / "index.html").read_text(encoding="utf-8"))[1]
     atomic_write(site / CARD, card(name))
     names = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")) if path.name != NOT_FOUND]
-    titles = {page: head(site / page, page, url) for page in names}
+    about = description()
+    titles = {page: head(site / page, page, url, about) for page in names}
     atomic_write(site / NOT_FOUND, not_found(name, titles, url))
     atomic_write(site / FEED, feed(name, url, changes()))
     atomic_write(site / DOWNLOAD, download())
@@ -65,16 +67,29 @@ def _title(html: str) -> tuple[str, str]:
     return (page, site) if page else (site, site)
 
 
-def head(path: Path, page: str, url: str) -> str:
-    """Put the tags for shared links and the feed into a page's head, where they are not yet. Returns the page's title."""
+def description() -> str:
+    """What _quarto.yml says the site is about; '' where it says nothing."""
+    try:
+        return str(yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["website"]["description"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return ""
+
+
+def head(path: Path, page: str, url: str, about: str) -> str:
+    """Put the tags for shared links and the feed into a page's head, where they are not yet. Returns the page's title.
+
+    about describes a page that does not describe itself.
+    """
     html = path.read_text(encoding="utf-8")
     title, site = _title(html)
     up = "../" * page.count("/")
     described = re.search(r'<meta name="description" content="([^"]*)"', html)
-    tags = [f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">']
+    about = unescape(described[1]) if described else about
+    tags = [f'<meta name="description" content="{escape(about)}">'] if about and not described else []
+    tags += [f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">']
     facts = {"og:title": title or site, "og:site_name": site, "og:type": "website", "og:image": f"{url or up}{CARD}",
              "og:image:width": str(CARD_SIZE[0]), "og:image:height": str(CARD_SIZE[1]), "og:image:alt": f"{site}: accuracy against speed",
-             **({"og:description": unescape(described[1])} if described else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
+             **({"og:description": about} if about else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
     tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in facts.items() if f'property="{key}"' not in html]
     tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
     if FEED not in html:

@@ -22,6 +22,7 @@ import multiprocessing
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -66,7 +67,7 @@ def read_space(path: Path | None) -> dict:
         space = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a JSON file with --space") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise UserError(f"{path}: not JSON ({str(error)[:60]}); see python -m scripts.train.search --help") from None
     return check_space(space, path.name)
 
@@ -146,6 +147,7 @@ def open_study(options: Options, number: int = 0):
     """The study, new or as an earlier run left it. Raises UserError: locked, not a database, or searched over something else."""
     import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
     options.db.parent.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
     study = optuna.create_study(storage=storage, study_name=options.study, direction="maximize", load_if_exists=True,

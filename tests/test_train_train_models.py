@@ -1,0 +1,165 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.common import paths
+from scripts.common.errors import UserError
+from scripts.train import datasets, fit, metrics, models, results, train_models
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder for the tables, with a cache of its own."""
+    monkeypatch.setattr(train_models, "CACHE", tmp_path / ".cache")
+    monkeypatch.setattr(datasets, "CACHE", tmp_path / ".cache")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory):
+    """Bright and dark pictures, which anything can tell apart."""
+    root = tmp_path_factory.mktemp("data") / "pets"
+    random = np.random.default_rng(0)
+    for name, low in (("bright", 128), ("dark", 0)):
+        (root / name).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(random.integers(low, low + 128, (40, 48, 3), np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+def command(home, data, *extra, models="lenet5"):
+    return train_models.arguments(["--data", str(data), "--models", models, "--epochs", "2", "--batch", "8", "--device", "cpu", "--threads", "1",
+                                   "--out", str(home / "out"), *extra])
+
+
+def journals(home):
+    return list((home / ".cache" / "train").glob("*")) if (home / ".cache" / "train").exists() else []
+
+
+def test_tables_sidecars_and_predictions_agree(home, pets):
+    path = train_models.train(command(home, pets, "--seeds", "2"))
+    frame = results.read(path)
+    assert path.name.startswith("zoo-pets-") and frame["seed"].tolist() == [0, 1]
+    assert frame.loc[0, ["train_images", "valid_images", "test_images"]].tolist() == [30, 2, 8]
+    long = results.predictions(results.part(path, "-predictions"))
+    for _, row in frame.iterrows():  # any metric can be computed again from the predictions
+        mine = long[long["seed"] == row["seed"]]
+        again = metrics.evaluate(mine[["p:bright", "p:dark"]].to_numpy(), (mine["label"] == "dark").to_numpy().astype(int), ["bright", "dark"])
+        for name in results.METRICS:
+            assert again.values[name][0] == pytest.approx(row[name], abs=1e-5, nan_ok=True), name
+    assert len(results.read(results.part(path, "-history"))) == 4 and len(results.read(results.part(path, "-classes"))) == 4
+    facts = json.loads(path.with_suffix(".json").read_text())
+    assert facts["dataset"] == "pets" and facts["training_images"] == {"bright": 16, "dark": 16} and facts["seeds"] == 2
+    assert str(home) not in json.dumps(facts) and all(path.with_name(f"{path.stem}{name}.json").exists() for name in results.PARTS)
+    assert not journals(home)  # a finished run leaves nothing to go on with
+
+
+def test_a_finished_run_starts_afresh_and_keeps_other_rows(home, pets):
+    path = train_models.train(command(home, pets, models="lenet5,resnet20"))
+    first = results.read(path).set_index("model")
+    train_models.train(command(home, pets, "--lr", "0.0001"))
+    second = results.read(path).set_index("model")
+    assert second.loc["lenet5", "lr"] == 0.0001 and first.loc["lenet5", "lr"] != 0.0001
+    assert second.loc["resnet20"].equals(first.loc["resnet20"])
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(home, pets, tmp_path):
+    whole = results.read(train_models.train(command(home, pets, "--epochs", "6", models="lenet5,resnet20"))).set_index("model")
+    again = command(tmp_path / "b", pets, "--epochs", "6", models="lenet5,resnet20")
+    (tmp_path / "b").mkdir()
+    start = "from scripts.train import fit, train_models; fit.CHECKPOINT_SECONDS = 0; train_models.main()"
+    process = subprocess.Popen([sys.executable, "-c", start, "--data", str(pets), "--models", "lenet5,resnet20", "--epochs", "6", "--batch", "8",
+                                "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "b" / "out")],
+                               cwd=paths.ROOT, env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home)}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((home / ".cache" / "train").glob("*/resnet20-0.pt")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    main = next((tmp_path / "b" / "out").glob("zoo-pets-*[!sy].csv"))
+    assert results.read(main)["model"].tolist() == ["lenet5"]
+    path = train_models.train(again)
+    resumed = results.read(path).set_index("model")
+    assert "resumed after epoch" in resumed.loc["resnet20", "note"] and resumed.loc["lenet5", "note"] == ""
+    for name in ("accuracy", "log_loss"):
+        assert resumed[name].tolist() == whole[name].tolist()
+    assert not list(home.rglob("*.tmp")) and not journals(home)
+
+
+def test_a_model_that_diverges_is_left_out_and_the_rest_goes_on(home, pets, monkeypatch, capsys):
+    real = fit.Trainer.epoch
+    monkeypatch.setattr(fit.Trainer, "epoch", lambda self, number: float("nan") if isinstance(self.model, models.ResNet20) else real(self, number))
+    monkeypatch.setattr(fit.Trainer, "run", diverging(fit.Trainer.run))
+    path = train_models.train(command(home, pets, models="resnet20,lenet5"))
+    assert results.read(path)["model"].tolist() == ["lenet5"]
+    assert json.loads(path.with_suffix(".json").read_text())["failed"] == [{"model": "resnet20", "seed": 0, "reason": "the loss is nan"}]
+    assert "resnet20, seed 0: left out: the loss is nan" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no model could be trained; resnet20: the loss is nan"):
+        train_models.train(command(home, pets, models="resnet20"))
+
+
+def diverging(run):
+    def wrapped(self):
+        if isinstance(self.model, models.ResNet20):
+            raise fit.Failed("the loss is nan")
+        return run(self)
+    return wrapped
+
+
+def test_a_size_that_one_network_refuses_leaves_the_others(home, pets, capsys):
+    path = train_models.train(command(home, pets, "--size", "64", models="lenet5,resnet20"))
+    assert results.read(path)["model"].tolist() == ["resnet20"]
+    assert "left out: lenet5: takes only 32 pixels, not 64" in capsys.readouterr().err
+    with pytest.raises(UserError, match="lenet5: takes only 32"):
+        train_models.train(command(home, pets, "--size", "64"))
+
+
+def test_weights_out_of_reach_are_in_the_results(home, pets, monkeypatch):
+    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "the weights' hub cannot be reached")
+    frame = results.read(train_models.train(command(home, pets, "--pretrained", "auto")))
+    assert frame["weights"][0] == "scratch" and "hub cannot be reached; trained from scratch" in frame["note"][0]
+
+
+def test_a_damaged_table_is_found_before_training(home, pets, monkeypatch):
+    path = train_models.train(command(home, pets))
+    path.write_text(path.read_text()[:-9])
+    monkeypatch.setattr(fit.Trainer, "run", lambda self: pytest.fail("trained"))
+    with pytest.raises(UserError, match=path.name):
+        train_models.train(command(home, pets))
+
+
+def test_a_full_disk_stops_the_run_in_one_line_and_keeps_what_was_there(home, pets, small_disk, capsys, monkeypatch):
+    options = ["train", "--data", str(pets), "--models", "lenet5,resnet20", "--epochs", "1", "--batch", "8", "--device", "cpu", "--out", str(small_disk)]
+    (small_disk / "more").write_bytes(b"x" * 4096)
+    monkeypatch.setattr(sys, "argv", options)
+    assert train_models.main() == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("error: cannot write") and "disk is full" in said[-1] and not any("Traceback" in line for line in said)
+    assert not list(small_disk.glob(".*.tmp")) and journals(home) == [] or all("done" not in str(path) for path in journals(home))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--models", "resnet81"], "no architecture called 'resnet81'"),
+    (["--data", "/nowhere/at/all"], "no such folder"),
+    (["--device", "cuda:99"], "no GPU|no such GPU"),
+])
+def test_a_user_s_mistake_is_one_line(home, monkeypatch, capsys, arguments, message):
+    import re
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(home / "out"), *arguments])
+    assert train_models.main() == 2
+    said = capsys.readouterr().err.strip()
+    assert re.search(message, said) and said.count("\n") == 0
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--valid", "0.9"], ["--batch", "1"], ["--size", "100000"], ["--bogus"]])
+def test_impossible_settings_are_refused(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        train_models.arguments(arguments)
+    assert stopped.value.code == 2

@@ -90,7 +90,8 @@ def test_without_a_site_it_says_what_to_do(tmp_path, capsys):
     ("<h1>Again</h1>", "2 headings <h1>"),
     ("<p>See ?@fig-x</p>", "stands in the text"),
     ("<p>{{&lt; include x &gt;}}</p><p>{{< video</p>", "stands in the text"),
-    ("<p>top-1 of NaN</p>", "stands in the text"),
+    ("<table><tbody><tr><td>NaN</td></tr></tbody></table>", "stands in the text"),
+    ("<p>top-1 of <b>nan%</b></p>", "stands in the text"),
     ("<table><tr><p>x</table>", "not valid HTML"),
     ('<p class="a" class="b">x</p>', "not valid HTML"),
     ("<b>x</i>", "not valid HTML"),
@@ -118,6 +119,15 @@ def test_what_is_wrong_with_the_whole_is_named(site, file, content, words):
     (site / file).unlink() if content is None else (site / file).write_text(content)
     found = [str(problem) for problem in check_html.problems(site)]
     assert any(problem.startswith(file) and words in problem for problem in found), found
+
+
+def test_what_quarto_itself_writes_is_let_through(site):
+    add(site, '<a href="" onclick="window.quartoToggleColorScheme(); return false;">dark</a><p>The output held NaN or infinity.</p>')
+    text = (site / "report/two.html").read_text()
+    (site / "report/two.html").write_text(text.replace("</head>", '<link id="quarto-bootstrap" rel="stylesheet" href="../assets/site.css">' * 2 + "</head>"))
+    assert check_html.problems(site) == []
+    add(site, '<a href="" onclick="steal()">x</a>')
+    assert len(check_html.problems(site)) == 2
 
 
 def test_a_page_that_the_sitemap_lacks_is_named(site):
@@ -165,6 +175,12 @@ def test_each_page_can_be_shared_and_followed(good):
     assert 'href="../feed.xml"' in text and 'property="og:url" content="https://example.org/bim/report/two.html"' in text
     from PIL import Image
     assert Image.open(good / "social-card.jpg").size == extras.CARD_SIZE
+
+
+def test_a_page_that_links_to_the_feed_is_not_taken_for_done(tmp_path):
+    (tmp_path / "index.html").write_text(PAGE.format(title="Home", up="", body='<a href="feed.xml">RSS</a>'))
+    extras.add(tmp_path)
+    assert 'property="og:title"' in (tmp_path / "index.html").read_text()
 
 
 def test_a_second_run_changes_nothing(site):

@@ -40,7 +40,7 @@ Values: `{python} secret + 1` and `{python} "<b> *x* $y$"` and `{python} f"{1/3:
 ```{python}
 #| output: asis
 #| echo: false
-print("**asis**", os.path.basename(os.getcwd()), sys.executable == sys.argv[0] or sys.executable)
+print("**asis**", "root" if os.path.exists("_quarto.yml") else os.getcwd(), sys.executable == sys.argv[0] or sys.executable)
 ```
 
 ```{python}
@@ -72,7 +72,7 @@ Image(data=b"\\x89PNG\\r\\n\\x1a\\n", format="png")
 """})
     text = markdown(root, "report/two.qmd")
     assert "secret = 42" not in text and "Values: 43 and \\<b\\> \\*x\\* \\$y\\$ and 0\\.33. Not code: ``{python} secret``." in text
-    assert "**asis** report" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
+    assert "**asis** root" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
     assert "\nloud" not in text  # _quarto.yml says warning: false
     assert '{.python .cell-code code-fold="true" code-summary="Show"}' in text and "raise SystemExit" in text
     assert 'print("unseen")' in text and "\nunseen" not in text

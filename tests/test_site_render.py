@@ -177,8 +177,7 @@ def test_the_foot_is_put_in_where_the_page_asks_for_it_and_else_at_the_end(site)
 
 
 def test_a_sitemap_where_the_address_is_known(site):
-    (site / "_quarto.yml").write_text(CONFIG.replace("title: Small site", "title: Small site\n  site-url: https://example.org/s/"))
-    assert run(site, "--renderer", "builtin").returncode == 0
+    assert run(site, "--renderer", "builtin", SITE_URL="https://example.org/s/").returncode == 0
     assert "<loc>https://example.org/s/report/two.html</loc>" in (site / "_site" / "sitemap.xml").read_text()
 
 

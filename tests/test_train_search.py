@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -174,11 +175,11 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
 def test_two_workers_share_one_study(tmp_path):
     """Two processes on one database: together they do exactly as many trials as were asked for."""
     space = tmp_path / "space.json"
+    (tmp_path / "report" / "data").mkdir(parents=True)
     space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [128]}))
     done = subprocess.run([sys.executable, "-m", "scripts.train.search", "--data", "digits", "--model", "lenet5", "--epochs", "1", "--trials", "5",
                            "--workers", "2", "--space", str(space), "--db", str(tmp_path / "s.sqlite")], capture_output=True, text=True, timeout=280,
-                          env={**__import__("os").environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path), "PYTHONPATH": str(search.Path(__file__).parents[1])})
+                          env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path), "PYTHONPATH": str(search.Path(__file__).parents[1])})
     assert done.returncode == 0, done.stderr
-    (tmp_path / "report").mkdir(exist_ok=True)
     found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))
     assert len(found) == 5 and (found.state == "complete").all()

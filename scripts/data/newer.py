@@ -129,7 +129,8 @@ def findings(news: dict) -> pd.DataFrame:
     new = read_table(DATA / "findings.csv")
     sides = [table[table["vintage"] == vintage] for table, vintage in ((old, news["previous"]), (new, news["vintage"]))]
     both = sides[0][[*FINDING, "verdict"]].merge(sides[1][[*FINDING, "verdict", "evidence"]], on=FINDING, how="outer", suffixes=("_was", "_is")).fillna("")
-    return both[both["verdict_was"] != both["verdict_is"]].rename(columns={"verdict_was": "was", "verdict_is": "is"})[["claim", "hardware", "torch", "compiled", "was", "is", "evidence"]]
+    changed = both[both["verdict_was"] != both["verdict_is"]].rename(columns={"verdict_was": "was", "verdict_is": "is"})
+    return changed[["claim", "hardware", "torch", "compiled", "was", "is", "evidence"]]
 
 
 def _markdown(frame: pd.DataFrame) -> list[str]:
@@ -164,7 +165,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     OUT.mkdir(parents=True)
     atomic_write(OUT / "news.json", json.dumps(news, indent=1) + "\n")
-    print(f"newer: tables of {news['vintage']}: {len(news['new'])} new, {len(news['changed'])} changed, {len(news['gone'])} gone; now `make figures`, `make proposal`, and look at `git diff`")
+    counts = ", ".join(f"{len(news[word])} {word}" for word in ("new", "changed", "gone"))
+    print(f"newer: tables of {news['vintage']}: {counts}; now `make figures`, `make proposal`, and look at `git diff`")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
     python -m scripts.data.predict --check                                   # measured by design against predicted, on this machine
 
 Measured speeds come from report/data/benchmark-*.csv, what is known of other machines from timm's tables, which are needed here; how wide
-the intervals must be from report/data/predict-calibration.csv. A network that no table has, or whose interval is wider than `WIDEST`, is
-marked as unlike and not predicted. Precisions that no table of the same kind of processor has are refused, and so are
+the intervals must be from report/data/predict-calibration.csv. A network that no table has, or whose interval is far
+wider than usual, is marked as unlike and not predicted. Precisions that no table of the same kind of processor has are refused, and so are
 measurements at much smaller batches than the tables' on a GPU.
 """
 
@@ -31,7 +31,7 @@ from scripts.data.predict_tables import KEY, References
 
 PARTS = ("infer", "train", "latency")   # latency: images per second at batch 1, where the tables are of that: on CPUs
 LEVEL = 0.9                             # of the intervals
-WIDEST = 4.0                            # high over low of an interval beyond which a prediction is none
+WIDEST, WIDER = 16.0, 3.0               # an interval is no prediction beyond this (high over low), or so many times as wide as usual in log units
 SMALLER_BATCH = 16                      # times smaller than the tables' batch: another quantity
 DRAWS = 400                             # of the speeds, for probabilities
 NORMAL = 1.645                          # standard deviations of a normal's 90% interval
@@ -41,7 +41,7 @@ NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}   # the quantile of spee
 @dataclass(frozen=True)
 class Prediction:
     """networks: `KEY`, family, kind, `COUNTS`, samples_per_sec, low, high (90%), status: measured, predicted or unlike (then NaN); notes: what a
-    reader should know, a line each; used: measurements that counted; multiplier: of the model's spread."""
+    reader should know, a line each; used: measurements that counted; multiplier: (n,) of the model's spread."""
 
     settings: dict
     hardware_name: str
@@ -49,7 +49,7 @@ class Prediction:
     notes: tuple[str, ...]
     used: int
     outliers: tuple[str, ...]
-    multiplier: float
+    multiplier: np.ndarray
     posterior: predict_model.Posterior
     known: References
 
@@ -59,6 +59,11 @@ def multiplier(count: int) -> float:
     table = read_table(DATA / "predict-calibration.csv", required=["measured"], numeric=["measured", "level", "multiplier"], key=["measured"])
     table = table.sort_values("measured")
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
+
+
+def family_factors() -> pd.Series:
+    """How much wider than others' a family's intervals must be, by family."""
+    return read_table(DATA / "predict-families.csv", required=["family"], numeric=["factor"], key=["family"]).set_index("family")["factor"]
 
 
 def machine_rows(hardware: str = "", part: str = "infer") -> pd.DataFrame:
@@ -108,9 +113,10 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
         notes.append(f"left out as contradicted by all others: {'; '.join(outliers)}. Measure again")
     times = multiplier(len(made.used))
     networks = known.keys.rename(columns={"network": "kind"}).copy()
-    half = times * made.spread
+    factor = networks["family"].map(family_factors()).fillna(1.0).to_numpy()
+    half = times * factor * made.spread
     networks["samples_per_sec"], networks["low"], networks["high"] = np.exp(made.log), np.exp(made.log - half), np.exp(made.log + half)
-    unlike = ~known.known.any(axis=1) | (2 * half > np.log(WIDEST))
+    unlike = ~known.known.any(axis=1) | (2 * half > np.log(WIDEST)) | (half > WIDER * np.median(half))
     networks["status"] = np.where(unlike, "unlike", "predicted")
     networks.loc[unlike, ["samples_per_sec", "low", "high"]] = np.nan
     seen = good & ~small
@@ -121,7 +127,7 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
         networks.loc[at[seen], name] = ends.fillna(pd.Series(speeds, rows.index))[seen].to_numpy()
     if unlike.sum():
         notes.append(f"{int(unlike.sum())} networks are unlike anything measured and were not predicted")
-    return Prediction({**settings, "part": part}, str(head.get("hardware_name", settings["hardware"])), networks, tuple(notes), len(made.used), outliers, times, made, known)
+    return Prediction({**settings, "part": part}, str(head.get("hardware_name", settings["hardware"])), networks, tuple(notes), len(made.used), outliers, times * factor, made, known)
 
 
 def _learned(settings: dict, part: str, known: References) -> None:
@@ -198,14 +204,16 @@ def picker_table(hardware: str = "") -> tuple[str, pd.DataFrame] | None:
 
 
 def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """(count, len(rows)) log speeds of `rows` (of `weights`) as they might be: measured ones as measured, the others jointly."""
+    """(count, len(rows)) log speeds of `rows` (of `weights`) as they might be: measured ones within their interval, the others jointly."""
     at = prediction.known.find(rows)
     where, back = np.unique(at, return_inverse=True)
-    covariance = prediction.posterior.joint(where) * (prediction.multiplier / NORMAL) ** 2
+    wider = prediction.multiplier[where] / NORMAL
+    covariance = prediction.posterior.joint(where) * np.outer(wider, wider)
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(seed).standard_normal((count, len(where)))
     moved = ((normal * np.sqrt(np.maximum(values, 0))) @ vectors.T)[:, back]
-    return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(rows["status"].eq("measured").to_numpy(), 0.0, moved)
+    timing = normal[:, back] * (np.log(rows["high"] / rows["low"]) / 3.92).to_numpy(float)
+    return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(rows["status"].eq("measured").to_numpy(), timing, moved)
 
 
 def frontier(prediction: Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -291,7 +299,7 @@ def check(rows: pd.DataFrame, part: str = "infer") -> tuple[Prediction, pd.DataF
     if others.empty:
         raise UserError(f"every measured model is one to predict from; measure the models of `python -m scripts.data.predict --design 30 --role check --kind {kind}` too")
     at = made.known.find(others)
-    half = made.multiplier * made.posterior.spread[at]
+    half = (made.multiplier * made.posterior.spread)[at]
     log = made.posterior.log[at]
     return made, pd.DataFrame({"arch": others["arch"].to_numpy(), "img_size": others["img_size"].to_numpy(), "samples_per_sec": others["samples_per_sec"].to_numpy(float),
                                "predicted": np.exp(log), "low": np.exp(log - half), "high": np.exp(log + half)})

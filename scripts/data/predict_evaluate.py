@@ -1,6 +1,6 @@
 """How well speeds are predicted: each machine left out in turn, with all tables of its hardware; calibration of the intervals from the same.
 
-    python -m scripts.data.predict_evaluate        # writes report/data/predict-evaluation.csv and predict-calibration.csv, with sidecars
+    python -m scripts.data.predict_evaluate        # writes report/data/predict-{evaluation,calibration,families,networks}.csv, with sidecars
 
 For each of timm's tables: choose which networks to "measure" by the design, look up their speeds in the table, predict all others, and
 compare. Rivals get the same measurements: `similar` takes the table of another machine that fits them best and scales it by the median ratio;
@@ -29,6 +29,7 @@ from scripts.data.uncertainty import spearman
 BUDGETS = (5, 10, 20, 40)     # networks measured
 MAIN = 20
 LEVEL = 0.9
+DRAWN = 60                    # predictions that a family's factor of 1 is worth
 LARGEST = {"gpu": 70.0, "cpu": 20.0}   # GMACs of a network that is worth measuring: seconds a step on a card, on two cores
 RIVALS = ("similar", "gmacs", "activations")
 ERRORS = ["machine", "kind", "part", "file", "measured", "method", "networks", "median_error", "p90_error", "spearman", "coverage"]
@@ -89,21 +90,36 @@ def multiplier(z: pd.DataFrame, level: float = LEVEL) -> float:
     return weighted_quantile(z["z"].abs().to_numpy(), weights.to_numpy(), level)
 
 
-def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(evaluation, calibration) from `errors`: columns ERRORS with a row per table, budget and method; and per budget, the multiplier of the
-    spread for `LEVEL` from all machines of inference."""
+def family_factors(z: pd.DataFrame) -> pd.Series:
+    """By family: how wide its intervals must be relative to others', from |z| averaged over machines and drawn towards 1 as far as few predictions
+    speak for it; z: machine, family, z."""
+    size = z["z"].abs().clip(upper=5).groupby([z["machine"], z["family"]]).mean()
+    usual, number = size.groupby("machine").mean().mean(), z.groupby("family").size()
+    return (((size.groupby("family").mean() / usual) * number + DRAWN) / (number + DRAWN)).clip(0.5, 4).rename("factor")
+
+
+def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(evaluation, calibration, factors) from `errors`: columns ERRORS with a row per table, budget and method, each judged by what the other
+    machines say; per budget the multiplier of the spread for `LEVEL`, and per family its factor, both from all machines of inference."""
     ours = found[(found["method"] == "model") & (found["part"] == "infer")]
-    wide = {(machine, budget): multiplier(ours[(ours["machine"] != machine) & (ours["measured"] == budget)])
-            for machine in found["machine"].unique() for budget in found["measured"].unique()}
+
+    def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[int, float]]:
+        factors = family_factors(z[z["measured"] == min(MAIN, z["measured"].max())])
+        z = z.assign(z=z["z"] / z["family"].map(factors).fillna(1))
+        return factors, {budget: multiplier(rows) for budget, rows in z.groupby("measured")}
+
+    judges = {machine: calibrated(ours[ours["machine"] != machine]) for machine in found["machine"].unique()}
     rows = []
     for (machine, kind, part, file, budget, method), group in found.groupby(["machine", "kind", "part", "file", "measured", "method"], sort=False):
-        off = np.abs(np.expm1(group["error"]))
-        covered = (group["z"].abs() <= wide[machine, budget]).mean() if method == "model" else np.nan
+        off, covered = np.abs(np.expm1(group["error"])), np.nan
+        if method == "model":
+            factors, wide = judges[machine]
+            covered = (group["z"].abs() <= wide[budget] * group["family"].map(factors).fillna(1)).mean()
         rows.append((machine, kind, part, file, budget, method, len(group), off.median(), off.quantile(0.9),
                      spearman(group["truth"] + group["error"], group["truth"]), covered))
-    calibration = pd.DataFrame([(budget, LEVEL, multiplier(ours[ours["measured"] == budget])) for budget in sorted(found["measured"].unique())],
-                               columns=["measured", "level", "multiplier"])
-    return pd.DataFrame(rows, columns=ERRORS), calibration
+    factors, wide = calibrated(ours)
+    calibration = pd.DataFrame([(budget, LEVEL, value) for budget, value in wide.items()], columns=["measured", "level", "multiplier"])
+    return pd.DataFrame(rows, columns=ERRORS), calibration, factors.reset_index()
 
 
 def table() -> pd.DataFrame:
@@ -122,9 +138,9 @@ def by_group(found: pd.DataFrame) -> pd.DataFrame:
 def update() -> None:
     """Evaluate and write the tables that changed. Raises TablesMissing where timm's can't be had."""
     found = pd.concat(errors(), ignore_index=True)
-    evaluation, calibration = evaluate(found)
+    evaluation, calibration, factors = evaluate(found)
     facts = sidecar(packages=("pandas", "numpy"), source="timm's published tables, each machine left out in turn")
-    for name, frame in {"predict-evaluation": evaluation, "predict-calibration": calibration, "predict-networks": by_group(found)}.items():
+    for name, frame in {"predict-evaluation": evaluation, "predict-calibration": calibration, "predict-families": factors, "predict-networks": by_group(found)}.items():
         write_derived(frame.round({name: 4 for name in frame.select_dtypes("float")}), DATA / f"{name}.csv", facts)
 
 

@@ -105,7 +105,8 @@ def pictures() -> list[tuple[str, str]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [(f"{relative(IMAGES)}/{MANIFEST}", "cannot be read; restore it with git, or draw again with `make figures`")]
     here = {path: provenance.sha256(ROOT / path) for path in {path for _, path, _ in sources} if (ROOT / path).is_file() and ".." not in path}
-    return [(picture, f"was drawn from another version of {path}; `make figures` draws it again") for picture, path, digest in sources if path in here and here[path] != digest]
+    return [(picture, f"was drawn from another version of {path}; `make figures` draws it again")
+            for picture, path, digest in sources if here.get(path, digest) != digest]
 
 
 @cli

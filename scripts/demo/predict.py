@@ -69,6 +69,13 @@ def read_file(path: Path | str) -> bytes:
         raise NotAPhoto(f"This file cannot be read: {error.strerror}.") from None
 
 
+class Layer(NamedTuple):
+    """Where Grad-CAM looks: the output of a module at its `call`-th call in one pass (a shared one runs several times), from 0."""
+
+    module: nn.Module
+    call: int
+
+
 class Predictor:
     """One exported model, ready to answer. Threads may share it; they take turns."""
 
@@ -102,8 +109,8 @@ class Predictor:
         return Answer({self.config.classes[i]: float(shares[i]) for i in order}, milliseconds, None if found is None else found.numpy(), method)
 
 
-def find_layer(model: nn.Module, size: int) -> nn.Module | None:
-    """The module whose output Grad-CAM uses: the last in the network's second half with square maps of MIN_MAP pixels or more, or None."""
+def find_layer(model: nn.Module, size: int) -> Layer | None:
+    """What Grad-CAM uses: the last output in the network's second half that is square maps of MIN_MAP pixels or more, or None."""
     calls: list[tuple[nn.Module, tuple]] = []
     def note(module, inputs, output):
         calls.append((module, tuple(output.shape) if isinstance(output, Tensor) else ()))
@@ -114,29 +121,28 @@ def find_layer(model: nn.Module, size: int) -> nn.Module | None:
     finally:
         for handle in handles:
             handle.remove()
-    last: tuple[int, nn.Module] | None = None
-    for at, (module, shape) in enumerate(calls):
-        once = sum(other is module for other, _ in calls) == 1  # a module that runs again would be hooked again
-        if once and len(shape) == 4 and shape[2] == shape[3] >= MIN_MAP:
-            last = at, module
-    return last[1] if last and last[0] >= len(calls) / 2 else None
+    maps = [at for at, (_, shape) in enumerate(calls) if len(shape) == 4 and shape[2] == shape[3] >= MIN_MAP]
+    if not maps or maps[-1] + 1 <= len(calls) / 2:
+        return None
+    module = calls[maps[-1]][0]
+    return Layer(module, sum(other is module for other, _ in calls[:maps[-1]]))
 
 
-def grad_cam(model: nn.Module, layer: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def grad_cam(model: nn.Module, layer: Layer, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """(logits, heat): only what follows `layer` is differentiated, so it costs little more than the answer alone."""
     kept: list[Tensor] = []
     def cut(module, inputs, output):
-        kept.append(output.detach().requires_grad_(True))
-        return kept[0]
-    handle = layer.register_forward_hook(cut)
+        kept.append(output.detach().requires_grad_(len(kept) == layer.call))
+        return kept[-1] if len(kept) <= layer.call + 1 else None
+    handle = layer.module.register_forward_hook(cut)
     try:
         with torch.enable_grad():
             logits = model(pixels)
-            gradient, = torch.autograd.grad(logits[0].max(), kept[0])
+            gradient, = torch.autograd.grad(logits[0].max(), kept[layer.call])
     finally:
         handle.remove()
     weights = gradient.mean((2, 3), keepdim=True)
-    return logits, scaled((weights * kept[0].detach()).sum(1, keepdim=True).clamp_min(0), pixels.shape[-1])
+    return logits, scaled((weights * kept[layer.call].detach()).sum(1, keepdim=True).clamp_min(0), pixels.shape[-1])
 
 
 def input_gradient(model: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -104,7 +104,9 @@ def tell(made: report.Report, out: Path, name: str = "diff") -> None:
             print(f"error: {change.why[0]}", file=sys.stderr)
             continue
         seen = change.pixels
-        pixels = f", {report.size(seen.base_size, seen.head_size)}" if seen and seen.resized else f", {report.share(seen.changed)} of pixels ({seen.level})" if seen else ""
+        pixels = ""
+        if seen:
+            pixels = f", {report.size(seen.base_size, seen.head_size) if seen.resized else f'{report.share(seen.changed)} of pixels ({seen.level})'}"
         what = f", {report.summary(change)}" if change.table else f" from {change.before}" if change.cause == RENAMED else ""
         print(f"  {change.cause:16} {change.path}{pixels}{what}")
     print(f"{name}: {made.headline} ({made.base} → {made.head}); report: {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}/index.html")

@@ -200,11 +200,12 @@ def _table(change: Change) -> str:
             parts.append(f"<details{' open' * (len(names) <= 12)}><summary>{word}: {counted(len(names), 'row')}</summary><ul>{listed}</ul></details>")
     if table.cells:
         number = lambda cell: ' class="number"' if cell.change is not None else ""
-        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td><td{number(cell)}><del>{escape(cut(cell.base))}</del></td>'
+        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td>'
+                       f'<td{number(cell)}><del>{escape(cut(cell.base))}</del></td>'
                        f'<td{number(cell)}><ins>{escape(cut(cell.head))}</ins></td><td class="number">{signed(cell.change)}</td></tr>' for cell in table.cells[:ROWS])
         left = table.moved + table.within - min(len(table.cells), ROWS)
-        parts.append(f'<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead><tbody>{rows}</tbody></table></div>'
-                     + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else ""))
+        parts.append('<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead>'
+                     f"<tbody>{rows}</tbody></table></div>" + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else ""))
     return "".join(parts)
 
 
@@ -212,6 +213,7 @@ def _fields(change: Change) -> str:
     """What differs between the manifests' entries or the sidecars."""
     if not change.fields:
         return ""
-    rows = "".join(f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>" for what, old, new in change.fields)
+    rows = "".join(f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>"
+                   for what, old, new in change.fields)
     return (f"<details><summary>{counted(len(change.fields), 'recorded fact')} changed</summary>"
             f'<div class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table></div></details>')

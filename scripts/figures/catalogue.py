@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_measured, display_sub_data, display_zoo
+from scripts.figures import display_data, display_frontier, display_measured, display_predicted, display_sub_data, display_zoo
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -23,6 +23,7 @@ _ALL = [
     Chart("measured_gpu_inference", partial(display_measured.draw_measured, "infer", gpu=True), "measured"),
     Chart("measured_gpu_training", partial(display_measured.draw_measured, "train", gpu=True), "measured"),
     Chart("measured_gpu_compiled", display_measured.draw_compiled, "measured"),
+    Chart("predicted_inference", display_predicted.draw, "timm"),
     Chart("zoo_accuracy", display_zoo.draw_accuracy, "trained"),
     Chart("zoo_curves", display_zoo.draw_curves, "trained"),
     Chart("zoo_time", display_zoo.draw_time, "trained"),

@@ -29,12 +29,14 @@ def check(document: dict, page: Page) -> None:
         attributes = attr(element)
         for name in attributes[1] if attributes else ():
             if _QUARTO.match(name) and name not in CLASSES and not _GRID.match(name):
-                raise UserError(f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, or render with Quarto")
+                raise UserError(f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, "
+                                "or render with Quarto")
         for key, value in attributes[2] if attributes else ():
             if not (key in ATTRIBUTES or key.startswith(("aria-", "data-"))):
                 raise UserError(f"{page.line_of(re.escape(key) + ' *=')}: the attribute {key}={value!r} is not supported by the built-in renderer")
         if element["t"] in ("RawBlock", "RawInline") and element["c"][0] != "html":
-            raise UserError(f"{page.line_of(re.escape(element['c'][1][:30].splitlines()[0]))}: raw {element['c'][0]} would be lost in HTML; write Markdown or HTML")
+            where = page.line_of(re.escape(element["c"][1][:30].splitlines()[0]))
+            raise UserError(f"{where}: raw {element['c'][0]} would be lost in HTML; write Markdown or HTML")
 
 
 def structure(document: dict, page: Page) -> dict:

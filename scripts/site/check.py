@@ -141,7 +141,8 @@ def _look(page, address: str, name: str, axe, error: type[Exception]) -> Iterato
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.site.check", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.site.check --pages report/zoo.html")
+    parser = argparse.ArgumentParser(prog="python -m scripts.site.check", description=__doc__.split("\n\n")[0],
+                                     epilog="example: python -m scripts.site.check --pages report/zoo.html")
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="open only these in the browser")
     parser.add_argument("--no-browser", action="store_true", help="look at the files only")

@@ -27,7 +27,7 @@ OURS = ("data-src", "data-phone")  # what assets/charts.js fetches, as seen from
 NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}  # rel of a link that is only an address
 NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list")
 QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
-LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|\bNaN\b", re.M)  # Markdown that nothing resolved, and missing values
+LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|^\s*nan\s*%?\s*$", re.M | re.I)  # Markdown that nothing resolved, and missing values
 
 
 @dataclass(frozen=True)

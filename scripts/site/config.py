@@ -36,7 +36,7 @@ SIDEBAR = {"title": TEXT, "style": {"docked", "floating"}, "contents": [SECTION]
 WEBSITE = {"title": TEXT, "description": TEXT, "site-url": TEXT, "repo-url": TEXT, "favicon": TEXT, "image": TEXT, "navbar": NAVBAR, "sidebar": SIDEBAR,
            "page-footer": ANY, "search": {False}, "page-navigation": FLAG, "back-to-top-navigation": QUIET, "bread-crumbs": QUIET,
            "open-graph": ANY, "twitter-card": ANY}
-PROJECT = {"type": {"website"}, "output-dir": TEXT, "render": [TEXT], "resources": [TEXT], "execute-dir": {"file"}}
+PROJECT = {"type": {"website"}, "output-dir": TEXT, "render": [TEXT], "resources": [TEXT], "execute-dir": {"project", "file"}, "post-render": QUIET}
 TOP = {"project": PROJECT, "website": WEBSITE, "format": {"html": HTML}, "execute": EXECUTE, "lang": TEXT, "jupyter": {"python3"}}
 PAGE = {"title": TEXT, "subtitle": TEXT, "description": TEXT, "pagetitle": TEXT, "lang": TEXT, "image": TEXT, "jupyter": {"python3"},
         "execute": EXECUTE, "format": {"html": HTML}, **HTML}
@@ -44,7 +44,8 @@ PAGE = {"title": TEXT, "subtitle": TEXT, "description": TEXT, "pagetitle": TEXT,
 
 @dataclass
 class Site:
-    """`_quarto.yml` of the project in `root`: pages (POSIX paths, in the order of `render`), website, html and execute options."""
+    """`_quarto.yml` of the project in `root`: pages (POSIX paths, in the order of `render`), website, html and execute options, and where cells
+    run: in the page's own folder ("file") or in `root` ("project")."""
 
     root: Path
     pages: list[str]
@@ -53,6 +54,7 @@ class Site:
     html: dict = field(default_factory=dict)
     execute: dict = field(default_factory=dict)
     lang: str = "en"
+    execute_dir: str = "file"
 
 
 def load(root: Path) -> Site:
@@ -68,7 +70,7 @@ def load(root: Path) -> Site:
         raise UserError("_quarto.yml: 'project' needs 'type: website' and a 'render' list, so that every renderer makes the same pages")
     html = data.get("format", {}).get("html") or {}
     return Site(root, _pages(root, project["render"]), [str(item) for item in project.get("resources", [])], data.get("website", {}),
-                html, data.get("execute", {}), data.get("lang", "en"))
+                html, data.get("execute", {}), data.get("lang", "en"), project.get("execute-dir", "file"))
 
 
 def _pages(root: Path, patterns: list[str]) -> list[str]:

@@ -126,6 +126,18 @@ TABLES: list[Table] = [
         **MODEL, "machines": Column("machines on whose frontier it is"), "timed": Column("machines that timed it")}),
     Table("machines-succession.csv", "What became of the frontier of 2022", "a model of that frontier", ("model", "img_size"), {
         **MODEL, "samples_per_sec": SPEED, "still": Column("still on it: yes, no, not timed"), "by": Column("what took its place"), "by_top1": Column("its accuracy", "%"), "by_samples_per_sec": Column("its throughput", "images/s")}),
+    Table("predict-design.csv", "Which networks to measure", "a network in the order of measuring, for a kind of processor", ("kind", "role", "place"), {
+        "kind": Column("cpu or gpu"), "role": Column("measure, or check predictions by"), "place": Column("order, the most telling first"), "model": MODEL["model"], "img_size": MODEL["img_size"],
+        "gmacs": Column("multiply-accumulates of a forward pass", "10⁹"), "expected_error": Column("what is left after it: the typical factor by which a prediction is off, less one")}),
+    Table("predict-evaluation.csv", "How well speeds are predicted", "a table of timm's that was left out, a count of measurements, and a method", ("file", "measured", "method"), {
+        "machine": Column("the machine left out"), "kind": Column("cpu or gpu"), "part": Column("infer or train"), "file": Column("timm's table"), "measured": Column("networks that count as measured"),
+        "method": Column("model: ours; similar, gmacs, activations: rivals"), "networks": Column("networks predicted"), "median_error": Column("median relative error"), "p90_error": Column("90% are off by less"),
+        "spearman": RHO, "coverage": Column("share within the 90% interval")}),
+    Table("predict-calibration.csv", "How wide intervals must be", "a count of measurements", ("measured", "level"), {
+        "measured": Column("networks measured"), "level": Column("of the interval"), "multiplier": Column("of the model's own spread")}),
+    Table("predict-families.csv", "Which families are harder to predict", "a family", ("family",), {"family": MODEL["family"], "factor": Column("of the spread for this family")}),
+    Table("predict-networks.csv", "How well kinds of networks are predicted", "a kind of processor and of network", ("kind", "network"), {
+        "kind": Column("cpu or gpu"), "network": Column("convnet, transformer, hybrid, mlp"), "networks": Column("predictions"), "median_error": Column("median relative error"), "p90_error": Column("90% are off by less")}),
     Table("robustness.csv", "Does ImageNet accuracy carry over?", "a test set", ("set",), {
         "set": Column("test set"), "name": Column("for people"), "n": Column("sets of weights"), "rho": RHO, "rho_best": Column("rank correlation among the hundred best"),
         "*_uncertainty": Column("of the figure before it"), "loss": Column("median loss of accuracy", "points")}),
@@ -178,18 +190,18 @@ def show() -> None:
         here = files(entry)
         if not here:
             continue
-        print(f"\n## {entry.title}\n\nOne row is {entry.row}; named by {', '.join(f'`{name}`' for name in entry.key)}.\n")
+        print(f"\n## {entry.title}\n\nOne row is {entry.row}. Key: {', '.join(f'`{name}`' for name in entry.key)}.\n")
         rows = []
         for path in here:
             try:
                 facts = provenance.read_sidecar(path)
-                made = (page.link("sidecar", f"/{relative(provenance.sidecar_path(path))}"), facts["hardware"].get("name", ""), str(facts.get("date", ""))[:10], page.code(facts.get("command", "")))
+                made = (page.link("JSON", f"/{relative(provenance.sidecar_path(path))}"), facts["hardware"].get("name", ""), str(facts.get("date", ""))[:10], page.code(facts.get("command", "")))
             except UserError:
                 made = ("", "", "", "by hand")
             rows.append((page.data_link(relative(path)), len(read_table(path)), *made))
-        page.table(pd.DataFrame(rows, columns=["file", "rows", "", "on", "made", "by"]), f"Files: {entry.title}")
+        page.table(pd.DataFrame(rows, columns=["file", "rows", "sidecar", "machine", "date", "made by"]))
         columns = [(page.code(name), column.meaning, column.unit) for name, column in entry.columns.items() if any(_has(path, name) for path in here)]
-        page.table(pd.DataFrame(columns, columns=["column", "meaning", "unit"]).replace("", None), f"Columns: {entry.title}")
+        page.table(pd.DataFrame(columns, columns=["column", "meaning", "unit"]).replace("", None))
 
 
 def _has(path: Path, name: str) -> bool:

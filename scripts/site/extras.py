@@ -92,7 +92,7 @@ def head(path: Path, page: str, url: str, about: str) -> str:
              **({"og:description": about} if about else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
     tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in facts.items() if f'property="{key}"' not in html]
     tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
-    if FEED not in html:
+    if "application/rss+xml" not in html:
         atomic_write(path, html.replace("</head>", "\n".join(tags) + "\n</head>", 1))
     return title or site
 
@@ -128,7 +128,8 @@ def not_found(name: str, titles: dict[str, str], url: str) -> str:
 <title>Page not found – {escape(name)}</title><base href="{escape(base)}">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.25rem; color: light-dark(#1b1f24, #e8eaed); background: light-dark(#ffffff, #15181c); }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.25rem;
+  color: light-dark(#1b1f24, #e8eaed); background: light-dark(#ffffff, #15181c); }}
 a {{ color: light-dark(#154470, #75d6fb); }}
 </style></head>
 <body><main><h1>This page is not here</h1>
@@ -217,12 +218,14 @@ def download() -> bytes:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.site.extras", description=__doc__.split("\n\n")[0], epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras")
+    parser = argparse.ArgumentParser(prog="python -m scripts.site.extras", description=__doc__.split("\n\n")[0],
+                                     epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras")
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     options = parser.parse_args(arguments)
     url = site_url()
     add(options.site, url)
-    print(f"extras: {CARD}, {NOT_FOUND}, {FEED}, {DOWNLOAD}" + (f", {SITEMAP} for {url}" if url else f"; no {SITEMAP}, for SITE_URL does not say where the site will lie"))
+    mapped = f", {SITEMAP} for {url}" if url else f"; no {SITEMAP}, for SITE_URL does not say where the site will lie"
+    print(f"extras: {CARD}, {NOT_FOUND}, {FEED}, {DOWNLOAD}{mapped}")
 
 
 if __name__ == "__main__":

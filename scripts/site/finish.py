@@ -1,4 +1,4 @@
-"""What both renderers leave to do: chart data, plotly.js, fonts and CSVs into the site, each page's foot, the sitemap, and a last look.
+"""What both renderers leave to do: chart data, plotly.js, fonts and CSVs into the site, each page's foot, and a last look.
 
 Nothing on a page may come from another site; a page that would load something from elsewhere is refused.
 """
@@ -30,7 +30,7 @@ _PRE = re.compile(r"<pre(?![^>]*\stabindex)(?=[\s>])")
 _RANGES = [(0x20, 0x17F), (0x2B0, 0x2FF), (0x370, 0x3FF), (0x2000, 0x206F), (0x2070, 0x20CF), (0x2100, 0x22FF), (0x25A0, 0x25FF), (0x2700, 0x27BF)]
 
 
-def finish(root: Path, out: Path, renderer: str, site_url: str = "") -> None:
+def finish(root: Path, out: Path, renderer: str) -> None:
     """Complete the site in `out`. `renderer` is the line for each page's foot. Raises UserError for a page that asks other sites for something."""
     try:
         _copy(root, out)
@@ -47,10 +47,10 @@ def finish(root: Path, out: Path, renderer: str, site_url: str = "") -> None:
             raise UserError(f"{path.relative_to(out).as_posix()}: the page would load {asked[0][-120:]!r} from another site; a cell that gives HTML does "
                             "this under Quarto, print Markdown instead")
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
+        up = "../" * (len(path.relative_to(out).parts) - 1)
+        html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
-    if site_url and not (out / "sitemap.xml").exists():
-        _sitemap(out, pages, site_url)
     (out / ".nojekyll").touch()
 
 
@@ -118,9 +118,3 @@ def _subset(path: Path) -> Path:
         kept.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(kept, small.getvalue())
     return kept
-
-
-def _sitemap(out: Path, pages: list[Path], site_url: str) -> None:
-    links = "".join(f"<url><loc>{escape(site_url.rstrip('/') + '/' + path.relative_to(out).as_posix().removesuffix('index.html'))}</loc></url>\n"
-                    for path in pages if path.name != "404.html")
-    (out / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{links}</urlset>\n')

@@ -1,6 +1,6 @@
 """Run a page's cells in a real kernel, under a time limit, and keep what came out until something that the page reads changes.
 
-The kernel is this very Python (no kernelspec need be installed), in the page's folder, one for each page. A failing cell is a UserError
+The kernel is this very Python (no kernelspec need be installed), in the folder that Quarto would take, one for each page. A failing cell is a UserError
 with page, line and error; its traceback goes to a log under build/. A cell that hangs is ended with all its children.
 """
 
@@ -80,7 +80,7 @@ async def _kernel(page: Page, root: Path, limit: float):
                             timeout_func=lambda cell: max(1, int(deadline - time.monotonic())))
     client.log.setLevel("CRITICAL")
     try:
-        await client.async_start_new_kernel(cwd=str((root / page.name).parent), env=environment(root, page.name))
+        await client.async_start_new_kernel(cwd=str(page.folder), env=environment(root, page.name))
         await client.async_start_new_kernel_client()
         yield client
     finally:
@@ -175,7 +175,7 @@ def _key(page: Page, root: Path) -> str:
     packages = sorted({entry for folder in sys.path if os.path.isdir(folder) for entry in os.listdir(folder) if entry.endswith(".dist-info")})
     settings = {key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")}
     machine = [hardware.cpu_model(), hardware.cores(), shutil.which("nvidia-smi")]
-    facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(root), packages, settings, machine]
+    facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(page.folder), packages, settings, machine]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -189,7 +189,8 @@ def _state(reads: dict) -> dict[str, str]:
             state[path] = "missing"
     for path in reads["folders"]:
         try:
-            state[path + os.sep] = hashlib.sha256("\0".join(sorted(name for name in os.listdir(path) if name[0] != "." and name != "__pycache__")).encode()).hexdigest()
+            names = sorted(name for name in os.listdir(path) if name[0] != "." and name != "__pycache__")
+            state[path + os.sep] = hashlib.sha256("\0".join(names).encode()).hexdigest()
         except OSError:
             state[path + os.sep] = "missing"
     return state

@@ -84,7 +84,8 @@ def _entry(name: str) -> tuple[dict, str]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}, f"{code('images/manifest.json')} cannot be read: restore it, or delete it and {redraw}."
     if not isinstance(entry, dict):
-        return {}, f"The chart {code(name)} is not in {code('images/manifest.json')}: {redraw}. It may need results that {code('make bench')} or {code('make train')} write."
+        return {}, (f"The chart {code(name)} is not in {code('images/manifest.json')}: {redraw}. It may need results that {code('make bench')} or "
+                    f"{code('make train')} write.")
     if not _there(IMAGES / f"{name}.jpg"):
         return {}, f"The picture {code(f'images/{name}.jpg')} is missing: {redraw}."
     return entry, ""
@@ -99,7 +100,8 @@ def _picture(name: str, entry: dict) -> str:
     if phone:
         small = phone.get("shown") or {}
         data += f' data-phone="charts/{name}-phone.json"' if _there(CHARTS / f"{name}-phone.json") else ""
-        source = f'<source media="(max-width: 600px)" srcset="/images/{name}-phone.jpg" width="{int(small.get("width", 540))}" height="{int(small.get("height", 824))}">'
+        size = f'width="{int(small.get("width", 540))}" height="{int(small.get("height", 824))}"'
+        source = f'<source media="(max-width: 600px)" srcset="/images/{name}-phone.jpg" {size}>'
     image = f'<img src="/images/{name}.jpg" alt="{_safe(entry.get("alt", ""))}" width="{width}" height="{height}" loading="lazy" class="img-fluid">'
     return f'<div class="chart" data-figure="{name}"{data}><picture>{source}{image}</picture></div>'
 
@@ -211,8 +213,8 @@ def footer() -> None:
         if path.startswith("report/data/") and _there(ROOT / Path(path).with_suffix(".json")):
             sidecar = " · " + link("how it was made", "/" + Path(path).with_suffix(".json").as_posix())
         rows.append(f"<li>{_source(one)}{' · ' + facts if facts else ''}{digest}{sidecar}</li>")
-    data = f"<details><summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary><ul>{''.join(rows)}</ul></details>" if rows \
-        else "<p>This page shows no measured data.</p>"
+    summary = f"<summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary>"
+    data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else "<p>This page shows no measured data.</p>"
     _print(_block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>'))
 
 

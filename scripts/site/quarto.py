@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.site.kernel import environment
+
+BROKEN = re.compile(r"Unable to resolve (crossref|link)|Shortcode .* not found")  # warnings to Quarto, broken pages to a reader
 
 
 def find() -> str | None:
@@ -38,9 +41,9 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
 
     limit: seconds for each of `pages`. Raises UserError with Quarto's last words where it fails or takes longer.
     """
-    process = subprocess.Popen([program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"], cwd=root, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                               env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"})
+    process = subprocess.Popen([program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"],
+                               cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                               env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1", "BEST_IMAGE_MODELS_RENDER": "1"})
     clock = threading.Timer(limit * max(1, pages), lambda: _end(process))
     clock.start()
     lines: list[str] = []
@@ -56,6 +59,9 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
         _end(process)
     if late:
         raise UserError(f"quarto: ended after {limit * max(1, pages):.0f} s; a cell hangs, or give --limit more seconds for a page")
+    wrong = next((line for line in lines if BROKEN.search(line)), None)
+    if wrong:
+        raise UserError(f"quarto: {wrong.strip()[:300]}; mend the page")
     if code:
         words = [line for line in lines if line.strip()]
         raise UserError(f"quarto: failed with exit code {code}: {' '.join(words[-6:])[-500:]}")

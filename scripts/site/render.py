@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import ROOT, SITE
-from scripts.site import builtin, config, finish, pandoc, quarto
+from scripts.site import builtin, config, extras, finish, pandoc, quarto
 
 
 def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) -> str:
@@ -62,7 +62,8 @@ def _locked(root: Path, out: Path, program: str | None, limit: float) -> str:
         else:
             line = f"the built-in renderer (Pandoc {pandoc.version()})"
             builtin.render(root, new, limit)
-        finish.finish(root, new, line, _site_url(root))
+        finish.finish(root, new, line)
+        extras.add(new, extras.site_url())
         new.chmod(0o755)
         swap(new, out)
         return line
@@ -88,12 +89,6 @@ def swap(new: Path, out: Path) -> None:
     out.rename(old)
     new.rename(out)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _site_url(root: Path) -> str:
-    import yaml
-    data = yaml.safe_load((root / "_quarto.yml").read_text()) or {}
-    return str((data.get("website") or {}).get("site-url") or "")
 
 
 def _count(root: Path) -> int:

@@ -112,7 +112,8 @@ class Shell:
             item = {"href": item} if isinstance(item, str) else item
             if "menu" in item:
                 inner = self._items(item["menu"], page, root)
-                out.append(f'<li class="nav-item"><details class="dropdown"><summary>{escape(str(item.get("text", "")))}</summary><ul>{inner}</ul></details></li>')
+                summary = f"<summary>{escape(str(item.get('text', '')))}</summary>"
+                out.append(f'<li class="nav-item"><details class="dropdown">{summary}<ul>{inner}</ul></details></li>')
                 continue
             href = item.get("href", "")
             label = escape(str(item.get("text") or ("" if item.get("icon") else self.titles.get(href, href))))
@@ -129,7 +130,8 @@ class Shell:
         out = []
         for item in sidebar.get("contents", []):
             if isinstance(item, dict) and "section" in item:
-                out.append(f'<li class="sidebar-section"><span>{escape(str(item["section"]))}</span><ul>{self._items(item.get("contents", []), page, root)}</ul></li>')
+                inner = self._items(item.get("contents", []), page, root)
+                out.append(f'<li class="sidebar-section"><span>{escape(str(item["section"]))}</span><ul>{inner}</ul></li>')
             else:
                 out.append(self._items([item], page, root))
         title = f'<p class="sidebar-title">{escape(str(sidebar["title"]))}</p>' if sidebar.get("title") else ""
@@ -174,7 +176,7 @@ def _text(text: str) -> str:
 
 
 _TAG = re.compile(r"<[a-zA-Z][^<>]*>")
-_ROOTED = re.compile(r"""(\s(?:href|src|poster)=["'])/(?!/)""")
+_ROOTED = re.compile(r"""(\s(?:href|src|srcset|poster)=["'])/(?!/)""")
 
 
 def _relative(html: str, root: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yaml
 
@@ -45,12 +46,13 @@ class Cell:
 
 @dataclass
 class Page:
-    """A page: path as in `_quarto.yml`, metadata (page over site), parts in order, the file's text."""
+    """A page: path as in `_quarto.yml`, metadata (page over site), parts in order, the file's text, the folder its cells run in."""
 
     name: str
     meta: dict
     parts: list[Text | Cell] = field(default_factory=list)
     text: str = ""
+    folder: Path = Path()
 
     def option(self, cell: Cell, key: str, default):
         """A cell's option, else the page's `execute` or top-level one, else `default`."""
@@ -74,7 +76,7 @@ def read(site: config.Site, name: str) -> Page:
         raise UserError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
     meta, skip = config.front_matter(text, name)
     meta = {**site.html, "lang": site.lang, **meta, "execute": {**site.execute, **meta.get("execute", {})}}
-    page = Page(name, meta, text=text)
+    page = Page(name, meta, text=text, folder=site.root if site.execute_dir == "project" else (site.root / name).parent)
     lines = text.split("\n")
     divs: list[int] = []
     buffer: list[str] = []

@@ -245,8 +245,8 @@ def train(options: argparse.Namespace) -> Path:
             try:
                 row = run.job(job, say)
             except (fit.Failed, UserError) as error:
-                if isinstance(error, UserError) and "cannot write" in str(error):
-                    raise  # a full disk stops the run; what is done stays done
+                if isinstance(error.__cause__, OSError):
+                    raise  # a full disk, say: no model's fault, and the next one would meet it too
                 run.journal.finish(job, str(error))
                 print(f"{job.name}: left out: {error}", file=sys.stderr, flush=True)
                 progress.advance(f"{job.name}: left out")

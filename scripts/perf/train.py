@@ -1,0 +1,210 @@
+"""Our training against a plain PyTorch loop, and real photos against synthetic ones: both sides in one run, taking turns.
+
+    python -m scripts.perf.train --data FOLDER                                  # this machine's processor: 128 pixels, a small network
+    python -m scripts.perf.train --data FOLDER --device cuda --model resnet18   # a GPU: 224 and 128 pixels
+
+Time to the same validation accuracy: the plain loop decodes every photo with Pillow every epoch in DataLoader workers, augments it there
+(the same crops, flips and colours), and trains in fp32 with Adam at a constant rate. Both start from the same weights, split and seed; an
+epoch of one follows an epoch of the other, so that a busy neighbour slows both; each stops at the target. Only training is timed.
+
+Real over synthetic: images per second of our step on the dataset, over the same step on one batch that lies ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from scripts.common import hardware
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import ROOT
+
+TARGETS = {"cpu": {128: 2.0}, "cuda": {224: 3.0, 128: 8.0}}  # of the ratio of times, by pixels
+SYNTHETIC = {"cpu": 0.9, "cuda": 0.97}
+SHARED = ROOT.parent / "shared" / "cats-and-dogs"
+
+
+def jpegs(folder: Path, count: int = 600) -> Path:
+    """scikit-learn's digits as photo-sized JPEGs, a folder per class, for machines without a dataset."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+    bunch = load_digits()
+    for i, (image, label) in enumerate(zip(bunch.images[:count], bunch.target)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 15.9375).astype("uint8")).resize((240, 200), Image.Resampling.BILINEAR).save(folder / str(label) / f"{i}.jpg")
+    return folder
+
+
+class Plain:
+    """The loop that tutorials show: PIL, DataLoader, fp32, Adam."""
+
+    def __init__(self, model, dataset, root: Path, seed: int, device: str, recipe, flip: bool, valid: float):
+        import torch
+        from PIL import Image
+        from torchvision import transforms
+        from scripts.train.recipe import MEAN, STD
+        self.model, self.device = model.to(device), device
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        finish = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+        learn = transforms.Compose([transforms.RandomResizedCrop(dataset.size, (recipe.scale, 1.0), (1 / recipe.ratio, recipe.ratio)),
+                                    *([transforms.RandomHorizontalFlip()] if flip else []),
+                                    transforms.ColorJitter(recipe.colour, recipe.colour, recipe.colour), *finish])
+        look = transforms.Compose([transforms.Resize(round(dataset.size * 8 / 7)), transforms.CenterCrop(dataset.size), *finish])
+
+        class Files(torch.utils.data.Dataset):
+            def __init__(self, rows, transform):
+                self.rows, self.transform = rows, transform
+
+            def __len__(self):
+                return len(self.rows)
+
+            def __getitem__(self, i):
+                row = self.rows[i]
+                with Image.open(root / dataset.files[row]) as image:
+                    return self.transform(image.convert("RGB")), int(dataset.labels[row])
+
+        train, held_out, _ = dataset.split(seed, valid)
+        loader = dict(num_workers=hardware.cores(), persistent_workers=True, pin_memory=device != "cpu",
+                      multiprocessing_context="fork" if os.name == "posix" else None)
+        torch.manual_seed(seed)
+        self.train = torch.utils.data.DataLoader(Files(train, learn), recipe.batch, shuffle=True, drop_last=True, **loader)
+        self.valid = torch.utils.data.DataLoader(Files(held_out, look), recipe.batch, **loader)
+
+    def epoch(self) -> float:
+        """Seconds of one training epoch."""
+        import torch
+        self.model.train()
+        started = time.perf_counter()
+        for pictures, labels in self.train:
+            pictures, labels = pictures.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+            self.optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(self.model(pictures), labels)
+            loss.backward()
+            self.optimizer.step()
+        loss.item()
+        return time.perf_counter() - started
+
+    def accuracy(self) -> float:
+        import torch
+        self.model.eval()
+        right = total = 0
+        with torch.inference_mode():
+            for pictures, labels in self.valid:
+                right += (self.model(pictures.to(self.device)).argmax(1).cpu() == labels).sum().item()
+                total += len(labels)
+        return right / total
+
+
+def to_accuracy(options, dataset, root: Path, seed: int) -> tuple[float | None, float | None]:
+    """Training seconds until the validation accuracy first reached the target: (plain, ours); None: not within --epochs."""
+    import torch
+    from scripts.train import fit, models
+    from scripts.train.recipe import Recipe
+    entry = models.find(options.model)
+    recipe = Recipe(epochs=options.epochs, batch=options.batch)
+    torch.manual_seed(seed)
+    model = models.build(entry, len(dataset.classes), dataset.size).model
+    ours = fit.Trainer(copy.deepcopy(model), dataset, recipe, seed, options.device, fit.precision_for(options.device, model), valid=options.valid)
+    plain = Plain(model, dataset, root, seed, options.device, recipe, dataset.flip, options.valid)
+    spent, reached = {"plain": 0.0, "ours": 0.0}, {"plain": None, "ours": None}
+    for number in range(options.epochs * 3):  # the plain loop may take three times the epochs
+        if reached["plain"] is None:
+            spent["plain"] += plain.epoch()
+            accuracy = plain.accuracy()
+            reached["plain"] = spent["plain"] if accuracy >= options.target else None
+            said = f"plain {spent['plain']:.0f} s, {accuracy:.3f}"
+        if reached["ours"] is None and number < options.epochs:
+            started = time.perf_counter()
+            ours.epoch(number)
+            spent["ours"] += time.perf_counter() - started
+            accuracy = ours.validate()[0]
+            reached["ours"] = spent["ours"] if accuracy >= options.target else None
+            said += f"; ours {spent['ours']:.0f} s, {accuracy:.3f}"
+        print(f"  {dataset.size} px, seed {seed}, epoch {number + 1}: {said}", file=sys.stderr, flush=True)
+        if None not in reached.values() or (reached["ours"] is None and number + 1 >= options.epochs):
+            break
+    return reached["plain"] or (-spent["plain"] if reached["ours"] else None), reached["ours"]
+
+
+def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
+    """Images per second of a training step on the dataset, over the same step on a batch that lies ready: medians of steps taking turns."""
+    import torch
+    from scripts.train import fit, models, recipe as recipes
+    entry = models.find(options.model)
+    model = models.build(entry, len(dataset.classes), dataset.size).model
+    trainer = fit.Trainer(model, dataset, recipes.Recipe(epochs=10_000, batch=options.batch), 0, options.device, fit.precision_for(options.device, model))
+    generator = torch.Generator(trainer.device).manual_seed(0)
+    rows = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[:trainer.batch]]
+    ready = recipes.augment(trainer.pixels.batch(rows), dataset.size, trainer.recipe, dataset.flip, generator)
+    augment, batch = recipes.augment, trainer.pixels.batch
+    steps = 1 if options.device == "cpu" else 20  # a GPU's queue is filled before the clock is read
+
+    def seconds(real: bool) -> float:
+        recipes.augment = augment if real else (lambda *_: ready)
+        trainer.pixels.batch = batch if real else (lambda rows: None)
+        started = time.perf_counter()
+        for _ in range(steps):
+            picked = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[:trainer.batch]] if real else rows
+            loss = trainer.step(picked, False, generator)
+        loss.item()
+        return time.perf_counter() - started
+
+    try:
+        seconds(True), seconds(False)
+        pairs = [(seconds(True), seconds(False)) for _ in range(rounds)]
+    finally:
+        recipes.augment = augment
+    return statistics.median(synthetic for _, synthetic in pairs) / statistics.median(real for real, _ in pairs)
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("DATA") or (str(SHARED) if SHARED.is_dir() else ""), help="folder of photos; empty: digits as JPEGs")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--model", default="regnetx_002")
+    parser.add_argument("--size", type=int, nargs="*", default=[], help="pixels; empty: those with a target")
+    parser.add_argument("--target", type=float, default=0.65, help="validation accuracy to reach")
+    parser.add_argument("--valid", type=float, default=0.25, help="share kept for validation")
+    parser.add_argument("--epochs", type=int, default=15, help="of our schedule; the plain loop gets three times as many")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
+    options = parser.parse_args(argv)
+    import torch
+    from scripts.train import datasets
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise UserError(f"--device {options.device}: torch sees no GPU here; use --device cpu")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    kind = "cpu" if options.device == "cpu" else "cuda"
+    with tempfile.TemporaryDirectory() as temporary:
+        root = datasets.unwrap(Path(options.data) if options.data else jpegs(Path(temporary) / "digits-jpeg"))
+        for size in options.size or TARGETS[kind]:
+            dataset = datasets.load(str(root), size)
+            dataset.flip = bool(options.data)
+            pairs = [to_accuracy(options, dataset, root, seed) for seed in range(options.seeds)]
+            both = [(plain, ours) for plain, ours in pairs if plain and ours]
+            if both:
+                at_least = "at least " if any(plain < 0 for plain, _ in both) else ""
+                ratio = statistics.median(abs(plain) / ours for plain, ours in both)
+                wanted = TARGETS[kind].get(size)
+                verdict = f", target {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'}" if wanted else ""
+                print(f"{options.model}, {dataset.name}, {size} px, {len(both)} of {len(pairs)} seeds: {options.target:.0%} validation accuracy after "
+                      f"{statistics.median(ours for _, ours in both):.1f} s of training, by the plain loop {at_least}"
+                      f"{statistics.median(abs(plain) for plain, _ in both):.1f} s; ratio {at_least}{ratio:.2f}{verdict}")
+            else:
+                print(f"{options.model}, {size} px: {options.target:.0%} validation accuracy was not reached within {options.epochs} epochs")
+            ratio = real_over_synthetic(options, dataset)
+            print(f"{options.model}, {size} px: real over synthetic images/s {ratio:.3f}, target {SYNTHETIC[kind]:g}: "
+                  f"{'reached' if ratio >= SYNTHETIC[kind] else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The web app, started as a user starts it: limits, hostile requests, twenty people at once, and a real browser."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.demo import app
+from scripts.perf import demo as load_test
+from scripts.train import exported
+from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
+
+CHROME = next((path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), "")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Two exported networks that were never trained; the second has a name and classes that would be markup."""
+    torch.manual_seed(0)
+    home = tmp_path_factory.mktemp("models")
+    for name, classes in (("pets", ("cat", "dog")), ("<b>two", ("<img src=x onerror=alert(1)>", "dog", "fish"))):
+        config = exported.Config("test_resnet", classes, 96, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), builder="fastai",
+                                 trained={"error_rate": {"test": 0.25}, "test_images": 1500})
+        exported.save(home / name, exported.build(config), config, onnx=False)
+    return [home / "pets", home / "<b>two"]
+
+
+@pytest.fixture(scope="module")
+def served(models):
+    """Address of the running app."""
+    process, address, _ = load_test.start(models)
+    yield address
+    load_test.stop(process)
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    import httpx
+    with httpx.Client(base_url=served, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def test_a_photo_is_answered_by_every_model(served):
+    answer = load_test.ask(served, "photo.png", encoded(PHOTO))
+    line, first, picture, second, _ = answer["data"]
+    assert answer["success"] and {item["label"] for item in first["confidences"]} == {"cat", "dog"} and len(second["confidences"]) == 3
+    assert "pets: " in line and " ms" in line and "&lt;b&gt;two" in line and "<b>two" not in line
+    assert picture["url"].endswith(".jpeg") or picture["path"].endswith(".jpeg")
+
+
+@pytest.mark.parametrize("name, content, what", [
+    ("note.txt", b"hello", "not an image"), ("photo.jpg", zipped(), "not an image"), ("photo.png", bomb(), "36 megapixels"),
+    ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no photo"), ("photo.jpg", b"", "empty file"),
+    ("../../../../tmp/evil.jpg", b"hello", "not an image"), ("x" * 300 + ".jpg", b"hello", "not an image"),
+])
+def test_what_is_no_photo_gets_a_sentence(served, name, content, what):
+    answer = load_test.ask(served, name, content)
+    assert answer["success"] and what in answer["data"][0] and 'role="alert"' in answer["data"][0]
+    assert not any(answer["data"][1:])
+
+
+@pytest.mark.parametrize("payload", [
+    {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": "../../etc/passwd", "meta": {"_type": "gradio.FileData"}},
+    {"path": str(ROOT / "README.md"), "meta": {"_type": "gradio.FileData"}},
+    {"url": "data:image/png;base64,AAAA", "path": None, "meta": {"_type": "gradio.FileData"}}, {"path": "/etc/passwd"}, "text", [1], {"a": {"a": {}}},
+])
+def test_a_path_or_an_address_instead_of_a_file_is_refused(served, payload):
+    answer = load_test.ask(served, "x", None, payload)
+    shown = str(answer["data"])
+    assert "ms" not in shown and "root:" not in shown
+    assert not answer["success"] or "cannot be read" in shown or "no photo" in shown
+
+
+@pytest.mark.parametrize("form", [{"path": "{}"}, {"path": "{}", "url": "{}"}, {"path": "x.png", "url": "{}"}, {"path": None, "url": "{}"}])
+def test_an_address_is_never_fetched(served, form):
+    import http.server
+    import threading
+    asked = []
+
+    class Notes(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(encoded(PHOTO))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Notes)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/x.png"
+    try:
+        answer = load_test.ask(served, "x", None, {**{name: value and value.format(address) for name, value in form.items()},
+                                                   "meta": {"_type": "gradio.FileData"}})
+    finally:
+        server.shutdown()
+    assert not asked and (not answer["success"] or 'role="alert"' in str(answer["data"]))
+
+
+def test_a_file_that_is_too_large_is_refused(client):
+    from scripts.demo.predict import MAX_BYTES
+    assert client.post("/gradio_api/upload", files={"files": ("big.jpg", b"x" * (MAX_BYTES + 1000))}).status_code == 413
+    assert client.post("/gradio_api/upload", files={"files": ("small.jpg", b"x" * 1000)}).status_code == 200
+
+
+def test_it_talks_to_this_machine_only(served, client):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400  # a name that was bent to 127.0.0.1
+    assert client.get("/").status_code == 200
+    policy = client.get("/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "http" not in policy
+    port = int(served.rpartition(":")[2])
+    outside = next((found[4][0] for found in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET) if not found[4][0].startswith("127.")), "")
+    if outside:
+        with socket.socket() as trial:
+            trial.settimeout(2)
+            assert trial.connect_ex((outside, port)) != 0
+
+
+def test_nothing_is_told_to_anyone(client):
+    config = client.get("/config").json()
+    assert not config.get("analytics_enabled") and not config.get("share_url") and not config.get("is_space")
+
+
+def test_the_files_of_this_machine_are_not_served(client):
+    for path in ("/gradio_api/file=/etc/passwd", f"/gradio_api/file={ROOT}/README.md", "/gradio_api/file=../../etc/passwd", "/monitoring"):
+        assert client.get(path).status_code in (403, 404), path
+
+
+def test_twenty_people_at_once_all_get_an_answer(served):
+    answers = load_test.load(served, encoded(PHOTO), users=20)
+    assert len(answers) == 20 and [answer["error"] for answer in answers if not answer["success"]] == []
+
+
+def test_a_taken_port_is_one_line(models, served):
+    port = served.rpartition(":")[2]
+    done = subprocess.run([sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and f"port {port} is taken; choose another with --port" in done.stderr
+
+
+@pytest.mark.parametrize("port", [0, -1, 70000])
+def test_a_port_that_is_none_is_one_line(port):
+    with pytest.raises(UserError, match="from 1 to 65535"):
+        app.check_port(port)
+
+
+def test_without_models_it_says_how_to_make_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "ROOT", tmp_path)
+    with pytest.raises(UserError, match="pets_export"):
+        app.find_models()
+
+
+def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(load_test.free_port())], cwd=ROOT,
+                               stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert "Ctrl-C ends it" in process.stdout.readline()
+    process.send_signal(2)
+    assert process.wait(30) == 0
+    assert not list(tmp_path.glob("best-image-models-*"))
+
+
+# --- in a real browser -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROME:
+        pytest.skip("no Chromium here")
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROME, args=["--no-sandbox", "--disable-background-networking"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("dialog", lambda dialog: pytest.fail("markup was run"))
+    page.goto(served)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    yield page
+    context.close()
+
+
+def test_browser_upload_and_result(page, served):
+    page.set_input_files("#photo input[type=file]", {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(PHOTO)})
+    page.wait_for_selector("#answer [role=status]:has-text('ms')")
+    text = page.inner_text("body")
+    assert "pets" in text and "cat" in text and "75% right on 1,500 test photos" in text and "<img src=x" in text
+    page.wait_for_selector("img[alt*='bright where pets found its answer']")
+    assert page.locator("b:has-text('two')").count() == 0
+    assert {url.split("/")[2] for url in page.asked if url.startswith(("http", "ws"))} == {served.removeprefix("http://")}  # nothing comes from elsewhere
+
+
+def test_browser_text_file_is_an_error(page):
+    page.set_input_files("#photo input[type=file]", {"name": "note.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    page.wait_for_selector("text=/note.txt/")
+    assert "nvalid file type" in page.inner_text("body")
+
+
+def test_browser_text_renamed_to_jpg_is_an_error(page):
+    page.set_input_files("#photo input[type=file]", {"name": "note.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
+    page.wait_for_selector("#answer [role=alert]")
+    assert "not an image" in page.inner_text("#answer")
+
+
+def test_browser_by_keyboard_alone(page):
+    """Tab to the upload, Enter opens the chooser; tab on to an example, Enter classifies it; everything that has the focus shows it."""
+    with page.expect_file_chooser() as chooser:
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.closest('#photo') && document.activeElement.tagName == 'BUTTON'"):
+                break
+        page.keyboard.press("Enter")
+    assert chooser.value
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("!!document.activeElement.querySelector('img') && !document.activeElement.closest('#photo')"):
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth")
+    assert outline == "solid3px"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#answer [role=status]:has-text('ms')")
+
+
+def test_browser_phone_does_not_scroll_sideways(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

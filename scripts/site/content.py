@@ -101,11 +101,21 @@ def machine_table(part: str) -> None:
     if frame.empty:
         print("\n::: {.callout-note}\n## Nothing measured yet\n`make bench` measures this machine.\n:::\n")
         return
-    shown = pd.DataFrame({"Model": frame.model, "Pixels": frame.img_size.astype(int), "Parameters (M)": frame.param_count, "Images/s": frame.samples_per_sec,
-                          "Batch": frame.batch_size.astype(int), "Top-1 (%)": frame.top1.astype(float)})
+    frame = frame.sort_values("top1", ascending=False).drop_duplicates(["file", "arch", "img_size"]).sort_values("samples_per_sec", ascending=False)
+    shown = pd.DataFrame({
+        "Network": frame.arch, "Pixels": frame.img_size.astype(int), "Parameters (M)": frame.param_count, "Images/s": frame.samples_per_sec,
+        "95% interval": [f"{images_per_second(low)} to {images_per_second(high)}" for low, high in zip(frame.samples_per_sec_low, frame.samples_per_sec_high)],
+        "Batch": frame.batch_size.astype(int), "ms for one": _column(frame, "batch1_p50_ms"), "% of roofline": _column(frame, "roofline_pct"),
+        "Top-1 (%)": frame.top1.astype(float)}).dropna(axis=1, how="all")
     what = "inference" if part == "infer" else "a training step"
-    page.table(shown, f"Measured here: {what}. Top-1 is the published accuracy on ImageNet of weights for that architecture.", label=f"tbl-machine-{part}",
-               link=f"report/data/{frame.file.iloc[0]}", formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "Top-1 (%)": "{:.1f}"})
+    page.table(shown, f"Measured here: {what}. Top-1 is the best published accuracy on ImageNet of weights for that architecture at that size.",
+               label=f"tbl-machine-{part}", link=f"report/data/{frame.file.iloc[0]}",
+               formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "ms for one": "{:.1f}", "% of roofline": "{:.0f}", "Top-1 (%)": "{:.1f}"})
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column of our own CSVs as numbers; empty where the file lacks it."""
+    return pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series(float("nan"), index=frame.index)
 
 
 def join_audit() -> None:

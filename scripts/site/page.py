@@ -214,7 +214,7 @@ def footer() -> None:
             sidecar = " · " + link("how it was made", "/" + Path(path).with_suffix(".json").as_posix())
         rows.append(f"<li>{_source(one)}{' · ' + facts if facts else ''}{digest}{sidecar}</li>")
     summary = f"<summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary>"
-    data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else "<p>This page shows no measured data.</p>"
+    data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else ""
     _print(_block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>'))
 
 

@@ -5,7 +5,7 @@
 PYTHON       ?= python3
 PROFILE      ?= auto
 RENDERER     ?= auto
-export DATA TIMM_RESULTS BASE
+export DATA TIMM_RESULTS BASE SITE_URL
 
 # auto is full where an NVIDIA GPU answers, else quick.
 CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null),full,quick),$(PROFILE))
@@ -16,7 +16,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup data bench bench-gpu train demo figures site diff verify perf test clean FORCE
+.PHONY: help all setup data bench bench-gpu train demo figures site diff comment verify status check-data check-site newer proposal perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,7 +46,7 @@ setup: .venv/full.stamp  ## the packages, a Chrome and Quarto (redone only when 
 build/data.settings:  export SETTINGS = $(TIMM_RESULTS)
 build/bench.settings: export SETTINGS = $(PROFILE)
 build/train.settings: export SETTINGS = $(PROFILE) $(DATA)
-build/site.settings:  export SETTINGS = $(RENDERER)
+build/site.settings:  export SETTINGS = $(RENDERER) $(SITE_URL)
 build/%.settings: FORCE
 	@mkdir -p build
 	@printf '%s\n' "$$SETTINGS" | cmp -s - $@ || printf '%s\n' "$$SETTINGS" > $@
@@ -111,10 +111,28 @@ build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard s
 
 # --- checks ----------------------------------------------------------------------------------------------------------------------
 diff: .venv/light.stamp  ## what changed in figures and data since main (BASE=revision or folder): build/diff/index.html
-	@$(PY) -m scripts.diff.compare $${BASE:+--base "$$BASE"}
+	@$(PY) -m scripts.diff.compare $${BASE:+--base "$$BASE"} || [ $$? -eq 1 ]
+
+comment:  ## the text of a pull request's comment from build/diff/diff.json
+	@$(PYTHON) -m scripts.diff.comment build/diff/diff.json --out build/comment.md
 
 verify: .venv/light.stamp build/data.stamp  ## draw every chart again and compare with the committed pictures
 	@$(PY) -m scripts.diff.verify
+
+status: .venv/light.stamp  ## results that are older than the script that makes them
+	@$(PY) -m scripts.data.status
+
+check-data: .venv/light.stamp  ## measured tables and their sidecars fit together (what CI asks of a contributed machine)
+	@$(PY) -m scripts.bench.contribute
+
+check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; light and dark, desktop and phone
+	@$(PY) -m scripts.site.check
+
+newer: .venv/light.stamp  ## look for newer timm tables upstream and take them in, for review
+	@$(PY) -m scripts.data.newer
+
+proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer` took in
+	@$(PY) -m scripts.data.newer --proposal
 
 test: .venv/full.stamp  ## the tests
 	@$(PY) -m pytest

@@ -21,10 +21,10 @@ from scripts.data.predict_tables import References
 
 # Variances of the parts of a deviation, in squared log units before the machine's own scale; `length` in standard deviations of the
 # properties; found by random search for the least error over all machines, each left out in turn.
-FACTORS, MEAN, LINEAR, LINEAR_KIND, SMOOTH, FAMILY, FAMILY_SMOOTH, KIND, NOISE, LENGTH = 8, 0.004, 0.005, 0.003, 0.028, 0.01, 0.02, 0.0035, 0.002, 1.0
+FACTORS, MEAN, LINEAR, LINEAR_KIND, SMOOTH, FAMILY, FAMILY_SMOOTH, KIND, NOISE, LENGTH = 8, 0.004, 0.011, 0.0024, 0.022, 0.017, 0.033, 0.009, 0.002, 1.0
 # How much less a table counts for each way in which it differs from the machine's settings (exponents).
 UNLIKE = {"kind": 8.0, "part": 8.0, "compiled": 3.0, "layout": 1.0, "precision": 0.6}
-UNLIKE_TORCH = 0.3                # for each minor version between them; another major version counts as ten
+UNLIKE_TORCH = 0.5                # for each minor version between them; another major version counts as ten
 SCALE, SCALE_WEIGHT = 0.25, 2.0   # the scale expected beforehand (median over machines) and the number of measurements it is worth
 MEANS_SHARE, MEANS_POWER = 0.02, 0.5
 LEAST = 5                         # measurements below which nothing is predicted

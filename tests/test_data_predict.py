@@ -10,7 +10,7 @@ from scripts.common.errors import UserError
 from scripts.data import measured, predict, predict_design, predict_model, predict_tables, read_data
 from scripts.data.predict_tables import KEY
 
-ARCHS = [f"{family}_{i:03d}" for i in range(30) for family in ("resnet", "regnetx", "levit", "vit_small_patch16", "convnext_tiny")]
+ARCHS = [f"{family}{i:03d}" for i in range(30) for family in ("resnet", "regnetx_", "levit_", "vit_small_patch16_", "convnext_tiny_")]
 FILES = ["benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv", "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",
          "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv"]
 
@@ -172,13 +172,13 @@ def test_a_new_architecture_is_shown_as_no_help_and_never_guessed(known):
 
 def test_a_network_that_no_reference_timed_is_marked_unlike(tables, monkeypatch):
     rows, about = predict_tables.published()
-    lonely = rows[rows["file"] == FILES[0]].head(1).assign(arch="vgg_lonely")
+    lonely = rows[rows["file"] == FILES[0]].head(1).assign(arch="vgg99")
     more = pd.concat([rows, lonely.assign(file=FILES[1])], ignore_index=True)
     monkeypatch.setattr(predict_tables, "published", lambda: (more, about))
     predict_tables.references.cache_clear()
     keys = tables[1]
     made = predict.predict(machine(keys, file="benchmark-infer-amp-nchw-pt291-cu128-4090.csv"))
-    row = predict.find(made, "vgg_lonely").iloc[0]
+    row = predict.find(made, "vgg99").iloc[0]
     assert row["status"] == "unlike" and np.isnan(row["samples_per_sec"]) and any("unlike" in note for note in made.notes)
     assert "not predicted" in predict.say(row)
 

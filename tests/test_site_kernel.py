@@ -9,7 +9,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.site import assemble, config, kernel, source
-from tests.site_fixtures import project
+from tests.site_fixtures import CONFIG, project
 
 
 def run(root, name="index.qmd", limit=60):
@@ -40,7 +40,7 @@ Values: `{python} secret + 1` and `{python} "<b> *x* $y$"` and `{python} f"{1/3:
 ```{python}
 #| output: asis
 #| echo: false
-print("**asis**", "root" if os.path.exists("_quarto.yml") else os.getcwd(), sys.executable == sys.argv[0] or sys.executable)
+print("**asis**", os.path.basename(os.getcwd()))
 ```
 
 ```{python}
@@ -72,11 +72,16 @@ Image(data=b"\\x89PNG\\r\\n\\x1a\\n", format="png")
 """})
     text = markdown(root, "report/two.qmd")
     assert "secret = 42" not in text and "Values: 43 and \\<b\\> \\*x\\* \\$y\\$ and 0\\.33. Not code: ``{python} secret``." in text
-    assert "**asis** root" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
+    assert "**asis** report" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
     assert "\nloud" not in text  # _quarto.yml says warning: false
     assert '{.python .cell-code code-fold="true" code-summary="Show"}' in text and "raise SystemExit" in text
     assert 'print("unseen")' in text and "\nunseen" not in text
     assert '::: {#fig-dot}' in text and '{fig-alt="One \\"dot\\""}' in text and "A dot" in text
+
+
+def test_cells_run_in_the_projects_folder_where_it_says_so(tmp_path):
+    root = project(tmp_path, {"report/two.qmd": "```{python}\nopen('_quarto.yml').name\n```\n"}, CONFIG.replace("website\n", "website\n  execute-dir: project\n", 1))
+    assert "'_quarto.yml'" in markdown(root, "report/two.qmd")
 
 
 @pytest.mark.parametrize("cell, line, words", [

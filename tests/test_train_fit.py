@@ -185,3 +185,14 @@ def test_precision_follows_the_hardware_and_the_network(monkeypatch):
 def test_on_a_gpu(digits, precision):
     outcome = trainer(digits, recipe=dataclasses.replace(RECIPE, epochs=12, mix=0.5, ema=0.9), device="cuda", precision=precision).run()
     assert (outcome.probabilities.argmax(1) == digits.labels[digits.test]).mean() > 0.6 and outcome.peak_memory_mb > 0
+
+
+def test_a_compiler_that_fails_is_done_without(digits, monkeypatch):
+    def compiler(model, mode=None):
+        def broken(x):
+            raise RuntimeError("Triton is not there")
+        return broken
+    monkeypatch.setattr(torch, "compile", compiler)
+    trained = trainer(digits, compiled=True)
+    outcome = trained.run()
+    assert outcome.notes == ["not compiled: RuntimeError"] and not trained.compiled and len(outcome.history) == 3

@@ -188,18 +188,18 @@ def weights(prediction: Prediction) -> pd.DataFrame:
     return frame.astype({"batch_size": "Int64"})[[*read_data.TIDY, *extra]].sort_values("samples_per_sec", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def picker_table(hardware: str = "") -> tuple[str, pd.DataFrame] | None:
+def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataFrame] | None:
     """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted'; None where it can't be made."""
     try:
-        prediction = here("infer", hardware)
+        prediction = here(part, hardware)
     except UserError:
         return None
-    table = weights(prediction).assign(hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware)["date"].iloc[0])
+    table = weights(prediction).assign(hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0])
     try:
         single = here("latency", hardware).networks.set_index(KEY)["samples_per_sec"]
         table["batch1_p50_ms"] = 1000 / single.reindex(pd.MultiIndex.from_frame(table[KEY])).to_numpy(float)
     except UserError:
-        pass
+        pass  # a GPU, or batch 1 was not measured
     return f"{prediction.settings['hardware']}-predicted", table
 
 

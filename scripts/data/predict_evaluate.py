@@ -36,9 +36,9 @@ ERRORS = ["machine", "kind", "part", "file", "measured", "method", "networks", "
 
 
 def candidates(known: References, kind: str) -> np.ndarray:
-    """Positions of the networks that may be chosen for measuring: of bounded arithmetic, in most tables, not timm's test networks."""
+    """Positions of the networks that may be chosen for measuring: of bounded arithmetic, the same in most tables, not timm's test networks."""
     keys = known.keys
-    return np.flatnonzero((keys["gmacs"] <= LARGEST[kind]) & (known.known.mean(axis=1) >= 0.75) & (keys["family"] != "test"))
+    return np.flatnonzero((keys["gmacs"] <= LARGEST[kind]) & (known.known.mean(axis=1) >= 0.75) & keys["steady"] & (keys["family"] != "test"))
 
 
 def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:

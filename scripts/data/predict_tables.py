@@ -24,13 +24,14 @@ KEY = ["arch", "img_size"]
 SETTINGS = ["hardware", "kind", "part", "precision", "layout", "compiled", "torch"]  # what tells two tables apart
 COUNTS = ["gmacs", "macts", "param_count"]
 LEAST_ROWS = 300   # networks in a table of ours from which it counts as a reference
+STEADY = 0.002     # share by which a network's parameter count may differ between tables: beyond, it was re-parameterised in some
 RIDGE = 1e-4       # added to the tables' covariance while gaps are filled, in squared log units: 1% noise
 ROUNDS = 12        # of filling; the largest change is below 0.01 then
 
 
 @dataclass(frozen=True)
 class References:
-    """keys: n networks (`KEY`, family, network (its kind), `COUNTS`); speeds: (n, p) log of images per second, gaps filled; known: (n, p)
+    """keys: n networks (`KEY`, family, network (its kind), `COUNTS`, steady (the same network in every table)); speeds: (n, p) log of images per second, gaps filled; known: (n, p)
     whether that was measured; tables: p rows of `SETTINGS` and `file`; features: (n, 4) log GMACs, activations, parameters and size,
     standardised."""
 
@@ -84,7 +85,8 @@ def references(without: str = "") -> References:
     rows, tables = (pd.concat(pair, ignore_index=True) for pair in zip(published(), ours()))
     # a network's properties do not depend on the machine: they are known from any table
     keys = rows.groupby(KEY, as_index=False)[COUNTS].median()
-    keys = _counted(keys.assign(family=[families.lookup(arch).family for arch in keys["arch"]], network=[families.lookup(arch).kind for arch in keys["arch"]]))
+    keys["steady"] = (rows.groupby(KEY)["param_count"].agg(np.ptp) <= STEADY * keys.set_index(pd.MultiIndex.from_frame(keys[KEY]))["param_count"]).to_numpy()
+    keys = _counted(keys.assign(family=[families.family(arch) for arch in keys["arch"]], network=[families.kind(arch) for arch in keys["arch"]]))
     tables = tables[tables["hardware"] != without].reset_index(drop=True)
     wide = rows[rows["file"].isin(tables["file"])].pivot(index=KEY, columns="file", values="samples_per_sec")
     speeds = np.log(wide.reindex(pd.MultiIndex.from_frame(keys[KEY]))[tables["file"]].to_numpy(float))

@@ -4,7 +4,7 @@
     python -m scripts.demo.app models/pets models/cnn --port 7861
 
 Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is told so by a content
-security policy. Files are limited to predict.MAX_BYTES and predict.MAX_PIXELS, and only ever opened as photos; they are deleted when the
+security policy. Files are limited to limits.MAX_BYTES and limits.MAX_PIXELS, and only ever opened as photos; they are deleted when the
 app ends, and an hour after they came. Requests wait in a queue and are answered one at a time, with all cores.
 """
 
@@ -23,11 +23,9 @@ from pathlib import Path
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT, relative
+from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE
 
-HOST, PORT = "127.0.0.1", 7860
-QUEUE = 64           # photos that may wait
 EXAMPLES = 5
-KEPT_SECONDS = 3600  # what was brought is deleted after this
 
 SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost",
             "GRADIO_SERVER_NAME": HOST, "GRADIO_SHARE": "False"}
@@ -170,7 +168,7 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
     home = tempfile.mkdtemp(prefix="best-image-models-")
     os.environ["GRADIO_TEMP_DIR"] = home
     try:
-        from scripts.demo.predict import MAX_BYTES, load_all
+        from scripts.demo.predict import load_all
         predictors = load_all(folders, trust_pickle)
         import gradio as gr
         from starlette.middleware import Middleware

@@ -21,10 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.common.errors import UserError
+from scripts.demo.limits import MAX_BYTES, MAX_PIXELS
 from scripts.train import exported, photos
 
-MAX_PIXELS = 32_000_000    # a 36-megapixel PNG can be 35 kB small and still take 108 MB to open
-MAX_BYTES = 15 * 2**20
 SHOWN = 384                # pixels a side of the picture that shows where the model looked
 MIN_MAP = 6                # the smallest map that still says where something is
 

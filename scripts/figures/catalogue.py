@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_measured, display_predicted, display_sub_data, display_zoo
+from scripts.figures import display_data, display_frontier, display_measured, display_pets, display_predicted, display_sub_data, display_zoo
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -27,6 +27,13 @@ _ALL = [
     Chart("zoo_accuracy", display_zoo.draw_accuracy, "trained"),
     Chart("zoo_curves", display_zoo.draw_curves, "trained"),
     Chart("zoo_time", display_zoo.draw_time, "trained"),
+    Chart("pets_curves", display_pets.draw_pets_curves, "trained"),
+    Chart("pets_confusion", display_pets.draw_pets_confusion, "trained"),
+    Chart("pets_losses", display_pets.draw_pets_losses, "trained"),
+    Chart("cnn_curves", display_pets.draw_cnn_curves, "trained"),
+    Chart("runs_compared", display_pets.draw_runs, "trained"),
+    Chart("search_parallel", display_pets.draw_search_parallel, "trained"),
+    Chart("search_importance", display_pets.draw_search_importance, "trained"),
 ]
 
 CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}

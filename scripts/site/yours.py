@@ -89,7 +89,10 @@ def measure_next() -> None:
     if made is None:
         count = measured_count()
         kind = "gpu" if hardware.has_gpu() else "cpu"
-        wanted = predict_design.design(20, kind) if count < 20 else []
+        try:
+            wanted = predict_design.design(20, kind) if count < 20 else []
+        except UserError:
+            wanted = []
         if wanted:
             print(f"\nThe most telling models to measure:\n\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
         return

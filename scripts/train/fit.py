@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.common.paths import atomic_write
+from scripts.common.progress import duration
 from scripts.train import recipe as recipes
 from scripts.train.datasets import Dataset
 from scripts.train.recipe import Recipe
@@ -99,7 +100,9 @@ class Trainer:
                  report: Callable[[str], None] = lambda text: None):
         self.dataset, self.recipe, self.seed, self.device, self.precision = dataset, recipe, seed, torch.device(device), precision
         self.model = model.to(self.device, memory_format=torch.channels_last)
-        self.forward = torch.compile(self.model) if compiled else self.model
+        # CUDA graphs ("reduce-overhead") spare small networks the launch of each kernel.
+        self.compiled = compiled
+        self.forward = torch.compile(self.model, mode="reduce-overhead" if self.device.type == "cuda" else None) if compiled else self.model
         self.pixels = pixels or Pixels(dataset, device)
         rows = dataset.split(seed, valid)
         self.train_rows, self.valid_rows, self.test_rows = (torch.from_numpy(part).to(self.device) for part in rows)
@@ -109,8 +112,7 @@ class Trainer:
         self.optimizer = recipes.optimiser(self.model, recipe)
         self.schedule = recipes.schedule(self.optimizer, recipe, recipe.epochs * self.steps)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema), use_buffers=True) if recipe.ema else None
+        self.average = recipes.average(self.model, recipe)
         self.history: list[dict] = []
         self.notes: list[str] = []
         self.checkpoint, self.report = checkpoint, report
@@ -144,10 +146,15 @@ class Trainer:
             try:
                 loss = self.gradients(rows, mixed, generator)
                 break
-            except (RuntimeError, MemoryError) as error:
-                if not memory_ran_out(error):
+            except Exception as error:
+                if memory_ran_out(error):
+                    self.shrink(error)
+                elif self.compiled:  # the compiler has errors of many kinds; a fault of the network's own comes again without it
+                    self.compiled, self.forward = False, self.model
+                    self.notes.append(f"not compiled: {type(error).__name__}")
+                    self.report(self.notes[-1])
+                else:
                     raise
-                self.shrink(error)
         self.scaler.unscale_(self.optimizer)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -155,7 +162,7 @@ class Trainer:
         self.scaler.update()
         self.schedule.step()
         if self.average:
-            self.average.update_parameters(self.model)
+            self.average.update(self.model, step=self.schedule.last_epoch)  # counts optimiser steps
         return loss
 
     def gradients(self, rows: Tensor, mixed: bool, generator: torch.Generator) -> Tensor:
@@ -166,6 +173,8 @@ class Trainer:
             targets = recipes.soft_targets(self.pixels.labels[part], len(self.dataset.classes))
             if mixed:
                 pictures, targets = recipes.mix(pictures, targets, generator)
+            if self.compiled:
+                torch.compiler.cudagraph_mark_step_begin()
             with self.autocast():
                 logits = self.forward(pictures)
             loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.smoothing) * (len(part) / len(rows))
@@ -181,7 +190,8 @@ class Trainer:
         self.micro = (self.micro + 1) // 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.notes = [f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts added up"]
+        said = f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts added up"
+        self.notes = [note for note in self.notes if not note.startswith("out of memory")] + [said]
         self.report(self.notes[-1])
 
     # --- evaluation ---------------------------------------------------------------------------------------------------------------
@@ -189,7 +199,7 @@ class Trainer:
     @torch.inference_mode()
     def predict(self, rows: Tensor) -> Tensor:
         """float32 (n, classes): class probabilities, by the averaged weights where there are any."""
-        model = (self.average or self.model).eval()
+        model = (self.average.module if self.average else self.model).eval()
         size, out, at = min(EVALUATION_BATCH, 4 * self.micro), [], 0
         while at < len(rows):
             try:
@@ -225,7 +235,9 @@ class Trainer:
             elapsed = seconds + (self.history[-1]["elapsed_seconds"] if self.history else 0.0)
             self.history.append({"epoch": number + 1, "train_loss": loss, "valid_loss": valid_loss, "valid_accuracy": accuracy, "lr": rate,
                                  "seconds": seconds, "elapsed_seconds": elapsed, "images_per_sec": self.steps * self.batch / seconds})
-            self.report(f"epoch {number + 1}/{self.recipe.epochs}, loss {loss:.3f}, validation accuracy {accuracy:.3f}")
+            left = elapsed / (number + 1) * (self.recipe.epochs - number - 1)
+            self.report(f"epoch {number + 1}/{self.recipe.epochs}, loss {loss:.3f}, validation accuracy {accuracy:.3f}"
+                        + (f", about {duration(left)} left" if left else ""))
             if self.checkpoint and number + 1 < self.recipe.epochs and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 self.save()
                 saved = time.monotonic()
@@ -240,7 +252,7 @@ class Trainer:
     def identity(self) -> dict:
         """What a checkpoint must share with this run."""
         return {"recipe": asdict(self.recipe), "seed": self.seed, "precision": self.precision, "dataset": self.dataset.checksum,
-                "size": self.dataset.size, "weights": sum(weight.numel() for weight in self.model.parameters())}
+                "size": self.dataset.size, "valid": len(self.valid_rows), "weights": sum(weight.numel() for weight in self.model.parameters())}
 
     def save(self) -> None:
         """Write the checkpoint whole, or leave the old one. Raises UserError (full disk, …)."""

@@ -40,7 +40,8 @@ from scripts.train import datasets, tracking
 
 ARCH, EPOCHS, SIZE, BATCH = "resnet18", 3, 224, 64
 SCRATCH_EPOCHS = 20                                                   # without pretrained weights three are not enough
-QUICK = {"epochs": 8, "size": 96, "batch": 32}                        # scratch, 1,600 photos: about 3 minutes on two cores
+QUICK = {"epochs": 12, "size": 96, "batch": 32}                       # scratch, 1,600 photos: two to three minutes on two cores
+QUICK_SECONDS, QUICK_LADDER = 150, (12, 8, 5, 3, 2)                   # a slower machine trains fewer epochs in about that time
 FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3                                 # fastai's default for fine_tune; for fit_one_cycle from scratch
 VALID_FRACTION = 0.2
 CHECKED_PHOTOS = 8                                                    # real photos that the exported files are checked on
@@ -60,6 +61,7 @@ class Settings:
     pretrained: str = "auto"
     tracker: str = "local"
     device: str = "cpu"
+    seconds: float = 0   # about so much time for training: fewer epochs of QUICK_LADDER where they would take longer; 0: no matter
 
 
 def load_data(data: str, size: int) -> datasets.Dataset:
@@ -188,6 +190,37 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
     return Watcher()
 
 
+def affordable(learner, settings: Settings) -> int:
+    """Epochs that fit into `settings.seconds`, by the time of three steps. A ladder, so that a run which goes on finds the same number."""
+    photos, labels = learner.dls.one_batch()
+    learner.model.train()
+    steps = []
+    for _ in range(3):
+        started = time.perf_counter()
+        learner.loss_func(learner.model(photos), labels).backward()
+        steps.append(time.perf_counter() - started)
+    learner.model.zero_grad()
+    epoch = 1.4 * min(steps) * len(learner.dls.train)  # decoding, optimiser and validation take the rest
+    return next((epochs for epochs in QUICK_LADDER if epochs <= settings.epochs and epochs * epoch <= settings.seconds), QUICK_LADDER[-1])
+
+
+@contextlib.contextmanager
+def fast_arithmetic(model, device: str):
+    """Channels last and, where the hardware multiplies it, bfloat16 inside the network; its output stays float32. fastai's own needs a GPU."""
+    import torch
+    from scripts.train import fit
+    model.to(memory_format=torch.channels_last)
+    forward = model.forward
+    if fit.precision_for(device, model) == "bf16":
+        cast = torch.autocast(torch.device(device).type, torch.bfloat16)(forward)
+        model.forward = lambda pixels: cast(pixels).float()
+    try:
+        yield
+    finally:
+        model.__dict__.pop("forward", None)
+        model.to(memory_format=torch.contiguous_format)
+
+
 def train(learner, settings: Settings, journal: Journal, run: tracking.Run, pretrained: bool) -> None:
     """Train to the end from where the journal stands: fine_tune, or one cycle from scratch. Raises UserError where the loss is no number."""
     epochs = settings.epochs + pretrained  # fine_tune's first epoch trains the head alone
@@ -271,6 +304,9 @@ def run_all(settings: Settings) -> dict:
         learner, weights, reason = make_learner(dataset, dls, settings)
     pretrained = weights != "scratch"
     settings = dataclasses.replace(settings, epochs=settings.epochs or (EPOCHS if pretrained else SCRATCH_EPOCHS))
+    if settings.seconds:
+        with warnings_off(), fast_arithmetic(learner.model, settings.device):
+            settings = dataclasses.replace(settings, epochs=affordable(learner, settings))
     say(f"{settings.arch}: {'fine-tuning the weights ' + weights if pretrained else 'trained from scratch' + (f', since {reason}' if reason else '')}")
     facts = {"dataset": dataset.name, "arch": settings.arch, "epochs": settings.epochs, "size": settings.size, "batch": settings.batch,
              "seed": settings.seed, "weights": weights, "device": settings.device, "train_images": len(train_rows),
@@ -281,7 +317,8 @@ def run_all(settings: Settings) -> dict:
         learner.create_opt()
         journal.resume(learner)
         with warnings_off():
-            train(learner, settings, journal, run, pretrained)
+            with fast_arithmetic(learner.model, settings.device):
+                train(learner, settings, journal, run, pretrained)
             found = pd.concat([predictions(learner, dataset, valid_rows, "valid"), predictions(learner, dataset, test_rows, "test")], ignore_index=True)
         error = {split: float((part.label != part.predicted).mean()) for split, part in found.groupby("split")}
         run.confusion(confusion(found[found.split == "test"], dataset.classes), dataset.classes)
@@ -369,7 +406,8 @@ def main() -> None:
         if not low <= chosen[name] <= high:
             raise UserError(f"--{name} {chosen[name]}: choose a number from {max(low, 1)} to {high}")
     outcome = run_all(Settings(given.data, given.arch, **chosen, seed=given.seed, out=given.out, pretrained=given.pretrained,
-                               tracker=given.tracker, device=device))
+                               tracker=given.tracker, device=device,
+                               seconds=QUICK_SECONDS if quick and given.epochs is None else 0))
     print(f"{relative(given.out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
           f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make demo MODEL={relative(given.out)}")
 

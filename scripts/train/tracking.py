@@ -12,7 +12,7 @@ Every run has a folder of its own, runs/<date>-<name>/, with
         run.confusion([[8, 2], [1, 9]], ["cat", "dog"])
 
     python -m scripts.train.tracking                    # the runs on disk, newest first
-    python -m scripts.train.tracking --write            # the same as report/data/runs-<hardware>.csv
+    python -m scripts.train.tracking --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report
     python -m scripts.train.tracking --comet RUN        # send a run's log to Comet afterwards (offline zip without a key)
 
 A tracker that fails is a warning, once, and then silent; the others go on. --tracker: local (default), comet (local as well), none.
@@ -359,6 +359,14 @@ def table(runs: Sequence[dict]):
     return pd.DataFrame(rows)
 
 
+def epochs(runs: Sequence[dict]):
+    """A data frame, a row per run and epoch: run, name, epoch, and every metric told by epoch."""
+    import pandas as pd
+    rows = [{"run": run["run"], "name": run["name"], **{name: value for name, value in point.items() if name != "step"}}
+            for run in runs for point in run["history"] if isinstance(point.get("epoch"), int)]
+    return pd.DataFrame(rows, columns=None if rows else ["run", "name", "epoch"])
+
+
 def find(name: str, folder: Path | None = None) -> Path:
     """The folder of the run called `name`, which may be shortened to its beginning. Raises UserError where there is none, or several."""
     folder = folder or RUNS
@@ -398,9 +406,10 @@ def main() -> None:
     if not len(runs):
         raise UserError(f"no runs in {relative(RUNS)}; train something first, for example python -m scripts.train.pets_export")
     if arguments.write:
-        path = atomic_csv(runs, DATA / f"runs-{slug()}.csv")
-        provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "fastai", "timm")))
-        print(relative(path))
+        for name, frame in (("", runs), ("-history", epochs(read_runs()))):
+            path = atomic_csv(frame, DATA / f"runs-{slug()}{name}.csv")
+            provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "fastai", "timm")))
+            print(relative(path))
         return
     print(runs.drop(columns="settings").to_string(index=False))
 

@@ -27,7 +27,7 @@ import pandas as pd
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_write
+from scripts.common.paths import CACHE, CHARTS, DATA, atomic_write
 from scripts.common.progress import Progress
 from scripts.train import results
 
@@ -184,7 +184,7 @@ class Run:
         notes = [*measured.reasons, *([f"{built.reason}; trained from scratch"] if built.reason else []), *outcome.notes]
         row = {"model": job.entry.name, "arch": job.entry.arch, "source": job.entry.source, "weights": built.weights, "seed": job.seed,
                "img_size": job.size, "epochs": recipe.epochs, "batch": trainer.batch, "lr": recipe.lr, "recipe": difference(recipe),
-               "precision": precision, "compiled": "yes" if self.options.compile else "no",
+               "precision": precision, "compiled": "yes" if trainer.compiled else "no",
                "micro_batch": outcome.micro_batch, "param_count": models.parameters(built.model) / 1e6,
                "train_images": len(trainer.train_rows), "valid_images": len(trainer.valid_rows), "test_images": len(test)}
         for name, values in measured.values.items():
@@ -260,6 +260,8 @@ def train(options: argparse.Namespace) -> Path:
     run.journal.close()
     if not done:
         raise UserError(f"no model could be trained; {failed[0]['model']}: {failed[0]['reason']}")
+    from scripts.train import mistakes
+    mistakes.write(run.sets[max(run.sets)][0], run.csv, CHARTS if options.out == DATA else options.out)
     return run.csv
 
 

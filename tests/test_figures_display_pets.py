@@ -1,0 +1,131 @@
+"""The charts and tables of photos, convnet, runs and searches, from made-up tables with names that would be markup."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.paths import atomic_csv, atomic_write
+from scripts.figures import display_pets
+from scripts.figures.drawing import DataMissing
+from scripts.site import photos as pages
+from scripts.train import photo_results, tracking
+
+EVIL = "<img src=x onerror=alert(1)>"
+HARDWARE = {"name": "Box & Co", "slug": "box"}
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """A report/data of made-up results."""
+    data = tmp_path / "report" / "data"
+    data.mkdir(parents=True)
+    monkeypatch.setattr(photo_results, "DATA", data)
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(display_pets, "source", lambda path: {"path": f"report/data/{path.name}", "sha256": ""})
+    rng = np.random.default_rng(0)
+
+    def write(name: str, frame: pd.DataFrame, **facts) -> None:
+        atomic_csv(frame, data / f"{name}.csv")
+        atomic_write(data / f"{name}.json", json.dumps({"schema": 1, "hardware": HARDWARE, "date": "2026-11-21T00:00:00Z", "versions": {"torch": "2.15.0"}, **facts}))
+
+    epochs = pd.DataFrame({"epoch": [1, 2, 3], "phase": "all", "train_loss": [0.7, 0.6, 0.5], "valid_loss": [0.7, 0.65, 0.6], "error_rate": [0.4, 0.3, 0.25],
+                           "lr": 1e-3, "seconds": 2.0})
+    photos = pd.DataFrame({"file": [f"{EVIL}/{i}.jpg" for i in range(40)], "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20})
+    photos["predicted"] = np.where(rng.random(40) < 0.7, photos.label, "cat")
+    photos["probability"], photos["loss"] = rng.random(40) / 2 + 0.5, rng.random(40) * 3
+    facts = {"arch": "resnet18", "dataset": EVIL, "weights": "scratch", "size": 96, "train_images": 100, "valid_images": 20, "test_images": 20,
+             "classes": ["cat", EVIL], "error_rate": {"valid": 0.25, "test": 0.3}}
+    write("pets-photos-resnet18-box", epochs, **facts)
+    write("pets-photos-resnet18-box-predictions", photos, **facts)
+    write("cnn-photos-original-box", pd.DataFrame([{"recipe": "original", "train_images": 180, "valid_images": 20, "test_images": 50, "train_loss": 0.6, "test_loss": 0.65,
+                                                     "train_accuracy": 0.7, "test_accuracy": 0.6, "epochs": 2, "batch": 32, "lr": 1e-4, "size": 224, "train_seconds": 9.0}]),
+          dataset="photos")
+    write("cnn-photos-original-box-history", epochs.assign(valid_accuracy=0.5), dataset="photos")
+    write("cnn-summary", pd.DataFrame({"stage": ["stage1"], "kind": ["Conv2d"], "output": ["64×8×8"], "parameters": [10], "used_before": [False], "output_mb": [1.0],
+                                       "mult_adds": [1e6]}), totals={"parameters": 10, "mult_adds": 1e6, "forward_backward_mb": 1.0, "total_mb": 2.0})
+    trials = pd.DataFrame({"trial": range(9), "state": ["complete"] * 6 + ["pruned", "pruned", "fail"], "accuracy": [*np.linspace(0.5, 0.9, 8), np.nan], "epochs": 4,
+                           "seconds": 1.0, "note": [""] * 8 + [EVIL], "lr": np.geomspace(1e-4, 1e-2, 9), "batch": [32, 64, 128] * 3, "model": ["resnet20", EVIL, "lenet5"] * 3})
+    write("search-digits-box", trials, data="digits", model="resnet20", epochs=4, sampler="tpe", importance={"lr": 0.7, "batch": 0.2, "model": 0.1})
+    return data
+
+
+DRAW = ["draw_pets_curves", "draw_pets_confusion", "draw_pets_losses", "draw_cnn_curves", "draw_search_parallel", "draw_search_importance"]
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_a_chart_is_drawn_at_both_sizes_and_says_what_it_shows(tables, name):
+    drawing = getattr(display_pets, name)()
+    assert drawing.title and drawing.alt and drawing.caption and len(drawing.data) and drawing.hardware == "Box & Co"
+    for figure in (drawing.figure, drawing.phone):
+        shown = json.dumps(figure.to_plotly_json(), default=str)
+        assert "<img" not in shown  # Plotly draws some tags
+
+
+@pytest.mark.parametrize("name", [*DRAW, "draw_runs"])
+def test_a_chart_without_data_is_left_out(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    with pytest.raises(DataMissing):
+        getattr(display_pets, name)()
+
+
+def test_the_title_of_the_confusion_matrix_is_the_most_frequent_mistake(tables):
+    counts = display_pets.confusion(photo_results.pets()[0])
+    frame = photo_results.pets()[0].tables["-predictions"].query("split == 'test'")
+    wrong = frame[frame.label != frame.predicted]
+    assert counts.to_numpy().sum() == 20 and counts.loc[EVIL, "cat"] == len(wrong)
+    assert f"{len(wrong)} of {(frame.label == EVIL).sum()} photos" in display_pets.draw_pets_confusion().title
+
+
+def test_top_losses_are_mistakes_in_order(tables):
+    data = display_pets.draw_pets_losses().data
+    assert (data.label != data.predicted).all() and data.loss.is_monotonic_decreasing
+
+
+def test_a_model_without_mistakes_has_no_top_losses(tables):
+    path = tables / "pets-photos-resnet18-box-predictions.csv"
+    frame = pd.read_csv(path)
+    atomic_csv(frame.assign(predicted=frame.label), path)
+    with pytest.raises(DataMissing, match="every photo right"):
+        display_pets.draw_pets_losses()
+
+
+def test_a_damaged_table_is_named(tables):
+    path = tables / "pets-photos-resnet18-box.csv"
+    path.write_text(path.read_text().replace("0.65", "fast"))
+    with pytest.raises(UserError, match="pets-photos-resnet18-box.csv, line 3"):
+        photo_results.pets()
+
+
+def test_runs_on_disk_are_compared(tables, tmp_path):
+    for name, ends in (("pets", 0.5), ("cnn", 0.3)):
+        tracker = tracking.JsonLines(tmp_path / "runs" / f"20261121-10000{len(name)}-{name}" / "log.jsonl", name)
+        tracker.params({"dataset": EVIL})
+        for epoch in (1, 2):
+            tracker.metrics({"valid_loss": ends + 0.2 / epoch}, epoch=epoch)
+        tracker.close("finished")
+    drawing = display_pets.draw_runs()
+    assert "2 runs" in drawing.title and "cnn" in drawing.title and "0.40" in drawing.title
+
+
+def test_the_pages_tables_are_escaped(tables, capsys):
+    assert pages.pets().there and pages.pets().error == "30.0%"
+    for show in (pages.pets_table, pages.convnet_table, pages.convnet_layers, pages.runs_table, pages.search_table):
+        show()
+    said = capsys.readouterr().out
+    assert "<img" not in said and "30.0%" in said and "0.1815" in said
+    assert "no more than a proof that it runs" in pages.convnet_said()
+
+
+def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    assert not pages.pets().there and pages.convnet_sizes().parameters == "n/a" and pages.runs_said().count == "0 runs"
+    for show in (pages.pets_table, pages.convnet_table, pages.convnet_layers, pages.runs_table, pages.search_table):
+        show()
+    assert capsys.readouterr().out.count("callout-note") == 5

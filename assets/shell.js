@@ -17,6 +17,13 @@
     menu.setAttribute("aria-expanded", String(open));
   });
 
+  const menus = [...document.querySelectorAll(".dropdown")];
+  addEventListener("click", (event) => { for (const one of menus) if (!one.contains(event.target)) one.open = false; });
+  addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && menus.find((one) => one.open);
+    if (open) { open.open = false; open.querySelector("summary").focus(); }
+  });
+
   const choose = (tab, focus) => {
     const list = tab.parentElement;
     for (const other of list.children) {

@@ -75,11 +75,12 @@ build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py,$
 	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick)
 	@touch $@
 
-bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, compiled, training, repeats (about half an hour)
-	@$(PY) -m scripts.bench.sweep --device cuda --models key --precision bf16 --layout nhwc
-	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision bf16 --layout nhwc --compile
-	@$(PY) -m scripts.bench.sweep --device cuda --models key --precision bf16 --layout nhwc --part train
-	@$(PY) -m scripts.bench.sweep --device cuda --models repeat --precision bf16 --layout nhwc --repeat 3
+bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, training, repeats (about half an hour; resumes)
+	@$(PY) -m scripts.bench.sweep --device cuda --models key
+	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision amp --layout nchw
+	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision bf16 --compile reduce-overhead
+	@$(PY) -m scripts.bench.sweep --device cuda --models key --part train
+	@$(PY) -m scripts.bench.sweep --device cuda --models repeat --repeat 3 --seconds 2
 
 # --- train -----------------------------------------------------------------------------------------------------------------------
 train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -36,11 +36,16 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(models):
-    """Address of the running app."""
+def running(models):
+    """(process, address) of the running app."""
     process, address, _ = load_test.start(models)
-    yield address
+    yield process, address
     load_test.stop(process)
+
+
+@pytest.fixture(scope="module")
+def served(running):
+    return running[1]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +145,43 @@ def test_the_files_of_this_machine_are_not_served(client):
 def test_twenty_people_at_once_all_get_an_answer(served):
     answers = load_test.load(served, encoded(PHOTO), users=20)
     assert len(answers) == 20 and [answer["error"] for answer in answers if not answer["success"]] == []
+
+
+def children(pid: int) -> list[int]:
+    return [int(pid) for task in Path(f"/proc/{pid}/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_crash_over_one_photo_is_a_sentence_and_the_next_is_answered(running):
+    process, address = running
+    for child in children(process.pid):
+        os.kill(child, 9)
+    assert "started again" in load_test.ask(address, "photo.png", encoded(PHOTO))["data"][0]
+    again = load_test.ask(address, "photo.png", encoded(PHOTO))
+    assert again["success"] and " ms" in again["data"][0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_nothing_stays_behind_when_the_app_is_killed(models):
+    process, _, _ = load_test.start(models[:1])
+    left = children(process.pid)
+    assert left
+    process.kill()
+    process.wait()
+    for _ in range(100):
+        if not any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the models' process goes on")
+
+
+def test_a_damaged_model_is_one_line_before_anything_is_served(models, tmp_path):
+    shutil.copytree(models[0], tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"x")
+    done = subprocess.run([sys.executable, "-m", "scripts.demo.app", str(tmp_path / "model"), "--port", str(load_test.free_port())], cwd=ROOT,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "checksum" in done.stderr
 
 
 def test_a_taken_port_is_one_line(models, served):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.site import render
-from tests.site_fixtures import HOSTILE, add_chart, chromium, project, served
+from tests.site_fixtures import CONFIG, HOSTILE, add_chart, chromium, project, run, served
 
 PAGE = """---
 title: Charts
@@ -228,8 +228,7 @@ def test_what_is_missing_is_said_and_named_at_the_foot(site, browser):
         assert "a.csv" in foot and "Page made by the built-in renderer" in foot
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (360, "dark")])
 def test_axe_finds_nothing(site, browser, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     _, address = site
@@ -237,3 +236,22 @@ def test_axe_finds_nothing(site, browser, scheme, width):
         visit.drawn()
         found = axe.Axe().run(visit.page).response["violations"]
         assert not found, json.dumps([(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
+
+
+def test_a_menu_of_pages_opens_and_closes(tmp_path, browser):
+    menu = "      - text: More\n        menu:\n          - href: report/two.qmd\n            text: Second\n"
+    root = project(tmp_path, {}, CONFIG.replace("      - href: report/two.qmd\n", menu))
+    assert run(root, "--renderer", "builtin").returncode == 0
+    with served(root / "_site") as address, Visit(browser, address) as visit:
+        second = visit.page.get_by_role("link", name="Second")
+        visit.page.get_by_text("More").click()
+        assert second.is_visible()
+        visit.page.keyboard.press("Escape")
+        assert not second.is_visible() and visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+        visit.page.keyboard.press("Enter")
+        visit.page.locator("main").click()
+        assert not second.is_visible()
+        visit.page.get_by_text("More").click()
+        second.click()
+        visit.page.wait_for_url("**/report/two.html")
+        assert visit.errors == []

@@ -25,6 +25,15 @@ def relative(path: Path | str) -> str:
     return path.relative_to(ROOT.resolve()).as_posix() if path.is_relative_to(ROOT.resolve()) else path.name
 
 
+def make_folder(path: Path | str) -> Path:
+    """`path` and its parents, made where they are missing. Raises UserError (full disk, no permission, a file in the way, …)."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from None
+    return Path(path)
+
+
 def atomic_write(path: Path | str, content: bytes | str) -> Path:
     """Write `content` to `path` by temporary file, fsync and rename: readers see the old file or the new one, never a part.
 

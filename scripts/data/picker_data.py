@@ -44,7 +44,7 @@ import pandas as pd
 from scripts.common import families, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write
-from scripts.data import licences, machines, names, picker
+from scripts.data import licences, machines, names, picker, predict
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.data.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 
@@ -57,8 +57,13 @@ def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[st
 
     Only our own machines where timm's tables can't be had. Raises UserError where no machine has a model with a published accuracy.
     """
+    predicted = [predict.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))]
     tables = machines.main_tables() if tables is None else tables
     training = machines.main_tables("train") if training is None else training
+    if predicted[0]:
+        tables = {**tables, predicted[0][0]: predicted[0][1]}
+    if predicted[1]:
+        training = {**training, predicted[1][0]: predicted[1][1]}
     full = {key: picker.complete(rows.dropna(subset=["top1"]), training.get(key.removesuffix("-compiled"))) for key, rows in tables.items()}
     full = {key: rows for key, rows in full.items() if len(rows)}
     if not full:
@@ -90,8 +95,8 @@ def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[st
 def _machine(key: str, table: pd.DataFrame) -> dict:
     head = table.iloc[0]
     known = hardware.named(head["hardware"])
-    ours = head["vintage"] == "measured"
-    source = f"measured here, {head['date']}" if ours else f"timm's table of {head['vintage']}"
+    source = {"measured": f"measured here, {head.get('date')}", "predicted": f"measured and predicted here, {head.get('date')}"}.get(
+        head["vintage"], f"timm's table of {head['vintage']}")
     return {"key": key, "name": machines.name_of(key, {key: table}), "kind": known.kind or str(head.get("kind_of_hardware", "")), "year": known.year,
             "compiled": bool(head["compiled"]), "models": len(table), "latency": bool(table["latency_ms"].notna().any()),
             "training": bool(table["train_samples_per_sec"].notna().any()), "source": f"{source}, torch {head['torch']}, {head['precision']}"}

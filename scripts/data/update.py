@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from scripts.common.errors import cli
-from scripts.data import aggregates, read_data, summary
+from scripts.data import aggregates, predict_evaluate, read_data, summary
 
 
 @cli
@@ -25,6 +25,7 @@ def main() -> None:
         return
     summary.update()
     aggregates.update()
+    predict_evaluate.update()
 
 
 if __name__ == "__main__":

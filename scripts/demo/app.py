@@ -5,7 +5,8 @@
 
 Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is told so by a content
 security policy. Files are limited to limits.MAX_BYTES and limits.MAX_PIXELS, and only ever opened as photos; they are deleted when the
-app ends, and an hour after they came. Requests wait in a queue and are answered one at a time, with all cores.
+app ends, and an hour after they came. Requests wait in a queue and are answered one at a time, with all cores, by a process
+of their own (scripts.demo.worker).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT, relative
 from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE
+from scripts.demo.worker import Models
 
 EXAMPLES = 5
 
@@ -77,14 +79,13 @@ def photo_input():
                  placeholder="### Drop a photo here\nor click to choose a file")
 
 
-def describe(predictor) -> str:
-    """What stands over a model's answers: architecture, input, and its own error rate where the export says one."""
-    config, trained = predictor.config, predictor.config.trained
-    error = trained.get("error_rate", {}).get("test") if isinstance(trained.get("error_rate"), dict) else None
-    tested = f", {1 - error:.0%} right on {trained.get('test_images', 0):,} test photos" if isinstance(error, float) and 0 <= error <= 1 \
-        and isinstance(trained.get("test_images"), int) else ""
-    text = f"{config.arch}, {len(config.classes)} classes, {config.size}×{config.size} pixels{tested}"
-    return f'<div class="model"><h2>{html.escape(predictor.name)}</h2><p class="about">{html.escape(text)}</p></div>'
+def describe(about) -> str:
+    """What stands over a model's answers: architecture, input, and how often it was right where the export says so."""
+    error = about.trained.get("error_rate", {}).get("test") if isinstance(about.trained.get("error_rate"), dict) else None
+    tested = f", {1 - error:.0%} right on {about.trained['test_images']:,} test photos" if isinstance(error, float) and 0 <= error <= 1 \
+        and isinstance(about.trained.get("test_images"), int) else ""
+    text = f"{about.arch}, {len(about.classes)} classes, {about.size}×{about.size} pixels{tested}"
+    return f'<div class="model"><h2>{html.escape(about.name)}</h2><p class="about">{html.escape(text)}</p></div>'
 
 
 def said(lines: list[str], trouble: bool = False) -> str:
@@ -93,23 +94,16 @@ def said(lines: list[str], trouble: bool = False) -> str:
     return f'<div role="alert" class="trouble">{text}</div>' if trouble else f'<div role="status">{text}</div>'
 
 
-def answer(predictors: list, path: str | None) -> list:
+def answer(models, path: str | None) -> list:
     """What the page shows for the uploaded file at `path`: the line, then probabilities and heat map of each model."""
-    from scripts.demo.predict import NotAPhoto, open_photo, read_file, spotlight
-    empty = [None, None] * len(predictors)
+    empty = [None, None] * len(models.folders)
     if path is None:
         return [said([""]), *empty]
-    try:
-        image = open_photo(read_file(path))
-        lines, shown = [], []
-        for predictor in predictors:
-            found = predictor.ask(image)
-            first, share = next(iter(found.probabilities.items()))
-            lines.append(f"{predictor.name}: {first}, {share:.0%}, in {found.milliseconds:.0f} ms")
-            shown += [found.probabilities, spotlight(image, found, predictor.config)]
-    except NotAPhoto as reason:
-        return [said([str(reason)], trouble=True), *empty]
-    return [said(lines), *shown]
+    found = models.ask(path)
+    if isinstance(found, str):
+        return [said([found], trouble=True), *empty]
+    lines = [f"{one.name}: {(top := next(iter(one.probabilities)))}, {one.probabilities[top]:.0%}, in {one.milliseconds:.0f} ms" for one in found]
+    return [said(lines), *(value for one in found for value in (one.probabilities, one.picture))]
 
 
 def examples(folders: list[Path]) -> list[str]:
@@ -123,8 +117,8 @@ def examples(folders: list[Path]) -> list[str]:
     return [str(path) for path in [chelsea, *found] if path.is_file()]
 
 
-def build(predictors: list):
-    """The page, as gradio Blocks."""
+def build(models):
+    """The page for the loaded `models`, as gradio Blocks."""
     import gradio as gr
     with gr.Blocks(title="Best Image Models", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
         gr.Markdown(f"# What is in this photo?\n\n{INTRO}")
@@ -132,19 +126,19 @@ def build(predictors: list):
             with gr.Column(scale=4, min_width=300):
                 photo = photo_input()
                 line = gr.HTML(said([""]), elem_id="answer", padding=False)
-                pictures = examples([predictor.exported.folder for predictor in predictors])
+                pictures = examples(models.folders)
                 if pictures:
                     gr.Examples([[picture] for picture in pictures], photo, label="Or try one of these", cache_examples=False)
             with gr.Column(scale=5, min_width=300):
                 with gr.Row():
                     outputs = []
-                    for predictor in predictors:
+                    for about in models.ready():
                         with gr.Column(min_width=240):
-                            gr.HTML(describe(predictor), padding=False)
+                            gr.HTML(describe(about), padding=False)
                             outputs.append(gr.Label(label="Probability", num_top_classes=5, show_heading=True))
                             outputs.append(gr.Image(label="Where it looked", interactive=False, buttons=[], format="jpeg",
-                                                    alt_text=f"The photo, bright where {predictor.name} found its answer and dim elsewhere"))
-        photo.change(lambda path: answer(predictors, path), photo, [line, *outputs], api_name="classify", show_progress="minimal", concurrency_limit=1)
+                                                    alt_text=f"The photo, bright where {about.name} found its answer and dim elsewhere"))
+        photo.change(lambda path: answer(models, path), photo, [line, *outputs], api_name="classify", show_progress="minimal", concurrency_limit=1)
     return page.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
 
 
@@ -162,19 +156,22 @@ def check_port(port: int) -> None:
 
 
 def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
-    """Load the models and start serving; returns (page, address, temporary folder). The caller closes them. Raises UserError."""
+    """Load the models and start serving; returns what closes it all, to be called at the end. Raises UserError."""
     check_port(port)
     os.environ.update(SETTINGS)
-    home = tempfile.mkdtemp(prefix="best-image-models-")
-    os.environ["GRADIO_TEMP_DIR"] = home
+    home = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="best-image-models-")
+    models = Models(folders, trust_pickle)
+
+    def close() -> None:
+        models.close()
+        shutil.rmtree(home, ignore_errors=True)
+
     try:
-        from scripts.demo.predict import load_all
-        predictors = load_all(folders, trust_pickle)
-        import gradio as gr
+        import gradio as gr  # takes seconds, in which the models load in their own process
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
         theme = gr.themes.Base(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-        page = build(predictors)
+        page = build(models)
         middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(Headers)]
         try:
             page.launch(server_name=HOST, server_port=port, share=False, inbrowser=False, quiet=True, prevent_thread_lock=True, show_error=False,
@@ -183,9 +180,13 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
         except OSError as error:  # the port went to someone else meanwhile
             raise UserError(f"port {port} cannot be used ({error}); choose another with --port") from None
     except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
+        close()
         raise
-    return page, f"http://{HOST}:{port}", home
+
+    def stop() -> None:
+        page.close(verbose=False)
+        close()
+    return stop
 
 
 def find_models() -> list[Path]:
@@ -206,15 +207,14 @@ def main() -> None:
     folders = arguments.models or find_models()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    page, address, home = launch(folders, arguments.port, arguments.trust_pickle)
+    stop = launch(folders, arguments.port, arguments.trust_pickle)
     try:
-        print(f"{', '.join(relative(folder) for folder in folders)}: open {address} in a browser; Ctrl-C ends it", flush=True)
+        print(f"{', '.join(relative(folder) for folder in folders)}: open http://{HOST}:{arguments.port} in a browser; Ctrl-C ends it", flush=True)
         ended.wait()
     except KeyboardInterrupt:
         pass
     finally:
-        page.close(verbose=False)
-        shutil.rmtree(home, ignore_errors=True)
+        stop()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ words or pictures; 2 could not compare. Charts whose tables cannot be had here a
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from scripts.common.errors import cli
@@ -23,6 +23,7 @@ from scripts.figures import export
 from scripts.figures.drawing import Chart, counted
 
 OUT = BUILD / "verify"
+DRAWN = BUILD / "verify-drawn"  # temporary; of one name, so that what a killed run leaves does not pile up
 
 
 def verify(charts: dict[str, Chart], folder: Path, only: list[str] | None = None, committed: Path = IMAGES) -> report.Report:
@@ -64,10 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        made = verify(CHARTS, Path(folder), options.only)
+    shutil.rmtree(DRAWN, ignore_errors=True)
+    try:
+        made = verify(CHARTS, DRAWN, options.only)
         report.write(made, options.out)
         compare.tell(made, options.out, "verify")
+    finally:
+        shutil.rmtree(DRAWN, ignore_errors=True)
     for note in made.notes:
         print(f"verify: {note}")
     code = exit_code(made)

@@ -23,7 +23,7 @@ _ALL = [
     Chart("measured_gpu_inference", partial(display_measured.draw_measured, "infer", gpu=True), "measured"),
     Chart("measured_gpu_training", partial(display_measured.draw_measured, "train", gpu=True), "measured"),
     Chart("measured_gpu_compiled", display_measured.draw_compiled, "measured"),
-    Chart("predicted_inference", display_predicted.draw, "timm"),
+    Chart("predicted_inference", display_predicted.draw, "measured"),
     Chart("zoo_accuracy", display_zoo.draw_accuracy, "trained"),
     Chart("zoo_curves", display_zoo.draw_curves, "trained"),
     Chart("zoo_time", display_zoo.draw_time, "trained"),

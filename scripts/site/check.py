@@ -16,9 +16,11 @@ import functools
 import http.server
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
+from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
 from scripts.common.progress import Progress
@@ -67,32 +69,39 @@ def served(site: Path) -> Iterator[str]:
 
 
 def in_browser(site: Path, names: list[str]) -> list[Problem]:
-    """What is wrong with the pages `names` in Chrome. Raises UserError where there is no Chrome."""
+    """What is wrong with the pages `names` in Chrome, one browser per processor core. Raises UserError where there is no Chrome."""
+    from scripts.figures.browser import browser
+
+    path = browser()
+    views = [(view, scheme) for view in VIEWS for scheme in SCHEMES]
+    found: dict[tuple[str, str], list[str]] = {}
+    with served(site) as address, Progress(len(names) * len(views), "check-site") as progress:
+        with ThreadPoolExecutor(min(len(views), hardware.cores())) as pool:
+            looks = pool.map(lambda view: list(_view(path, address, names, *view, progress)), views)
+            for (view, scheme), seen in zip(views, looks):
+                for name, what in seen:
+                    found.setdefault((name, what), []).append(f"{view} {scheme}")
+    return [Problem(name, what if len(where) == len(views) else f"{what} [{', '.join(where)}]") for (name, what), where in sorted(found.items())]
+
+
+def _view(path: str, address: str, names: list[str], view: str, scheme: str, progress: Progress) -> Iterator[tuple[str, str]]:
+    """(page, what is wrong with it) for the pages `names` at one width in one colour scheme, in a browser of its own."""
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import Error, sync_playwright
 
-    from scripts.figures.browser import browser
-
     axe = Axe()
-    found: dict[tuple[str, str], list[str]] = {}
-    with served(site) as address, sync_playwright() as playwright, Progress(len(names) * len(VIEWS) * len(SCHEMES), "check-site") as progress:
+    with sync_playwright() as playwright:
         try:
-            chrome = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox", "--disable-background-networking"])
+            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
         except Error as error:
             raise UserError(f"Chrome did not start ({str(error).splitlines()[0][:160]}); name a working one with BROWSER_PATH") from None
-        for view, viewport in VIEWS.items():
-            for scheme in SCHEMES:
-                context = chrome.new_context(viewport=viewport, color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
-                for name in names:
-                    page = context.new_page()
-                    for what in sorted(set(_look(page, address, name, axe, Error))):
-                        found.setdefault((name, what), []).append(f"{view} {scheme}")
-                    page.close()
-                    progress.advance(f"{name}, {view}, {scheme}")
-                context.close()
+        context = chrome.new_context(viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
+        for name in names:
+            page = context.new_page()
+            yield from ((name, what) for what in sorted(set(_look(page, address, name, axe, Error))))
+            page.close()
+            progress.advance(f"{name}, {view}, {scheme}")
         chrome.close()
-    every = len(VIEWS) * len(SCHEMES)
-    return [Problem(name, what if len(views) == every else f"{what} [{', '.join(views)}]") for (name, what), views in sorted(found.items())]
 
 
 def _look(page, address: str, name: str, axe, error: type[Exception]) -> Iterator[str]:

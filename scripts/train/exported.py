@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import atomic_write, relative
+from scripts.common.paths import atomic_write, make_folder, relative
 from scripts.train import photos
 
 SCHEMA = 1
@@ -165,10 +165,7 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
     from safetensors.torch import save as to_bytes
     model = model.cpu().eval()
     said, files = [], {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
+    make_folder(folder)
     files[WEIGHTS] = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
     files[CONFIG] = (json.dumps({"schema": SCHEMA, **asdict(config)}, indent=2, ensure_ascii=False) + "\n").encode()
     if pickle is not None:

@@ -88,20 +88,34 @@ def _writable(pixels: np.ndarray) -> np.ndarray:
         if isinstance(pixels, np.memmap) and pixels.filename else pixels.copy()
 
 
+class Graphed(nn.Module):
+    """A network with its autocast, to be captured as CUDA graphs; the network itself stays as it is, for evaluation and as the way back."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype | None):
+        super().__init__()
+        self.model, self.dtype = model, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cuda", self.dtype, enabled=self.dtype is not None, cache_enabled=False):
+            return self.model(x)
+
+
 def memory_ran_out(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 class Trainer:
-    """One network on one dataset by one recipe; `run` does it all. report(text) is called after each epoch."""
+    """One network on one dataset by one recipe; `run` does it all. report(text) is called after each epoch.
+
+    compiled: by torch.compile; graphs: captured as CUDA graphs where there is a GPU and no compiler.
+    """
 
     def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, device: str = "cpu", precision: str = "fp32",
-                 compiled: bool = False, valid: float = 0.1, checkpoint: Path | None = None, pixels: Pixels | None = None,
+                 compiled: bool = False, graphs: bool = True, valid: float = 0.1, checkpoint: Path | None = None, pixels: Pixels | None = None,
                  report: Callable[[str], None] = lambda text: None):
         self.dataset, self.recipe, self.seed, self.device, self.precision = dataset, recipe, seed, torch.device(device), precision
         self.model = model.to(self.device, memory_format=torch.channels_last)
-        # CUDA graphs ("reduce-overhead") spare small networks the launch of each kernel.
-        self.compiled = compiled
+        self.compiled, self.graphs = compiled, graphs and not compiled and self.device.type == "cuda" and precision != "fp16"
         self.forward = torch.compile(self.model, mode="reduce-overhead" if self.device.type == "cuda" else None) if compiled else self.model
         self.pixels = pixels or Pixels(dataset, device)
         rows = dataset.split(seed, valid)
@@ -116,6 +130,31 @@ class Trainer:
         self.history: list[dict] = []
         self.notes: list[str] = []
         self.checkpoint, self.report = checkpoint, report
+
+    # --- speed --------------------------------------------------------------------------------------------------------------------
+
+    def capture(self) -> None:
+        """Capture forward and backward as CUDA graphs, which spares small networks the launch of each kernel; said where it can't be."""
+        if not (self.graphs and self.micro == self.batch):
+            return
+        before = {name: value.clone() for name, value in self.model.named_buffers()}
+        dtype = torch.bfloat16 if self.precision == "bf16" else None
+        self.model.train()
+        try:
+            pictures = recipes.plain(self.pixels.batch(self.train_rows[:self.batch]), self.dataset.size)
+            self.forward = torch.cuda.make_graphed_callables(Graphed(self.model, dtype).train(), (pictures,), allow_unused_input=True)
+        except Exception as error:
+            self.eager(error)
+        for name, value in self.model.named_buffers():  # warming up has moved the norms' statistics
+            value.copy_(before[name])
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def eager(self, error: Exception) -> None:
+        """Go on without the compiler or the graphs, whose errors are of many kinds. A fault of the network's own comes again without them."""
+        what = "compiled" if self.compiled else "captured as CUDA graphs"
+        self.compiled, self.graphs, self.forward = False, False, self.model
+        self.notes.append(f"not {what}: {type(error).__name__}")
+        self.report(self.notes[-1])
 
     # --- one epoch ----------------------------------------------------------------------------------------------------------------
 
@@ -149,10 +188,8 @@ class Trainer:
             except Exception as error:
                 if memory_ran_out(error):
                     self.shrink(error)
-                elif self.compiled:  # the compiler has errors of many kinds; a fault of the network's own comes again without it
-                    self.compiled, self.forward = False, self.model
-                    self.notes.append(f"not compiled: {type(error).__name__}")
-                    self.report(self.notes[-1])
+                elif self.compiled or self.graphs:
+                    self.eager(error)
                 else:
                     raise
         self.scaler.unscale_(self.optimizer)
@@ -188,6 +225,8 @@ class Trainer:
             raise Failed(f"out of memory even with {self.micro} pictures at once; choose a smaller --size") from error
         self.optimizer.zero_grad(set_to_none=True)
         self.micro = (self.micro + 1) // 2
+        if self.graphs:  # captured for one batch size
+            self.graphs, self.forward = False, self.model
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         said = f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts added up"
@@ -225,6 +264,8 @@ class Trainer:
         """Train from the last checkpoint, or from the start, to the end; then predict the test photos, once. Raises Failed."""
         self.resume()
         reset_peak(self.device)
+        torch.backends.cudnn.benchmark = True  # shapes never change
+        self.capture()
         saved = time.monotonic()
         for number in range(len(self.history), self.recipe.epochs):
             rate = self.optimizer.param_groups[0]["lr"]
@@ -235,7 +276,7 @@ class Trainer:
             elapsed = seconds + (self.history[-1]["elapsed_seconds"] if self.history else 0.0)
             self.history.append({"epoch": number + 1, "train_loss": loss, "valid_loss": valid_loss, "valid_accuracy": accuracy, "lr": rate,
                                  "seconds": seconds, "elapsed_seconds": elapsed, "images_per_sec": self.steps * self.batch / seconds})
-            left = elapsed / (number + 1) * (self.recipe.epochs - number - 1)
+            left = float(np.median([row["seconds"] for row in self.history[-5:]])) * (self.recipe.epochs - number - 1)
             self.report(f"epoch {number + 1}/{self.recipe.epochs}, loss {loss:.3f}, validation accuracy {accuracy:.3f}"
                         + (f", about {duration(left)} left" if left else ""))
             if self.checkpoint and number + 1 < self.recipe.epochs and time.monotonic() - saved >= CHECKPOINT_SECONDS:

@@ -34,7 +34,7 @@ import pandas as pd
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, atomic_write, relative
+from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, atomic_write, make_folder, relative
 from scripts.common.progress import Progress, duration
 from scripts.train import datasets, tracking
 
@@ -145,7 +145,7 @@ class Journal:
         import torch
         buffer = io.BytesIO()
         torch.save({"model": learner.model.state_dict(), "opt": learner.opt.state_dict()}, buffer)
-        self.weights.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.weights.parent)
         atomic_write(self.weights, buffer.getvalue())
         atomic_write(self.file, json.dumps([*self.history, {"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}]))
 

@@ -8,7 +8,7 @@ report/data/zoo-<dataset>-<hardware>.csv: one row per model, weights and seed.
 | weights | scratch, or the tag of the pretrained weights that training started from |
 | img_size, epochs, batch, lr, recipe | how it was trained; recipe: what differs from the defaults of scripts/train/recipe.py |
 | seed | of initialisation, validation split, order and augmentation; the test photos never change |
-| precision, compiled, micro_batch | arithmetic (fp32, bf16, fp16); torch.compile or not; images at once where memory ran out, else batch |
+| precision, compiled, micro_batch | arithmetic (fp32, bf16, fp16); yes (torch.compile), graphs (CUDA graphs) or no; images at once where memory ran out, else batch |
 | param_count | millions |
 | train_images, valid_images, test_images | how many |
 | accuracy, precision_macro, recall_macro, f1_macro, roc_auc, log_loss, ece | on the test photos (ROC AUC: one class against the rest); empty: n/a, see note |

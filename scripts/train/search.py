@@ -29,7 +29,7 @@ import pandas as pd
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_csv, relative
+from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
 from scripts.train import tracking
 
 SPACE = {"lr": {"low": 3e-4, "high": 2e-2, "log": True}, "weight_decay": {"low": 1e-3, "high": 0.3, "log": True},
@@ -148,7 +148,7 @@ def open_study(options: Options, number: int = 0):
     import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module="optuna")
-    options.db.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(options.db.parent)
     storage = optuna.storages.RDBStorage(f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
     study = optuna.create_study(storage=storage, study_name=options.study, direction="maximize", load_if_exists=True,
                                 pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1))
@@ -208,8 +208,7 @@ def work(options: Options, number: int = 0) -> None:
     dataset = datasets.load(options.data, options.size)
     pixels = fit.Pixels(dataset, options.device)
     started = time.monotonic()
-    lock = FileLock(CACHE / "locks" / f"search-{hardware.slugify(options.study)}.lock")
-    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(make_folder(CACHE / "locks") / f"search-{hardware.slugify(options.study)}.lock")
     with database(options):
         study = open_study(options, number)
         while not (options.timeout and time.monotonic() - started > options.timeout):

@@ -28,7 +28,7 @@ import pandas as pd
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, relative
+from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, make_folder, relative
 from scripts.common.progress import Progress
 from scripts.train import tracking
 
@@ -117,7 +117,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
     facts = {"dataset": dataset.name, "recipe": given.recipe, "arch": NAME, "size": side, "seed": given.seed, "precision": precision,
              "epochs": recipe.epochs, "batch": recipe.batch, "lr": recipe.lr, "limit": given.limit}
     key = hashlib.sha256(json.dumps([facts, dataset.checksum], sort_keys=True).encode()).hexdigest()[:16]
-    (CACHE / "cnn").mkdir(parents=True, exist_ok=True)
+    make_folder(CACHE / "cnn")
     with tracking.start(f"cnn-{given.recipe}", facts, given.tracker) as run, \
             Progress(recipe.epochs, f"{NAME}, {given.recipe} recipe, {side} pixels") as progress:
         def report(text: str) -> None:

@@ -128,7 +128,7 @@ class Run:
         given = {knob.name: getattr(options, knob.name) for knob in dataclasses.fields(Recipe) if getattr(options, knob.name) is not None}
         self.recipe = Recipe(**{**(DIGITS if digits else {}), **given, "epochs": options.epochs or PROFILES[profile]["epochs"]})
         self.given = given
-        self.sets = {}
+        self.sets, self.facts = {}, {}
         self.failed_sizes = {}
         self.jobs = []
         for entry in entries:
@@ -171,8 +171,8 @@ class Run:
             recipe = dataclasses.replace(recipe, **PRETRAINED)
         precision = fit.precision_for(self.device, built.model) if self.options.precision == "auto" else self.options.precision
         self.journal.folder.mkdir(parents=True, exist_ok=True)
-        trainer = fit.Trainer(built.model, dataset, recipe, job.seed, self.device, precision, self.options.compile, self.options.valid,
-                              self.journal.checkpoint(job), pixels, say)
+        trainer = fit.Trainer(built.model, dataset, recipe, job.seed, self.device, precision, self.options.compile, valid=self.options.valid,
+                              checkpoint=self.journal.checkpoint(job), pixels=pixels, report=say)
         outcome = trainer.run()
         test = trainer.test_rows.cpu().numpy()
         # Four digits are kept of each probability, and the metrics are computed from those: the table gives the same values again.
@@ -184,7 +184,7 @@ class Run:
         notes = [*measured.reasons, *([f"{built.reason}; trained from scratch"] if built.reason else []), *outcome.notes]
         row = {"model": job.entry.name, "arch": job.entry.arch, "source": job.entry.source, "weights": built.weights, "seed": job.seed,
                "img_size": job.size, "epochs": recipe.epochs, "batch": trainer.batch, "lr": recipe.lr, "recipe": difference(recipe),
-               "precision": precision, "compiled": "yes" if trainer.compiled else "no",
+               "precision": precision, "compiled": "yes" if trainer.compiled else "graphs" if trainer.graphs else "no",
                "micro_batch": outcome.micro_batch, "param_count": models.parameters(built.model) / 1e6,
                "train_images": len(trainer.train_rows), "valid_images": len(trainer.valid_rows), "test_images": len(test)}
         for name, values in measured.values.items():
@@ -204,10 +204,11 @@ class Run:
 
     def sidecars(self) -> None:
         """Write the four sidecars again: the rows they speak of have changed."""
-        dataset = next(iter(self.sets.values()))[0]
-        facts = provenance.sidecar(self.device, ("torch", "torchvision", "timm", "scikit-learn", "pillow"), **dataset.facts(),
-                                   recipe=dataclasses.asdict(self.recipe), seed=self.options.seed, seeds=self.options.seeds,
-                                   pretrained=self.options.pretrained, failed=self.journal.failed)
+        if not self.facts:  # asks git and the driver: once is enough
+            self.facts = provenance.sidecar(self.device, ("torch", "torchvision", "timm", "scikit-learn", "pillow"),
+                                            **next(iter(self.sets.values()))[0].facts(), recipe=dataclasses.asdict(self.recipe),
+                                            seed=self.options.seed, seeds=self.options.seeds, pretrained=self.options.pretrained)
+        facts = {**self.facts, "date": provenance.now(), "failed": self.journal.failed}
         for name in results.PARTS:
             provenance.write_sidecar(results.part(self.csv, name), facts)
 

@@ -1,0 +1,113 @@
+"""The models of the web app, in a process of their own.
+
+Torch and gradio then load side by side, the server stays responsive while a network computes, and a photo that crashes a decoder or takes for
+ever costs this process, which is started again, and not the app. The process ends by itself when the app does, however that ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scripts.common.errors import UserError
+
+ANSWER_SECONDS = 60  # a photo that takes longer is given up
+
+
+class About(NamedTuple):
+    """One model: its name, architecture, classes, pixels a side, and what its export says about its training."""
+
+    name: str
+    arch: str
+    classes: tuple[str, ...]
+    size: int
+    trained: dict
+
+
+class Shown(NamedTuple):
+    """One model's answer: class -> share, most likely first; milliseconds; a Pillow image, bright where the answer came from."""
+
+    name: str
+    probabilities: dict[str, float]
+    milliseconds: float
+    picture: Any
+
+
+def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
+    """In the process: load, say so, and answer one path after the other until the other end is gone."""
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's to handle
+    try:
+        from scripts.demo.predict import NotAPhoto, load_all, open_photo, read_file, spotlight
+        predictors = load_all(folders, trust_pickle)
+    except (UserError, OSError) as error:
+        pipe.send(("error", str(error)))
+        return
+    pipe.send(("ready", [About(one.name, one.config.arch, one.config.classes, one.config.size, one.config.trained) for one in predictors]))
+    while True:
+        try:
+            path = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            image = open_photo(read_file(path))
+            found = [(one, one.ask(image)) for one in predictors]
+            pipe.send(("answer", [Shown(one.name, answer.probabilities, answer.milliseconds, spotlight(image, answer, one.config)) for one, answer in found]))
+        except NotAPhoto as reason:
+            pipe.send(("refused", str(reason)))
+        except (MemoryError, RuntimeError) as error:
+            pipe.send(("refused", f"This photo could not be classified ({type(error).__name__}). Try another."))
+
+
+class Models:
+    """The other end. Threads may share it; they take turns."""
+
+    def __init__(self, folders: list[Path], trust_pickle: bool = False):
+        self.folders, self.trust_pickle, self.lock = folders, trust_pickle, threading.Lock()
+        self.about: list[About] = []
+        self.start()
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=serve, args=(other, self.folders, self.trust_pickle), daemon=True)
+        self.process.start()
+        other.close()  # so that a process that ends is noticed
+
+    def ready(self) -> list[About]:
+        """Wait until the models are loaded. Raises UserError where one can't be."""
+        if not self.about:
+            try:
+                kind, value = self.pipe.recv()
+            except (EOFError, OSError):
+                kind, value = "error", f"the models' process ended while it loaded {self.folders[0]}; is there enough memory?"
+            if kind == "error":
+                raise UserError(value)
+            self.about = value
+        return self.about
+
+    def ask(self, path: str) -> list[Shown] | str:
+        """Each model's answer for the file at `path`, or a sentence on why there is none."""
+        with self.lock:
+            try:
+                self.ready()
+                self.pipe.send(path)
+                if not self.pipe.poll(ANSWER_SECONDS):
+                    self.restart()
+                    return f"This photo took more than {ANSWER_SECONDS} seconds and was given up. Try another."
+                return self.pipe.recv()[1]
+            except (EOFError, OSError):
+                self.restart()
+                return "This photo made the models' process end; it was started again. Try another photo."
+
+    def restart(self) -> None:
+        self.close()
+        self.about = []
+        self.start()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join(10)
+        self.pipe.close()

@@ -167,3 +167,27 @@ def test_digits_are_real_and_not_mirrored():
 def test_the_real_photos(photos, tmp_path):
     found = load(photos, tmp_path, size=32)
     assert found.classes == ["cats", "dogs"] and (~found.test).sum() == 2000 and found.test.sum() == 1500 and not found.excluded
+
+
+def test_pets_layout_and_its_own_lists(tmp_path):
+    root = tmp_path / "oxford-iiit-pet"
+    breeds = ("Abyssinian", "american_bulldog")
+    for i, breed in enumerate(breeds):
+        for j in range(8):
+            paint(root / "images" / f"{breed}_{j}.jpg", 100 * i + j)
+    (root / "annotations").mkdir()
+    for name, numbers in (("trainval", range(5)), ("test", range(5, 8))):
+        (root / "annotations" / f"{name}.txt").write_text("# Image CLASS-ID SPECIES\n" + "".join(f"{breed}_{j} 1 1 1\n" for breed in breeds for j in numbers))
+    found = load(root, tmp_path)
+    assert found.classes == ["Abyssinian", "american_bulldog"] and found.test.sum() == 6 and len(found.files) == 16
+
+
+@pytest.mark.parametrize("error", [OSError("Network is unreachable"), RuntimeError("File not found or corrupted.")])
+def test_pets_out_of_reach_is_one_line(tmp_path, monkeypatch, error):
+    import torchvision.datasets
+
+    def download(*_, **__):
+        raise error
+    monkeypatch.setattr(torchvision.datasets, "OxfordIIITPet", download)
+    with pytest.raises(UserError, match="Oxford-IIIT Pets cannot be downloaded .*--data FOLDER"):
+        datasets.load("pets", 16, cache=tmp_path / "cache")

@@ -164,3 +164,13 @@ def test_impossible_settings_are_refused(arguments):
     with pytest.raises(SystemExit) as stopped:
         train_models.arguments(arguments)
     assert stopped.value.code == 2
+
+
+def test_it_runs_with_little_installed(home, pets):
+    """A machine that only trains has torch, timm, torchvision, pandas and scikit-learn, no more."""
+    start = ("import sys; sys.modules.update(dict.fromkeys(['rich', 'filelock', 'psutil', 'fastai', 'plotly', 'optuna']));"
+             "from scripts.train import train_models; sys.exit(train_models.main())")
+    done = subprocess.run([sys.executable, "-c", start, "--data", str(pets), "--models", "lenet5", "--epochs", "1", "--device", "cpu", "--threads", "1",
+                           "--out", str(home / "out")], cwd=paths.ROOT, env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "1 models in" in done.stdout and len(list((home / "out").glob("*.csv"))) == 4

@@ -192,9 +192,10 @@ def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataF
     """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted'; None where it can't be made."""
     try:
         prediction = here(part, hardware)
+        table = weights(prediction)
     except UserError:
         return None
-    table = weights(prediction).assign(hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0])
+    table = table.assign(hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0])
     try:
         single = here("latency", hardware).networks.set_index(KEY)["samples_per_sec"]
         table["batch1_p50_ms"] = 1000 / single.reindex(pd.MultiIndex.from_frame(table[KEY])).to_numpy(float)

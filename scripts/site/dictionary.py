@@ -97,6 +97,21 @@ TABLES: list[Table] = [
         "seconds_to_target": Column("training time until it was reached; empty: it was not", "s", True),
         "infer_images_per_sec": Column("predicting the test pictures, preprocessing included", "images/s", True), "peak_memory_mb": Column("largest memory", "MB", True),
         "note": Column("what is n/a and why"), "date": Column("when, UTC")}),
+    Table("pets-*-predictions.csv", "Predictions of the exported model", "a photo", ("file",), {
+        "file": Column("the photo's name"), "split": Column("validation or test"), "label": Column("what it shows"), "predicted": Column("what the model says"),
+        "probability": Column("of that class", varies=True), "loss": Column("cross-entropy", varies=True), "p_*": Column("probability of this class", varies=True)}),
+    Table("pets-*.csv", "Training of the exported model", "an epoch", ("epoch", "phase"), {
+        "epoch": Column("its number"), "phase": Column("head, or all layers"), "train_loss": Column("cross-entropy", varies=True),
+        "valid_loss": Column("cross-entropy on the validation photos", varies=True), "error_rate": Column("share of validation photos that are wrong", varies=True),
+        "lr": Column("learning rate at its end"), "seconds": Column("time", "s", True)}),
+    Table("cnn-summary.csv", "The convnet's layers", "a layer", ("stage", "kind", "output"), {
+        "stage": Column("its stage"), "kind": Column("its kind"), "output": Column("shape of its output"), "parameters": Column("parameters"),
+        "used_before": Column("whether its weights were counted before"), "output_mb": Column("size of its output", "MB"), "mult_adds": Column("multiply-accumulates")}),
+    Table("cnn-*-history.csv", "Training curve of the convnet", "an epoch", ("epoch",), {
+        "epoch": Column("its number"), "lr": Column("learning rate"), "*": Column("loss, share of right answers, seconds, or images per second, as its name says", varies=True)}),
+    Table("cnn-*.csv", "Runs of the convnet", "a run", ("dataset", "recipe", "seed"), {
+        "dataset": Column("its name"), "recipe": Column("original or zoo"), "arch": Column("the network"), "seed": Column("its seed"),
+        "*": Column("setting or measured result, as its name says; losses are cross-entropy, accuracies shares", varies=True)}),
     Table("accuracy.csv", "Published ImageNet accuracies", "a set of weights at an image size, compiled by hand from its source", ("model", "img_size"), {
         **MODEL, "tag": Column("weights"), "top5": Column("ImageNet top-5 accuracy; empty where not published", "%"), "pretrain": Column("data it was pretrained on"), "source": Column("where it was published")}),
     Table("findings.csv", "Do the claims hold?", "a claim on a hardware configuration", ("claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"), {

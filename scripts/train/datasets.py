@@ -129,12 +129,17 @@ def digits(size: int) -> Dataset:
 
 def pets_folder(cache: Path) -> Path:
     """Oxford-IIIT Pets under `cache`, downloaded by torchvision the first time. Raises UserError where it can't be had."""
+    import socket
     from torchvision.datasets import OxfordIIITPet
+    before = socket.getdefaulttimeout()
     try:
+        socket.setdefaulttimeout(10)  # torchvision sets none and waits for ever
         cache.mkdir(parents=True, exist_ok=True)
         OxfordIIITPet(cache, download=True)
-    except OSError as error:
+    except (OSError, RuntimeError, EOFError) as error:  # out of reach; a wrong checksum; an archive cut short
         raise UserError(f"Oxford-IIIT Pets cannot be downloaded ({str(error)[:80]}); name a folder of your own with --data FOLDER") from None
+    finally:
+        socket.setdefaulttimeout(before)
     return cache / "oxford-iiit-pet"
 
 

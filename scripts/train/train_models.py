@@ -281,10 +281,12 @@ class Speaker:
 @cli
 def main() -> None:
     path = train(arguments())
-    frame = results.read(path)
-    print(frame[["model", "weights", "seed", "img_size", "epochs", "accuracy", "log_loss", "seconds_per_epoch"]]
-          .sort_values("accuracy", ascending=False).to_string(index=False))
-    print(f"{len(frame)} rows in {path}")
+    frame = results.summary(results.read(path)).sort_values("accuracy", ascending=False)
+    spread = [f"± {sd:.3f}" if seeds > 1 else "" for sd, seeds in zip(frame["accuracy_sd"], frame["seeds"])]
+    shown = frame[["model", "weights", "img_size", "epochs", "seeds", "accuracy"]].assign(
+        over_seeds=spread, log_loss=frame["log_loss"].round(3), seconds_per_epoch=frame["seconds_per_epoch"].round(2))
+    print(shown.round({"accuracy": 3}).to_string(index=False))
+    print(f"{len(frame)} models in {path}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,6 @@ def test_both_sides_see_the_same_photos(tmp_path):
     picture, label = plain.valid.dataset[0]
     assert picture.shape == (3, 32, 32) and label == dataset.labels[held_out[0]]
     from scripts.train.recipe import plain as ours
-    mine = ours(torch.from_numpy(np.array(dataset.pixels[held_out[:1]])), 32)[0]
-    assert (picture - mine).abs().mean() < 0.05
+    mine, other = ours(torch.from_numpy(np.array(dataset.pixels[held_out[:2]])), 32)
+    assert (picture - mine).abs().mean() < 0.25 < 0.5 < (picture - other).abs().mean()  # half a pixel and libjpeg's own scaling apart
     assert plain.epoch() > 0 and 0 <= plain.accuracy() <= 1

@@ -36,6 +36,7 @@ format:
     css: assets/site.css
     include-after-body:
       - text: <script src="/assets/charts.js" defer></script>
+      - text: <script src="/assets/tables.js" defer></script>
     toc: true
     html-math-method: mathml
 """

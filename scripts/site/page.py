@@ -12,10 +12,7 @@ Needs pandas and what `make figures` wrote: images/manifest.json, images/<name>.
 from __future__ import annotations
 
 import json
-import math
-import numbers
 import re
-from html import escape
 from pathlib import Path
 from typing import Callable, Mapping
 
@@ -24,37 +21,10 @@ import pandas as pd
 from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, IMAGES, ROOT
+from scripts.site import tables
+from scripts.site.markup import Html, block, code, inline, link, safe, text  # noqa: F401 (pages use them from here)
 
 _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one kernel runs one page
-
-
-class Html(str):
-    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use within Markdown."""
-
-
-def link(text: str, href: str) -> Html:
-    """A link with `text` escaped. Only http(s), mailto and paths are links; anything else (javascript:) stays text."""
-    if re.match(r"\s*[a-z][a-z0-9+.-]*:", str(href), re.I) and not re.match(r"(https?|mailto):", str(href), re.I):
-        return Html(_inert(text))
-    return Html(f'<a href="{_inert(href)}">{_inert(text)}</a>')
-
-
-def code(text: str) -> Html:
-    """`text` as code."""
-    return Html(f"<code>{_inert(text)}</code>")
-
-
-class text:
-    """Any value as inline text in which nothing is markup, and which may break after _ : `` `{python} page.text(name)` ``."""
-
-    def __init__(self, value: object):
-        self.value = str(value)
-
-    def _repr_markdown_(self) -> str:
-        return _inline(_breaking(self.value))
-
-    def __repr__(self) -> str:
-        return repr(self.value)
 
 
 def chart(name: str) -> None:
@@ -65,11 +35,11 @@ def chart(name: str) -> None:
     label = "fig-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
     entry, why = _entry(name)
     if why:
-        _print(f'::: {{#{label} .chart-missing}}\n\n{_block(f"<p>{why}</p>")}\n\n{_inline(_safe(f"Not drawn yet: {name}."))}\n\n:::')
+        _print(f'::: {{#{label} .chart-missing}}\n\n{block(f"<p>{why}</p>")}\n\n{inline(safe(f"Not drawn yet: {name}."))}\n\n:::')
         return
     for one in entry.get("sources", []):
         _used.setdefault(str(one.get("path", "")), {**one, "hardware": entry.get("hardware", ""), "date": entry.get("date", "")})
-    _print(f"::: {{#{label} .chart-figure}}\n\n{_block(_picture(name, entry))}\n\n{_inline(_caption(name, entry))}\n\n:::")
+    _print(f"::: {{#{label} .chart-figure}}\n\n{block(_picture(name, entry))}\n\n{inline(_caption(name, entry))}\n\n:::")
 
 
 def _entry(name: str) -> tuple[dict, str]:
@@ -102,83 +72,48 @@ def _picture(name: str, entry: dict) -> str:
         data += f' data-phone="charts/{name}-phone.json"' if _there(CHARTS / f"{name}-phone.json") else ""
         size = f'width="{int(small.get("width", 540))}" height="{int(small.get("height", 824))}"'
         source = f'<source media="(max-width: 600px)" srcset="/images/{name}-phone.jpg" {size}>'
-    image = f'<img src="/images/{name}.jpg" alt="{_safe(entry.get("alt", ""))}" width="{width}" height="{height}" loading="lazy" class="img-fluid">'
+    image = f'<img src="/images/{name}.jpg" alt="{safe(entry.get("alt", ""))}" width="{width}" height="{height}" loading="lazy" class="img-fluid">'
     return f'<div class="chart" data-figure="{name}"{data}><picture>{source}{image}</picture></div>'
 
 
 def _caption(name: str, entry: dict) -> str:
     sources = [_source(one) for one in entry.get("sources", [])]
     shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
-    facts = [fact for fact in (f"Source: {shown}" if shown else "", _safe(entry.get("hardware", "")), _safe(entry.get("date", ""))) if fact]
+    facts = [fact for fact in (f"Source: {shown}" if shown else "", safe(entry.get("hardware", "")), safe(entry.get("date", ""))) if fact]
     links = [link("data (CSV)", f"/charts/{name}.csv")] if _there(CHARTS / f"{name}.csv") else []
     links.append(link("picture", f"/images/{name}.jpg"))
-    return f'{_safe(entry.get("caption", ""))} <span class="source">{" · ".join([*facts, *links])}</span>'
+    return f'{safe(entry.get("caption", ""))} <span class="source">{" · ".join([*facts, *links])}</span>'
 
 
 def _source(one: dict) -> str:
     path = str(one.get("path", ""))
     if one.get("url"):
         return link(Path(path).name, one["url"])
-    return link(Path(path).name, "/" + path) if path.startswith("report/data/") else _safe(Path(path).name)
+    return link(Path(path).name, "/" + path) if path.startswith("report/data/") else safe(Path(path).name)
 
 
 def table(frame: pd.DataFrame, caption: str = "", label: str | None = None, link: str | None = None,
-          formats: Mapping[str, str | Callable] | None = None) -> None:
+          formats: Mapping[str, str | Callable] | None = None, sort: bool = True) -> None:
     """Print `frame` without its index as an HTML table: numbers to the right, the first column as the rows' heads, empty cells as '–'.
 
     caption: text (escaped). label: 'tbl-…' makes it a numbered table that `@tbl-…` refers to. link: path of the CSV it comes from.
     formats: column -> '{:.1f}' or a function; a value that is `Html` stays as it is. An empty frame becomes a line that says so.
+    sort: whether readers may sort it (assets/tables.js).
     """
     if label is not None and not re.fullmatch(r"tbl-[A-Za-z0-9-]+", label):
         raise UserError(f"table: the label {label!r} should look like 'tbl-name'")
-    words = _safe(caption)
+    words = safe(caption)
     if link:
         uses(link)
-        words += f' <span class="source"><a href="/{_safe(link.lstrip("/"))}">data (CSV)</a></span>'
+        words += f' <span class="source"><a href="/{safe(link.lstrip("/"))}">data (CSV)</a></span>'
     if frame.empty:
         body = '<p class="empty">No rows: there is nothing to show yet.</p>'
     else:
-        body = _table_html(frame, formats or {}, caption)
+        body = tables.html(frame, formats or {}, caption, sort)
     if label:
-        _print(f"::: {{#{label} .table-figure}}\n\n{_block(body)}\n\n{_inline(words or '&#8203;')}\n\n:::")
+        _print(f"::: {{#{label} .table-figure}}\n\n{block(body)}\n\n{inline(words or '&#8203;')}\n\n:::")
     else:
-        _print(_block(f'<figure class="table-figure">{body}{f"<figcaption>{words}</figcaption>" if words else ""}</figure>'))
-
-
-def _table_html(frame: pd.DataFrame, formats: Mapping, caption: str) -> str:
-    numeric = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
-    align = [' class="number"' if n or name in formats else _room(frame[name]) for n, name in zip(numeric, frame.columns)]
-    head = "".join(f'<th scope="col"{a}>{_safe(name)}</th>' for name, a in zip(frame.columns, align))
-    rows = []
-    for values in frame.itertuples(index=False, name=None):
-        cells = [_cell(value, formats.get(name)) for name, value in zip(frame.columns, values)]
-        rows.append("<tr>" + "".join(f'<th scope="row"{a}>{c}</th>' if i == 0 else f"<td{a}>{c}</td>" for i, (c, a) in enumerate(zip(cells, align))) + "</tr>")
-    name = f' role="region" aria-label="{_safe(caption)}"' if caption else ""
-    return (f'<div class="table-scroll" tabindex="0"{name}><table class="table" data-quarto-disable-processing="true">\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>")
-
-
-def _room(column: pd.Series) -> str:
-    """The class that gives a column of text room on a phone, where it would else break after every word and underscore."""
-    longest = max(len(re.sub(r"<[^>]*>", "", value) if isinstance(value, Html) else str(value)) for value in column)
-    return ' class="prose"' if longest > 60 else ' class="long"' if longest > 20 else ""
-
-
-def _cell(value: object, how: str | Callable | None) -> str:
-    if isinstance(value, Html):
-        return value
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if how is not None:
-        made = how.format(value) if isinstance(how, str) else how(value)
-        return made if isinstance(made, Html) else _safe(made)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, numbers.Integral):
-        return f"{int(value):,}"
-    if isinstance(value, numbers.Real):
-        return f"{float(value):,.4g}" if abs(value) < 1000 else f"{float(value):,.0f}"
-    return _breaking(value)
+        _print(block(f'<figure class="table-figure">{body}{f"<figcaption>{words}</figcaption>" if words else ""}</figure>'))
 
 
 def data_link(path: str, words: str | None = None) -> Html:
@@ -207,36 +142,21 @@ def footer() -> None:
     rows = []
     for path in sorted(_used):
         one = _used[path]
-        facts = " · ".join(_safe(one[key]) for key in ("hardware", "date") if one.get(key))
-        digest = f' · <code title="SHA-256 {_safe(one["sha256"])}">{_safe(str(one["sha256"])[:12])}</code>' if one.get("sha256") else ""
+        facts = " · ".join(safe(one[key]) for key in ("hardware", "date") if one.get(key))
+        digest = f' · <code title="SHA-256 {safe(one["sha256"])}">{safe(str(one["sha256"])[:12])}</code>' if one.get("sha256") else ""
         sidecar = ""
         if path.startswith("report/data/") and _there(ROOT / Path(path).with_suffix(".json")):
             sidecar = " · " + link("how it was made", "/" + Path(path).with_suffix(".json").as_posix())
         rows.append(f"<li>{_source(one)}{' · ' + facts if facts else ''}{digest}{sidecar}</li>")
     summary = f"<summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary>"
     data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else ""
-    _print(_block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>'))
+    _print(block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>'))
 
 
 # --- printing
 
 def _print(markdown: str) -> None:
     print(f"\n\n{markdown}\n\n")
-
-
-def _safe(value: object) -> str:
-    """Escaped for HTML, and for Quarto, which looks for shortcodes even in raw HTML."""
-    return escape(str(value), quote=True).replace("{{", "{&#123;")
-
-
-def _inert(value: object) -> str:
-    """Escaped so that nothing is markup in Markdown either: every sign but / . , : ; - becomes a character reference."""
-    return re.sub(r"[^\w\s/.,:;-]|_", lambda sign: f"&#{ord(sign[0])};", str(value))
-
-
-def _breaking(value: object) -> str:
-    """Escaped text that may go on in the next line after an underscore, as long model names must on a phone."""
-    return _safe(value).replace("_", "_<wbr>")
 
 
 def _there(path: Path) -> bool:
@@ -248,24 +168,11 @@ def _there(path: Path) -> bool:
         return False
 
 
-def _block(html: str) -> str:
-    """A raw HTML block of Markdown. Blank lines are taken out; no text can end it early."""
-    html = re.sub(r"\n\s*\n", "\n", html)
-    mark = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", html))])
-    return f"{mark}{{=html}}\n{html}\n{mark}"
-
-
-def _inline(html: str) -> str:
-    """Raw HTML inside a line of Markdown."""
-    html = " ".join(html.split()).replace("`", "&#96;")
-    return f"`{html}`{{=html}}"
-
-
 def escaped(value: object) -> str:
     """Any value as text inside HTML that a caller builds."""
-    return _safe(value)
+    return safe(value)
 
 
 def html(text: str) -> None:
     """Print HTML whose values the caller has `escaped`."""
-    _print(_block(text))
+    _print(block(text))

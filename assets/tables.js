@@ -1,0 +1,73 @@
+// Tables that sort by a click on a column's head (once: the most useful order, twice: the other way, a third time: as it was) and that are
+// filtered by words where they are long. Keyboard and screen reader: the heads are buttons, aria-sort says the order, a status line the rows left.
+(() => {
+  "use strict";
+  const said = document.createElement("p");
+  said.className = "visually-hidden";
+  said.setAttribute("role", "status");
+
+  // --- what a cell is worth: a number where it starts with one, else its text; what is missing comes last either way
+  const worth = (cell) => {
+    const text = cell.textContent.replace(/[\s\u2007\u2008,]+/g, " ").trim();
+    if (!text || text === "–") return null;
+    const bare = cell.textContent.replace(/[\s\u2007\u2008,]/g, "").replace("−", "-");
+    const number = parseFloat(bare);
+    return cell.classList.contains("number") && !Number.isNaN(number) ? number * ({ k: 1e3, M: 1e6, G: 1e9 }[bare.match(/^[-+\d.]+([kMG])/)?.[1]] ?? 1) : text;
+  };
+  const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+
+  function sortable(table) {
+    const body = table.tBodies[0], natural = [...body.rows], heads = [...table.tHead.rows[0].cells];
+    const sort = (at, direction) => {
+      const rows = [...natural];
+      if (direction !== "none") {
+        const value = new Map(rows.map((row) => [row, worth(row.cells[at])])), sign = direction === "ascending" ? 1 : -1;
+        rows.sort((a, b) => {
+          const [x, y] = [value.get(a), value.get(b)];
+          return x === null || y === null ? (x === null) - (y === null) : sign * order(x, y);
+        });
+      }
+      body.append(...rows);
+      heads.forEach((head, i) => { if (i === at && direction !== "none") head.setAttribute("aria-sort", direction); else head.removeAttribute("aria-sort"); });
+      said.textContent = direction === "none" ? "In the first order again" : `Sorted by ${heads[at].textContent}, ${direction}`;
+    };
+    heads.forEach((head, at) => {
+      if (!head.textContent.trim()) return;
+      const first = head.classList.contains("number") ? "descending" : "ascending", second = first === "ascending" ? "descending" : "ascending";
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...head.childNodes);
+      button.addEventListener("click", () => {
+        const now = head.getAttribute("aria-sort");
+        sort(at, now === null ? first : now === first ? second : "none");
+      });
+      head.append(button);
+    });
+  }
+
+  function filtered(tools, table) {
+    const field = tools.querySelector("input"), status = tools.querySelector("[role=status]"), rows = [...table.tBodies[0].rows];
+    const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const row of rows) row.hidden = !words.every((word) => texts.get(row).includes(word));
+      const left = rows.filter((row) => !row.hidden).length;
+      status.textContent = words.length ? `${left.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows` : `${rows.length.toLocaleString("en")} rows`;
+    });
+    field.addEventListener("keydown", (event) => { if (event.key === "Escape" && field.value) { field.value = ""; field.dispatchEvent(new Event("input")); event.preventDefault(); } });
+  }
+
+  for (const table of document.querySelectorAll("main table.table")) {
+    if (!table.tHead?.rows.length || !table.tBodies.length) continue;
+    if (!table.classList.contains("fixed") && table.tBodies[0].rows.length > 2) sortable(table);
+    const tools = table.closest(".table-scroll")?.previousElementSibling;
+    if (tools?.classList.contains("table-tools")) filtered(tools, table);
+    if (table.classList.contains("cards")) { // set as cards on a phone, where some browsers else forget that it is a table
+      const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+      for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, td, th")])
+        part.setAttribute("role", roles[part.tagName] ?? (part.scope === "row" ? "rowheader" : "columnheader"));
+    }
+  }
+  document.body.append(said);
+})();

@@ -82,3 +82,15 @@ def test_the_rate_rises_then_falls_to_almost_nothing():
         optimizer.step()
         schedule.step() if len(rates) < 100 else None
     assert rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(0.1) and rates.index(max(rates)) in (19, 20) and rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize("steps, warmup", [(1, 0.2), (2, 0.5), (3, 1 / 3), (5, 0.2), (10, 0.1), (10, 0.0), (40, 0.9)])
+def test_short_runs_have_a_schedule_too(steps, warmup):
+    optimizer = recipes.optimiser(torch.nn.Linear(2, 2), Recipe(lr=0.1))
+    schedule = recipes.schedule(optimizer, Recipe(lr=0.1, warmup=warmup), steps)  # a warm-up of exactly one step divided by zero
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert all(0 < rate <= 0.1 + 1e-12 for rate in rates) and len(rates) == steps and (steps < 10 or max(rates) > 0.09)

@@ -159,7 +159,16 @@ def test_a_user_s_mistake_is_one_line(home, monkeypatch, capsys, arguments, mess
     assert re.search(message, said) and said.count("\n") == 0
 
 
-@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--valid", "0.9"], ["--batch", "1"], ["--size", "100000"], ["--bogus"]])
+def test_times_on_a_busy_machine_are_na_with_the_reason_and_the_metrics_stay(home, pets):
+    path = train_models.train(command(home, pets, "--untimed"))
+    row, history = results.read(path).iloc[0], results.read(results.part(path, "-history"))
+    assert row[["seconds_per_epoch", "train_seconds", "train_images_per_sec", "infer_images_per_sec"]].isna().all() and row["accuracy"] >= 0
+    assert "times n/a: other programs used the machine" in row["note"]
+    assert history[["seconds", "elapsed_seconds", "images_per_sec"]].isna().all().all() and history["train_loss"].notna().all()
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--valid", "0.9"], ["--batch", "1"], ["--size", "100000"], ["--bogus"], ["--lr", "0"], ["--lr", "nan"],
+                                       ["--warmup", "1"], ["--smoothing", "1"], ["--scale", "0"], ["--ema", "1"], ["--clip", "-1"], ["--seed", "-1"]])
 def test_impossible_settings_are_refused(arguments):
     with pytest.raises(SystemExit) as stopped:
         train_models.arguments(arguments)

@@ -55,8 +55,10 @@ def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
-    """One cycle over `steps` optimiser steps."""
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(2, steps), pct_start=recipe.warmup, cycle_momentum=False,
+    """One cycle over `steps` optimiser steps; the rate rises in the first `warmup` (0 to under 1) of them."""
+    steps = max(2, steps)
+    one = math.isclose(recipe.warmup * steps, 1)  # torch divides by (steps of warm-up - 1)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps, pct_start=recipe.warmup * (1 + 1e-6 * one), cycle_momentum=False,
                                                div_factor=10, final_div_factor=1000)
 
 

@@ -36,6 +36,11 @@ PROFILES = {"quick": {"epochs": 6, "size": 64}, "full": {"epochs": 60, "size": 1
 DIGITS_SIZE = 32
 DIGITS = {"scale": 0.7, "colour": 0.0}  # a digit is small and grey; a third of a 6 may be a 0
 PRETRAINED = {"lr": 2e-4}               # weights that know something already are not to be shaken up
+# What makes sense; batch norm needs two images.
+RANGES = [("valid", 0, 0.5), ("seed", 0, 2**31), ("seeds", 1, 1000), ("epochs", 0, 100_000), ("size", 0, 2048), ("target", 0, 1), ("threads", 0, 1024), ("batch", 2, 2**20),
+          ("lr", 1e-9, 100), ("weight_decay", 0, 10), ("smoothing", 0, 0.9), ("warmup", 0, 0.9), ("scale", 0.01, 1), ("ratio", 1, 10), ("rotate", 0, 180),
+          ("colour", 0, 1), ("mix", 0, 1), ("ema", 0, 0.99999), ("clip", 0, 1e9)]
+TIMES = ["seconds_per_epoch", "train_seconds", "train_images_per_sec", "seconds_to_target", "infer_images_per_sec", "seconds", "elapsed_seconds", "images_per_sec"]
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,17 +59,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
+    parser.add_argument("--untimed", action="store_true", help="other programs use the machine: leave the times out")
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the CSVs")
     for knob in dataclasses.fields(Recipe):
         default = 0 if knob.name == "epochs" else None
         parser.add_argument(f"--{knob.name.replace('_', '-')}", type=int if knob.name in ("epochs", "batch") else float, default=default,
                             help=f"recipe; {'0: the profile’s' if knob.name == 'epochs' else f'default {knob.default:g}'}")
     found = parser.parse_args(argv)
-    for name, low, high in (("valid", 0.0, 0.5), ("seeds", 1, 1000), ("epochs", 0, 100_000), ("size", 0, 2048), ("target", 0.0, 1.0)):
-        if not low <= getattr(found, name) <= high:
-            parser.error(f"--{name} {getattr(found, name)}: give a value from {low} to {high}")
-    if found.batch is not None and found.batch < 2:
-        parser.error("--batch: batch norm needs 2 images at least")
+    for name, low, high in RANGES:
+        value = getattr(found, name)
+        if value is not None and not low <= value <= high:  # also refuses nan
+            parser.error(f"--{name.replace('_', '-')} {value}: give a value from {low:g} to {high:g}")
     return found
 
 
@@ -193,6 +198,9 @@ class Run:
                 "train_images_per_sec": trainer.steps * trainer.batch / settled.median(), "target_accuracy": self.options.target,
                 "seconds_to_target": reached.iloc[0] if len(reached) else math.nan, "infer_images_per_sec": outcome.infer_images_per_sec,
                 "peak_memory_mb": outcome.peak_memory_mb, "note": "; ".join(dict.fromkeys(notes)), "date": provenance.now()}
+        if self.options.untimed:
+            row |= {name: math.nan for name in TIMES if name in row} | {"note": "; ".join(filter(None, [row["note"], "times n/a: other programs used the machine"]))}
+            history[[name for name in TIMES if name in history]] = math.nan
         row = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
         images = pd.DataFrame({"file": [dataset.files[i] for i in test], "label": [dataset.classes[i] for i in dataset.labels[test]]})
         images = pd.concat([images, pd.DataFrame(probabilities, columns=dataset.classes)], axis=1)

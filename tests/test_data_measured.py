@@ -80,9 +80,9 @@ def test_damaged_results_are_one_clear_line(folder, change, said):
 def test_this_machine_is_the_present_one_or_the_newest(folder, monkeypatch):
     folder(slug="old_cpu", date="2025-01-01T00:00:00Z")
     here = folder(slug="new_gpu", date="2026-11-02T00:00:00Z", kind="gpu")
-    monkeypatch.setattr(measured, "_present", lambda: ["elsewhere"])
+    monkeypatch.setattr(measured.hardware, "present", lambda: ["elsewhere"])
     assert measured.machine(here) == "new_gpu" and measured.machines(here).hardware.tolist() == ["new_gpu", "old_cpu"]
-    monkeypatch.setattr(measured, "_present", lambda: ["elsewhere", "old_cpu"])
+    monkeypatch.setattr(measured.hardware, "present", lambda: ["elsewhere", "old_cpu"])
     assert measured.machine(here) == "old_cpu"
 
 

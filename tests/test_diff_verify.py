@@ -1,5 +1,6 @@
 """`make verify` on a catalogue of two small charts: what fails, what is only said, what cannot be drawn here."""
 
+import contextlib
 import io
 import json
 
@@ -8,13 +9,14 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image, ImageDraw
 
+from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.common.provenance import sha256
 from scripts.data.read_data import TablesMissing
 from scripts.diff import verify
-from scripts.diff.causes import ADDED, DATA, REMOVED, RENDERER, SIDECAR, STYLE, UNREADABLE, UNRECORDED
+from scripts.diff.causes import ADDED, DATA, OTHER, REMOVED, RENDERER, SIDECAR, STYLE, UNREADABLE, UNRECORDED
 from scripts.figures import browser, export
-from scripts.figures.drawing import Chart, Drawing
+from scripts.figures.drawing import Chart, DataMissing, Drawing
 
 
 class Catalogue:
@@ -50,7 +52,7 @@ def painted(figures, *_, **__):
     """Stands for Chrome: a picture that depends on the figure alone."""
     for name, figure in figures.items():
         image = Image.new("RGB", (figure["layout"]["width"], figure["layout"]["height"]), "white")
-        ImageDraw.Draw(image).text((5, 50), str(figure["data"]), fill=figure["data"][0]["marker"]["color"])
+        ImageDraw.Draw(image).text((5, 50), str(figure["data"][0]["y"]), fill=figure["data"][0]["marker"]["color"])
         out = io.BytesIO()
         image.save(out, "JPEG")
         yield name, out.getvalue()
@@ -100,9 +102,9 @@ def no_longer_drawn(c):
 
 def never_committed(c):
     manifest = json.loads((c.folder / "manifest.json").read_text())
-    del manifest["charts"]["two"]
+    del manifest["charts"]["one"]
     (c.folder / "manifest.json").write_text(json.dumps(manifest))
-    return {"two.jpg": ADDED}
+    return {"one.jpg": ADDED}
 
 
 def not_a_picture(c):
@@ -162,3 +164,92 @@ def test_with_a_real_browser_the_bytes_are_the_same(tmp_path):
         pytest.skip("no Chrome here")
     catalogue = Catalogue(tmp_path)
     assert catalogue.verify(tmp_path)[:2] == ({}, 0)
+
+
+# --- results of other machines ----------------------------------------------------------------------------------------------------------
+class Bench:
+    """A project whose one chart shows this machine's speeds: the present machine if it was measured, else the one measured last."""
+
+    def __init__(self, root):
+        self.root, self.images = root, root / "images"
+        (root / "report/data").mkdir(parents=True)
+        self.measured = []
+        self.measure("h200", 900)
+
+    def path(self, slug):
+        return f"report/data/benchmark-infer-amp-nchw-pt2150-cu130-{slug}.csv"
+
+    def measure(self, slug, speed):
+        file = self.root / self.path(slug)
+        file.write_text(f"model,speed\nlevit,{speed}\n")
+        file.with_suffix(".json").write_text(json.dumps({"schema": 1, "hardware": {"slug": slug, "name": slug}}))
+        self.measured = [*(one for one in self.measured if one != slug), slug]
+
+    def draw(self):
+        slug = next((one for one in hardware.present() if one in self.measured), self.measured[-1])
+        path = self.root / self.path(slug)
+        data = pd.read_csv(path)
+        figure = go.Figure(go.Scatter(y=data.speed, mode="markers", marker_color="#2ea584"))
+        figure.update_layout(width=300, height=240)
+        return Drawing(figure, slug, "a", "c", data, [{"path": self.path(slug), "sha256": sha256(path)}])
+
+    def verify(self, tmp_path, *names):
+        made = verify.verify({name: Chart(name, self.draw, "measured") for name in ("speed", *names)}, tmp_path / "again", None, self.images)
+        return {change.name: change.cause for change in made.changes}, verify.exit_code(made)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.setattr(browser, "draw", painted)
+    monkeypatch.setattr(export, "renderer", lambda: {"browser": "Chromium 156"})
+    monkeypatch.setattr(verify, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(hardware, "_detected", lambda: ("rtx5090",))
+    made = Bench(tmp_path / "project")
+    with hardware.standing_in(["h200"]):
+        export.export({"speed": Chart("speed", made.draw, "measured")}, out=made.images)
+    return made
+
+
+def test_a_picture_of_this_machine_can_be_verified_on_another(bench, tmp_path):
+    assert bench.verify(tmp_path) == ({}, 0)
+    bench.measure("rtx5090", 400)  # the verifying machine was measured too
+    bench.measure("rtx5080", 300)  # and another one since
+    assert bench.verify(tmp_path) == ({}, 0)
+
+
+def test_other_results_that_a_chart_prefers_are_said_and_no_failure(bench, tmp_path, monkeypatch):
+    bench.measure("rtx5090", 400)
+    monkeypatch.setattr(hardware, "standing_in", lambda slugs: contextlib.nullcontext())  # a chart that takes what is newest
+    assert bench.verify(tmp_path) == ({"speed.jpg": OTHER}, 0)
+    bench.measure("h200", 901)  # but the picture's own table was changed
+    assert bench.verify(tmp_path) == ({"speed.jpg": DATA}, 1)
+
+
+def test_the_shown_machine_s_own_results_that_moved_are_a_failure(bench, tmp_path):
+    bench.measure("h200", 950)
+    assert bench.verify(tmp_path) == ({"speed.jpg": DATA}, 1)
+
+
+def test_the_shown_machine_s_results_that_went_are_a_failure(bench, tmp_path):
+    bench.measure("rtx5090", 400)
+    (bench.root / bench.path("h200")).unlink()
+    bench.measured.remove("h200")
+    assert bench.verify(tmp_path) == ({"speed.jpg": DATA}, 1)
+
+
+def test_a_first_chart_of_new_results_is_no_failure_but_one_of_known_results_is(bench, tmp_path):
+    bench.measure("rtx5090", 400)
+    assert bench.verify(tmp_path, "gpu") == ({"gpu.jpg": OTHER}, 0)
+    bench.measured.remove("rtx5090")
+    assert bench.verify(tmp_path, "gpu") == ({"gpu.jpg": ADDED}, 1)
+
+
+def test_a_chart_of_what_only_its_machine_has_is_named_and_does_not_fail(catalogue, tmp_path):
+    """`two` has no source in the project, as the chart of the runs on disk."""
+    def missing():
+        raise DataMissing("no runs on disk")
+
+    charts = {**catalogue.charts, "two": Chart("two", missing, "trained")}
+    made = verify.verify(charts, tmp_path / "again", None, catalogue.folder)
+    assert (made.changes, verify.exit_code(made)) == ([], 0)
+    assert made.notes == ["1 chart not drawn again, what they show lies on the machine that drew them: two"]

@@ -8,14 +8,17 @@ operating system reports; nothing is guessed.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import platform
 import re
 import subprocess
 import sys
+from contextvars import ContextVar
 from pathlib import Path
-from typing import NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 from scripts.common.errors import UserError, cli
 
@@ -148,6 +151,29 @@ def describe(device: str = "cpu") -> dict:
 def slug(device: str = "cpu") -> str:
     """This machine's name in file names."""
     return describe(device)["slug"]
+
+
+_stand_in: ContextVar[tuple[str, ...]] = ContextVar("stand_in", default=())
+
+
+def present() -> tuple[str, ...]:
+    """Slugs of what charts and pages call this machine, the faster first: its GPU and its CPU, or those that `standing_in` names."""
+    return _stand_in.get() or _detected()
+
+
+@functools.lru_cache(maxsize=1)
+def _detected() -> tuple[str, ...]:
+    return tuple(slug(device) for device in (["cuda"] if has_gpu() else []) + ["cpu"])
+
+
+@contextlib.contextmanager
+def standing_in(slugs: Iterable[str]) -> Iterator[None]:
+    """While inside, "this machine" is another one, so that its charts can be drawn here; none named: the present one."""
+    token = _stand_in.set(tuple(slugs))
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
 
 
 @cli

@@ -99,7 +99,7 @@ def rate(value: float) -> str:
 def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
     """`members` with, over the most accurate rival at least as fast: `lead` (points of top-1; infinite without one), `rival`, its
     `uncertainty`, and `clear`: the lead exceeds that, rivals slower by no more than the timing spread included."""
-    order = rivals.sort_values("samples_per_sec", ascending=False)
+    order = rivals.sort_values("samples_per_sec", ascending=False, kind="stable")
     top1 = order["top1"].to_numpy()
     best = np.maximum.accumulate(top1) if len(top1) else top1
     which = np.maximum.accumulate(np.where(top1 == best, np.arange(len(top1)), 0)) if len(top1) else top1

@@ -23,9 +23,9 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
         return no_data("no LeViT in this table")
     size = mine["arch"].str.replace("levit_conv_", "levit_", regex=False)  # the same weights, written with convolutions
     mine = mine.loc[mine.groupby(size)["samples_per_sec"].idxmax()]
-    mine = leads(mine, table[table["family"] != "levit"]).sort_values("samples_per_sec", ascending=False)
+    mine = leads(mine, table[table["family"] != "levit"]).sort_values("samples_per_sec", ascending=False, kind="stable")
     ahead = mine[mine["lead"] > 0]
-    faster = table[on_frontier(table) & (table["samples_per_sec"] > mine["samples_per_sec"].max())].sort_values("samples_per_sec")
+    faster = table[on_frontier(table) & (table["samples_per_sec"] > mine["samples_per_sec"].max())].sort_values("samples_per_sec", kind="stable")
     said = f"{len(ahead)} of {len(mine)} LeViTs are more accurate than any rival as fast"
     close = int((~ahead["clear"]).sum())
     said += f" ({close} by less than the uncertainty)" if close else ""
@@ -35,7 +35,7 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
         said += f"; faster than all of them are {', '.join(dict.fromkeys(families.label(name) for name in faster['family']))}"
     clear = int(ahead["clear"].sum())
     outcome = FAILS if ahead.empty else HOLDS if clear == len(mine) else CONDITIONAL
-    edge = (ahead if len(ahead) else mine).sort_values("lead").iloc[0]
+    edge = (ahead if len(ahead) else mine).sort_values("lead", kind="stable").iloc[0]
     return Finding(outcome, said, tuple(mine["model"]), edge["lead"], edge["uncertainty"], "points of top-1", tie=len(ahead) > 0 and clear == 0)
 
 
@@ -47,7 +47,7 @@ def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
     front = table[on_frontier(table)]
     there = front[front["family"] == "convnext"]
     middle = there[there["samples_per_sec"].between(low, high)]
-    ranked = leads(mine[mine["samples_per_sec"].between(low, high)], table[table["family"] != "convnext"]).sort_values("lead", ascending=False)
+    ranked = leads(mine[mine["samples_per_sec"].between(low, high)], table[table["family"] != "convnext"]).sort_values("lead", ascending=False, kind="stable")
     span = f"{rate(low)} to {rate(high)} images/s"
     if ranked.empty:
         return no_data(f"no ConvNeXt among the middle half of the speeds ({span})")
@@ -75,7 +75,7 @@ def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:
     ours, theirs = mine.loc[mine["top1"].idxmax()], others.loc[others["top1"].idxmax()]
     margin, doubt = ours["top1"] - theirs["top1"], float(top1_uncertainty(ours["top1"], theirs["top1"]))
     outcome, tie = verdict(margin, doubt)
-    front = table[on_frontier(table) & table["family"].isin(BEIT)].sort_values("top1", ascending=False)
+    front = table[on_frontier(table) & table["family"].isin(BEIT)].sort_values("top1", ascending=False, kind="stable")
     said = f"the best BEiT of the slowest quarter, {ours['model']}, reaches {ours['top1']:.2f}%; {theirs['model']} {theirs['top1']:.2f}%"
     said += f"; on the frontier at any speed: {', '.join(front['model'].head(3))}" if len(front) else "; none is on the frontier at any speed"
     return Finding(outcome, said, (ours["model"], theirs["model"]), margin, doubt, "points of top-1", tie)
@@ -93,7 +93,7 @@ def pretraining_explains(table: pd.DataFrame, tables: Tables) -> Finding:
     best = table.groupby([network, "img_size", classes.isin(["in21k", "web"])])["top1"].max().unstack().dropna()
     gain = (best[True] - best[False]) if len(best) else pd.Series(dtype=float)
     fair = table[table["pretrain"] == "in1k"]
-    alone = fair[on_frontier(fair)].sort_values("top1", ascending=False)
+    alone = fair[on_frontier(fair)].sort_values("top1", ascending=False, kind="stable")
     said = f"{int(more.sum())} of the {len(leaders)} most accurate on the frontier saw more than ImageNet-1k"
     doubt = float("nan")
     if len(gain) > 1:

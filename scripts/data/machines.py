@@ -75,7 +75,7 @@ def _year(key: str) -> tuple:
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The frontier rows of every machine, fastest first, with `machine` (its key)."""
     known = {key: table.dropna(subset=["top1"]) for key, table in tables.items()}
-    parts = [table[on_frontier(table)].sort_values("samples_per_sec", ascending=False).assign(machine=key)
+    parts = [table[on_frontier(table)].sort_values("samples_per_sec", ascending=False, kind="stable").assign(machine=key)
              for key, table in known.items() if len(table)]
     if not parts:
         raise UserError("no table with accuracies at hand; run `make data`, or add report/data/accuracy.csv")
@@ -131,7 +131,7 @@ def succession(card: str = "rtx3090") -> pd.DataFrame:
     if today is None:
         raise UserError(f"{card}: no table of {read_data.NOW} for this card; choose one that both vintages timed")
     from scripts.data import names
-    front = then[on_frontier(then)].sort_values("samples_per_sec", ascending=False)
+    front = then[on_frontier(then)].sort_values("samples_per_sec", ascending=False, kind="stable")
     front = front.assign(today=[names.today(model) for model in front["model"]])
     now_front = set(map(tuple, today.loc[on_frontier(today), KEY].to_numpy()))
     rows = []

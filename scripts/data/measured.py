@@ -10,7 +10,6 @@ figures, each with its source) for every set of weights of that architecture and
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import pandas as pd
@@ -68,16 +67,10 @@ def machine(folder: Path | None = None) -> str:
     measured = machines(folder)
     if measured.empty:
         raise UserError("report/data: nothing was measured yet; run `make bench`")
-    for slug in _present():
+    for slug in hardware.present():
         if slug in set(measured["hardware"]):
             return slug
     return measured["hardware"].iloc[0]
-
-
-@functools.lru_cache(maxsize=1)
-def _present() -> list[str]:
-    """Slugs of the present machine, the faster first."""
-    return [hardware.slug(device) for device in (["cuda"] if hardware.has_gpu() else []) + ["cpu"]]
 
 
 def _one(path: Path) -> pd.DataFrame:

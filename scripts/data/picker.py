@@ -117,7 +117,7 @@ def pick(rows: pd.DataFrame, needs: Needs) -> Picked:
         else:
             reasons.append("next in accuracy; a pick above beats it on both counts")
         close = good[(good["model"] != row.model) & ((good["top1"] - row.top1).abs() <= top1_uncertainty(good["top1"], row.top1))]
-        ties.append(tuple(close.sort_values("samples_per_sec", ascending=False).drop_duplicates("model")["model"].head(TIES)))
+        ties.append(tuple(close.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates("model")["model"].head(TIES)))
     return Picked(chosen.assign(reason=reasons, ties=ties).reset_index(drop=True), len(good), asked=needs)
 
 

@@ -104,7 +104,7 @@ def _machine(key: str, table: pd.DataFrame) -> dict:
 
 def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
     """The machine's columns aligned with `rows`. Of rows of one model and size (CPU threads, …) the fastest counts."""
-    table = table.sort_values("samples_per_sec", ascending=False).drop_duplicates(machines.KEY)
+    table = table.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates(machines.KEY)
     there = rows[[*machines.KEY, "param_count"]].merge(table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "param_count"]],
                                                        on=machines.KEY, how="left", suffixes=("_rows", ""), validate="1:1")
     other = there["param_count"].notna() & ((there["param_count"] - there["param_count_rows"]).abs() > 0.011)

@@ -57,7 +57,7 @@ class Prediction:
 def multiplier(count: int) -> float:
     """How many spreads make a 90% interval after `count` measurements. Raises UserError without the calibration's table."""
     table = read_table(DATA / "predict-calibration.csv", required=["measured"], numeric=["measured", "level", "multiplier"], key=["measured"])
-    table = table.sort_values("measured")
+    table = table.sort_values("measured", kind="stable")
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
 
 
@@ -331,7 +331,7 @@ def _report(options) -> None:
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; only what was measured is shown", file=sys.stderr)
         wanted = rows if not options.model else rows[rows["arch"].isin([name.partition(".")[0] for name in options.model])]
-        for row in wanted.sort_values("samples_per_sec", ascending=False).itertuples():
+        for row in wanted.sort_values("samples_per_sec", ascending=False, kind="stable").itertuples():
             print(f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s (measured)")
         return
     print(f"{made.hardware_name}: {made.used} measured, {int(made.networks['status'].eq('predicted').sum())} predicted ({options.part})")

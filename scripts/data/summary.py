@@ -65,7 +65,7 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
     yield f"{name}.architectures", table.arch.nunique(), "architectures"
     yield f"{name}.families", table.family.nunique(), "families"
     yield f"{name}.frontier.weights", len(front), "weights"
-    yield f"{name}.frontier.families", ", ".join(families.label(family) for family in front.sort_values("samples_per_sec").family.unique()), ""
+    yield f"{name}.frontier.families", ", ".join(families.label(family) for family in front.sort_values("samples_per_sec", kind="stable").family.unique()), ""
     yield f"{name}.spearman.parameters", table.param_count.corr(table.samples_per_sec, "spearman"), "rank correlation"
     for column in ("gmacs", "macts"):
         if table[column].notna().mean() > 0.9:

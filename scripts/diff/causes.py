@@ -23,6 +23,7 @@ from scripts.figures.export import MANIFEST
 
 DATA, STYLE, RENDERER, UNRECORDED = "data", "style", "renderer only", "unrecorded"
 ADDED, REMOVED, RENAMED, UNREADABLE = "added", "removed", "renamed", "unreadable"
+OTHER = "other results"  # said by `make verify` alone
 WITHIN, REWRITTEN, SIDECAR = tables.WITHIN, tables.REWRITTEN, "record only"
 
 # cause -> what it means, in the order of the report
@@ -34,6 +35,7 @@ CAUSES = {
     ADDED: "only on the new side",
     REMOVED: "only on the old side",
     RENAMED: "same content under another name",
+    OTHER: "drawn from results that came later; the picture is true to those it names",
     RENDERER: "same figure, drawn by another browser, font or kaleido",
     WITHIN: "values moved less than runs of the same machine do",
     REWRITTEN: "same values in another order or spelling",

@@ -26,7 +26,7 @@ NAMED = 7
 
 def band(prediction: predict.Prediction, rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
     """speed, least and most: what the best accuracy at that speed or faster is in 90% of draws. NaN where no model may be that fast."""
-    order = rows.sort_values("top1", ascending=False).reset_index(drop=True)
+    order = rows.sort_values("top1", ascending=False, kind="stable").reset_index(drop=True)
     speeds = np.exp(predict.draws(prediction, order))
     grid = np.geomspace(low, high, POINTS)
     top1 = np.append(order.top1.to_numpy(), np.nan)
@@ -71,7 +71,7 @@ def draw() -> Drawing:
                 f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at least 80% certainty.",
         sources=[source(DATA / rows.file.iloc[0]), source(DATA / "predict-calibration.csv"), source(DATA / "predict-families.csv"),
                  *published.sources(read_data.NOW, *sorted(prediction.known.tables.file[prediction.known.tables.file.isin(read_data.configs(read_data.NOW))]))],
-        hardware=where, date=rows.date.iloc[0])
+        explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"}, hardware=where, date=rows.date.iloc[0])
 
 
 def measured_rows() -> pd.DataFrame:

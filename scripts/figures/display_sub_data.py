@@ -78,7 +78,7 @@ def draw_key_families(part: str) -> Drawing:
 
 def draw_convnext() -> Drawing:
     table = read_data.notebook("infer")
-    table = table[table.model.str.startswith("convnext")].sort_values("secs")
+    table = table[table.model.str.startswith("convnext")].sort_values("secs", kind="stable")
     plain, more = table[table.family == "convnext"], table[table.family != "convnext"]
     pairs = more.assign(base=more.model.str.replace("_384", "").str.split("_in22").str[0]).merge(
         plain[["model", "top1", "infer_img_size"]], left_on=["base", "infer_img_size"], right_on=["model", "infer_img_size"], suffixes=("", "_plain"))

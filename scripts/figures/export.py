@@ -14,6 +14,7 @@ Where timm's tables cannot be had, their charts keep the committed picture. Exit
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import io
 import json
@@ -22,6 +23,7 @@ import time
 from importlib.metadata import version as installed
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli
@@ -32,6 +34,7 @@ from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listin
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+DIGITS = 9  # significant digits of what is drawn; processors differ in the sixteenth
 WAIT = 900  # seconds to wait for another run on the same folder
 PHONE = "-phone"  # after the name of a chart: its picture for a phone
 
@@ -52,8 +55,23 @@ def read_manifest(folder: Path = IMAGES) -> dict:
 
 
 def figure_json(figure) -> str:
-    """A Plotly figure as canonical JSON: sorted keys, so that equal figures have equal bytes."""
-    return json.dumps(json.loads(figure.to_json()), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """A Plotly figure as canonical JSON: sorted keys and DIGITS significant digits, so that equal figures have equal bytes on any processor."""
+    return json.dumps(_rounded(json.loads(figure.to_json())), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _rounded(value):
+    """JSON with its numbers to DIGITS significant digits, also those that Plotly packs as base64: vector units differ in the last of theirs."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("dtype") in ("f8", "f4") and isinstance(value.get("bdata"), str):
+        numbers = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+        packed = np.array([float(f"{one:.{DIGITS}g}") for one in numbers.tolist()], value["dtype"])
+        return {**value, "bdata": base64.b64encode(packed.tobytes()).decode()}
+    return {key: _rounded(one) for key, one in value.items()}
 
 
 def renderer() -> dict:
@@ -65,7 +83,7 @@ def renderer() -> dict:
 def words(drawing: Drawing, data: str) -> dict:
     """The part of the manifest's entry that does not depend on the renderer; `data` is the drawn CSV."""
     return {"title": drawing.title, "alt": drawing.alt, "caption": drawing.caption, "hardware": drawing.hardware, "date": drawing.date,
-            "sources": drawing.sources, "data_sha256": _digest(data.encode())}
+            "sources": drawing.sources, "data_sha256": _digest(data.encode()), **({"explore": drawing.explore} if drawing.explore else {})}
 
 
 def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
@@ -128,7 +146,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
             done["skipped"].append(name)
             reasons.setdefault(str(error), []).append(name)
             continue
-        data = drawing.data.to_csv(index=False, lineterminator="\n")
+        data = drawing.data.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
         _write_if_new(side / f"{name}.csv", data)
         for picture, figure in ((name, drawing.figure), (name + PHONE, drawing.phone)):
             if figure is not None:

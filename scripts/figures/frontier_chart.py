@@ -62,7 +62,7 @@ def draw(table: pd.DataFrame, title: str, subtitle: str, footer: str, rate: str 
 
     first: families whose best frontier model is named in any case. everyone: name all models that there is room for, not only leaders.
     """
-    table = table.sort_values("top1", ascending=False)
+    table = table.sort_values("top1", ascending=False, kind="stable")
     x = Axis(axis_title, *nice_range(table[rate], log=True, before=0.03, after=0.07), log=True)
     y = Axis("top-1", *nice_range(table.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, footer, x, y)

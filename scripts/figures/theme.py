@@ -119,7 +119,7 @@ def nice_range(values, log: bool, before: float = 0.04, after: float = 0.04) -> 
 
 def frontier(table: pd.DataFrame, x: str = "samples_per_sec", y: str = "top1") -> pd.DataFrame:
     """The rows that no other beats in `x` and `y` (bigger is better), slowest first, one row for each place."""
-    return table[on_frontier(table, x, y)].drop_duplicates([x, y]).sort_values(x)
+    return table[on_frontier(table, x, y)].drop_duplicates([x, y]).sort_values(x, kind="stable")
 
 
 @dataclass

@@ -16,7 +16,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup data bench bench-gpu train demo figures site diff comment verify status check-data check-site newer proposal perf test clean FORCE
+.PHONY: help all setup data bench bench-gpu train demo figures site diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -128,6 +128,9 @@ check-data: .venv/light.stamp  ## measured tables and their sidecars fit togethe
 
 check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; light and dark, desktop and phone
 	@$(PY) -m scripts.site.check
+
+screenshots: build/site.stamp  ## every page as a reader sees it, desktop and phone, light and dark: build/screenshots/contact-sheet.jpg
+	@$(PY) -m scripts.site.screenshots
 
 newer: .venv/light.stamp  ## look for newer timm tables upstream and take them in, for review
 	@$(PY) -m scripts.data.newer

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.site import finish, quarto, render
+from scripts.site import quarto, render
 from tests.site_fixtures import CONFIG, add_chart, command, project, run
 
 FAKE = """#!{python}
@@ -179,10 +179,3 @@ def test_the_foot_is_put_in_where_the_page_asks_for_it_and_else_at_the_end(site)
 def test_a_sitemap_where_the_address_is_known(site):
     assert run(site, "--renderer", "builtin", SITE_URL="https://example.org/s/").returncode == 0
     assert "<loc>https://example.org/s/report/two.html</loc>" in (site / "_site" / "sitemap.xml").read_text()
-
-
-def test_a_site_without_the_fonts_small_form_carries_them_whole(tmp_path, monkeypatch):
-    real = finish.find_spec
-    monkeypatch.setattr(finish, "find_spec", lambda name: None if name.startswith("brotli") else real(name))
-    finish._fonts(tmp_path / "fonts")
-    assert "truetype" in (tmp_path / "fonts" / "fonts.css").read_text() and (tmp_path / "fonts" / "SourceSansPro-Regular.ttf").stat().st_size > 100_000

@@ -70,17 +70,13 @@ bench: .venv/full.stamp  ## measure models on this machine
 	@rm -f build/bench.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 
-build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py,$(wildcard scripts/bench/*.py)) | .venv/full.stamp
-	@$(PY) -m scripts.bench.sweep --part infer --models $(if $(filter full,$(CHOSEN)),key,quick)
+build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py scripts/bench/gpu.py scripts/bench/contribute.py,$(wildcard scripts/bench/*.py)) | .venv/full.stamp
+	@$(PY) -m scripts.bench.sweep --part infer --models $(if $(filter full,$(CHOSEN)),key,quick) design $(if $(MINUTES),--minutes $(MINUTES))
 	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick)
 	@touch $@
 
-bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, training, repeats (about half an hour; resumes)
-	@$(PY) -m scripts.bench.sweep --device cuda --models key
-	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision amp --layout nchw
-	@$(PY) -m scripts.bench.sweep --device cuda --models compiled --precision bf16 --compile reduce-overhead
-	@$(PY) -m scripts.bench.sweep --device cuda --models key --part train
-	@$(PY) -m scripts.bench.sweep --device cuda --models repeat --repeat 3 --seconds 2
+bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)
+	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$(FOLDER)")
 
 # --- train -----------------------------------------------------------------------------------------------------------------------
 train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)

@@ -27,6 +27,16 @@ def test_the_sets_have_the_sizes_they_are_called_by():
     assert (len(set(models.COMPILED)), len(set(models.REPEAT))) == (20, 30)
 
 
+def test_the_design_is_that_of_the_processor_and_can_be_built():
+    from scripts.data import predict_design
+
+    cpu, card = models.choose(["design"], kind="cpu"), models.choose(["design"], kind="cuda")
+    assert cpu == predict_design.design(None, "cpu") and card == predict_design.design(None, "gpu") and cpu != card
+    assert 10 <= len(cpu) <= 40 and len(models.choose(["check"])) == 30 and not set(cpu) & set(models.choose(["check"]))
+    assert models.choose([*cpu, "check"], kind="cpu")[:len(cpu)] == cpu  # every one is a model of this timm
+    assert models.choose(["quick", "design"])[:len(models.QUICK)] == list(models.QUICK)
+
+
 @pytest.mark.parametrize("word, near", [("resnt50", "resnet50"), ("convnext-tiny", "convnext_tiny"), ("resnet50.a1_in2k", "resnet50.a1_in1k"),
                                         ("LeViT_128", "levit_128")])
 def test_an_unknown_name_suggests_the_nearest(word, near):

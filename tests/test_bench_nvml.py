@@ -22,7 +22,7 @@ def chip(monkeypatch):
     module = types.ModuleType("pynvml")
     module.NVMLError = NVMLError
     module.values = {"nvmlDeviceGetTotalEnergyConsumption": [1000, 6000], "nvmlDeviceGetClockInfo": [1980, 1500, 1900],
-                     "nvmlDeviceGetCurrentClocksThrottleReasons": [0x4, 0x40, 0x0]}
+                     "nvmlDeviceGetCurrentClocksEventReasons": [0x4, 0x40, 0x0]}
 
     def function(name):
         def read(*_):
@@ -52,6 +52,14 @@ def test_clocks_energy_and_slowing(chip):
     assert found["sm_clock_mhz"] == 1900 and found["sm_clock_min_mhz"] == 1500
     assert found["energy_j_per_step"] == pytest.approx(0.5)
     assert found["slowed"] == pytest.approx(1 / 3) and found["power_capped"] == pytest.approx(1 / 3)
+
+
+def test_an_older_package_knows_the_reasons_by_another_name(chip):
+    chip.nvmlDeviceGetCurrentClocksThrottleReasons = lambda handle: 0x8
+    del chip.nvmlDeviceGetCurrentClocksEventReasons
+    meter = nvml.meter("cuda")
+    meter.sample()
+    assert meter.slowed()
 
 
 def test_a_chip_that_does_not_say_leaves_blanks(chip):

@@ -21,10 +21,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a program
 
 from scripts.bench import measure, process, sweep, worker
+from scripts.bench import run as bench_run
 from scripts.bench.settings import Settings
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar, sha256
+from scripts.data import predict_design
 
 MODELS = [f"model{i}" for i in range(6)]
 KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31"},
@@ -190,6 +192,52 @@ def test_killed_with_kill_9_at_most_one_models_work_is_lost(run, tmp_path):
     assert (resumed["measured_at"][:len(left)] == left["measured_at"]).sum() >= len(left) - 1
 
 
+class Killed(BaseException):
+    """kill -9 in the middle of things: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("moment", range(1, 12))
+def test_killed_at_any_write_the_next_run_ends_as_an_uninterrupted_one(run, tmp_path, monkeypatch, moment):
+    """A sweep of three models writes its journal, and for each model CSV, sidecar, journal: killed before each of these writes in turn."""
+    models, whole = MODELS[:3], tmp_path / "whole.csv"
+    run(*models, out=whole)
+    writes = {"left": moment}
+
+    def killing(write):
+        def counted(*arguments, **named):
+            writes["left"] -= 1
+            if not writes["left"]:
+                raise Killed
+            return write(*arguments, **named)
+        return counted
+    with monkeypatch.context() as patch:
+        for module, name in ((paths, "atomic_write"), (paths, "atomic_csv"), (bench_run, "write_sidecar")):
+            patch.setattr(module, name, killing(getattr(module, name)))
+        with pytest.raises(Killed):
+            run(*models)
+    left = read(run.out) if run.out.exists() else pd.DataFrame(columns=["model", "measured_at"])
+    assert run(*models) == 0
+    resumed, uninterrupted = read(run.out), read(whole)
+    assert list(resumed["model"]) == models and list(resumed.columns) == list(uninterrupted.columns)
+    kept = resumed.set_index("model")["measured_at"].reindex(left["model"]).to_numpy() == left["measured_at"].to_numpy()
+    assert kept.sum() >= len(left) - 1 and journals(tmp_path) == []
+    assert read_sidecar(run.out)["complete"] and read_sidecar(run.out)["sha256"] == sha256(run.out)
+
+
+def test_a_folder_holds_all_that_going_on_elsewhere_needs(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
+    (tmp_path / "there").mkdir()
+    run(*MODELS, "--minutes", "0.006", out=tmp_path / "there")
+    (first,) = (tmp_path / "there").glob("benchmark-infer-*.csv")
+    done = read(first)
+    assert 0 < len(done) < 6 and journals(tmp_path) == []
+    (tmp_path / "there").rename(tmp_path / "here")
+    assert run(*MODELS, out=tmp_path / "here") == 0
+    (table,) = (tmp_path / "here").glob("*.csv")
+    assert list(read(table)["model"]) == MODELS and list(read(table)["measured_at"][:len(done)]) == list(done["measured_at"])
+    assert sorted(path.suffix for path in (tmp_path / "here").iterdir()) == [".csv", ".json"]  # no journal is left
+
+
 def test_a_model_that_crashes_the_process_is_tried_once_more_and_then_a_row(run, tmp_path):
     once = str(tmp_path / "crashed-once")
     assert run("model0", "crash", "model1", once, "model2", measurer=lambda: process.Measurer(stand_in)) == 0
@@ -278,6 +326,34 @@ def test_a_curve_has_a_row_for_each_batch_and_repeats_one_for_each_round(run, tm
     assert "run-to-run difference over 2 models" in capsys.readouterr().out
 
 
+def test_a_curve_stops_where_a_step_would_outlast_the_budget_or_memory_ends(run, tmp_path, monkeypatch):
+    def slower(verb, arguments):
+        found = answer(verb, arguments)
+        if verb == "measure":
+            name, settings, _ = arguments
+            found.update(infer_step_time=700.0 * settings.batch if name == "slow" else 1.0, batch_halved=int(name == "large" and settings.batch >= 4))
+        return found
+    monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: slower(verb, arguments))
+    run("slow", "large", "model0", "--curve", "--seconds", "3", out=None)
+    (curve,) = tmp_path.glob("curve-infer-*.csv")
+    frame = read(curve)
+    tried = {name: list(rows.loc[rows["status"] == "ok", "batch_asked"]) for name, rows in frame.groupby("model")}
+    assert tried == {"slow": ["1", "2", "4"], "large": ["1", "2", "4"], "model0": ["1", "2", "4", "8", "16", "32"]}
+    reasons = frame.set_index(["model", "batch_asked"])["reason"]
+    assert "5.6 s" in reasons["slow", "8"] and "batch 4 did not work" in reasons["large", "8"] and not (frame["status"] == "").any()
+
+
+def test_the_design_says_what_is_expected_of_the_predictions(run, monkeypatch, capsys):
+    monkeypatch.setattr(predict_design, "design", lambda count, kind, **_: MODELS if kind == "cpu" else ["a card's"])
+    monkeypatch.setattr(predict_design, "expected", lambda kind: [0.5, 0.4, 0.3, 0.25, 0.21, 0.2])
+    monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: MODELS if verb == "choose" else answer(verb, arguments))
+    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
+    run("design", "--minutes", "0.0001")
+    assert "1 of the 6 most telling models measured" in (said := capsys.readouterr().out) and "off by 50%, with all by 20%" in said
+    run("design")
+    assert "off by 20%, and one more would hardly lower that" in capsys.readouterr().out
+
+
 def test_run_to_run_difference():
     frame = pd.DataFrame({"model": ["a", "a", "b", "b", "c"], "status": "ok", "infer_samples_per_sec": ["100", "102", "10", "10", "5"]})
     found = sweep.run_to_run(frame, "infer").set_index("model")
@@ -300,7 +376,7 @@ def test_names_say_what_was_measured_and_where(monkeypatch):
 def test_it_needs_no_package_beyond_torch_timm_pandas(tmp_path):
     """On the machine that only measures there is no rich, psutil, NVML or plotting."""
     pytest.importorskip("timm")
-    code = ("import sys\nfor name in ('rich', 'psutil', 'pynvml', 'plotly', 'sklearn', 'fastai', 'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
+    code = ("import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'kaleido', 'sklearn', 'fastai', 'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
             "if __name__ == '__main__':\n    from scripts.bench import sweep\n    sys.exit(sweep.main(sys.argv[1:]))\n")
     (tmp_path / "go.py").write_text(code)
     done = subprocess.run([sys.executable, str(tmp_path / "go.py"), "--models", "test_vit", "--device", "cpu", "--batch", "1", "--seconds", "0.2", "--out",

@@ -140,16 +140,25 @@ class Bench:
                 raise OutOfMemory(str(error)) from None
             raise
 
-    def time(self, batch: int, seconds: float, warm_seconds: float) -> Timing | None:
-        """The timing at `batch`; None where the output was not finite. Raises OutOfMemory."""
+    def time(self, batch: int, seconds: float, warm_seconds: float, alone: bool = False) -> Timing | None:
+        """The timing at `batch`; None where the output was not finite. Raises OutOfMemory.
+
+        alone: each step waits for the last one's answer, as a single request does; otherwise a GPU's queue is kept full.
+        """
         with self.ready(batch) as (step, finite):
-            timing = time_steps(step, self.clock, seconds, warm_seconds, self.meter) if finite() else None
+            if not finite():
+                return None
+            if alone and self.settings.kind == "cuda":
+                timing = time_steps(lambda i: (step(i), self.torch.cuda.synchronize()), CpuClock(threads=0), seconds, warm_seconds)
+            else:
+                timing = time_steps(step, self.clock, seconds, warm_seconds, self.meter)
             return timing if finite() else None
 
     def probe(self, batch: int, seconds: float) -> float:
-        """Seconds of a step at `batch`, roughly; of the first step where that took ten times `seconds`. Raises OutOfMemory."""
+        """Seconds of a step at `batch`, roughly; on a CPU of the first step where that took ten times `seconds`. Raises OutOfMemory."""
         with self.ready(batch) as (step, _):
-            return self.first_seconds if self.first_seconds > 10 * seconds else probe(step, self.clock, seconds)
+            slow = self.settings.kind == "cpu" and self.first_seconds > 10 * seconds
+            return self.first_seconds if slow else probe(step, self.clock, seconds)
 
     def compile(self) -> None:
         """Compile the model; it happens at the first call. For inference, weights become constants (Inductor's freezing)."""

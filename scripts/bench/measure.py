@@ -19,11 +19,11 @@ import time
 
 from scripts.bench import roofline
 from scripts.bench.loaded import Bench, Memory, OutOfMemory, input_size
-from scripts.bench.settings import Settings, add_arguments, check_device, settings_from
+from scripts.bench.settings import Settings, add_arguments, check_device, prepare, settings_from
 from scripts.common.errors import cli
 from scripts.common.provenance import now
 
-BATCHES = {("cpu", "infer"): (1, 64), ("cpu", "train"): (2, 64), ("cuda", "infer"): (32, 1024), ("cuda", "train"): (32, 512)}
+BATCHES = {("cpu", "infer"): (1, 64), ("cpu", "train"): (2, 64), ("cuda", "infer"): (128, 1024), ("cuda", "train"): (64, 512)}
 WORTH_IT = 1.03  # a larger batch must be this much faster: what is less is noise, and the smaller one answers sooner
 
 # timm's columns carry the part (infer_…, train_…); then what timm's tables lack.
@@ -37,7 +37,7 @@ OUR_COLUMNS = {
     "step_p50_ms": "median latency of a step",
     "step_p90_ms": "90% of steps took no longer",
     "step_p99_ms": "99% of steps took no longer",
-    "batch1_p50_ms": "median latency of one image at batch 1 (inference, batch auto)",
+    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, eager)",
     "batch1_p90_ms": "90% of single images took no longer",
     "batch_asked": "auto, or the batch size asked for",
     "batch_halved": "times that the batch was halved because memory ran out",
@@ -73,16 +73,25 @@ def columns(part: str) -> list[str]:
     return ["model", *(name.format(part) for name in TIMM_COLUMNS), *OUR_COLUMNS]
 
 
+def blank(name: str, settings: Settings, reason: str = "") -> dict:
+    """The row of a model without figures, for `reason`."""
+    return {**dict.fromkeys(columns(settings.part), ""), "model": name, "status": "failed", "reason": reason, "batch_asked": settings.batch or "auto",
+            "batch_halved": 0, "threads": settings.threads, "precision": settings.precision, "layout": settings.layout,
+            "compile_mode": settings.compile_mode, "cuda_graph": settings.cuda_graph, "measured_at": now()}
+
+
 def fastest_batch(bench: Bench, budget: float) -> int:
     """Doubles the batch until that no longer pays, no longer fits, or a step would outlast an eighth of `budget` seconds, so that the
-    timing which follows sees several. Of those within 3% of the fastest, the smallest."""
+    timing which follows sees several, or probing took a third of it. Of those within 3% of the fastest, the smallest."""
     batch, largest = BATCHES[bench.settings.kind, bench.settings.part]
     rates: dict[int, float] = {}
-    start = time.perf_counter()
+    spent = 0.0  # without first steps: on a GPU these compile kernels and try algorithms, for seconds
     while batch <= largest:
         bench.free()  # what the last batch held
         try:
+            start = time.perf_counter()
             seconds = bench.probe(batch, budget / 40)
+            spent += time.perf_counter() - start - (bench.first_seconds if bench.settings.kind == "cuda" else 0)
         except OutOfMemory:
             if rates or batch == 1:
                 break
@@ -94,7 +103,7 @@ def fastest_batch(bench: Bench, budget: float) -> int:
             raise
         rates[batch] = batch / seconds
         best = max(rates, key=rates.get)
-        if batch >= 4 * best or 2 * seconds > budget / 8 or time.perf_counter() - start > budget / 3:
+        if batch >= 4 * best or 2 * seconds > budget / 8 or spent > budget / 3:
             break
         batch *= 2
     if not rates:
@@ -112,10 +121,7 @@ def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict
 
     started = time.perf_counter()
     part = settings.part
-    row = dict.fromkeys(columns(part), "")
-    row.update(model=name, status="failed", batch_asked=settings.batch or "auto", batch_halved=0, threads=settings.threads,
-               precision=settings.precision, layout=settings.layout, compile_mode=settings.compile_mode, cuda_graph=settings.cuda_graph,
-               torch=torch.__version__, timm=timm.__version__)
+    row = {**blank(name, settings), "torch": torch.__version__, "timm": timm.__version__}
     try:
         row[f"{part}_img_size"] = input_size(name, part, settings.img_size)[-1]
         figures = _figures(name, settings)
@@ -140,22 +146,17 @@ def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict
 
 def _figures(name: str, settings: Settings) -> dict:
     """The measured cells of a row."""
-    import torch
-
     from scripts.bench.count import count
 
     part = settings.part
-    torch.set_num_threads(settings.threads)
-    if ":" in settings.device:
-        torch.cuda.set_device(settings.device)
-    torch.backends.cudnn.benchmark = True
+    prepare(settings.device, settings.threads)
     memory = Memory(settings.device)
     bench = Bench(name, settings)
     single, halved, batch = None, 0, settings.batch
     if batch is None:
         batch = fastest_batch(bench, settings.seconds)
         if part == "infer" and not settings.compile_mode:  # compiled, another batch size would be another compilation
-            single = bench.time(1, settings.seconds / 8, settings.seconds / 40)
+            single = bench.time(1, settings.seconds / 8, settings.seconds / 40, alone=True)
     if settings.compile_mode:
         bench.compile()
     while True:

@@ -2,7 +2,9 @@
 
 `key` are the original notebook's families, every one with a published ImageNet accuracy in report/data/accuracy.csv; `quick` a dozen
 small and middling ones that a laptop measures in minutes; `compiled` the twenty for torch.compile; `repeat` the thirty that are measured
-again and again for the run-to-run difference; `all` is everything timm can build.
+again and again for the run-to-run difference; `design` those that tell most about all the others on this kind of processor, most telling
+first, until one more would hardly help (scripts/data/predict_design.py), and `check` thirty to test such predictions by; `all` is
+everything timm can build.
 """
 
 from __future__ import annotations
@@ -29,8 +31,14 @@ def key() -> list[str]:
     return list(dict.fromkeys(accuracy.load()["arch"]))
 
 
-def choose(wanted: Iterable[str], exact: bool = False) -> list[str]:
-    """timm model names for names (with or without a tag), globs and sets, in order and without doubles. exact: names only.
+def designed(role: str, kind: str) -> list[str]:
+    """The models of `design` (role measure) or `check`, for a 'cpu' or 'cuda' device."""
+    from scripts.data import predict_design
+    return predict_design.design(None, "gpu" if kind == "cuda" else "cpu", role=role)
+
+
+def choose(wanted: Iterable[str], exact: bool = False, kind: str = "cpu") -> list[str]:
+    """timm model names for names (with or without a tag), globs and sets, in order and without doubles. exact: names only. kind: of the device.
 
     Raises UserError for one that timm doesn't know, with the nearest that it does.
     """
@@ -40,9 +48,10 @@ def choose(wanted: Iterable[str], exact: bool = False) -> list[str]:
     architectures = set(known)
     chosen: list[str] = []
     for word in wanted:
-        sets = {"quick": QUICK, "compiled": COMPILED, "repeat": REPEAT, "all": known}
-        if not exact and (word in sets or word == "key"):
-            chosen += key() if word == "key" else sets[word]
+        sets = {"quick": lambda: QUICK, "key": key, "compiled": lambda: COMPILED, "repeat": lambda: REPEAT, "all": lambda: known,
+                "design": lambda: designed("measure", kind), "check": lambda: designed("check", kind)}
+        if not exact and word in sets:
+            chosen += sets[word]()
         elif not exact and re.search(r"[*?\[]", word):
             found = [name for name in known if fnmatch.fnmatchcase(name, word)]
             if not found:

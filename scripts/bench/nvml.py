@@ -33,7 +33,8 @@ class Meter:
         clock = self._read("nvmlDeviceGetClockInfo", 1)  # NVML_CLOCK_SM
         if clock is not None:
             self.clocks.append(clock)
-        self.fresh = self._read("nvmlDeviceGetCurrentClocksThrottleReasons") or 0
+        reasons = self._read("nvmlDeviceGetCurrentClocksEventReasons")
+        self.fresh = (self._read("nvmlDeviceGetCurrentClocksThrottleReasons") if reasons is None else reasons) or 0  # its name in older drivers
         self.reasons.append(self.fresh)
 
     def slowed(self) -> bool:

@@ -8,7 +8,6 @@ import signal
 from scripts.bench import measure, worker
 from scripts.bench.settings import Settings
 from scripts.common.errors import UserError
-from scripts.common.provenance import now
 
 PATIENCE = 600.0  # seconds without an answer, over twenty times a model's budget: compiling a large model takes minutes
 
@@ -69,7 +68,4 @@ class Measurer:
             except Crashed as crash:
                 self.stop()
                 if last:
-                    blank = dict.fromkeys(measure.columns(settings.part), "")
-                    return {**blank, "model": name, "status": "failed", "reason": str(crash), "batch_asked": settings.batch or "auto",
-                            "threads": settings.threads, "precision": settings.precision, "layout": settings.layout,
-                            "compile_mode": settings.compile_mode, "cuda_graph": settings.cuda_graph, "measured_at": now()}
+                    return measure.blank(name, settings, str(crash))

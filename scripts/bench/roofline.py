@@ -19,7 +19,7 @@ import math
 import sys
 import time
 
-from scripts.bench.settings import add_arguments, check_device, settings_from
+from scripts.bench.settings import add_arguments, check_device, prepare, settings_from
 from scripts.bench.timing import CpuClock, CudaClock
 from scripts.common.errors import cli
 from scripts.common.tables import read_table
@@ -52,7 +52,7 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
     """
     import torch
 
-    torch.set_num_threads(threads)
+    prepare(device, threads)
     on_gpu = device.startswith("cuda")
     dtype = torch.float32 if precision == "fp32" else torch.float16 if precision == "amp" and on_gpu else torch.bfloat16
     products, copies = 0.0, 0.0

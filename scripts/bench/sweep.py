@@ -7,7 +7,9 @@ rename. Interrupted or killed, the same command goes on where it was; once compl
 
     python -m scripts.bench.sweep --models quick                       # this machine's inference speed, about two minutes
     python -m scripts.bench.sweep --models quick --part train
+    python -m scripts.bench.sweep --models design --minutes 2          # the most telling models first: what predicting all others needs
     python -m scripts.bench.sweep --models key --device cuda --precision bf16 --compile --minutes 9
+    python -m scripts.bench.sweep --models key --out folder            # CSV, sidecar and what resuming needs, all in that folder
     python -m scripts.bench.sweep --models resnet50 'levit_*' --batch 1     # latency: batch1-infer-….csv
     python -m scripts.bench.sweep --models quick --curve                    # every batch size: curve-infer-….csv
     python -m scripts.bench.sweep --models repeat --repeat 3                # run-to-run difference: repeat-infer-….csv
@@ -18,11 +20,6 @@ On a CPU one thread computes unless --threads says otherwise, and the name says 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import glob
-import hashlib
-import json
-import os
 import sys
 import time
 from dataclasses import asdict, replace
@@ -30,140 +27,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.bench import measure, roofline
+from scripts.bench import measure
 from scripts.bench.process import Measurer
+from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.settings import Settings, add_arguments, settings_from
 from scripts.common import hardware, paths
-from scripts.common.errors import UserError, cli, disk_error
+from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress, duration
-from scripts.common.provenance import now, sidecar, write_sidecar
-from scripts.common.tables import read_table
+from scripts.common.provenance import sidecar
 
 CURVE = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)}
-
-
-class Run:
-    """A sweep on one CSV: its tasks, what is done, and the rows. A journal in the ignored cache says which run the rows belong to.
-
-    tasks: dictionaries of the columns that tell rows apart (model, and batch_asked or round where the file has several of a model).
-    """
-
-    def __init__(self, out: Path, part: str, tasks: list[dict], settings: dict, facts: dict, fresh: bool = False):
-        self.out, self.tasks, self.facts = out, tasks, facts
-        self.extra = [name for name in tasks[0] if name not in ("model", "batch_asked")]
-        self.columns = [*measure.columns(part), *self.extra]
-        self.key = [*tasks[0]]
-        self.rows = self._read()
-        digest = hashlib.sha256(json.dumps([str(out.resolve()), settings, tasks], sort_keys=True).encode()).hexdigest()[:16]
-        self.journal = paths.CACHE / "bench" / f"{out.stem[:80]}-{digest}.json"
-        self.state = {} if fresh else self._resume()
-        if not self.state:
-            self.state = {"began": now(), "done": [], "ceilings": None, "settings": settings}
-
-    def _read(self) -> dict[tuple, dict]:
-        """The rows that are there, by key. Raises UserError for a file of another form: nothing is ever appended to it."""
-        if not self.out.exists():
-            return {}
-        found = read_table(self.out)
-        if list(found.columns) != self.columns:
-            odd = sorted(set(found.columns) ^ set(self.columns))
-            raise UserError(f"{self.out.name}: columns of another form ({', '.join(odd[:3]) or 'in another order'}); it was left as it is: move "
-                            "it away, or name another file with --out")
-        rows = {self._key(row): row for row in found.to_dict("records")}
-        if len(rows) < len(found):
-            raise UserError(f"{self.out.name}: the same {' + '.join(self.key)} stands twice; it was left as it is: mend it or move it away")
-        return rows
-
-    def _resume(self) -> dict:
-        """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or is damaged."""
-        try:
-            state = json.loads(self.journal.read_text())
-            return state if isinstance(state["done"], list) and isinstance(state["began"], str) and "ceilings" in state else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
-    def _key(self, row: dict) -> tuple:
-        return tuple(str(row[name]) for name in self.key)
-
-    def left(self) -> list[dict]:
-        """Tasks that this run has not done; one whose row is gone from the file is done again."""
-        done = {tuple(key) for key in self.state["done"]}
-        return [task for task in self.tasks if self._key(task) not in done or self._key(task) not in self.rows]
-
-    def note(self) -> None:
-        """Write the journal."""
-        paths.CACHE.mkdir(parents=True, exist_ok=True)
-        paths.atomic_write(self.journal, json.dumps(self.state))
-
-    def add(self, row: dict) -> None:
-        """Put a measured row in its place (or at the end) and write CSV, sidecar and journal."""
-        key = self._key(row)
-        self.rows[key] = {name: row.get(name, "") for name in self.columns}
-        self.state["done"].append(list(key))
-        self._write()
-        self.note()
-
-    def _write(self) -> None:
-        """The CSV, then its sidecar."""
-        paths.atomic_csv(pd.DataFrame(list(self.rows.values()), columns=self.columns), self.out)
-        mine = {self._key(task) for task in self.tasks}
-        write_sidecar(self.out, {**self.facts, "date": now(), "began": self.state["began"], "ceilings": self.state["ceilings"],
-                                 "settings": self.state["settings"], "models": len({task["model"] for task in self.tasks}),
-                                 "rows": len(self.rows), "rows_of_other_runs": len(set(self.rows) - mine), "complete": not self.left()})
-
-    def raise_ceilings(self, again: dict, part: str) -> None:
-        """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either), and state this run's
-        percentages by them."""
-        self.state["ceilings"] = {name: max(value, again[name]) if isinstance(value, float) else value for name, value in self.state["ceilings"].items()}
-        for task in self.tasks:
-            row = self.rows[self._key(task)]
-            if row["status"] == "ok":
-                row.update(roofline.percentages(row, part, self.state["ceilings"]))
-        self._write()
-
-    def finish(self) -> None:
-        self.journal.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def locked(out: Path):
-    """Hold the lock of `out`; UserError where another sweep holds it. The lock ends with the process, however that ends."""
-    folder = paths.CACHE / "bench"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.lock", "a")
-    except OSError as error:
-        raise disk_error(error, folder) from None
-    with file:
-        try:
-            _lock(file)
-        except OSError:
-            raise UserError(f"{out.name}: another sweep is writing it; wait for that one, or name another file with --out") from None
-        for left in out.parent.glob(f".{glob.escape(out.stem[:70])}*.tmp"):  # by a run that was killed while it wrote
-            left.unlink(missing_ok=True)
-        yield
-
-
-def _lock(file) -> None:
-    """An exclusive lock of the operating system's on an open file; OSError where it is taken."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def check_out(out: Path) -> Path:
-    """`out`, if a CSV can be written there. Raises UserError before anything is measured."""
-    if out.suffix != ".csv":
-        raise UserError(f"--out {out}: name a file that ends in .csv")
-    if not out.parent.is_dir():
-        raise UserError(f"--out {out}: the folder {out.parent} does not exist; create it first")
-    if out.is_dir() or not os.access(out.parent, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
-        raise UserError(f"--out {out}: cannot be written; choose another place or change its permissions")
-    return out
 
 
 def file_name(settings: Settings, machine: dict, curve: bool, repeat: int) -> str:
@@ -209,7 +82,9 @@ def sweep(run: Run, measurer: Measurer, settings: Settings, minutes: float | Non
             begun = time.monotonic()
             if minutes is not None and begun - started + slowest > 60 * minutes:
                 return len(run.left())
-            row = {**measurer.measure(task["model"], replace(settings, batch=_batch(run, task, settings)), run.state["ceilings"]), **task}
+            now_ = replace(settings, batch=_batch(run, task, settings))
+            why = _beyond(run, task, settings)
+            row = {**(measure.blank(task["model"], now_, why) if why else measurer.measure(task["model"], now_, run.state["ceilings"])), **task}
             run.add(row)
             slowest = max(slowest, time.monotonic() - begun)
             progress.advance(_line(row, part))
@@ -226,6 +101,19 @@ def _batch(run: Run, task: dict, settings: Settings) -> int | None:
     return int(float(first[f"{settings.part}_batch_size"])) if first and first["status"] == "ok" else settings.batch
 
 
+def _beyond(run: Run, task: dict, settings: Settings) -> str:
+    """Why a batch size of a curve is not worth trying, '' where it is: a smaller one filled the memory or, by its speed, a step of this one
+    would outlast the model's budget."""
+    for row in run.rows.values():
+        if row["model"] == task["model"] and "batch_asked" in task and str(row["batch_asked"]).isdigit() and int(row["batch_asked"]) < task["batch_asked"]:
+            if row["status"] == "failed" or int(float(row["batch_halved"] or 0)):
+                return f"not tried: batch {row['batch_asked']} did not work"
+            step = float(row[f"{settings.part}_step_time"] or 0) / 1e3 * task["batch_asked"] / int(row["batch_asked"])
+            if step > settings.seconds:
+                return f"not tried: a step would take about {step:.1f} s, longer than the budget of {settings.seconds:g} s"
+    return ""
+
+
 def _line(row: dict, part: str) -> str:
     if row["status"] != "ok":
         return f"{row['model']}: {row['status']}, {row['reason']}"
@@ -234,52 +122,76 @@ def _line(row: dict, part: str) -> str:
     return f"{row['model']}: {rate:.5g} images/s ± {spread:.1f}%, batch {row[f'{part}_batch_size']}"
 
 
+def _told(run: Run, kind: str) -> str:
+    """How far the design's models have come: what is expected of the predictions of all others."""
+    from scripts.data import predict_design
+
+    kind = "gpu" if kind == "cuda" else "cpu"
+    names, errors = predict_design.design(None, kind), predict_design.expected(kind)
+    done = [name for name in names if any(row["model"] == name and row["status"] == "ok" for row in run.rows.values())]
+    here = f"{len(done)} of the {len(names)} most telling models measured"
+    if not done:
+        return here
+    return (f"{here}: the others' speeds are expected to be off by {errors[len(done) - 1]:.0%}"
+            + (", and one more would hardly lower that" if len(done) == len(names) else f", with all by {errors[len(names) - 1]:.0%}"))
+
+
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--models", nargs="+", default=["quick"], metavar="NAME",
-                         help="timm names, globs in quotes, or a set: quick, key, compiled, repeat, all")
+                         help="timm names, globs in quotes, or a set: quick, key, compiled, repeat, design, check, all")
     add_arguments(options)
     options.add_argument("--curve", action="store_true", help="measure at every batch size that fits")
     options.add_argument("--repeat", type=int, default=1, metavar="N", help="measure all models N times over, for the run-to-run difference")
     options.add_argument("--minutes", type=float, help="stop before a model that would end later than this; the same command goes on")
-    options.add_argument("--out", type=Path, help="the CSV (default: in report/data, named after what is measured and where)")
+    options.add_argument("--out", type=Path, help="the CSV, or a folder for it (default: in report/data, named after what is measured and where)")
     options.add_argument("--fresh", action="store_true", help="begin anew where an interrupted run could go on")
     options.add_argument("--list", action="store_true", help="print the models that --models names, and stop")
     return options
 
 
-@cli
-def main(arguments: list[str] | None = None) -> int:
+def go(arguments: list[str] | None = None) -> tuple[Path | None, int]:
+    """A sweep by its command line. Returns its CSV and how many tasks remain; (None, 0) for --list."""
     options = parser().parse_args(arguments)
-    if options.out:
+    folder = folder_of(options.out)
+    if options.out and not folder:
         check_out(options.out)
     if options.curve and (options.batch != "auto" or options.repeat > 1):
         raise UserError("--curve measures every batch size once; leave --batch and --repeat away")
     if options.repeat < 1 or (options.minutes is not None and not options.minutes > 0):
         raise UserError("--repeat and --minutes: give a number over 0")
     with Measurer() as measurer:
-        models = measurer.ask("choose", ["all"] if options.list and options.models == ["quick"] else options.models)
+        machine = measurer.ask("describe", options.device)
+        models = measurer.ask("choose", ["all"] if options.list and options.models == ["quick"] else options.models, machine["device"])
         if options.list:
             print("\n".join(models))
-            return 0
-        machine = measurer.ask("describe", options.device)
+            return None, 0
         settings = settings_from(options, machine["device"])
         facts = sidecar(settings.device, platform=machine["platform"])
         machine["slug"] = facts["hardware"]["slug"]
-        out = check_out(options.out or paths.DATA / file_name(settings, machine, options.curve, options.repeat))
+        out = options.out if options.out and not folder else (folder or paths.DATA) / file_name(settings, machine, options.curve, options.repeat)
+        check_out(out)
         with locked(out):
             same = {**asdict(settings), "torch": machine["torch"], "timm": machine["timm"], "hardware": machine["slug"]}
-            run = Run(out, settings.part, plan(models, settings.kind, options.curve, options.repeat), same, facts, options.fresh)
+            run = Run(out, settings.part, plan(models, settings.kind, options.curve, options.repeat), same, facts, options.fresh, bool(folder))
             started, before = time.monotonic(), len(run.left())
             remaining = sweep(run, measurer, settings, options.minutes)
         failed = [row for row in map(run.rows.get, map(run._key, run.tasks)) if row and row["status"] != "ok"]
         print(f"{paths.relative(out)}: {before - remaining} measured in {duration(time.monotonic() - started)}"
               + (f", {len(failed)} without figures ({', '.join(str(row['model']) for row in failed[:5])})" if failed else "")
               + (f", {remaining} left: run the same command again" if remaining else ""))
+        if "design" in options.models:
+            print(_told(run, settings.kind))
         if options.repeat > 1 and not remaining:
             spread = run_to_run(pd.DataFrame(list(run.rows.values())), settings.part)["difference_pct"]
             if len(spread):
                 print(f"run-to-run difference over {len(spread)} models: median {spread.median():.2f}%, p95 {spread.quantile(0.95):.2f}%")
+    return out, remaining
+
+
+@cli
+def main(arguments: list[str] | None = None) -> int:
+    go(arguments)
     return 0
 
 

@@ -51,9 +51,9 @@ def describe(device: str) -> dict:
     return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__}
 
 
-def choose(words: list[str]) -> list[str]:
+def choose(words: list[str], device: str = "cpu") -> list[str]:
     from scripts.bench import models
-    return models.choose(words)
+    return models.choose(words, kind=device.partition(":")[0])
 
 
 def ceilings(device: str, precision: str, threads: int) -> dict:

@@ -56,6 +56,12 @@ def design(count: int | None = 20, kind: str = "gpu", measured: set[str] | None 
     return [model for model in rows["model"].head(count) if model not in (measured or set())]
 
 
+def expected(kind: str = "gpu") -> list[float]:
+    """The error (a share) that is expected of predictions after the first, second, … model of the design."""
+    rows = table()
+    return rows[(rows["kind"] == kind) & (rows["role"] == "measure")].sort_values("place")["expected_error"].tolist()
+
+
 def made() -> pd.DataFrame:
     """The lists anew, from all tables and timm's default sizes. Raises TablesMissing, and ImportError without timm."""
     import timm

@@ -1,0 +1,118 @@
+"""The CUDA paths without a GPU: the same code on the CPU, with stand-ins for what only a GPU has (events, streams, graphs)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("timm")
+
+from scripts.bench import loaded, measure, roofline, settings
+from scripts.bench.settings import Settings
+
+
+class OnStandIn(Settings):
+    """Settings of a GPU, though the tensors stay on the CPU."""
+
+    kind = property(lambda self: "cuda")
+
+
+class Event:
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        assert self.at
+
+    def elapsed_time(self, other):
+        return 1e3 * (other.at - self.at)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """What was asked of the stand-in, by name."""
+    asked = []
+    note = lambda name, answer=None: lambda *arguments, **_: asked.append(name) or answer
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    for name, value in {"Event": Event, "synchronize": note("synchronize"), "set_device": note("set_device"), "empty_cache": note("empty_cache"),
+                        "Stream": lambda: stream, "current_stream": lambda: stream, "stream": lambda _: contextlib.nullcontext(),
+                        "CUDAGraph": lambda: SimpleNamespace(replay=note("replay")), "graph": lambda _: contextlib.nullcontext()}.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setitem(measure.BATCHES, ("cuda", "infer"), (2, 8))
+    monkeypatch.setitem(measure.BATCHES, ("cuda", "train"), (2, 4))
+    return asked
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part, precision, layout", [("infer", "amp", "nhwc"), ("infer", "bf16", "nhwc"), ("infer", "fp32", "nchw"), ("train", "amp", "nhwc"),
+                                                     ("train", "bf16", "nchw")])
+def test_a_row_by_events_and_autocast(gpu, part, precision, layout):
+    row = measure.measure("test_vit", OnStandIn(part=part, precision=precision, layout=layout, seconds=0.3), {"matmul_tflops": 100.0, "copy_gbps": 1000.0})
+    assert row["status"] == "ok", row["reason"]
+    assert row[f"{part}_samples_per_sec"] > 0 and row["core_share"] == "" and row["roofline_pct"] > 0
+    assert "empty_cache" in gpu and ("synchronize" in gpu) == (part == "infer")  # a single image is waited for
+    assert bool(row["batch1_p50_ms"]) == (part == "infer")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_captured_graph_is_replayed_on_new_images(gpu):
+    row = measure.measure("test_vit", OnStandIn(precision="bf16", cuda_graph=True, batch=2, seconds=0.2))
+    assert row["status"] == "ok" and row["cuda_graph"] is True and gpu.count("replay") >= row["warm_steps"]
+
+
+class Searched:
+    """A model of which only the time of a step is known: per batch, the first and the later ones."""
+
+    def __init__(self, kind, first, later):
+        self.settings, self.first, self.later, self.tried = SimpleNamespace(kind=kind, part="infer"), first, later, []
+
+    def free(self):
+        pass
+
+    def probe(self, batch, seconds):
+        self.tried.append(batch)
+        self.first_seconds = self.first
+        return self.later(batch)
+
+
+def test_the_search_for_a_batch_does_not_count_what_a_first_step_compiles(monkeypatch):
+    now = iter(range(0, 10**6, 2))
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: float(next(now)))  # each probe takes two seconds
+    model = Searched("cuda", first=2.0, later=lambda batch: 0.01 + batch / 1e5)
+    assert measure.fastest_batch(model, budget=4.0) == 1024 and model.tried == [128, 256, 512, 1024]
+    slow = Searched("cuda", first=0.0, later=lambda batch: 0.01 + batch / 1e5)
+    assert measure.fastest_batch(slow, budget=4.0) == 128 and slow.tried == [128]
+
+
+def test_a_slow_first_step_counts_as_the_speed_on_a_processor_only():
+    for kind, expected in (("cpu", 5.0), ("cuda", 0.001)):
+        bench = loaded.Bench.__new__(loaded.Bench)
+        bench.settings = SimpleNamespace(kind=kind)
+        bench.clock = SimpleNamespace(run=lambda step, first, count, meter=None: ([0.001] * count, float("nan")))
+
+        @contextlib.contextmanager
+        def ready(batch):
+            bench.first_seconds = 5.0
+            yield (lambda i: None), (lambda: True)
+        bench.ready = ready
+        assert bench.probe(128, 0.1) == expected
+
+
+def test_a_device_by_number_is_the_current_one_for_models_and_ceilings(gpu, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", chosen.append)
+    settings.prepare("cuda:3", 1)
+    settings.prepare("cuda", 1)
+    settings.prepare("cpu", 1)
+    assert chosen == ["cuda:3", "high", 0, "high"]
+    monkeypatch.setattr(roofline, "prepare", lambda device, threads: (_ for _ in ()).throw(KeyError(device)))
+    with pytest.raises(KeyError, match="cuda:3"):
+        roofline.ceilings("cuda:3", "bf16", 1)

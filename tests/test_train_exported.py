@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
-from scripts.train import exported
+from scripts.train import exported, fastai_network
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 CONFIG = exported.Config("test_resnet", ("cat", "dog", "fish"), 32, MEAN, STD, builder="fastai")
@@ -180,7 +180,7 @@ def test_the_network_is_fastais(arch):
     from fastai.vision.all import create_timm_model, default_split
     theirs = create_timm_model(arch, 3, default_split, pretrained=False)[0].eval()
     size = 160
-    ours = exported.fastai_network(arch, 3, size).eval()
+    ours = fastai_network.fastai_network(arch, 3, size).eval()
     ours.load_state_dict(theirs.state_dict())
     pixels = torch.randn(2, 3, size, size)
     with torch.no_grad():
@@ -188,9 +188,9 @@ def test_the_network_is_fastais(arch):
 
 
 def test_a_network_that_does_not_fit_fastais_head_is_named():
-    model = exported.fastai_network("swin_tiny_patch4_window7_224", 2, 224)
+    model = fastai_network.fastai_network("swin_tiny_patch4_window7_224", 2, 224)
     with pytest.raises(UserError, match="swin_tiny"):
-        exported.probe(model, "swin_tiny_patch4_window7_224", 224)
+        fastai_network.probe(model, "swin_tiny_patch4_window7_224", 224)
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, small_disk):
@@ -199,14 +199,16 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, small_disk):
     assert not list((small_disk / "model").glob("*.safetensors"))
 
 
-def test_examples_keep_nothing_but_the_picture(original, tmp_path):
+def test_examples_keep_nothing_but_the_picture(tmp_path):
+    import io
     from PIL import Image
-    picture = Image.new("RGB", (40, 30), "red")
-    meta = Image.Exif()
+    from scripts.train import photos
+    meta, buffer = Image.Exif(), io.BytesIO()
     meta[0x010E] = "where I live"
-    picture.save(tmp_path / "a.jpg", exif=meta)
-    (tmp_path / "b.jpg").write_text("no picture")
-    exported.keep_examples(tmp_path, [tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "none.jpg"])
+    Image.new("RGB", (40, 30), "red").save(buffer, "JPEG", exif=meta, comment="where I live")
+    assert buffer.getvalue().count(b"where I live") == 2
+    exported.keep_examples(tmp_path, [photos.decode(buffer.getvalue())] * 3)
+    exported.keep_examples(tmp_path, [photos.decode(buffer.getvalue())])  # the earlier ones go
     kept = list((tmp_path / "examples").iterdir())
     assert [path.name for path in kept] == ["1.jpg"]
     assert b"where I live" not in kept[0].read_bytes()

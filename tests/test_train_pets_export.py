@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, models, pets_export, tracking
+from scripts.train import datasets, exported, finetune, models, pets_export, tracking
 
 ARCH, SIZE = "test_resnet", 32
 
@@ -37,7 +37,8 @@ def folder(tmp_path) -> Path:
 def settings(tmp_path, folder, monkeypatch):
     """Settings of a run that writes only into a temporary folder, and asks no hub."""
     monkeypatch.setattr(pets_export, "DATA", tmp_path / "data")
-    monkeypatch.setattr(pets_export, "CACHE", tmp_path / "cache")
+    for module in (pets_export, finetune):
+        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "the weights' hub cannot be reached")
@@ -123,13 +124,13 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     model = torch.nn.Linear(2, 2)
     loaded = []
     learner = SimpleNamespace(model=model, opt=model, load=lambda name, with_opt: loaded.append(name))
-    journal = pets_export.Journal({"a": 1})
+    journal = finetune.Journal({"a": 1})
     journal.history = [{"epoch": 1}]
     journal.save(learner)
-    pets_export.Journal({"a": 1}).resume(learner)
+    finetune.Journal({"a": 1}).resume(learner)
     assert loaded == [journal.weights.stem]
     damage(next((pets_export.CACHE / "pets").glob(which)))
-    again = pets_export.Journal({"a": 1})
+    again = finetune.Journal({"a": 1})
     again.resume(learner)
     assert again.history == [] and len(loaded) == 1
 
@@ -164,7 +165,7 @@ def test_weights_that_fail_to_load_are_said(settings, monkeypatch, capsys):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):
-    monkeypatch.setattr(pets_export, "SCRATCH_LR", 1e30)
+    monkeypatch.setattr(finetune, "SCRATCH_LR", 1e30)
     with pytest.raises(UserError, match="the loss is"):
         pets_export.run_all(settings)
     assert not settings.out.exists() and not pets_export.DATA.exists()
@@ -218,14 +219,14 @@ def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
 
     class Slow(torch.nn.Module):
         def forward(self, pixels):
-            pets_export.time.sleep(0.02)
+            finetune.time.sleep(0.02)
             return self.weight * pixels
 
     model = Slow()
     model.weight = torch.nn.Parameter(torch.ones(1))
     learner = SimpleNamespace(model=model, loss_func=lambda out, labels: out.sum(), dls=SimpleNamespace(one_batch=lambda: (torch.ones(2), None), train=range(10)))
     quick = pets_export.dataclasses.replace(settings, epochs=12)  # ten steps of 20 ms and 40% more: an epoch takes 0.28 s
-    epochs = [pets_export.affordable(learner, pets_export.dataclasses.replace(quick, seconds=seconds)) for seconds in (0.1, 1.2, 1000)]
+    epochs = [finetune.affordable(learner, pets_export.dataclasses.replace(quick, seconds=seconds)) for seconds in (0.1, 1.2, 1000)]
     assert epochs[0] == 2 and 2 <= epochs[1] <= 3 and epochs[2] == 12 and model.weight.grad is None
 
 
@@ -237,7 +238,7 @@ def test_fast_arithmetic_leaves_the_network_as_it_was(monkeypatch):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     pixels = torch.randn(1, 3, 8, 8)
     exact = model(pixels)
-    with pytest.raises(KeyboardInterrupt), pets_export.fast_arithmetic(model, "cpu"):
+    with pytest.raises(KeyboardInterrupt), finetune.fast_arithmetic(model, "cpu"):
         rough = model(pixels)
         raise KeyboardInterrupt
     assert rough.dtype == torch.float32 and not torch.equal(rough, exact) and torch.allclose(rough, exact, atol=0.05)

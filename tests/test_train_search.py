@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.train import search
+from scripts.train import search, search_space
 
 SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "batch": [64, 128]}
 
@@ -39,20 +39,20 @@ def trials(options) -> pd.DataFrame:
 ])
 def test_a_space_that_makes_no_sense_is_named(space, what):
     with pytest.raises(UserError, match=what):
-        search.check_space(space, "space.json")
+        search_space.check_space(space, "space.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_a_space_file_that_is_no_json_is_named(tmp_path, content):
     (tmp_path / "space.json").write_bytes(content)
     with pytest.raises(UserError, match="not JSON"):
-        search.read_space(tmp_path / "space.json")
+        search_space.read_space(tmp_path / "space.json")
     with pytest.raises(UserError, match="cannot be read"):
-        search.read_space(tmp_path / "none.json")
+        search_space.read_space(tmp_path / "none.json")
 
 
 def test_the_default_space_is_one():
-    assert search.check_space(search.SPACE, "default") == search.read_space(None)
+    assert search_space.check_space(search_space.SPACE, "default") == search_space.read_space(None)
 
 
 def test_a_search_finds_the_better_settings_and_resumes(options):
@@ -73,7 +73,7 @@ def test_a_grid_is_searched_once_and_wholly(options):
     gridded = dataclasses.replace(options, sampler="grid", trials=100)
     search.work(gridded)
     found = trials(gridded)
-    assert len(found) == search.GRID_POINTS * 2 and not found.duplicated(["lr", "batch"]).any()
+    assert len(found) == search_space.GRID_POINTS * 2 and not found.duplicated(["lr", "batch"]).any()
     assert sorted(set(found.lr.round(6))) == [0.001, 0.003162, 0.01]
 
 
@@ -150,7 +150,7 @@ def test_a_killed_workers_trial_is_tried_again(options):
     study = search.open_study(options)
     trial = study.ask()
     trial.set_user_attr("pid", dead.pid)
-    drawn = search.suggest(trial, options.space, "tpe")
+    drawn = search_space.suggest(trial, options.space, "tpe")
     search.bury_dead(study)
     search.work(options)
     found = trials(options)
@@ -164,7 +164,6 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "STARTUP", 1)
     options = search.Options("real", tmp_path / "s.sqlite", "digits", "lenet5", 3, 32, "grid", 8, 0, 0,
                              {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]}, "cpu", 1)
-    monkeypatch.setattr(search, "grid", lambda space: {"lr": space["lr"], "batch": space["batch"]})
     search.work(options)
     found = trials(options).set_index("lr")
     assert len(found) == 3 and found.accuracy.drop(1e-9).max() > 0.8

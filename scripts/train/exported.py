@@ -29,11 +29,14 @@ from typing import Iterable
 
 import numpy as np
 import torch
+from PIL.Image import Image, fromarray
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write, make_folder, relative
 from scripts.train import photos
+from scripts.train.fastai_network import fastai_network
+from scripts.train.onnx_file import onnx_difference, to_onnx
 
 SCHEMA = 1
 BUILDERS = ("fastai", "zoo")
@@ -74,7 +77,7 @@ class Exported:
     model: nn.Module
     folder: Path
 
-    def pixels(self, image) -> Tensor:
+    def pixels(self, image: Image) -> Tensor:
         """An RGB Pillow image as the network's input, float32 (1, 3, size, size)."""
         return preprocess(photos.square(image, self.config.side), self.config)
 
@@ -91,41 +94,7 @@ def preprocess(square: np.ndarray, config: Config) -> Tensor:
     return ((cropped - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])[None]
 
 
-# --- networks ---------------------------------------------------------------------------------------------------------------------
-
-
-class ConcatPool(nn.Module):
-    """fastai's pooling: the maximum and the mean of each map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x.amax((2, 3), keepdim=True), x.mean((2, 3), keepdim=True)], 1)
-
-
-class TimmBody(nn.Module):
-    """A timm network without its classifier, as fastai wraps it: maps where it pools at the end, features where it doesn't."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.pools = model.default_cfg.get("pool_size") is not None
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model.forward_features(x) if self.pools else self.model(x)
-
-
-def fastai_network(arch: str, classes: int, size: int) -> nn.Module:
-    """The network of fastai's `vision_learner(dls, arch)`, its parameters under the same names, without importing fastai (6 s).
-
-    Source: fastai 2.8 `create_timm_model`, `create_head`; a test holds both against each other.
-    """
-    import timm
-    from scripts.train import models
-    body = TimmBody(timm.create_model(arch, num_classes=0, **models.find(arch).options(size)))
-    features = body.model.num_features * (2 if body.pools else 1)
-    pooling = [ConcatPool(), nn.Flatten()] if body.pools else []
-    return nn.Sequential(body, nn.Sequential(
-        *pooling, nn.BatchNorm1d(features), nn.Dropout(0.25), nn.Linear(features, 512, bias=False), nn.ReLU(inplace=True),
-        nn.BatchNorm1d(512), nn.Dropout(0.5), nn.Linear(512, classes, bias=False)))
+# --- the network -----------------------------------------------------------------------------------------------------------------
 
 
 def build(config: Config) -> nn.Module:
@@ -142,21 +111,10 @@ def build(config: Config) -> nn.Module:
         raise UserError(f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another size") from None
 
 
-def probe(model: nn.Module, arch: str, size: int) -> None:
-    """One look through the network before training. Raises UserError where its parts don't fit (maps with channels last, a fixed size…)."""
-    model.eval()
-    try:
-        with torch.inference_mode():
-            model(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
-    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
-        raise UserError(f"{arch}: does not work at {size} pixels with fastai's head ({str(error).splitlines()[0][:80]}); choose another "
-                        "--arch or --size") from None
-
-
 # --- writing ----------------------------------------------------------------------------------------------------------------------
 
 
-def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = None, examples: Iterable[Path] = (),
+def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = None, examples: Iterable[Image] = (),
          sample: Tensor | None = None, onnx: bool = True) -> list[str]:
     """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to tell the user.
 
@@ -172,7 +130,7 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
         files[PICKLE] = pickle
     try:
         if onnx:
-            files[ONNX] = to_onnx(model, config)
+            files[ONNX] = to_onnx(model, config.size)
     except Exception as error:  # the exporter has errors of its own for what it can't express
         said.append(f"no ONNX file: the exporter does not take {config.arch} ({type(error).__name__})")
     if ONNX in files and sample is not None:
@@ -191,46 +149,16 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
     return said
 
 
-def keep_examples(folder: Path, examples: Iterable[Path]) -> None:
-    """Copies of a few photos for the web app to offer; decoded and written anew, so that nothing but the picture is kept."""
+def keep_examples(folder: Path, examples: Iterable[Image]) -> None:
+    """A few photos for the web app to offer, in place of earlier ones; written anew, so that nothing but the picture is kept."""
     home = folder / "examples"
-    for number, path in enumerate(examples):
-        try:
-            buffer = io.BytesIO()
-            photos.decode(Path(path).read_bytes()).save(buffer, "JPEG", quality=90)
-            home.mkdir(exist_ok=True)
-            atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
-        except (OSError, photos.Refused):
-            continue
-
-
-def to_onnx(model: nn.Module, config: Config) -> bytes:
-    """`model` as ONNX: input `pixels` (n, 3, size, size) normalised, output `logits` (n, classes), any n."""
-    import contextlib
-    import logging
-    import warnings
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(model, (torch.zeros(2, 3, config.size, config.size),), dynamo=True, input_names=["pixels"],
-                                    output_names=["logits"], dynamic_shapes={_first_argument(model): {0: torch.export.Dim("n")}}, verbose=False)
-    return program.model_proto.SerializeToString()
-
-
-def _first_argument(model: nn.Module) -> str:
-    import inspect
-    return next(iter(inspect.signature(model.forward).parameters))
-
-
-def onnx_difference(content: bytes, model: nn.Module, sample: Tensor) -> float:
-    """Largest difference of a class probability between ONNX Runtime and PyTorch over `sample`."""
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    logits = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: sample.numpy()})[0])
-    with torch.inference_mode():
-        return float((logits.softmax(1) - model(sample).softmax(1)).abs().max())
+    for old in home.glob("*.jpg"):
+        old.unlink()
+    for number, picture in enumerate(examples):
+        buffer = io.BytesIO()
+        fromarray(np.asarray(picture)).save(buffer, "JPEG", quality=90)  # pixels alone: Pillow hands a photo's comment on
+        home.mkdir(exist_ok=True)
+        atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Read what pets_export, train_cnn, search and tracking wrote. Needs pandas only, so that charts and pages can import it.
+"""Read what pets_export, train_cnn, search and runs wrote. Needs pandas only, so that charts and pages can import it.
 
 | file in report/data | a row is | read by |
 |---|---|---|
@@ -21,7 +21,7 @@ import pandas as pd
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
-from scripts.train import tracking
+from scripts.train import runs as logs
 
 LEDGER = ["trial", "state", "accuracy", "epochs", "seconds", "note"]  # of a search's table; the other columns are settings
 
@@ -100,9 +100,9 @@ def settings(table: pd.DataFrame) -> pd.DataFrame:
 
 def runs(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame, str] | None:
     """(a row per run, a row per run and epoch, where from): the runs on disk, else those that were written down; None where there are none."""
-    found = tracking.read_runs()
+    found = logs.read_runs()
     if found:
-        return tracking.table(found), tracking.epochs(found), "on this machine"
+        return logs.table(found), logs.epochs(found), "on this machine"
     for path in sorted((folder or DATA).glob("runs-*.csv")):
         history = path.with_name(f"{path.stem}-history.csv")
         if not path.stem.endswith("-history") and history.exists():

@@ -6,9 +6,7 @@
 Every trial trains on the training photos and is judged by its accuracy on the validation photos; the test photos are never looked at. Trials
 that fall behind the median are pruned. The same command goes on where a stopped one ended, and several may work on one study at once.
 Writes report/data/search-<study>-<hardware>.csv, a row per trial; its sidecar holds the space and each setting's importance (PED-ANOVA,
-Watanabe et al. 2023, arXiv:2304.10255). A space is a JSON file; the names are `model` and the knobs of scripts/train/recipe.py:
-
-    {"model": ["resnet20", "regnetx_002"], "batch": [32, 64], "lr": {"low": 3e-4, "high": 1e-2, "log": true}, "mix": {"low": 0, "high": 1}}
+Watanabe et al. 2023, arXiv:2304.10255). What can be searched: scripts.train.search_space.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import math
 import multiprocessing
 import os
 import sys
@@ -31,11 +28,9 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
 from scripts.train import tracking
+from scripts.train.search_space import SPACE, grid, read_space, suggest
 
-SPACE = {"lr": {"low": 3e-4, "high": 2e-2, "log": True}, "weight_decay": {"low": 1e-3, "high": 0.3, "log": True},
-         "smoothing": {"low": 0.0, "high": 0.2}, "scale": {"low": 0.3, "high": 1.0}, "batch": [32, 64, 128]}
 SAMPLERS = ("tpe", "random", "grid")
-GRID_POINTS = 3        # of a range, where the grid is searched
 LOCK_SECONDS = 20      # how long one worker waits for another's write
 STARTUP = 4            # trials before the median is worth anything
 
@@ -57,68 +52,6 @@ class Options:
     space: dict
     device: str
     threads: int
-
-
-def read_space(path: Path | None) -> dict:
-    """The space in a JSON file, checked. Raises UserError naming the setting that is wrong."""
-    if path is None:
-        return SPACE
-    try:
-        space = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); name a JSON file with --space") from None
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise UserError(f"{path}: not JSON ({str(error)[:60]}); see python -m scripts.train.search --help") from None
-    return check_space(space, path.name)
-
-
-def check_space(space, where: str) -> dict:
-    """`space` itself. Raises UserError naming the setting that is wrong."""
-    from scripts.train.recipe import Recipe
-    known = {"model", *(knob.name for knob in dataclasses.fields(Recipe))} - {"epochs"}
-    number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not isinstance(space, dict) or not space:
-        raise UserError(f"{where}: not a JSON object of settings; see python -m scripts.train.search --help")
-    for name, values in space.items():
-        if name not in known:
-            raise UserError(f"{where}: no setting called {name[:40]!r}; there are {', '.join(sorted(known))}")
-        if isinstance(values, list):
-            good = len(values) > 0 and all(isinstance(value, str) if name == "model" else number(value) for value in values)
-        else:
-            good = (isinstance(values, dict) and name != "model" and set(values) <= {"low", "high", "log", "points"} and number(values.get("low"))
-                    and number(values.get("high")) and values["low"] < values["high"] and (not values.get("log") or values["low"] > 0))
-        if not good:
-            raise UserError(f"{where}: {name} is neither a list of values nor {{\"low\": …, \"high\": …, \"log\": true}} with low < high")
-    return space
-
-
-def grid(space: dict) -> dict[str, list]:
-    """Every setting as a list of values; a range gives `points` of them (GRID_POINTS), its ends included."""
-    found = {}
-    for name, values in space.items():
-        if isinstance(values, dict):
-            points = max(2, int(values.get("points", GRID_POINTS)))
-            bend, back = (math.log, math.exp) if values.get("log") else (float, float)
-            low, high = bend(values["low"]), bend(values["high"])
-            values = [float(f"{back(low + (high - low) * i / (points - 1)):.6g}") for i in range(points)]
-            values = list(dict.fromkeys(round(value) for value in values)) if name == "batch" else values
-        found[name] = values
-    return found
-
-
-def suggest(trial, space: dict, sampler: str) -> dict:
-    """One setting of each kind, drawn by `trial`."""
-    if sampler == "grid":
-        return {name: trial.suggest_categorical(name, values) for name, values in grid(space).items()}
-    drawn = {}
-    for name, values in space.items():
-        if isinstance(values, list):
-            drawn[name] = trial.suggest_categorical(name, values)
-        elif name == "batch":
-            drawn[name] = trial.suggest_int(name, int(values["low"]), int(values["high"]), log=bool(values.get("log")))
-        else:
-            drawn[name] = trial.suggest_float(name, values["low"], values["high"], log=bool(values.get("log")))
-    return drawn
 
 
 @contextlib.contextmanager

@@ -11,39 +11,29 @@ Every run has a folder of its own, runs/<date>-<name>/, with
         run.metrics({"accuracy": 0.81}, epoch=1)
         run.confusion([[8, 2], [1, 9]], ["cat", "dog"])
 
-    python -m scripts.train.tracking                    # the runs on disk, newest first
-    python -m scripts.train.tracking --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report
-    python -m scripts.train.tracking --comet RUN        # send a run's log to Comet afterwards (offline zip without a key)
-
 A tracker that fails is a warning, once, and then silent; the others go on. --tracker: local (default), comet (local as well), none.
+scripts.train.runs reads the logs.
 """
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
-import logging
 import math
 import os
-import re
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common import provenance
-from scripts.common.errors import UserError, cli
-from scripts.common.hardware import slug, slugify
-from scripts.common.paths import DATA, ROOT, atomic_csv, relative
+from scripts.common.errors import UserError
+from scripts.common.hardware import slugify
+from scripts.common.paths import ROOT, relative
 
 RUNS = ROOT / "runs"
 TRACKERS = ("local", "comet", "none")
 SCHEMA = 1
-MAX_LINE = 4 * 2**20  # a longer line of a log is not ours
-PROBE_SECONDS = 3.0   # Comet's own client tries for 35 s where there is no network
 
 
 class Tracker:
@@ -128,62 +118,6 @@ class TensorBoard(Tracker):
         self.writer.close()
 
 
-class Comet(Tracker):
-    """Comet: online with COMET_API_KEY where the server answers and takes the key, offline otherwise. Nothing is logged but what it's told."""
-
-    name = "Comet"
-    QUIET = {"log_code": False, "log_graph": False, "auto_param_logging": False, "auto_metric_logging": False, "auto_output_logging": False,
-             "parse_args": False, "log_git_metadata": False, "log_git_patch": False, "log_env_details": False, "log_env_gpu": False,
-             "log_env_cpu": False, "log_env_host": False, "display_summary_level": 0}
-
-    def __init__(self, folder: Path, name: str, say: Callable[[str], None]):
-        os.environ["COMET_ERROR_TRACKING_ENABLE"] = "false"  # else it reports its own errors to a third party
-        logging.getLogger("comet_ml").setLevel(logging.CRITICAL)
-        key, why = os.environ.get("COMET_API_KEY", "").strip(), ""
-        if key and not _answers(os.environ.get("COMET_URL_OVERRIDE", "https://www.comet.com/clientlib/")):
-            why = "Comet's server cannot be reached"
-        import comet_ml
-        logging.getLogger("comet_ml").setLevel(logging.CRITICAL)
-        self.experiment = None
-        if key and not why:
-            try:
-                self.experiment = comet_ml.Experiment(api_key=key, project_name="best-image-models", **self.QUIET)
-            except Exception as error:  # its client has errors of every kind, ValueError among them
-                why = f"Comet refused ({type(error).__name__})"
-            if self.experiment is not None and not self.experiment.alive:
-                self.experiment, why = None, "Comet did not take the key in COMET_API_KEY"
-        self.zip: Path | None = None
-        if self.experiment is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.experiment = comet_ml.OfflineExperiment(project_name="best-image-models", offline_directory=str(folder), **self.QUIET)
-            self.zip = folder / f"{self.experiment.id}.zip"
-            if why:
-                say(f"{why}; this run is kept offline")
-        self.experiment.set_name(name)
-        self.say = say
-
-    def params(self, values):
-        self.experiment.log_parameters(dict(values))
-
-    def metrics(self, values, step=None, epoch=None):
-        self.experiment.log_metrics(dict(values), step=step, epoch=epoch)
-
-    def confusion(self, matrix, classes):
-        self.experiment.log_confusion_matrix(matrix=[list(row) for row in matrix], labels=list(classes))
-
-    def summary(self, text):
-        self.experiment.set_model_graph(text)
-
-    def file(self, path):
-        self.experiment.log_model(Path(path).parent.name, str(path))
-
-    def close(self, status):
-        self.experiment.log_other("status", status)
-        self.experiment.end()
-        if self.zip and self.zip.is_file():
-            self.say(f"offline run for Comet: {self.zip}; upload it with: comet upload {self.zip}")
-
-
 class Run(Tracker):
     """One run told to several trackers. As a context manager it closes them; after an exception the status says which."""
 
@@ -245,6 +179,7 @@ def start(name: str, params: Mapping[str, Any], tracker: str = "local", folder: 
     run.add("the log", lambda: JsonLines(home / "log.jsonl", name))
     run.add("TensorBoard", lambda: TensorBoard(home))
     if tracker == "comet":
+        from scripts.train.comet import Comet
         run.add("Comet", lambda: Comet(home / "comet", name, lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)))
     run.params(params)
     return run
@@ -276,143 +211,3 @@ def _plain(value):
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
-
-
-def _answers(url: str, timeout: float = PROBE_SECONDS) -> bool:
-    """Whether any HTTP server answers at `url`."""
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout).close()
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------------------
-
-
-def events(folder: Path) -> Iterable[dict]:
-    """The events of one run. A line that a kill cut short, or that isn't ours, is left out."""
-    with open(folder / "log.jsonl", "rb") as file:
-        for line in iter(lambda: file.readline(MAX_LINE), b""):
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
-                yield event
-
-
-def read_run(folder: Path) -> dict:
-    """One run: run, name, started and seconds, status, params, history (one dict a metrics event), confusion, classes, files."""
-    run = {"run": folder.name, "name": "", "started": 0.0, "seconds": 0.0, "status": "unfinished", "params": {}, "history": [],
-           "confusion": None, "classes": [], "files": []}
-    pid = 0
-    for event in events(folder):
-        kind, values = event["event"], event.get("values")
-        if isinstance(event.get("time"), (int, float)):
-            run["started"] = run["started"] or event["time"]
-            run["seconds"] = event["time"] - run["started"]
-        if kind == "start":
-            run["name"], pid = str(event.get("name", "")), event.get("pid", 0)
-        elif kind == "params" and isinstance(values, dict):
-            run["params"].update(values)
-        elif kind == "metrics" and isinstance(values, dict):
-            run["history"].append({"step": event.get("step"), "epoch": event.get("epoch"), **values})
-        elif kind == "confusion" and isinstance(event.get("matrix"), list):
-            run["confusion"], run["classes"] = event["matrix"], event.get("classes", [])
-        elif kind == "file":
-            run["files"].append(str(event.get("path", "")))
-        elif kind == "end":
-            run["status"] = str(event.get("status", "finished"))
-    if run["status"] == "unfinished" and isinstance(pid, int) and pid > 0 and Path(f"/proc/{pid}").exists() and time.time() - run["started"] < 86_400:
-        run["status"] = "running"
-    return run
-
-
-def read_runs(folder: Path | None = None) -> list[dict]:
-    """Every run on disk, newest first."""
-    found = []
-    for path in sorted((folder or RUNS).glob("*/log.jsonl"), reverse=True):
-        try:
-            found.append(read_run(path.parent))
-        except OSError:
-            continue
-    return found
-
-
-def table(runs: Sequence[dict]):
-    """A data frame, a row per run: run, name, date, status, minutes, epochs, settings, and the last value of each metric told by epoch."""
-    import pandas as pd
-    rows = []
-    for run in runs:
-        last = {}
-        for point in run["history"]:
-            if point["epoch"] is not None:
-                last.update({name: value for name, value in point.items() if name not in ("step", "epoch") and isinstance(value, (int, float))})
-        date = datetime.datetime.fromtimestamp(run["started"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M") if run["started"] else ""
-        settings = {name: value for name, value in run["params"].items() if isinstance(value, (str, int, float, bool))}
-        epochs = [point["epoch"] for point in run["history"] if isinstance(point["epoch"], (int, float))]
-        rows.append({"run": run["run"], "name": run["name"], "date": date, "status": run["status"].partition(":")[0], "minutes": round(run["seconds"] / 60, 2),
-                     "epochs": max(epochs, default=0), "settings": json.dumps(settings, ensure_ascii=False), **last})
-    return pd.DataFrame(rows)
-
-
-def epochs(runs: Sequence[dict]):
-    """A data frame, a row per run and epoch: run, name, epoch, and every metric told by epoch."""
-    import pandas as pd
-    rows = [{"run": run["run"], "name": run["name"], **{name: value for name, value in point.items() if name != "step"}}
-            for run in runs for point in run["history"] if isinstance(point.get("epoch"), int)]
-    return pd.DataFrame(rows, columns=None if rows else ["run", "name", "epoch"])
-
-
-def find(name: str, folder: Path | None = None) -> Path:
-    """The folder of the run called `name`, which may be shortened to its beginning. Raises UserError where there is none, or several."""
-    folder = folder or RUNS
-    matches = [path.parent for path in sorted(folder.glob("*/log.jsonl")) if path.parent.name.startswith(Path(name).name)] if name.strip("./") else []
-    if len(matches) != 1 and not any(path.name == Path(name).name for path in matches):
-        raise UserError(f"{len(matches) or 'no'} runs in {relative(folder)} are called {re.sub(r'[^ -~]', '?', name)[:60]!r}; "
-                        "list them with python -m scripts.train.tracking")
-    return next((path for path in matches if path.name == Path(name).name), matches[0])
-
-
-def replay(folder: Path, tracker: Tracker) -> None:
-    """Tell `tracker` what the run's log says."""
-    run = read_run(folder)
-    tracker.params(run["params"])
-    for event in events(folder):
-        if event["event"] == "metrics" and isinstance(event.get("values"), dict):
-            numbers = {name: value for name, value in event["values"].items() if isinstance(value, (int, float))}
-            tracker.metrics(numbers, step=event.get("step"), epoch=event.get("epoch"))
-        elif event["event"] == "summary":
-            tracker.summary(str(event.get("text", "")))
-    if run["confusion"]:
-        tracker.confusion(run["confusion"], run["classes"])
-    tracker.close(run["status"])
-
-
-@cli
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The training runs on disk.")
-    parser.add_argument("--write", action="store_true", help="write them to report/data/runs-<hardware>.csv, for the report")
-    parser.add_argument("--comet", metavar="RUN", help="send a run's log to Comet (offline zip without COMET_API_KEY)")
-    arguments = parser.parse_args()
-    if arguments.comet:
-        folder = find(arguments.comet)
-        replay(folder, Comet(folder / "comet", folder.name, print))
-        return
-    runs = table(read_runs())
-    if not len(runs):
-        raise UserError(f"no runs in {relative(RUNS)}; train something first, for example python -m scripts.train.pets_export")
-    if arguments.write:
-        for name, frame in (("", runs), ("-history", epochs(read_runs()))):
-            path = atomic_csv(frame, DATA / f"runs-{slug()}{name}.csv")
-            provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "fastai", "timm")))
-            print(relative(path))
-        return
-    print(runs.drop(columns="settings").to_string(index=False))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,31 +1,48 @@
-// Puts the interactive chart in the place of its picture: <div class="chart" data-figure="NAME" data-src="charts/NAME.json"><picture>…
-// A chart is fetched when it comes near the screen, plotly.js once, with the first. Whatever fails, the picture stays.
+// Puts the interactive chart in the place of its picture: <div class="chart" data-figure="NAME" data-src="charts/NAME.json"><picture>…, or, with
+// data-explore="MACHINE", the frontier chart of explorer.js. A chart is fetched when it comes near the screen, and what it needs once, with the
+// first: plotly.js, or the explorer's scripts. All files are scripts, so that the site works from file:// too. Whatever fails, the picture stays.
 (() => {
   const ROOT = new URL("..", document.currentScript.src); // this script lies in assets/ of the site
   const PHONE = 600;
-  const charts = [...document.querySelectorAll(".chart[data-src]")];
+  const charts = [...document.querySelectorAll(".chart:is([data-src], [data-explore])")];
   if (!charts.length || !("IntersectionObserver" in window)) return;
 
-  let library;
-  const plotly = () => (library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = new URL("assets/plotly.min.js", ROOT);
-    script.onload = () => (window.Plotly ? resolve(window.Plotly) : reject(new Error("plotly.js did not load")));
-    script.onerror = () => reject(new Error("plotly.js cannot be fetched"));
-    document.head.append(script);
-  }));
-
-  const kept = new Map();
-  const figureOf = (path) => {
-    if (!kept.has(path)) kept.set(path, fetch(new URL(path, ROOT)).then((answer) => {
-      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-      return answer.json();
-    }).then((figure) => {
-      if (!Array.isArray(figure?.data) || typeof figure.layout !== "object") throw new Error(`${path}: not a figure`);
-      return figure;
+  const scripts = new Map();
+  const script = (path) => {
+    if (!scripts.has(path)) scripts.set(path, new Promise((resolve, reject) => {
+      const element = document.createElement("script");
+      element.src = new URL(path, ROOT);
+      element.onload = resolve;
+      element.onerror = () => reject(new Error(`${path} cannot be fetched`));
+      document.head.append(element);
     }));
-    return kept.get(path);
+    return scripts.get(path);
   };
+  const plotly = () => script("assets/plotly.min.js").then(() => { if (!window.Plotly) throw new Error("plotly.js did not load"); return window.Plotly; });
+
+  const figures = {}; // charts/NAME.js says chartData("NAME", figure)
+  window.chartData = (name, figure) => { figures[name] = figure; };
+  const figureOf = (path) => script(path.replace(/\.json$/, ".js")).then(() => {
+    const figure = figures[path.replace(/^.*\/|\.json$/g, "")];
+    if (!Array.isArray(figure?.data) || typeof figure.layout !== "object") throw new Error(`${path}: not a figure`);
+    return figure;
+  });
+
+  const speeds = {}; // charts/picker/KEY.js says pickerData("KEY", columns); the picker's page listens too
+  const listen = () => { const other = window.pickerData; window.pickerData = Object.assign((key, value) => { speeds[key] = value; if (other && !other.ours) other(key, value); }, { ours: true }); };
+  const speedsOf = (key) => { if (!window.pickerData?.ours) listen(); return script(`charts/picker/${encodeURIComponent(key)}.js`).then(() => { if (!speeds[key]) throw new Error(`${key}: no data`); return speeds[key]; }); };
+  let explorer;
+  const explorerParts = () => (explorer ??= Promise.all([script("assets/explorer-rules.js"), script("assets/explorer-theme.js"), speedsOf("models"), new Promise((resolve) => {
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve });
+    document.head.append(style);
+  })]).then(() => script("assets/explorer.js")).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
+  const explorers = new Map();
+  async function explore(chart) {
+    if (explorers.has(chart)) return explorers.get(chart).refresh();
+    speedsOf(chart.dataset.explore).catch(() => {}); // at once, beside the scripts
+    const [made, models] = await explorerParts();
+    explorers.set(chart, await made.start(chart, models, { load: speedsOf, dark: isDark }));
+  }
 
   const isDark = () => {
     for (const element of [document.body, document.documentElement]) {
@@ -71,6 +88,12 @@
     ? { ...trace, marker: { ...trace.marker, sizeref: trace.marker.sizeref * (trace.marker.sizemode === "area" ? 3 : 1.7) } } : trace;
 
   async function draw(chart) {
+    if (chart.dataset.explore) {
+      try { return await explore(chart); } catch (error) {
+        delete chart.dataset.explore; // the chart of the default machine takes its place
+        if (!chart.dataset.src) throw error;
+      }
+    }
     const width = Math.floor(chart.clientWidth);
     const narrow = width < PHONE;
     const own = narrow && chart.dataset.phone;
@@ -92,7 +115,8 @@
     const plot = document.createElement("div");
     plot.style.cssText = `width:${natural}px;height:${height}px;transform-origin:0 0;transform:scale(${scale})`;
     stage.append(plot);
-    stage.setAttribute("aria-hidden", "true"); // the picture's text alternative stays for those who listen
+    stage.setAttribute("role", "img");
+    stage.setAttribute("aria-label", chart.querySelector("img")?.alt ?? ""); // the picture, and its text with it, is hidden now
     stage.style.position = "absolute";
     stage.style.visibility = "hidden";
     chart.append(stage);

@@ -121,7 +121,7 @@ def test_a_chart_far_below_is_fetched_when_it_comes_near(site, browser):
     (folder / "far.html").write_text(html)
     with Visit(browser, address, "far.html") as visit:
         visit.page.wait_for_load_state("networkidle")
-        assert not any("plotly" in url or "dots.json" in url for url in visit.requests)
+        assert not any("plotly" in url or "dots.js" in url for url in visit.requests)
         visit.page.locator(".chart").scroll_into_view_if_needed()
         visit.drawn()
 
@@ -139,9 +139,9 @@ def test_without_javascript_the_picture_stands(site, browser):
 @pytest.mark.parametrize("pattern, handler", [
     ("**/plotly.min.js", lambda route: route.abort()),
     ("**/plotly.min.js", lambda route: route.fulfill(body="not javascript (")),
-    ("**/charts/*.json", lambda route: route.fulfill(status=404)),
-    ("**/charts/*.json", lambda route: route.fulfill(body="{\"data\": ")),
-    ("**/charts/*.json", lambda route: route.fulfill(body="{\"data\": 3, \"layout\": 4}")),
+    ("**/charts/*.js", lambda route: route.fulfill(status=404)),
+    ("**/charts/*.js", lambda route: route.fulfill(body="chartData(\"dots\", {\"data\": ")),
+    ("**/charts/*.js", lambda route: route.fulfill(body="chartData(\"dots\", {\"data\": 3, \"layout\": 4});")),
 ])
 def test_whatever_fails_the_picture_stays(site, browser, pattern, handler):
     _, address = site

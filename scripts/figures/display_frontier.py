@@ -46,6 +46,7 @@ def headline(where: str, there: list[str], gone: list[str]) -> str:
 def draw_frontier(machine: str, where: str) -> Drawing:
     """The frontier chart of one of `summary.TABLES`; `where` is what the title calls the machine."""
     vintage, file = TABLES[machine]
+    about = parse_benchmark_name(file)
     table = eligible(read_data.load("infer", vintage, file))
     there, gone = verdict(table)
     shown = frontier_chart.visible(table, FLOOR)
@@ -64,7 +65,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
             f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
         caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
                 + (f"{counted(left_out, 'model')} below {FLOOR:g}% are not drawn." if left_out else "")).strip(),
-        **published.provenance(vintage, file))
+        explore={"machine": f"{about['hardware']}{'-compiled' * about['compiled']}", "part": "infer"}, **published.provenance(vintage, file))
 
 
 def best_at(edge: pd.DataFrame, speed: float) -> float:

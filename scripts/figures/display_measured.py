@@ -83,7 +83,8 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
             f"accuracy. {counted(len(edge), 'model')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.model} ({best.top1:.1f}%, "
             f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} images/s).",
         caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture at that picture size. "
-                f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.", **about(table))
+                f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
+        explore={} if gpu else {"machine": table.hardware.iloc[0], "part": part}, **about(table))
 
 
 def draw_latency() -> Drawing:

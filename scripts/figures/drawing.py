@@ -23,7 +23,8 @@ class Drawing:
     """A figure and all that stands around it.
 
     alt says what the picture shows to someone who cannot see it, caption what to take from it; both are computed. data is what is
-    drawn, a row per mark; phone the same chart at the size of a phone. sources are `source(...)` dicts; hardware and date say where and when its numbers were measured.
+    drawn, a row per mark; phone the same chart at the size of a phone. explore:
+    {'machine', 'part'} of a frontier chart whose data the page's explorer has (the key in charts/picker, infer or train). sources are `source(...)` dicts; hardware and date say where and when its numbers were measured.
     """
 
     figure: go.Figure
@@ -35,6 +36,7 @@ class Drawing:
     hardware: str = ""
     date: str = ""
     phone: go.Figure | None = None
+    explore: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

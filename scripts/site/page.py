@@ -21,8 +21,8 @@ import pandas as pd
 from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, IMAGES, ROOT
-from scripts.site import tables
-from scripts.site.markup import Html, block, code, inline, link, safe, text  # noqa: F401 (pages use them from here)
+from scripts.site import sources, tables
+from scripts.site.markup import Html, block, breaking, code, inline, link, safe, text  # noqa: F401 (pages use them from here)
 
 _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one kernel runs one page
 
@@ -38,8 +38,10 @@ def chart(name: str) -> None:
         _print(f'::: {{#{label} .chart-missing}}\n\n{block(f"<p>{why}</p>")}\n\n{inline(safe(f"Not drawn yet: {name}."))}\n\n:::')
         return
     for one in entry.get("sources", []):
-        _used.setdefault(str(one.get("path", "")), {**one, "hardware": entry.get("hardware", ""), "date": entry.get("date", "")})
-    _print(f"::: {{#{label} .chart-figure}}\n\n{block(_picture(name, entry))}\n\n{inline(_caption(name, entry))}\n\n:::")
+        path = str(one.get("path", ""))
+        _used.setdefault(path, {**one, **(sources.published(path) if one.get("url") else {"hardware": entry.get("hardware", ""), "date": entry.get("date", "")})})
+    button = sources.made("chart", entry.get("sources", []), _drawn(name, entry))
+    _print(f"::: {{#{label} .chart-figure}}\n\n{block(_picture(name, entry))}\n\n{inline(_caption(name, entry, button))}\n\n:::")
 
 
 def _entry(name: str) -> tuple[dict, str]:
@@ -66,6 +68,9 @@ def _picture(name: str, entry: dict) -> str:
     shown = entry.get("shown") or entry.get("jpg") or {}
     width, height = (int(shown.get(key) or 0) for key in ("width", "height"))
     data = f' data-src="charts/{name}.json"' if _there(CHARTS / f"{name}.json") else ""
+    explore = entry.get("explore") or {}
+    if all(_there(CHARTS / "picker" / f"{one}.js") for one in ("models", explore.get("machine"))):  # the reader's choice of machine
+        data += f' data-explore="{safe(explore["machine"])}" data-part="{safe(explore.get("part", "infer"))}"'
     phone, source = _entry(f"{name}-phone")[0], ""
     if phone:
         small = phone.get("shown") or {}
@@ -76,12 +81,21 @@ def _picture(name: str, entry: dict) -> str:
     return f'<div class="chart" data-figure="{name}"{data}><picture>{source}{image}</picture></div>'
 
 
-def _caption(name: str, entry: dict) -> str:
-    sources = [_source(one) for one in entry.get("sources", [])]
-    shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
-    facts = [fact for fact in (f"Source: {shown}" if shown else "", safe(entry.get("hardware", "")), safe(entry.get("date", ""))) if fact]
+def _drawn(name: str, entry: dict) -> list[tuple[str, str]]:
+    """How the picture was drawn: command, versions, checksums."""
+    how = entry.get("renderer") if isinstance(entry.get("renderer"), dict) else {}
+    versions = ", ".join(f"{what} {version}" if what in ("plotly", "kaleido") else str(version) for what, version in how.items())
+    return [("drawn by", code(f"python -m scripts.figures.export --only {name.removesuffix('-phone')}")), ("with", safe(versions)),
+            ("SHA-256", f"<code>{safe((entry.get('jpg') or {}).get('sha256', ''))}</code>")]
+
+
+def _caption(name: str, entry: dict, button: str) -> str:
+    paths = [str(one.get("path", "")) for one in entry.get("sources", [])]
+    linked = [_source(one) for one in entry.get("sources", [])]
+    shown = ", ".join(linked[:3]) + (f" and {len(linked) - 3} more" if len(linked) > 3 else "")
+    facts = [fact for fact in (f"Source: {shown}" if shown else "", sources.mark(paths), safe(entry.get("hardware", "")), safe(entry.get("date", ""))) if fact]
     links = [link("data (CSV)", f"/charts/{name}.csv")] if _there(CHARTS / f"{name}.csv") else []
-    links.append(link("picture", f"/images/{name}.jpg"))
+    links += [link("picture", f"/images/{name}.jpg"), button]
     return f'{safe(entry.get("caption", ""))} <span class="source">{" · ".join([*facts, *links])}</span>'
 
 
@@ -105,7 +119,9 @@ def table(frame: pd.DataFrame, caption: str = "", label: str | None = None, link
     words = safe(caption)
     if link:
         uses(link)
-        words += f' <span class="source"><a href="/{safe(link.lstrip("/"))}">data (CSV)</a></span>'
+        path = link.lstrip("/")
+        button = sources.made("table", [{"path": path, "sha256": _used[path].get("sha256", "")}])
+        words += f' <span class="source">{" · ".join(filter(None, [f"""<a href="/{safe(path)}">data (CSV)</a>""", sources.mark([path]), button]))}</span>'
     if frame.empty:
         body = '<p class="empty">No rows: there is nothing to show yet.</p>'
     else:
@@ -142,7 +158,7 @@ def footer() -> None:
     rows = []
     for path in sorted(_used):
         one = _used[path]
-        facts = " · ".join(safe(one[key]) for key in ("hardware", "date") if one.get(key))
+        facts = " · ".join(filter(None, [sources.mark([path]), *(safe(one.get(key, "")) for key in ("hardware", "date"))]))
         digest = f' · <code title="SHA-256 {safe(one["sha256"])}">{safe(str(one["sha256"])[:12])}</code>' if one.get("sha256") else ""
         sidecar = ""
         if path.startswith("report/data/") and _there(ROOT / Path(path).with_suffix(".json")):
@@ -150,7 +166,7 @@ def footer() -> None:
         rows.append(f"<li>{_source(one)}{' · ' + facts if facts else ''}{digest}{sidecar}</li>")
     summary = f"<summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary>"
     data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else ""
-    _print(block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>'))
+    _print(block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>\n{sources.panels()}'))
 
 
 # --- printing
@@ -171,6 +187,16 @@ def _there(path: Path) -> bool:
 def escaped(value: object) -> str:
     """Any value as text inside HTML that a caller builds."""
     return safe(value)
+
+
+def breakable(name: object) -> str:
+    """A model's name, escaped, that may go on in the next line after _ and before a point."""
+    return breaking(name).replace(".", "<wbr>.")
+
+
+def markdown(text: str) -> None:
+    """Print Markdown that holds nothing from data, or only what is made safe."""
+    _print(text)
 
 
 def html(text: str) -> None:

@@ -1,0 +1,485 @@
+// The frontier chart on the reader's choice: machine, inference or training, what a model was trained on, families. Hover or arrow keys name a
+// model; a click or Enter pins it with its figures, its other weights and its line of code; dragging or two fingers zoom; the state is in the
+// address. Speeds come from charts/picker/*.js, colours and rules from explorer-theme.js and explorer-rules.js. All text from data is textContent.
+window.explorerChart = (() => {
+  "use strict";
+  const R = window.explorerRules, T = window.explorerTheme, NARROW = 600, MOVE_MS = 420;
+  const make = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) if (key in made && key !== "list") made[key] = value; else made.setAttribute(key, value);
+    made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+    return made;
+  };
+  const svg = (tag, attributes, text) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  const toggle = (set, value) => { if (!set.delete(value)) set.add(value); };
+  const kin = (family) => T.shared[family] ?? family;
+  const style = (family) => T.families[kin(family)] ?? T.families[""];
+  const cut = (name) => name.length <= T.longest ? name : name.slice(0, T.longest - 1) + "…";
+  const article = (name) => (/^([AEIO]|R[TX])/.test(name) ? "an " : "a ") + name;
+
+  // models: charts/picker/models.js; columns: one machine's file; sure: rows that were measured where the others are predicted
+  function tableOf(models, columns, part, sure) {
+    const speeds = part === "train" ? columns.training : columns.speed, { name, size, top1, params = [] } = models.rows;
+    return (speeds ?? []).flatMap((speed, i) => {
+      if (!(speed > 0) || !(top1[i] > 0)) return [];
+      const n = name[i], full = String(models.names[n]);
+      return [{ i, id: `${full}@${size[i]}`, name: full, arch: full.split(".")[0], size: size[i], top1: top1[i], speed, params: columns.params?.[i] ?? params[i],
+        family: models.families[models.family[n]][0], kind: models.kinds[models.kind[n]], pretrain: models.pretrains[models.pretrain?.[n]]?.[0] ?? "unknown",
+        licence: models.licences?.[models.licence?.[n]], sure: !sure || sure[i] > 0 }];
+    });
+  }
+
+  async function start(chart, models, { load, dark, alt }) {
+    const figure = chart.dataset.figure, labels = Object.fromEntries(models.families), pretrains = models.pretrains;
+    const state = { machine: chart.dataset.explore, part: chart.dataset.part || "infer", pretrain: new Set(), families: new Set(), zoom: null, pins: [] };
+    const home = state.machine;
+    recall();
+    let rows = [], shown = [], edge = [], ownEdge = [], domain = null, area = null, here = new Map(), hovered = null, found = new Set(), frame = 0, turn = 0, box = null;
+
+    // --- the frame
+    const title = make("p", { className: "explorer-title" });
+    const machines = make("select", { className: "explorer-machine", ariaLabel: "Machine" });
+    const groups = { gpu: "Graphics cards", cpu: "Processors", ours: "Measured by this project", "": "Others" };
+    for (const [kind, words] of Object.entries(groups)) {
+      const own = models.machines.filter((one) => (/^measured/.test(one.source) ? "ours" : groups[one.kind] ? one.kind : "") === kind);
+      if (own.length) machines.append(make("optgroup", { label: words }, ...own.map((one) => make("option", { value: one.key }, one.name))));
+    }
+    const parts = segment("What is timed", [["infer", "Inference"], ["train", "Training"]], (key) => { state.part = key; update(); });
+    const more = make("button", { type: "button", className: "explorer-more", ariaExpanded: "false" }, "Filter");
+    const zooms = make("span", { className: "explorer-zooms", role: "group", ariaLabel: "Zoom" }, ...[["+", "Zoom in", () => zoom(0.6)], ["−", "Zoom out", () => zoom(1 / 0.6)],
+      ["Reset", "Show everything", () => { state.zoom = null; state.families.clear(); state.pretrain.clear(); found.clear(); search.value = ""; update(); }]]
+      .map(([text, words, onclick]) => make("button", { type: "button", title: words, ariaLabel: words, onclick }, text)));
+    const trained = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Trained on" }, make("span", {}, "Trained on"));
+    for (const [key, words] of pretrains) trained.append(make("button", { type: "button", value: key, onclick: () => { toggle(state.pretrain, key); update(); } }, words));
+    const chips = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Families" }, make("span", {}, "Families"));
+    const search = make("input", { type: "search", placeholder: "Find a model", ariaLabel: "Find a model; Enter pins the best match" });
+    const filters = make("div", { className: "explorer-filters" }, trained, chips);
+    const canvas = make("canvas"), under = svg("svg", {}), over = svg("svg", { class: "explorer-over" }), tip = make("div", { className: "explorer-tip", hidden: true });
+    const help = make("span", { className: "explorer-hidden", id: `explorer-help-${figure}` }, "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.");
+    const plot = make("div", { className: "explorer-plot", tabIndex: 0, role: "application" }, under, canvas, over, tip);
+    plot.setAttribute("aria-describedby", help.id);
+    const source = make("span"), said = make("span", { className: "explorer-hidden", role: "status" });
+    const listed = make("button", { type: "button", ariaExpanded: "false", onclick: () => { panel.list = !panel.list; fill(); } }, "Table");
+    const share = make("button", { type: "button", onclick: copyLink }, "Copy link");
+    const foot = make("div", { className: "explorer-foot" }, source, make("span", {}, listed, share));
+    const stage = make("div", { className: "drawing explorer", role: "group", ariaLabel: "Interactive chart" },
+      title, make("div", { className: "explorer-bar" }, machines, parts, search, more, zooms), filters, plot, help, foot, said);
+    const panel = Object.assign(make("div", { className: "drawing explorer-panel" }), { list: false });
+
+    machines.onchange = () => { state.machine = machines.value; update(); };
+    more.onclick = () => { more.ariaExpanded = String(filters.classList.toggle("open")); };
+    search.oninput = () => {
+      const asked = search.value.trim().toLowerCase();
+      found = new Set(asked.length < 2 ? [] : shown.filter((row) => row.name.toLowerCase().includes(asked)).map((row) => row.id));
+      said.textContent = asked.length < 2 ? "" : `${found.size} found`;
+      overlay();
+    };
+    search.onkeydown = (event) => {
+      if (event.key !== "Enter") return;
+      const best = shown.filter((row) => found.has(row.id)).sort((a, b) => b.top1 - a.top1)[0];
+      if (best) { pin(best, true); search.value = ""; found.clear(); overlay(); }
+    };
+
+    function segment(words, items, chosen) {
+      return make("span", { className: "explorer-segment", role: "group", ariaLabel: words }, ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)));
+    }
+    const press = (group, on) => { for (const button of group.querySelectorAll("button")) button.ariaPressed = String(on(button.value)); };
+
+    // --- the state and the address
+    function recall() {
+      const text = new URLSearchParams(location.search).get(figure);
+      if (!text) return;
+      const kept = Object.fromEntries(text.split(";").map((item) => [item.slice(0, item.indexOf(":")), item.slice(item.indexOf(":") + 1)]));
+      if (models.machines.some((one) => one.key === kept.m)) state.machine = kept.m;
+      if (kept.t === "train" || kept.t === "infer") state.part = kept.t;
+      state.pretrain = new Set((kept.p ?? "").split(",").filter((key) => pretrains.some(([name]) => name === key)));
+      state.families = new Set((kept.f ?? "").split(",").filter((key) => key in labels || key === "others"));
+      state.pins = (kept.pin ?? "").split(",").filter(Boolean).slice(0, 12);
+      const numbers = (kept.z ?? "").split(",").map(Number);
+      if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3]) state.zoom = { x: numbers.slice(0, 2), y: numbers.slice(2) };
+    }
+    function remember() {
+      const items = [["m", state.machine === home ? "" : state.machine], ["t", state.part === (chart.dataset.part || "infer") ? "" : state.part], ["p", [...state.pretrain].join()],
+        ["f", [...state.families].join()], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].map((value) => Number(value.toFixed(3))).join() : ""]];
+      const query = new URLSearchParams(location.search), text = items.filter(([, value]) => value).map(([key, value]) => `${key}:${value}`).join(";");
+      if (text) query.set(figure, text); else query.delete(figure);
+      try { history.replaceState(null, "", `${location.pathname}${String(query) && "?" + query}${location.hash}`); } catch { /* file:// in some browsers */ }
+    }
+    function copyLink() {
+      const link = new URL(location.href);
+      link.hash = chart.closest("[id]")?.id ?? "";
+      navigator.clipboard?.writeText(link.href).then(() => { share.textContent = "Copied"; setTimeout(() => { share.textContent = "Copy link"; }, 1500); }, () => prompt("The link:", link.href));
+    }
+
+    // --- what is shown
+    async function update() {
+      const mine = ++turn, machine = models.machines.find((one) => one.key === state.machine);
+      if (!machine) throw new Error(`${state.machine}: no such machine in the data`);
+      const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;
+      const [columns, sure] = await Promise.all([load(machine.key), measured && models.machines.some((one) => one.key === measured) ? load(measured) : null]);
+      if (mine !== turn) return;
+      if (!columns.training) state.part = "infer";
+      const all = tableOf(models, columns, state.part, sure && (state.part === "train" ? sure.training ?? [] : sure.speed));
+      const high = all.filter((row) => row.top1 >= T.floor);
+      rows = high.length ? high : all;
+      shown = state.pretrain.size ? rows.filter((row) => state.pretrain.has(row.pretrain)) : rows;
+      edge = R.frontier(shown);
+      domain = rows.length ? { x: range(rows.map((row) => Math.log10(row.speed)), 0.3), y: range(rows.map((row) => row.top1), 1) } : null;
+      machines.value = state.machine;
+      parts.hidden = !columns.training;
+      press(parts, (value) => value === state.part);
+      press(trained, (value) => state.pretrain.has(value));
+      for (const button of trained.querySelectorAll("button")) button.hidden = !rows.some((row) => row.pretrain === button.value);
+      const where = article(machine.name.replace(", compiled", "").replace(", mostly predicted", "")) + (machine.compiled ? " with compiled models" : "");
+      const found = R.headline(where, shown, edge, T, labels), among = R.listing(pretrains.filter(([key]) => state.pretrain.has(key)).map(([, words]) => words));
+      title.textContent = (among ? `${among}: ${found[0].toLowerCase()}${found.slice(1)}` : found) + (state.part === "train" ? " (training)" : "");
+      source.textContent = `${machine.name}: ${machine.source}${measured ? "; hollow: predicted" : ""}`;
+      const ends = edge.length ? `, from ${edge[0].name} (${edge[0].top1.toFixed(1)}%, ${R.plain(edge[0].speed)} images/s) to ${edge.at(-1).name} (${edge.at(-1).top1.toFixed(1)}%, ${R.plain(edge.at(-1).speed)} images/s)` : "";
+      plot.ariaLabel = `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights on ${machine.name}: images per second in ${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; the frontier is a falling step line of ${edge.length} models${ends}.`;
+      familyChips();
+      if (hovered && !shown.some((row) => row.id === hovered.id)) hovered = null;
+      ownEdge = state.families.size ? R.frontier(shown.filter(chosen)) : [];
+      remember();
+      fill();
+      layout(true);
+    }
+    function range(values, least) {
+      let low = Math.min(...values), high = Math.max(...values);
+      if (high - low < 1e-9) return [low - least, high + least];
+      const span = high - low;
+      return [low - 0.03 * span, high + 0.07 * span];
+    }
+    const groupOf = (family) => kin(family) in T.families && T.key.includes(family) ? kin(family) : "others";
+    const chosen = (row) => !state.families.size || state.families.has(groupOf(row.family));
+    const groupName = (group) => group === "others" ? "others" : joined(T.key.filter((name) => kin(name) === group && shown.some((row) => row.family === name)).map((name) => labels[name] ?? name));
+    const joined = (names) => names.length ? [names[0], ...names.slice(1).map((name) => name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name)].join(" / ") : "";
+    const groupsShown = () => [...new Set([...T.key.map(kin), "others"])].filter((group) => shown.some((row) => groupOf(row.family) === group));
+    const filterFamily = (group) => { toggle(state.families, group); update(); };
+    function familyChips() {
+      const held = document.activeElement?.parentElement === chips ? document.activeElement.value : null;
+      for (const old of [...chips.querySelectorAll("button")]) old.remove();
+      for (const group of groupsShown()) {
+        const number = shown.filter((row) => groupOf(row.family) === group).length;
+        const swatch = make("i", { ariaHidden: "true" });
+        swatch.style.background = style(group === "others" ? "" : group).strong[Number(dark())];
+        chips.append(make("button", { type: "button", value: group, ariaPressed: String(state.families.has(group)), title: `${number} of ${shown.length.toLocaleString("en")}`, onclick: () => filterFamily(group) }, swatch, groupName(group)));
+      }
+      if (held) [...chips.querySelectorAll("button")].find((button) => button.value === held)?.focus();
+    }
+
+    // --- drawing
+    const view = () => state.zoom ? { x: state.zoom.x.map((share) => domain.x[0] + share * (domain.x[1] - domain.x[0])), y: state.zoom.y } : domain;
+    const px = (row) => { const { x, y } = view(); return [area.left + (Math.log10(row.speed) - x[0]) / (x[1] - x[0]) * area.width, area.bottom - (row.top1 - y[0]) / (y[1] - y[0]) * area.height]; };
+    const pen = canvas.getContext("2d");
+    const font = (weight, size) => `${weight} ${size}px "Source Sans Pro", Arial, sans-serif`;
+    const widthOf = (text, weight = 400, size = base()) => { pen.font = font(weight, size); return pen.measureText(text).width; };
+    const narrow = () => chart.clientWidth < NARROW, base = () => 13;
+    const inside = ([x, y]) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top - 1 && y <= area.bottom + 1;
+
+    function layout(move = false) {
+      frameFor(narrow());
+      const wide = plot.clientWidth, high = plot.clientHeight, scale = Math.min(3, devicePixelRatio || 1);
+      if (!wide || !high) return;
+      if (canvas.width !== Math.round(wide * scale) || canvas.height !== Math.round(high * scale)) { canvas.width = Math.round(wide * scale); canvas.height = Math.round(high * scale); }
+      pen.setTransform(scale, 0, 0, scale, 0, 0);
+      for (const sheet of [under, over]) { sheet.setAttribute("viewBox", `0 0 ${wide} ${high}`); sheet.setAttribute("width", wide); sheet.setAttribute("height", high); }
+      const left = 8 + Math.ceil(widthOf("88.5%"));
+      area = { left, top: 8, right: wide - 10, bottom: high - 40, width: wide - 10 - left, height: high - 48 };
+      const before = here;
+      here = new Map();
+      for (const row of shown) { const [x, y] = px(row); here.set(row.id, [x, y, 1]); }
+      cancelAnimationFrame(frame);
+      axes();
+      if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) { paint(here); return overlay(); }
+      over.classList.add("moving");
+      const began = performance.now();
+      const tick = (now) => {
+        const t = Math.min(1, (now - began) / MOVE_MS), ease = 1 - (1 - t) ** 3;
+        const between = new Map();
+        for (const [id, [x, y]] of here) { const from = before.get(id); between.set(id, from ? [from[0] + (x - from[0]) * ease, from[1] + (y - from[1]) * ease, 1] : [x, y, ease]); }
+        paint(between);
+        if (t < 1) frame = requestAnimationFrame(tick); else { over.classList.remove("moving"); overlay(); }
+      };
+      frame = requestAnimationFrame(tick);
+    }
+
+    function axes() {
+      const d = Number(dark()), { grid, muted } = T.colours;
+      under.replaceChildren();
+      if (!domain) return;
+      const { x, y } = view(), text = (attributes, words) => under.append(svg("text", { fill: muted[d], "font-size": base(), ...attributes }, words));
+      for (const value of R.logTicks(10 ** x[0], 10 ** x[1], area.width, widthOf)) {
+        const at = area.left + (Math.log10(value) - x[0]) / (x[1] - x[0]) * area.width, half = widthOf(R.short(value)) / 2;
+        under.append(svg("line", { x1: at, x2: at, y1: area.top, y2: area.bottom, stroke: grid[d] }));
+        if (at - half >= area.left - 20 && at + half <= area.right + 8) text({ x: at, y: area.bottom + 17, "text-anchor": "middle" }, R.short(value));
+      }
+      for (const value of R.linearTicks(y[0], y[1], area.height)) {
+        const at = area.bottom - (value - y[0]) / (y[1] - y[0]) * area.height;
+        under.append(svg("line", { x1: area.left, x2: area.right, y1: at, y2: at, stroke: grid[d] }));
+        text({ x: area.left - 6, y: at + 4, "text-anchor": "end" }, `${value}%`);
+      }
+      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `images per second in ${state.part === "train" ? "training" : "inference"} (log scale) →`);
+      text({ x: area.left + 4, y: area.bottom + 35 }, narrow() ? "" : "ImageNet top-1 accuracy ↑");
+    }
+
+    function symbol(x, y, radius, kind) {
+      pen.beginPath();
+      const form = T.symbols[kind];
+      if (form === "diamond") { const r = radius * 1.25; pen.moveTo(x, y - r); pen.lineTo(x + r, y); pen.lineTo(x, y + r); pen.lineTo(x - r, y); pen.closePath(); }
+      else if (form === "square") pen.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
+      else pen.arc(x, y, radius, 0, 7);
+    }
+    function paint(at) {
+      const d = Number(dark()), on = new Set(edge.map((row) => row.id)), key = new Set(T.key), context = T.colours.context[d], small = narrow() ? 0.8 : 1;
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      pen.save(); pen.beginPath(); pen.rect(area.left - 6, area.top - 6, area.width + 12, area.height + 12); pen.clip();
+      const layers = [[], [], [], []];
+      for (const row of shown) {
+        const own = chosen(row), front = on.has(row.id), filtered = state.families.size > 0;
+        layers[!own ? 0 : front ? 3 : filtered ? 2 : key.has(row.family) ? 1 : 0].push([row, own, front, filtered]);
+      }
+      for (const layer of layers) for (const [row, own, front, filtered] of layer) {
+        const [x, y, alpha] = at.get(row.id) ?? [];
+        if (x === undefined || x < area.left - 20 || x > area.right + 20 || y < area.top - 20 || y > area.bottom + 20) continue;
+        const colour = !own ? context : front ? style(row.family).strong[d] : filtered ? style(row.family).strong[d] : key.has(row.family) ? style(row.family).pale[d] : context;
+        pen.globalAlpha = alpha * (own || !filtered ? 1 : 0.55);
+        symbol(x, y, small * (front && own ? 5 : filtered && own ? 3.6 : key.has(row.family) && own ? 3 : 2.3), row.kind);
+        if (row.sure) { pen.fillStyle = colour; pen.fill(); if (front && own) { pen.lineWidth = 1.2; pen.strokeStyle = T.colours.paper[d]; pen.stroke(); } }
+        else { pen.lineWidth = front && own ? 1.8 : 1; pen.strokeStyle = colour; pen.stroke(); }
+      }
+      pen.restore();
+    }
+
+    function steps(line, { x, y }) {
+      const right = [], at = line.map((row) => px(row));
+      at.forEach(([a, b], i) => { if (i) right.push([a, at[i - 1][1], a, b]); right.push([i ? at[i - 1][0] : area.left, b, a, b]); });
+      if (at.length) right.push([at.at(-1)[0], at.at(-1)[1], at.at(-1)[0], area.bottom]);
+      return right;
+    }
+    const path = (line) => { const at = line.map((row) => px(row)); return at.length ? `M${Math.min(area.left, at[0][0])},${at[0][1]}` + at.map(([a, b], i) => `${i ? `V${b}` : ""}H${a}`).join("") + `V${Math.max(area.bottom, at.at(-1)[1])}` : ""; };
+    function overlay() {
+      const d = Number(dark()), { ink, muted, paper, leader } = T.colours;
+      over.replaceChildren();
+      if (!area) return;
+      const note = !domain ? "Nothing was timed on this machine." : !shown.length ? "No model of this kind was timed here; widen the filter." : "";
+      if (note) { over.append(svg("text", { x: area.left + area.width / 2, y: area.top + area.height / 2, "text-anchor": "middle", "font-size": 15, fill: ink[d] }, note)); return; }
+      const clip = svg("clipPath", { id: `clip-${figure}` });
+      clip.append(svg("rect", { x: area.left - 6, y: area.top - 6, width: area.width + 12, height: area.height + 12 }));
+      over.append(clip);
+      const lines = svg("g", { "clip-path": `url(#clip-${figure})`, fill: "none" });
+      lines.append(svg("path", { class: "explorer-frontier", d: path(edge), stroke: ownEdge.length ? leader[d] : ink[d], "stroke-width": 1.6 }));
+      if (ownEdge.length) lines.append(svg("path", { class: "explorer-own", d: path(ownEdge), stroke: ink[d], "stroke-width": 1.8, "stroke-dasharray": "5 3" }));
+      over.append(lines);
+      const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean), line = ownEdge.length ? ownEdge : edge;
+      const seen = line.filter((row) => inside(px(row)));
+      const { y } = view(), claims = Object.values(T.claims).flat();
+      const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims)])];
+      const points = shown.map((row) => [...px(row), chosen(row) && edge.includes(row) ? 3 : 0.3]).filter(inside);
+      const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
+      const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
+      const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
+      const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : ""), base(), { pinned: pinned.includes(row) }));
+      const placed = R.place(wanted, room, points, steps(line, view()));
+      const families = groupsShown().filter((group) => group !== "others" && (!state.families.size || state.families.has(group))).flatMap((group) => {
+        const own = shown.filter((row) => groupOf(row.family) === group).map((row) => [row, px(row)]).filter(([, at]) => inside(at));
+        if (!own.length) return [];
+        const crowd = ([, [a, b]]) => own.filter(([, [e, f]]) => Math.hypot(a - e, b - f) < 45).length - 3 * seen.filter((row) => groupOf(row.family) !== group && Math.hypot(a - px(row)[0], b - px(row)[1]) < 50).length;
+        const best = own.map((one) => [crowd(one), one[0]]).reduce((one, other) => other[0] > one[0] ? other : one);
+        return [label(best[1], groupName(group), base() + 1, { group, furthest: 18 })];
+      });
+      const all = [...placed, ...R.place(families, room, points, steps(line, view()), placed.map((one) => one.box))];
+      for (const one of all) {
+        const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2], colour = one.group ? style(one.group).text[d] : ink[d];
+        if (one.box.distance > 15) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
+        const made = svg("text", { class: one.group ? "explorer-family" : "explorer-name", x: centre[0], y: centre[1] + one.size * 0.34, "text-anchor": "middle", "font-size": one.size, "font-weight": 600,
+          fill: colour, stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" }, one.text);
+        if (one.group) { made.dataset.group = one.group; made.append(svg("title", {}, `Only ${one.text}`)); }
+        over.append(made);
+      }
+      const ring = (row, radius, colour, width) => { const [a, b] = px(row); if (inside([a, b])) over.append(svg("circle", { class: "explorer-ring", cx: a, cy: b, r: radius, fill: "none", stroke: colour, "stroke-width": width })); };
+      for (const row of shown) if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
+      for (const row of pinned) ring(row, 8.5, ink[d], 2);
+      if (hovered) ring(hovered, 7.5, ink[d], 2);
+      if (box) over.append(svg("rect", { x: Math.min(box[0], box[2]), y: Math.min(box[1], box[3]), width: Math.abs(box[2] - box[0]), height: Math.abs(box[3] - box[1]), class: "explorer-box", stroke: muted[d] }));
+    }
+
+    // --- one model
+    const numbers = (row) => [`${row.top1.toFixed(2)}% top-1 at ${row.size} px`, `${R.plain(row.speed, 4)} images/s${row.sure ? "" : " (predicted)"}`, `${R.duration(1000 / row.speed)} an image`,
+      row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known"];
+    const familyOf = (row) => `${labels[row.family] ?? row.family}, ${row.kind}`;
+    const trainedOn = (row) => pretrains.find(([key]) => key === row.pretrain)?.[1] ?? "not known";
+    function standing(row) {
+      if (edge.some((one) => one.id === row.id)) return "On the frontier: none of these is faster and at least as accurate.";
+      const rival = shown.filter((one) => one !== row && one.speed >= row.speed).sort((a, b) => b.top1 - a.top1)[0];
+      return rival && rival.top1 >= row.top1 ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more at ${R.plain(rival.speed / row.speed)}× the speed.` : "";
+    }
+    function hover(row, spoken = false) {
+      if (hovered === row && !spoken) return;
+      hovered = row;
+      tip.hidden = !row;
+      if (row) {
+        tip.replaceChildren(make("strong", {}, row.name), make("span", {}, familyOf(row)), ...numbers(row).map((text) => make("span", {}, text)), make("span", {}, `trained on: ${trainedOn(row)}`));
+        const [x, y] = px(row), wide = tip.offsetWidth, high = tip.offsetHeight;
+        tip.style.left = `${Math.max(0, Math.min(plot.clientWidth - wide, x + 14 + wide > plot.clientWidth ? x - wide - 14 : x + 14))}px`;
+        tip.style.top = `${Math.max(0, Math.min(plot.clientHeight - high, y - high / 2))}px`;
+        if (spoken) said.textContent = `${row.name}: ${familyOf(row)}, ${numbers(row).join(", ")}.`;
+      }
+      overlay();
+    }
+    function pin(row, only = false) {
+      const there = state.pins.includes(row.id);
+      if (there && only) return;
+      state.pins = there ? state.pins.filter((id) => id !== row.id) : [...state.pins, row.id].slice(-12);
+      said.textContent = `${row.name} ${there ? "is no longer pinned" : "is pinned below the chart"}`;
+      remember(); fill(); overlay();
+    }
+    function fill() {
+      listed.ariaExpanded = String(panel.list);
+      panel.replaceChildren();
+      const first = rows.find((row) => row.id === state.pins[0]);
+      for (const id of state.pins) {
+        const row = rows.find((one) => one.id === id), [name, size] = [id.slice(0, id.lastIndexOf("@")), id.slice(id.lastIndexOf("@") + 1)];
+        const remove = make("button", { type: "button", ariaLabel: `Remove ${name}`, onclick: () => { state.pins = state.pins.filter((one) => one !== id); remember(); fill(); overlay(); } }, "Remove");
+        const swatch = make("i", { ariaHidden: "true" });
+        const card = make("section", { className: "explorer-pin" }, make("p", {}, swatch, make("strong", {}, name), remove));
+        panel.append(card);
+        if (!row) { card.append(make("p", {}, "Not timed on this machine at this size.")); continue; }
+        swatch.style.background = style(row.family).strong[Number(dark())];
+        card.append(make("p", {}, [familyOf(row), ...numbers(row), `trained on: ${trainedOn(row)}`, row.licence ? `licence: ${row.licence}` : ""].filter(Boolean).join(" · ")), make("p", {}, standing(row)
+          + (first && first !== row ? ` Against ${first.name}: ${R.plain(row.speed / first.speed)}× the speed, ${Math.abs(row.top1 - first.top1).toFixed(2)} points ${row.top1 >= first.top1 ? "more" : "less"}.` : "")));
+        const others = rows.filter((one) => one.arch === row.arch && one.id !== row.id).sort((a, b) => b.top1 - a.top1);
+        if (others.length) card.append(make("p", { className: "source" }, `Other weights of ${row.arch}: ${others.slice(0, 6).map((one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`).join(", ")}${others.length > 6 ? ` and ${others.length - 6} more` : ""}`));
+        const code = `timm.create_model("${name.replace(/["\\]/g, "")}", pretrained=True)  # ${size}×${size} pixels`;
+        const copy = make("button", { type: "button", onclick: () => navigator.clipboard?.writeText(code).then(() => { copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 1500); }) }, "Copy");
+        card.append(make("div", { className: "explorer-code" }, make("pre", { tabIndex: 0 }, make("code", {}, code)), copy));
+      }
+      if (panel.list) {
+        const head = ["Model", "Family", "Pixels", "Top-1 (%)", "Images/s", "Parameters (M)"];
+        panel.append(make("div", { className: "table-scroll", tabIndex: 0, role: "region", ariaLabel: "The frontier as a table" }, make("table", { className: "table" }, make("caption", {}, `The frontier: ${edge.length} of ${shown.length.toLocaleString("en")}`),
+          make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", className: i > 1 ? "number" : "" }, text)))),
+          make("tbody", {}, ...edge.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), ...[labels[row.family] ?? row.family, row.size, row.top1.toFixed(2), R.plain(row.speed, 4), row.params > 0 ? R.plain(row.params) : "–"]
+            .map((value, i) => make("td", { className: i ? "number" : "" }, String(value)))))))));
+      }
+    }
+
+    // --- pointer and keys
+    const local = (event) => { const rect = plot.getBoundingClientRect(); return [event.clientX - rect.left, event.clientY - rect.top]; };
+    function nearest([x, y], reach) {
+      let best = null, least = reach;
+      const on = new Set(edge);
+      for (const row of shown) {
+        if (state.families.size && !chosen(row)) continue;
+        const at = px(row);
+        if (!inside(at)) continue;
+        const away = Math.hypot(at[0] - x, at[1] - y) - (on.has(row) ? 4 : 0);
+        if (away < least) { least = away; best = row; }
+      }
+      return best;
+    }
+    function zoom(factor, centre) {
+      if (!domain) return;
+      const { x, y } = view(), [cx, cy] = centre ?? (hovered ? [Math.log10(hovered.speed), hovered.top1] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2]);
+      setView([cx + (x[0] - cx) * factor, cx + (x[1] - cx) * factor], [cy + (y[0] - cy) * factor, cy + (y[1] - cy) * factor]);
+    }
+    function setView(x, y, move = true) {
+      const wide = domain.x[1] - domain.x[0], share = x.map((value) => (value - domain.x[0]) / wide);
+      const whole = share[1] - share[0] >= 1 || y[1] - y[0] >= domain.y[1] - domain.y[0];
+      if (!whole && (share[1] - share[0] < 0.005 || y[1] - y[0] < 0.05)) return;
+      state.zoom = whole ? null : { x: share, y };
+      hover(null); remember(); layout(move);
+    }
+    const fingers = new Map();
+    let grip = null, pressed = null;
+    const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
+    plot.addEventListener("pointerdown", (event) => {
+      if (event.button > 0 || !domain) return;
+      const at = local(event);
+      fingers.set(event.pointerId, at);
+      pressed = fingers.size === 1 ? { at, group: event.target.dataset?.group, type: event.pointerType } : null;
+      if (fingers.size === 2) { const two = [...fingers.values()]; grip = { at: two, value: two.map(value) }; box = null; }
+      if (event.pointerType === "mouse") plot.setPointerCapture?.(event.pointerId);
+    });
+    plot.addEventListener("pointermove", (event) => {
+      if (!domain) return;
+      const at = local(event);
+      if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at);
+      if (grip && fingers.size === 2) return pinch([...fingers.values()]);
+      if (pressed?.type === "mouse" && fingers.size && Math.hypot(at[0] - pressed.at[0], at[1] - pressed.at[1]) > 6) { box = [...pressed.at, ...at]; hover(null); return overlay(); }
+      if (event.pointerType === "mouse" && !fingers.size) hover(nearest(at, 18));
+    });
+    function pinch(two) { // the data under the fingers stay under them
+      const stretch = (i, low, high, flip) => {
+        const apart = Math.abs(two[0][i] - two[1][i]), was = Math.abs(grip.at[0][i] - grip.at[1][i]);
+        const { x, y } = view(), [from, to] = i ? y : x, size = i ? area.height : area.width;
+        const per = apart > 30 && was > 30 ? Math.abs(grip.value[0][i] - grip.value[1][i]) / apart : (to - from) / size;
+        const middle = (two[0][i] + two[1][i]) / 2, centre = (grip.value[0][i] + grip.value[1][i]) / 2;
+        return flip ? [centre - (high - middle) * per, centre + (middle - low) * per] : [centre - (middle - low) * per, centre + (high - middle) * per];
+      };
+      setView(stretch(0, area.left, area.right, false), stretch(1, area.top, area.bottom, true), false);
+    }
+    function up(event) {
+      fingers.delete(event.pointerId);
+      if (grip) { if (!fingers.size) grip = null; return; }
+      if (event.type === "pointercancel" || !pressed || !domain) { pressed = box = null; return; }
+      const { at, group, type } = pressed;
+      pressed = null;
+      if (box) {
+        const [a, b] = [value([Math.min(box[0], box[2]), Math.max(box[1], box[3])]), value([Math.max(box[0], box[2]), Math.min(box[1], box[3])])];
+        const large = Math.abs(box[2] - box[0]) > 12 && Math.abs(box[3] - box[1]) > 12;
+        box = null;
+        return large ? setView([a[0], b[0]], [a[1], b[1]]) : overlay();
+      }
+      const row = nearest(at, type === "mouse" ? 18 : 26);
+      if (group && (!row || Math.hypot(px(row)[0] - at[0], px(row)[1] - at[1]) > 6)) return filterFamily(group);
+      if (row) { pin(row); if (type !== "mouse") hover(row); } else hover(null);
+    }
+    plot.addEventListener("pointerup", up);
+    plot.addEventListener("pointercancel", up);
+    plot.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hover(null); });
+    plot.addEventListener("dblclick", () => { state.zoom = null; remember(); layout(true); });
+    plot.addEventListener("wheel", (event) => { if ((event.ctrlKey || event.metaKey) && domain) { event.preventDefault(); zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, value(local(event))); } }, { passive: false });
+    plot.addEventListener("keydown", (event) => {
+      const walk = event.shiftKey ? [...shown].filter(chosen).sort((a, b) => a.speed - b.speed) : ownEdge.length ? ownEdge : edge;
+      const at = hovered ? walk.findIndex((row) => row.id === hovered.id) : -1, keys = {
+        ArrowRight: () => hover(walk[Math.min(walk.length - 1, at + 1)] ?? null, true), ArrowLeft: () => hover(walk[at < 0 ? walk.length - 1 : Math.max(0, at - 1)] ?? null, true),
+        Home: () => hover(walk[0] ?? null, true), End: () => hover(walk.at(-1) ?? null, true),
+        Enter: () => hovered && pin(hovered), " ": () => hovered && pin(hovered), Escape: () => hover(null),
+        "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6), "0": () => { state.zoom = null; remember(); layout(true); } };
+      if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); keys[event.key](); }
+    });
+    plot.addEventListener("blur", () => { if (hovered && !plot.matches(":hover")) hover(null); });
+    addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
+
+    // --- on the page
+    function frameFor(small) {
+      if (stage.classList.toggle("narrow", small) === (search.parentElement === filters)) return;
+      if (small) filters.append(search); else parts.after(search);
+    }
+    const picture = chart.querySelector("picture");
+    function size() {
+      const image = chart.querySelector("img"), source = narrow() ? chart.querySelector("source") : null, of = source ?? image;
+      const ratio = (Number(of?.getAttribute("height")) || 7) / (Number(of?.getAttribute("width")) || 10);
+      stage.style.height = `${Math.max(440, Math.round(chart.clientWidth * ratio))}px`;
+    }
+    chart.append(stage, panel);
+    size();
+    frameFor(narrow());
+    stage.style.cssText += ";position:absolute;inset:0 0 auto 0;visibility:hidden";
+    try {
+      await Promise.race([document.fonts?.load(font(600, 13)) ?? 0, new Promise((done) => setTimeout(done, 800))]);
+      await update();
+    } catch (error) {
+      stage.remove(); panel.remove();
+      throw error;
+    }
+    stage.style.position = stage.style.inset = stage.style.visibility = "";
+    chart.dataset.drawn = "true";
+    return { refresh: () => { size(); familyChips(); fill(); layout(); } };
+  }
+  return { start, tableOf };
+})();

@@ -1,0 +1,45 @@
+"""What the charts of the pages load: figures as scripts (a page may load those from file:// too), plotly.js, and the explorer's colours and rules."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from scripts.common.errors import UserError
+
+BASIC = Path(__file__).resolve().parents[2] / "assets" / "vendor" / "plotly-basic.min.js"
+
+
+def write(root: Path, out: Path) -> None:
+    """Write charts/<name>.js for each charts/<name>.json of the project `root`, assets/plotly.min.js and assets/explorer-theme.js into the site `out`."""
+    from scripts.figures import explorer
+
+    (out / "charts").mkdir(parents=True, exist_ok=True)
+    for path in sorted((root / "charts").glob("*.json")):
+        figure = path.read_text(encoding="utf-8").replace("<", "\\u003c")
+        (out / "charts" / f"{path.stem}.js").write_text(f"chartData({json.dumps(path.stem)}, {figure});\n", encoding="utf-8")
+    (out / "assets").mkdir(exist_ok=True)
+    shutil.copyfile(plotly_script(), out / "assets" / "plotly.min.js")
+    (out / "assets" / "explorer-theme.js").write_text(f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n", encoding="utf-8")
+
+
+def plotly_script() -> Path:
+    """The plotly.js that the pages load: the basic bundle in assets/vendor, a quarter of the whole, or the whole one of the plotly package where that
+    holds another version than the bundle. Raises UserError where there is none."""
+    spec = find_spec("plotly")
+    whole = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec else None
+    if not whole or not whole.exists():
+        raise UserError("plotly: its package does not hold plotly.min.js; run `make setup`")
+    return BASIC if version(BASIC) == version(whole) else whole
+
+
+def version(script: Path) -> str:
+    """The version that a plotly.js says of itself in its first lines; '' where it says none, or is not there."""
+    if not script.exists():
+        return ""
+    with open(script, encoding="utf-8") as file:
+        found = re.search(r"plotly\.js\b.*? v(\d[\d.]*)", file.read(300))
+    return found[1] if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import warnings
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, finetune, models, pets_export, tracking
+from scripts.train import datasets, exported, finetune, models, pets_export, runs, tracking
 
 ARCH, SIZE = "test_resnet", 32
 
@@ -41,6 +42,7 @@ def settings(tmp_path, folder, monkeypatch):
         monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
     monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "the weights' hub cannot be reached")
     monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
     monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
@@ -110,7 +112,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             pets_export.run_all(settings)
     assert not pets_export.DATA.exists()
-    pets_export.run_all(settings)
+    pets_export.run_all(dataclasses.replace(settings, tracker="local"))
+    told = [point["epoch"] for point in runs.read_runs()[0]["history"] if point["epoch"] and "train_loss" in point]
+    assert told == [1, 2, 3]  # its log tells of the epochs before the interruption, too
     resumed = history(settings)
     pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"), rtol=1e-3, atol=1e-5)
     assert not list((pets_export.CACHE / "pets").iterdir())  # a finished run leaves nothing behind
@@ -161,7 +165,7 @@ def test_weights_that_fail_to_load_are_said(settings, monkeypatch, capsys):
     pets_export.run_all(settings)
     assert "trained from scratch, since weights could not be loaded (ConnectionError)" in capsys.readouterr().err
     with pytest.raises(UserError, match="--pretrained auto"):
-        pets_export.run_all(pets_export.dataclasses.replace(settings, pretrained="yes"))
+        pets_export.run_all(dataclasses.replace(settings, pretrained="yes"))
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):
@@ -175,7 +179,7 @@ def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):
                                         ("swin_tiny_patch4_window7_224", "swin_tiny")])
 def test_an_architecture_that_cannot_be_trained_is_named(settings, arch, what):
     with pytest.raises(UserError, match=what):
-        pets_export.run_all(pets_export.dataclasses.replace(settings, arch=arch))
+        pets_export.run_all(dataclasses.replace(settings, arch=arch))
 
 
 def empty(folder): shutil.rmtree(folder), folder.mkdir()
@@ -225,8 +229,8 @@ def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
     model = Slow()
     model.weight = torch.nn.Parameter(torch.ones(1))
     learner = SimpleNamespace(model=model, loss_func=lambda out, labels: out.sum(), dls=SimpleNamespace(one_batch=lambda: (torch.ones(2), None), train=range(10)))
-    quick = pets_export.dataclasses.replace(settings, epochs=12)  # ten steps of 20 ms and 40% more: an epoch takes 0.28 s
-    epochs = [finetune.affordable(learner, pets_export.dataclasses.replace(quick, seconds=seconds)) for seconds in (0.1, 1.2, 1000)]
+    quick = dataclasses.replace(settings, epochs=12)  # ten steps of 20 ms and 40% more: an epoch takes 0.28 s
+    epochs = [finetune.affordable(learner, dataclasses.replace(quick, seconds=seconds)) for seconds in (0.1, 1.2, 1000)]
     assert epochs[0] == 2 and 2 <= epochs[1] <= 3 and epochs[2] == 12 and model.weight.grad is None
 
 
@@ -248,7 +252,7 @@ def test_fast_arithmetic_leaves_the_network_as_it_was(monkeypatch):
 
 def test_a_full_disk_is_one_line(settings, small_disk):
     with pytest.raises(UserError, match="disk is full"):
-        pets_export.run_all(pets_export.dataclasses.replace(settings, out=small_disk / "model"))
+        pets_export.run_all(dataclasses.replace(settings, out=small_disk / "model"))
 
 
 def test_the_command_says_what_is_wrong_in_one_line(settings, monkeypatch, capsys):

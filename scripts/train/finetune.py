@@ -29,6 +29,7 @@ from scripts.train import datasets, tracking
 
 ARCH, SIZE, BATCH = "resnet18", 224, 64
 FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3        # fastai's default for fine_tune; for fit_one_cycle from scratch
+TOLD = ("train_loss", "valid_loss", "error_rate", "seconds")  # to the tracker, each epoch
 LADDER = (24, 16, 12, 8, 5, 3, 2)            # epochs to choose from where time is short
 
 
@@ -168,7 +169,7 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
                    "seconds": time.perf_counter() - self.started}
             journal.history.append(row)
             journal.save(self.learn)
-            run.metrics({name: row[name] for name in ("train_loss", "valid_loss", "error_rate", "seconds")}, epoch=row["epoch"])
+            run.metrics({name: row[name] for name in TOLD}, epoch=row["epoch"])
             progress.advance(f"loss {train_loss:.3f}, validation error rate {error:.3f}")
 
     return Watcher()

@@ -91,6 +91,8 @@ def run_all(settings: Settings) -> dict:
         run.summary(summary(learner.model, settings.size))
         learner.create_opt()
         journal.resume(learner)
+        for row in journal.history:  # so that this run's log is whole, too
+            run.metrics({name: row[name] for name in finetune.TOLD}, epoch=row["epoch"])
         with warnings_off():
             with finetune.fast_arithmetic(learner.model, settings.device):
                 finetune.train(learner, settings, journal, run, pretrained)

@@ -25,7 +25,7 @@ FETCHED = {"img": ("src", "srcset"), "source": ("src", "srcset"), "script": ("sr
            "track": ("src",), "embed": ("src",), "object": ("data",), "input": ("src",), "image": ("href",), "use": ("href",), "link": ("href",)}
 OURS = ("data-src", "data-phone")  # what assets/charts.js fetches, as seen from the site's root
 NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}  # rel of a link that is only an address
-NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list")
+NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list", "popovertarget")
 QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
 LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|^\s*nan\s*%?\s*$", re.M | re.I)  # Markdown that nothing resolved, and missing values
 

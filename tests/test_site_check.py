@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from datetime import datetime, timezone
 
 import pytest
 
@@ -19,6 +20,8 @@ PAGE = """<!DOCTYPE html>
 <body><main><h1>{title}</h1>{body}</main></body></html>
 """
 PICTURE = '<div class="chart" data-figure="dots"><img src="{up}images/dots.jpg" alt="three dots" width="100" height="80"></div>'
+
+ENTRY = {"commit": "1", "title": "1 verdict changed", "lines": ["x"], "date": datetime.now(timezone.utc), "link": "report/two.html#deep"}  # of the feed
 
 
 def write(site, name, body="", title="A page"):
@@ -39,7 +42,9 @@ def good(tmp_path_factory):
                                           " a { color: light-dark(#00f, #8cf) } .x { background: url(../images/dots.jpg) } /* url(gone.png) */")
     write(site, "index.html", f'<p><a href="report/two.html#deep">Two</a>, <a href="#top">up</a>, <a href="https://example.org/">out</a></p>{PICTURE}', "Home")
     write(site, "report/two.html", f'<h2 id="deep">Deep</h2><p><a href="../index.html">Home</a> <a href="../">Home</a></p>{PICTURE}', "Two")
-    extras.add(site, "https://example.org/bim/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extras, "changes", lambda: [ENTRY])
+        extras.add(site, "https://example.org/bim/")
     return site
 
 
@@ -234,8 +239,20 @@ def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
     git("commit", "-qm", "<b>two</b>")
     last, first = extras.changes()
     assert (first["title"], last["title"]) == ("1 new table", "1 verdict changed, 1 new table, 1 changed table")
-    assert last["lines"][0] == "levit_fastest on rtx, tables of 2022: holds → fails"
-    assert b"levit_fastest on rtx" in extras.feed("x", "", [last])
+    assert last["lines"][0].endswith("(rtx, tables of 2022): holds → fails")
+    assert (last["link"], first["link"]) == ("report/findings.html#levit-fastest", "report/data.html")
+    assert b"<link>https://example.org/report/findings.html#levit-fastest</link>" in extras.feed("x", "https://example.org/", [last])
+
+
+def test_a_feed_that_links_to_no_anchor_is_found(site):
+    (site / "feed.xml").write_bytes(extras.feed("Small site", "https://example.org/bim/", [{**ENTRY, "link": "report/two.html#gone"}]))
+    assert [problem.what for problem in check_html.problems(site) if problem.where == "feed.xml"] == [
+        "item 1 links to 'https://example.org/bim/report/two.html#gone': there is no such anchor on that page"]
+
+
+def test_a_button_that_opens_nothing_is_found(site):
+    write(site, "report/two.html", '<h2 id="deep">x</h2><button type="button" popovertarget="gone">open</button>')
+    assert any("popovertarget='gone'" in problem.what for problem in check_html.problems(site))
 
 
 def test_findings_have_the_columns_that_the_feed_reads():

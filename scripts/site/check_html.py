@@ -236,6 +236,11 @@ def _whole(site: Path, by_path: dict[str, Page]) -> Iterator[Problem]:
             yield Problem(FEED, "not an RSS feed with title and link")
         yield from (Problem(FEED, f"item {number} lacks title, guid or date") for number, item in enumerate(items, 1)
                     if not (item.findtext("title") and item.findtext("guid") and item.findtext("pubDate")))
+        start = root.findtext("channel/link", "").removesuffix("index.html")
+        for number, item in enumerate(items, 1):
+            what = _wrong(item.findtext("link", "").removeprefix(start), "index.html", by_path, site, fetched=False)
+            if what:
+                yield Problem(FEED, f"item {number} links to {item.findtext('link', '')[:120]!r}: {what}")
     if (site / SITEMAP).is_file():  # it needs the site's address, which a build at home does not know
         root, what = _xml(site / SITEMAP)
         listed = [] if root is None else [urlsplit(node.text or "").path for node in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]

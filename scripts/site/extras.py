@@ -28,6 +28,7 @@ import yaml
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
+from scripts.data.findings import CLAIMS
 from scripts.site.check_html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
 
 CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
@@ -154,7 +155,7 @@ def feed(name: str, url: str, entries: list[dict]) -> bytes:
         ElementTree.SubElement(channel, key).text = value
     for entry in entries:
         item = ElementTree.SubElement(channel, "item")
-        for key, value in (("title", entry["title"]), ("link", f"{url}report/findings.html"), ("description", "; ".join(entry["lines"])),
+        for key, value in (("title", entry["title"]), ("link", url + entry["link"]), ("description", "; ".join(entry["lines"])),
                            ("pubDate", format_datetime(entry["date"]))):
             ElementTree.SubElement(item, key).text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
         ElementTree.SubElement(item, "guid", isPermaLink="false").text = entry["commit"]
@@ -166,7 +167,9 @@ def _xml(root: ElementTree.Element) -> bytes:
 
 
 def changes() -> list[dict]:
-    """What the last ENTRIES commits that touched results changed, newest first: commit, date, title, lines. [] outside a git checkout."""
+    """What the last ENTRIES commits that touched results changed, newest first: commit, date, title, lines, and link to the first finding that
+    changed, or to the tables. [] outside a git checkout.
+    """
     where = DATA.relative_to(ROOT).as_posix()
     log = _git("log", f"-{ENTRIES}", "--no-merges", "--format=%x1e%H%x1f%cI", "--name-status", "--", f"{where}/*.csv")
     found = []
@@ -176,16 +179,17 @@ def changes() -> list[dict]:
         status = [line.split("\t") for line in names if "\t" in line]
         tables = {word: [Path(parts[-1]).name for parts in status if parts[0][:1] == letter] for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed"))}
         verdicts = _verdicts(commit, f"{where}/findings.csv") if "findings.csv" in tables["changed"] else []
-        lines = verdicts + [f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]]
+        lines = [line for _, line in verdicts] + [f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]]
         counts = [f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)} changed"] if verdicts else []
         counts += [f"{len(tables[word])} {word} table{'s' * (len(tables[word]) != 1)}" for word in tables if tables[word]]
         if lines:
-            found.append({"commit": commit, "date": datetime.fromisoformat(date).astimezone(timezone.utc), "title": ", ".join(counts), "lines": lines})
+            link = f"report/findings.html#{verdicts[0][0].replace('_', '-')}" if verdicts else "report/data.html"
+            found.append({"commit": commit, "link": link, "date": datetime.fromisoformat(date).astimezone(timezone.utc), "title": ", ".join(counts), "lines": lines})
     return found
 
 
-def _verdicts(commit: str, path: str) -> list[str]:
-    """Sentences for the verdicts that a commit changed."""
+def _verdicts(commit: str, path: str) -> list[tuple[str, str]]:
+    """(claim, sentence) of the verdicts that a commit changed."""
     sides = []
     for revision in (f"{commit}^", commit):
         try:
@@ -194,7 +198,8 @@ def _verdicts(commit: str, path: str) -> list[str]:
         except (KeyError, ValueError):
             return []
     both = sides[0].to_frame("was").join(sides[1].rename("now"), how="inner")
-    return [f"{name[0]} on {name[2]}, tables of {name[1]}: {row.was} → {row.now}" for name, row in both[both["was"] != both["now"]].iterrows()]
+    sentences = {claim.key: claim.sentence for claim in CLAIMS}
+    return [(name[0], f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, tables of {name[1]}): {row.was} → {row.now}") for name, row in both[both["was"] != both["now"]].iterrows()]
 
 
 def _git(*arguments: str) -> str:

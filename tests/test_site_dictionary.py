@@ -2,26 +2,33 @@
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.site import dictionary
 
 
 def test_every_table_and_column_is_explained():
-    assert dictionary.unknown() == []
+    missing = dictionary.unknown()
+    assert not missing, dictionary.remedy(missing)
 
 
 def test_every_key_names_one_row():
     for path in sorted(DATA.glob("*.csv")):
         key = [name for name in dictionary.key(path.name) if name in read_table(path).columns]
-        assert key, path.name
-        read_table(path, key=key)
+        assert key, f"{path.name}: no key; add the columns that name a row to its entry in {dictionary.HERE}"
+        try:
+            read_table(path, key=key)
+        except UserError as error:
+            pytest.fail(f"{error}: the key of {dictionary.table(path.name).pattern!r} in {dictionary.HERE}; give the file an entry of its own before that one")
 
 
 def test_an_unexplained_column_is_named(tmp_path):
     (tmp_path / "picks.csv").write_text("machine,colour\nx,red\n")
     (tmp_path / "other.csv").write_text("a\n1\n")
-    assert dictionary.unknown(tmp_path) == ["other.csv", "picks.csv: colour"]
+    missing = dictionary.unknown(tmp_path)
+    assert missing == ["other.csv", "picks.csv: colour"]
+    assert "scripts/site/dictionary.py" in dictionary.remedy(missing) and "picks.csv: colour" in dictionary.remedy(missing)
 
 
 @pytest.mark.parametrize("name, column, tolerance", [

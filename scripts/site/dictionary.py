@@ -19,6 +19,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA, relative
 from scripts.common.tables import read_table
 
+HERE = relative(__file__)
 EXACT = 1e-9   # relative: what is counted, published or computed from fixed tables does not vary
 VARIES = 0.05  # relative: one model timed twice on one machine; timm's own repeats lie within 0.984-1.026 (5-95%)
 
@@ -190,6 +191,12 @@ def unknown(folder: Path = DATA) -> list[str]:
     return found
 
 
+def remedy(missing: list[str]) -> str:
+    """What to do about what `unknown` found, in a sentence."""
+    return (f"not in the data dictionary: {'; '.join(missing)}. Add a Table for a file, a Column for a column (meaning, unit, whether it varies from run to run) "
+            f"to TABLES in {HERE}; report/data.qmd then explains it and `make diff` knows its key and tolerance")
+
+
 def files(entry: Table, folder: Path = DATA) -> list[Path]:
     """The committed CSVs of an entry; a file belongs to the first entry that matches."""
     return [path for path in sorted(folder.glob(entry.pattern)) if table(path.name) is entry]
@@ -199,7 +206,7 @@ def show() -> None:
     """Print the dictionary as Markdown: a section per table with its files, where they come from, and its columns."""
     import pandas as pd
 
-    from scripts.site import page
+    from scripts.site import page, sources
 
     for entry in TABLES:
         here = files(entry)
@@ -210,7 +217,8 @@ def show() -> None:
         for path in here:
             try:
                 facts = provenance.read_sidecar(path)
-                made = (page.link("JSON", f"/{relative(provenance.sidecar_path(path))}"), facts["hardware"].get("name", ""), str(facts.get("date", ""))[:10], page.code(facts.get("command", "")))
+                date = page.Html(" ".join(filter(None, [page.escaped(str(facts.get("date", ""))[:10]), sources.mark([relative(path)])])))
+                made = (page.link("JSON", f"/{relative(provenance.sidecar_path(path))}"), facts["hardware"].get("name", ""), date, page.code(facts.get("command", "")))
             except UserError:
                 made = ("", "", "", "by hand")
             rows.append((page.data_link(relative(path)), len(read_table(path)), *made))

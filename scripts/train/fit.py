@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
 from scripts.common.progress import duration
-from scripts.train import recipe as recipes
+from scripts.train import distributed, recipe as recipes
 from scripts.train.datasets import Dataset
 from scripts.train.recipe import Recipe
 
@@ -114,13 +115,16 @@ class Trainer:
                  compiled: bool = False, graphs: bool = True, valid: float = 0.1, checkpoint: Path | None = None, pixels: Pixels | None = None,
                  report: Callable[[str], None] = lambda text: None):
         self.dataset, self.recipe, self.seed, self.device, self.precision = dataset, recipe, seed, torch.device(device), precision
-        self.model = model.to(self.device, memory_format=torch.channels_last)
-        self.compiled, self.graphs = compiled, graphs and not compiled and self.device.type == "cuda" and precision != "fp16"
-        self.forward = torch.compile(self.model, mode="reduce-overhead" if self.device.type == "cuda" else None) if compiled else self.model
+        self.model = distributed.synchronised(model.to(self.device, memory_format=torch.channels_last), self.device)
+        self.compiled = compiled
+        self.graphs = graphs and not compiled and self.device.type == "cuda" and precision != "fp16" and distributed.world() == 1
+        self.plain = distributed.wrap(self.model, self.device)
+        self.forward = torch.compile(self.plain, mode="reduce-overhead" if self.device.type == "cuda" else None) if compiled else self.plain
         self.pixels = pixels or Pixels(dataset, device)
         rows = dataset.split(seed, valid)
         self.train_rows, self.valid_rows, self.test_rows = (torch.from_numpy(part).to(self.device) for part in rows)
         self.batch = min(recipe.batch, len(self.train_rows))
+        distributed.check(self.batch)
         self.micro = self.batch
         self.steps = len(self.train_rows) // self.batch  # an epoch; what is left over differs from epoch to epoch
         self.optimizer = recipes.optimiser(self.model, recipe)
@@ -128,7 +132,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self.average = recipes.average(self.model, recipe)
         self.history: list[dict] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = distributed.note(self.device)
         self.checkpoint, self.report = checkpoint, report
 
     # --- speed --------------------------------------------------------------------------------------------------------------------
@@ -152,7 +156,7 @@ class Trainer:
     def eager(self, error: Exception) -> None:
         """Go on without the compiler or the graphs, whose errors are of many kinds. A fault of the network's own comes again without them."""
         what = "compiled" if self.compiled else "captured as CUDA graphs"
-        self.compiled, self.graphs, self.forward = False, False, self.model
+        self.compiled, self.graphs, self.forward = False, False, self.plain
         self.notes.append(f"not {what}: {type(error).__name__}")
         self.report(self.notes[-1])
 
@@ -164,17 +168,20 @@ class Trainer:
 
     def epoch(self, number: int) -> float:
         """One pass over the training photos. Returns the mean loss. Raises Failed where it is no number."""
-        generator = torch.Generator(self.device).manual_seed(self.seed * 100_003 + number)
-        coin = torch.Generator().manual_seed(self.seed * 100_003 + number)  # on the CPU: whether a batch is mixed is a branch
-        torch.manual_seed(self.seed * 100_003 + number)  # dropout and its kin
-        order = self.train_rows[torch.randperm(len(self.train_rows), generator=generator, device=self.device)]
+        seed = self.seed * 100_003 + number
+        draws = torch.Generator(self.device).manual_seed(seed)  # the same on every process: it orders the photos
+        generator = torch.Generator(self.device).manual_seed(seed + distributed.APART * distributed.rank()) if distributed.rank() else draws
+        coin = torch.Generator().manual_seed(seed)  # on the CPU: whether a batch is mixed is a branch
+        torch.manual_seed(seed + distributed.APART * distributed.rank())  # dropout and its kin
+        order = self.train_rows[torch.randperm(len(self.train_rows), generator=draws, device=self.device)]
         self.model.train()
         total = torch.zeros((), device=self.device)
         for step in range(self.steps):
             rows = order[step * self.batch:(step + 1) * self.batch]
             mixed = bool(torch.rand((), generator=coin) < self.recipe.mix)
             total += self.step(rows, mixed, generator)
-        loss = total.item() / self.steps
+        loss = distributed.total(total).item() / self.steps
+        distributed.level(self.model, self.average)
         if not math.isfinite(loss):
             raise Failed(f"the loss is {loss} in epoch {number + 1}; try a smaller --lr")
         return loss
@@ -205,7 +212,7 @@ class Trainer:
     def gradients(self, rows: Tensor, mixed: bool, generator: torch.Generator) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
-        for part in rows.split(self.micro):
+        for part in distributed.share(rows).split(self.micro):
             pictures = recipes.augment(self.pixels.batch(part), self.dataset.size, self.recipe, self.dataset.flip, generator)
             targets = recipes.soft_targets(self.pixels.labels[part], len(self.dataset.classes))
             if mixed:
@@ -215,18 +222,21 @@ class Trainer:
             with self.autocast():
                 logits = self.forward(pictures)
             loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.smoothing) * (len(part) / len(rows))
-            self.scaler.scale(loss).backward()
+            self.scaler.scale(loss * distributed.world()).backward()  # DDP takes the mean over processes
             total += loss.detach()
         return total
 
     def shrink(self, error: BaseException) -> None:
         """Halve what goes through the network at once; the batch stays, its gradients add up."""
+        if distributed.world() > 1:  # the others wait for this one's gradients
+            raise UserError(f"out of memory with {self.batch // distributed.world()} pictures in each of {distributed.world()} processes; choose a "
+                            "smaller --batch or --size, or more GPUs") from error
         if self.micro < 4:
             raise Failed(f"out of memory even with {self.micro} pictures at once; choose a smaller --size") from error
         self.optimizer.zero_grad(set_to_none=True)
         self.micro = (self.micro + 1) // 2
         if self.graphs:  # captured for one batch size
-            self.graphs, self.forward = False, self.model
+            self.graphs, self.forward = False, self.plain
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         said = f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts added up"
@@ -239,7 +249,8 @@ class Trainer:
     def predict(self, rows: Tensor) -> Tensor:
         """float32 (n, classes): class probabilities, by the averaged weights where there are any."""
         model = (self.average.module if self.average else self.model).eval()
-        size, out, at = min(EVALUATION_BATCH, 4 * self.micro), [], 0
+        everything, rows = len(rows), distributed.share(rows)
+        size, out, at = min(EVALUATION_BATCH, 4 * self.micro), [torch.empty(0, len(self.dataset.classes), device=self.device)], 0
         while at < len(rows):
             try:
                 with self.autocast():
@@ -250,7 +261,7 @@ class Trainer:
                 if not memory_ran_out(error) or size == 1:
                     raise
                 size = (size + 1) // 2
-        return torch.cat(out)
+        return distributed.gather(torch.cat(out), everything)
 
     def validate(self) -> tuple[float, float]:
         """(accuracy, log loss) on the validation photos."""
@@ -279,7 +290,7 @@ class Trainer:
             left = float(np.median([row["seconds"] for row in self.history[-5:]])) * (self.recipe.epochs - number - 1)
             self.report(f"epoch {number + 1}/{self.recipe.epochs}, loss {loss:.3f}, validation accuracy {accuracy:.3f}"
                         + (f", about {duration(left)} left" if left else ""))
-            if self.checkpoint and number + 1 < self.recipe.epochs and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            if self.checkpoint and distributed.rank() == 0 and number + 1 < self.recipe.epochs and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 self.save()
                 saved = time.monotonic()
         self.predict(self.valid_rows)  # warms up, so that the clock below is fair to networks of few epochs
@@ -304,12 +315,23 @@ class Trainer:
         torch.save(state, buffer)
         atomic_write(self.checkpoint, buffer.getvalue())
 
+    def stored(self) -> dict | str | None:
+        """The checkpoint, or why it can't be read, or None where there is none; rank 0 alone looks."""
+        if distributed.rank() or not (self.checkpoint and self.checkpoint.exists()):
+            return None
+        try:  # a checkpoint may hold data, never code
+            return torch.load(self.checkpoint, map_location=self.device if distributed.world() == 1 else "cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            return str(error) or type(error).__name__
+
     def resume(self) -> None:
         """Take up the checkpoint where there is one of this very run; say so where it can't be used."""
-        if not (self.checkpoint and self.checkpoint.exists()):
+        state = distributed.same(self.stored())
+        if state is None:
             return
         try:
-            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)  # a checkpoint may hold data, never code
+            if isinstance(state, str):
+                raise ValueError(state)
             if state["identity"] != self.identity():
                 raise ValueError("it is another run's")
             self.model.load_state_dict(state["model"])
@@ -319,7 +341,7 @@ class Trainer:
             if self.average:
                 self.average.load_state_dict(state["average"])
             self.history, self.notes, self.micro = state["history"], state["notes"], state["micro"]
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
             print(f"{self.checkpoint.name}: not used ({str(error).splitlines()[0][:80]}); this model starts anew", file=sys.stderr)
             return
         self.notes.append(f"resumed after epoch {len(self.history)}")

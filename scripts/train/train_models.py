@@ -3,10 +3,12 @@
     python -m scripts.train.train_models                                            # this machine's profile, on scikit-learn's digits
     python -m scripts.train.train_models --models resnet18,vit --data FOLDER --epochs 5
     python -m scripts.train.train_models --profile full --data FOLDER --seeds 5     # the whole zoo, five seeds: for a GPU
+    torchrun --nproc_per_node 4 -m scripts.train.train_models --data FOLDER         # one process per GPU, or per core with --device cpu
 
 Writes report/data/zoo-<dataset>-<hardware>.csv, its -history, -classes and -predictions, each with a sidecar; the columns are listed in
 scripts/train/results.py. A row is written when its model is done. A killed run goes on from its last checkpoint when the same command is
 given again; a finished one starts afresh and replaces its rows one by one. A model that fails is named and left out; the rest goes on.
+With several processes only the first writes. In a SageMaker container it takes data and folders from there (scripts/train/contract.py).
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ import sys
 import time
 from pathlib import Path
 
+if not __package__:  # started by its path, as SageMaker does: the project's root is where imports begin, not this folder
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
 import numpy as np
 import pandas as pd
 
@@ -29,7 +34,7 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, CHARTS, DATA, atomic_write
 from scripts.common.progress import Progress
-from scripts.train import results
+from scripts.train import contract, results
 
 # What a profile trains where nothing else is said: models, epochs, and pixels a side for folders of pictures.
 PROFILES = {"quick": {"epochs": 6, "size": 64}, "full": {"epochs": 60, "size": 128}}
@@ -57,14 +62,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--target", type=float, default=0.8, help="validation accuracy to time")
     parser.add_argument("--device", default="auto", help="cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
-    parser.add_argument("--compile", action="store_true", help="torch.compile")
+    parser.add_argument("--compile", type=contract.boolean, nargs="?", const=True, default=False, metavar="", help="torch.compile")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
     parser.add_argument("--untimed", action="store_true", help="other programs use the machine: leave the times out")
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the CSVs")
+    parser.add_argument("--keep", type=Path, default=None, help="folder to keep the trained networks in, one folder each; default: none is kept")
     for knob in dataclasses.fields(Recipe):
         default = 0 if knob.name == "epochs" else None
         parser.add_argument(f"--{knob.name.replace('_', '-')}", type=int if knob.name in ("epochs", "batch") else float, default=default,
                             help=f"recipe; {'0: the profile’s' if knob.name == 'epochs' else f'default {knob.default:g}'}")
+    if home := contract.found():
+        parser.set_defaults(out=home.results, keep=home.models, **({"data": str(home.data)} if home.data else {}))
     found = parser.parse_args(argv)
     for name, low, high in RANGES:
         value = getattr(found, name)
@@ -98,9 +106,12 @@ class Journal:
             self.done, self.failed = [], []
 
     def finish(self, job: Job, failure: str = "") -> None:
+        from scripts.train import distributed
         self.done.append((job.entry.name, job.seed))
         if failure:
             self.failed.append({"model": job.entry.name, "seed": job.seed, "reason": failure})
+        if distributed.rank():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic_write(self.file, json.dumps({"done": self.done, "failed": self.failed}))
         self.checkpoint(job).unlink(missing_ok=True)
@@ -117,10 +128,10 @@ class Run:
 
     def __init__(self, options: argparse.Namespace):
         import torch
-        from scripts.train import datasets, models
+        from scripts.train import datasets, distributed, models
         from scripts.train.recipe import Recipe
         self.options = options
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+        self.device = distributed.device(options.device)
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"--device {self.device}: torch sees no GPU here; use --device cpu")
         if options.threads:
@@ -132,6 +143,7 @@ class Run:
         size = options.size or (DIGITS_SIZE if digits else PROFILES[profile]["size"])
         given = {knob.name: getattr(options, knob.name) for knob in dataclasses.fields(Recipe) if getattr(options, knob.name) is not None}
         self.recipe = Recipe(**{**(DIGITS if digits else {}), **given, "epochs": options.epochs or PROFILES[profile]["epochs"]})
+        distributed.check(self.recipe.batch)
         self.given = given
         self.sets, self.facts = {}, {}
         self.failed_sizes = {}
@@ -150,15 +162,21 @@ class Run:
         self.csv = results.path(name, self.slug, folder=options.out)
         options.out.mkdir(parents=True, exist_ok=True)
         settings = {**vars(options), "out": None, "threads": None, "data": name, "checksum": self.sets[self.jobs[0].size][0].checksum,
-                    "device": self.device, "models": [entry.name for entry in entries], "recipe": dataclasses.asdict(self.recipe)}
+                    "keep": None, "device": self.device.partition(":")[0], "models": [entry.name for entry in entries], "recipe": dataclasses.asdict(self.recipe)}
         key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
-        self.journal = Journal(CACHE / "train" / f"{self.csv.stem}-{key}")
+        home = contract.found()
+        folder = home.checkpoints if home and home.checkpoints else CACHE / "train"
+        self.journal = Journal(folder / f"{self.csv.stem}-{key}")
+        self.journal.done, self.journal.failed = distributed.same((self.journal.done, self.journal.failed))
 
     def dataset(self, size: int):
         """(Dataset, its Pixels on the device) for an input size; kept for the next model of that size."""
         if size not in self.sets:
-            from scripts.train import datasets, fit
-            found = datasets.load(self.options.data, size)
+            from scripts.train import datasets, distributed, fit
+            with distributed.first():
+                found = datasets.load(self.options.data, size)
+            home = contract.found()
+            found.name = home.dataset or found.name if home else found.name
             if not self.sets:
                 print("\n".join(found.lines()), file=sys.stderr)
             self.sets[size] = found, fit.Pixels(found, self.device)
@@ -167,10 +185,11 @@ class Run:
     def job(self, job: Job, say) -> dict:
         """Train one model, record it, and return its row. Raises fit.Failed or UserError where it can't be trained."""
         import torch
-        from scripts.train import fit, metrics, models
+        from scripts.train import distributed, fit, metrics, models
         dataset, pixels = self.dataset(job.size)
         torch.manual_seed(job.seed)
-        built = models.build(job.entry, len(dataset.classes), job.size, self.options.pretrained)
+        with distributed.first():  # weights are downloaded once
+            built = models.build(job.entry, len(dataset.classes), job.size, self.options.pretrained)
         recipe = dataclasses.replace(self.recipe, lr=self.recipe.lr * job.entry.lr_scale)
         if built.weights != "scratch" and "lr" not in self.given:
             recipe = dataclasses.replace(recipe, **PRETRAINED)
@@ -202,6 +221,10 @@ class Run:
             row |= {name: math.nan for name in TIMES if name in row} | {"note": "; ".join(filter(None, [row["note"], "times n/a: other programs used the machine"]))}
             history[[name for name in TIMES if name in history]] = math.nan
         row = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
+        if distributed.rank():
+            return row
+        if self.options.keep:
+            self.keep(job, dataset, trainer, row)
         images = pd.DataFrame({"file": [dataset.files[i] for i in test], "label": [dataset.classes[i] for i in dataset.labels[test]]})
         images = pd.concat([images, pd.DataFrame(probabilities, columns=dataset.classes)], axis=1)
         with lock(self.csv):
@@ -209,6 +232,15 @@ class Run:
                            measured.per_class.map(lambda value: round(value, 6) if isinstance(value, float) else value), images)
             self.sidecars()
         return row
+
+    def keep(self, job: Job, dataset, trainer, row: dict) -> None:
+        """Write the trained network as a folder that scripts.train.exported reads."""
+        from scripts.train import exported, recipe
+        said = {name: row[name] for name in ("seed", "epochs", "train_images", "test_images", "accuracy", "date")}
+        config = exported.Config(job.entry.name, tuple(dataset.classes), job.size, recipe.MEAN, recipe.STD, weights=row["weights"],
+                                 trained={"dataset": dataset.name, **said})
+        network = trainer.average.module if trainer.average else trainer.model
+        exported.save(self.options.keep / f"{dataset.name}-{job.entry.name}-{job.seed}", network, config, onnx=False)
 
     def sidecars(self) -> None:
         """Write the four sidecars again: the rows they speak of have changed."""
@@ -241,7 +273,13 @@ def lock(path: Path):
 
 def train(options: argparse.Namespace) -> Path:
     """Run all jobs of one command. Returns the main CSV. Raises UserError where none can be trained."""
-    from scripts.train import fit
+    from scripts.train import distributed
+    with distributed.together(distributed.device(options.device)):
+        return _train(options)
+
+
+def _train(options: argparse.Namespace) -> Path:
+    from scripts.train import distributed, fit
     run = Run(options)
     if run.csv.exists():
         results.read(run.csv)  # a damaged table is found before hours of training
@@ -254,8 +292,8 @@ def train(options: argparse.Namespace) -> Path:
             try:
                 row = run.job(job, say)
             except (fit.Failed, UserError) as error:
-                if isinstance(error.__cause__, OSError):
-                    raise  # a full disk, say: no model's fault, and the next one would meet it too
+                if isinstance(error.__cause__, OSError) or (distributed.world() > 1 and fit.memory_ran_out(error.__cause__)):
+                    raise  # a full disk, say: no model's fault, and the next one would meet it too; or one that the other processes wait for
                 run.journal.finish(job, str(error))
                 print(f"{job.name}: left out: {error}", file=sys.stderr, flush=True)
                 progress.advance(f"{job.name}: left out")
@@ -264,11 +302,14 @@ def train(options: argparse.Namespace) -> Path:
             progress.advance(f"{job.name}: accuracy {row['accuracy']:.3f}, log loss {row['log_loss']:.3f}, "
                              f"{row['seconds_per_epoch']:.1f} s an epoch")
     failed, done = run.journal.failed, len(run.jobs) - len(run.journal.failed)
-    if done and failed:
+    if done and failed and not distributed.rank():
         run.sidecars()
-    run.journal.close()
+    if not distributed.rank():
+        run.journal.close()
     if not done:
         raise UserError(f"no model could be trained; {failed[0]['model']}: {failed[0]['reason']}")
+    if distributed.rank():
+        return run.csv
     from scripts.train import mistakes
     mistakes.write(run.sets[max(run.sets)][0], run.csv, CHARTS if options.out == DATA else options.out)
     return run.csv
@@ -288,7 +329,18 @@ class Speaker:
 
 @cli
 def main() -> None:
-    path = train(arguments())
+    home = contract.found()
+    try:
+        path = train(arguments())
+    except BaseException as error:  # whatever it is, the job's owner wants to know why
+        if home and not (isinstance(error, SystemExit) and not error.code):
+            home.fail(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        raise
+    from scripts.train import distributed
+    if distributed.rank():
+        return
+    if home:
+        home.hand_over()
     frame = results.summary(results.read(path)).sort_values("accuracy", ascending=False)
     spread = [f"± {sd:.3f}" if seeds > 1 else "" for sd, seeds in zip(frame["accuracy_sd"], frame["seeds"])]
     shown = frame[["model", "weights", "img_size", "epochs", "seeds", "accuracy"]].assign(

@@ -55,7 +55,7 @@
   filters.forEach((button) => button.addEventListener("click", () => filter(button.dataset.filter)));
   document.querySelectorAll("[data-toggle]").forEach((button) => button.addEventListener("click", () => toggle(button.dataset.toggle)));
   document.querySelectorAll(".slide").forEach((input) => input.addEventListener("input", () => slide(input, input.value)));
-  document.querySelector("[data-help]").addEventListener("click", () => dialog.showModal());
+  document.querySelector("[data-help]")?.addEventListener("click", () => dialog.showModal());
   all.forEach((article) => article.addEventListener("pointerdown", () => select(shown().indexOf(article), false)));
 
   document.addEventListener("keydown", (event) => {

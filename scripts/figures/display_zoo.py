@@ -1,9 +1,10 @@
-"""What training our own networks showed: how good each became, how it learned, and how long it took.
+"""What training our own networks showed: how good each became, how it learned, how long it took, how fast it is afterwards.
 
-zoo_accuracy: test accuracy of every network with its 95% interval. zoo_curves: validation accuracy by epoch. zoo_time: test accuracy
-against the seconds of training. All from the run with the most training pictures; of equals, the newest.
+zoo_accuracy: test accuracy of every network with its 95% interval. zoo_curves: validation accuracy by epoch. zoo_time and zoo_speed: test
+accuracy against the seconds of training and against images per second afterwards. Each for photos, and as zoo_digits_… for scikit-learn's digits;
+`chosen` says which run. What the networks get wrong is drawn by display_zoo_mistakes.
 
-    python -m scripts.figures.export --only zoo_accuracy zoo_curves zoo_time
+    python -m scripts.figures.export --only zoo_accuracy zoo_curves zoo_time zoo_speed
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.common import families
-from scripts.common.hardware import named
+from scripts.common import families, hardware
 from scripts.common.provenance import read_sidecar
 from scripts.figures import list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, duration, listing, plain, source
@@ -23,6 +23,7 @@ from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Can
 from scripts.train import results
 
 NAMED = 7
+DIGITS = "digits"  # the embedded dataset; every other one is photos
 
 
 class Run:
@@ -31,11 +32,14 @@ class Run:
     def __init__(self, path: Path):
         self.path, self.facts = path, read_sidecar(path)
         self.table = results.read(path).dropna(subset=["accuracy"])
-        self.dataset = path.stem.removeprefix("zoo-").rpartition("-")[0].replace("_", " ")
+        self.slug, self.hardware = path.stem.removeprefix("zoo-").rpartition("-")[::2]
+        self.dataset = self.slug.replace("_", " ").replace("-", " ")
         self.name = self.dataset[:1].upper() + self.dataset[1:]
-        self.where = self.facts["hardware"].get("name") or named(path.stem.rpartition("-")[2]).name
+        self.where = self.facts["hardware"].get("name") or hardware.named(self.hardware).name
         self.date = str(self.facts.get("date", ""))[:10]
         self.pictures = int(self.table.train_images.max()) if len(self.table) else 0
+        self.networks = int(self.table.model.nunique())
+        self.seeds = int(self.table.groupby(["model", "weights"]).seed.nunique().max()) if len(self.table) else 0
 
     def footer(self) -> str:
         versions = self.facts.get("versions", {})
@@ -47,7 +51,7 @@ class Run:
                 "hardware": self.where, "date": self.date}
 
     def models(self) -> pd.DataFrame:
-        """A row per network and weights, means over seeds, best first, with `family` and `label`."""
+        """A row per network and weights, means over seeds, best first, with `family`, `kind` and `label`."""
         table = results.summary(self.table).sort_values("accuracy", ascending=False, kind="stable")
         found = [families.lookup(str(arch)) for arch in table.arch]
         return table.assign(family=[row.family if row else "" for row in found], kind=[row.kind if row else "convnet" for row in found],
@@ -61,21 +65,39 @@ class Run:
         table = table.groupby(["model", "weights", "epoch"], sort=False)[["valid_accuracy", "elapsed_seconds"]].median().reset_index()
         return table.assign(label=[label(row.model, row.weights) for row in table.itertuples()], percent=100 * table.valid_accuracy)
 
+    def predictions(self) -> pd.DataFrame:
+        """A row per network, seed and test picture (see `results.predictions`), with `network`, the label."""
+        path = results.part(self.path, "-predictions")
+        if not path.exists():
+            raise DataMissing(f"{self.path.stem}: its predictions are not here; run `make train`")
+        long = results.predictions(path)
+        return long.assign(network=[label(model, weights) for model, weights in zip(long.model, long.weights)])
+
 
 def label(model: str, weights: str) -> str:
     return model if weights == "scratch" else f"{model}, pretrained"
 
 
-def main_run() -> Run:
-    """The run with the most training pictures, of equals the newest. Raises DataMissing where nothing was trained."""
-    found = [run for run in map(Run, results.runs()) if len(run.table)]
-    if not found:
-        raise DataMissing("nothing trained yet; run `make train`")
-    return max(found, key=lambda run: (run.pictures, run.date))
+def all_runs() -> list[Run]:
+    """Every run that has a result, the one to show first; `chosen` says how they are ordered."""
+    runs = [run for run in map(Run, results.runs()) if len(run.table)]
+    most = max((run.networks for run in runs), default=0)
+    mine = hardware.present()
+    return sorted(runs, key=lambda run: (2 * run.networks >= most, run.hardware in mine, run.pictures, run.date), reverse=True)
 
 
-def draw_accuracy() -> Drawing:
-    run = main_run()
+def chosen(which: str = "photos") -> Run:
+    """The run that the charts of 'photos' or 'digits' show: this machine's where it trained at least half as many networks as any other, of
+    those the one with the most pictures, of equals the newest. Raises DataMissing where there is none.
+    """
+    runs = [run for run in all_runs() if (run.slug == DIGITS) == (which == DIGITS)]
+    if not runs:
+        raise DataMissing(f"nothing trained on {which} yet; run `make train{'' if which == DIGITS else ' DATA=FOLDER'}`")
+    return runs[0]
+
+
+def draw_accuracy(which: str = "photos") -> Drawing:
+    run = chosen(which)
     table = run.models()
     best, worst = table.iloc[0], table.iloc[-1]
     scratch = table[table.weights == "scratch"]
@@ -84,22 +106,22 @@ def draw_accuracy() -> Drawing:
         title += f"; from scratch {scratch.iloc[0].model} leads with {100 * scratch.iloc[0].accuracy:.1f}%"
     tests = int(run.table.test_images.max())
     rows = table.assign(value=100 * table.accuracy, low=100 * table.accuracy_low, high=100 * table.accuracy_high)
-    rows["details"] = [f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters, "
-                       f"{duration(1000 * row.train_seconds)} of training" for row in rows.itertuples()]
+    rows["details"] = [f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters"
+                       f"{_after(row.train_seconds, ' of training')}" for row in rows.itertuples()]
     ends = nice_range(pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05)
     axis = Axis("accuracy", *ends, write="{:g}%".format)
     subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval"
     wide, phone = (list_chart.draw(rows, axis, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table,
-        alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval, from {best.label} "
-            f"({100 * best.accuracy:.1f}%) to {worst.label} ({100 * worst.accuracy:.1f}%).",
+        alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval; best {best.label} "
+            f"({100 * best.accuracy:.1f}%)" + (f", last {worst.label} ({100 * worst.accuracy:.1f}%)." if len(table) > 1 else "."),
         caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap "
                 f"intervals. Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
 
 
-def draw_curves() -> Drawing:
-    run = main_run()
+def draw_curves(which: str = "photos") -> Drawing:
+    run = chosen(which)
     models, history = run.models(), run.history()
     ends = history.groupby("label", sort=False).last()
     halfway = max(1, int(history.epoch.max()) // 2)
@@ -113,7 +135,7 @@ def draw_curves() -> Drawing:
     return Drawing(
         figure=wide, phone=phone, title=title, data=history,
         alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of training. Highest at the end are {best}.",
-        caption=f"How {counted(ends.shape[0], 'network')} learn {run.dataset}. Highest at the end: {best}.", **run.about("-history"))
+        caption=f"How {counted(ends.shape[0], 'network')} learned {run.dataset}. Highest at the end: {best}.", **run.about("-history"))
 
 
 def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -137,7 +159,7 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
         colour = families.colour(row.family)
         canvas.figure.add_scatter(
             x=line.epoch, y=line.percent, mode="lines" if len(line) > 1 else "markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}, {duration(1000 * point.elapsed_seconds)}: {point.percent:.2f}%"
+            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}{_after(point.elapsed_seconds)}: {point.percent:.2f}%"
                   for point in line.itertuples()],
             line={"color": colour if strong else CONTEXT[0], "width": 2.4 if strong else 1.4, "dash": "solid" if row.weights == "scratch" else "dash"},
             marker={"color": colour if strong else CONTEXT[0], "size": 9})
@@ -147,19 +169,25 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
     return canvas
 
 
-def draw_time() -> Drawing:
-    run = main_run()
-    table = run.models()
-    table = table[table.train_seconds > 0].assign(percent=100 * table.accuracy, speed=-table.train_seconds).reset_index(drop=True)
-    if not len(table):
-        raise DataMissing(f"{run.path.stem}: no training time was recorded; run `make train`")
+def _after(seconds: float, what: str = "") -> str:
+    """The time, where it was measured."""
+    return f", {duration(1000 * seconds)}{what}" if seconds == seconds else ""
+
+
+def draw_time(which: str = "photos") -> Drawing:
+    """Accuracy against seconds of training; less is to the right."""
+    run = chosen(which)
+    table = priced(run, "train_seconds").assign(speed=lambda table: -table.train_seconds)
     edge = frontier(table, "speed", "percent")
     quick, best = edge.iloc[-1], edge.iloc[0]
     title = f"{run.name}: {quick.percent:.0f}% takes {duration(1000 * quick.train_seconds, 2)} of training ({quick.label})"
     if len(edge) > 1:
         title += f", {best.percent:.0f}% takes {duration(1000 * best.train_seconds, 2)} ({best.label})"
     subtitle = "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in that time or less"
-    wide, phone = (time_chart(table, edge, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
+    axis = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
+    told = lambda row: f"{duration(1000 * row.train_seconds)} of training"
+    wide, phone = (price_chart(table, edge, "train_seconds", axis, told, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to the right, against test accuracy. "
@@ -168,25 +196,53 @@ def draw_time() -> Drawing:
         caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The thin lines are 95% intervals.", **run.about())
 
 
-def time_chart(table: pd.DataFrame, edge: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
-    """Less time is to the right; filled marks are on the frontier."""
+def draw_speed(which: str = "photos") -> Drawing:
+    """Accuracy against images per second when the trained network predicts, on the machine that trained it."""
+    run = chosen(which)
+    table = priced(run, "infer_images_per_sec")
+    edge = frontier(table, "infer_images_per_sec", "percent")
+    fast, best = edge.iloc[-1], edge.iloc[0]
+    per_second = lambda row: f"{plain(row.infer_images_per_sec, 2)} images/s"
+    title = f"{run.name}: {best.label} predicts best ({best.percent:.1f}%), {per_second(best)}"
+    if len(edge) > 1:
+        title += f"; {fast.label} is fastest, {per_second(fast)} and {fast.percent:.1f}%"
+    subtitle = "Test accuracy against images per second when predicting (log scale); the line is the best accuracy at that speed or faster"
+    axis = Axis("images per second, preprocessing included (log scale)", *nice_range(table.infer_images_per_sec, log=True, before=0.04, after=0.09), log=True)
+    wide, phone = (price_chart(table, edge, "infer_images_per_sec", axis, per_second, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table.assign(on_frontier=table.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(table), 'trained network')}: images per second on a log axis against test accuracy. "
+            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}%, {per_second(best)}) "
+            f"to {fast.label} ({fast.percent:.1f}%, {per_second(fast)}).",
+        caption=f"The same networks once they are trained: test accuracy on {run.dataset} against the speed of predicting it on {run.where}, in batches.", **run.about())
+
+
+def priced(run: Run, column: str) -> pd.DataFrame:
+    """The networks for which `column` is known, with `percent`. Raises DataMissing for fewer than two: one alone is no choice."""
+    table = run.models()
+    known = table[column] > 0 if column in table else pd.Series(False, table.index)
+    if known.sum() < 2:
+        raise DataMissing(f"{run.path.stem}: times of {counted(int(known.sum()), 'network')}, a comparison needs two; run `make train`")
+    return table[known].assign(percent=lambda table: 100 * table.accuracy).reset_index(drop=True)
+
+
+def price_chart(table: pd.DataFrame, edge: pd.DataFrame, column: str, x: Axis, told, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+    """Accuracy with its interval against `column`, better to the right; filled marks are on the frontier. told(row): the price in words."""
     low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
-    most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
-    x = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
     y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, foot, x, y)
-    segments = canvas.step(edge, "train_seconds", "percent")
+    segments = canvas.step(edge, column, "percent")
     for row, a, b in zip(table.itertuples(), low, high):
-        there = row.Index in edge.index
+        there, price = row.Index in edge.index, getattr(row, column)
         colour, symbol = families.colour(row.family), families.SYMBOLS[row.kind]
         canvas.figure.add_scatter(
-            x=[row.train_seconds], y=[row.percent], mode="markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{duration(1000 * row.train_seconds)} of training"],
+            x=[price], y=[row.percent], mode="markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
+            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{told(row)}"],
             error_y={"type": "data", "array": [b - row.percent], "arrayminus": [row.percent - a], "color": LEADER[0], "thickness": 1, "width": 3},
             marker={"size": 10 if there else 8, "color": colour, "symbol": symbol + ("" if there else "-open"), "line": {"width": 1 if there else 2,
                     "color": PAPER[0] if there else colour}})
-    bars = np.hstack([canvas.pixels(table.train_seconds, low), canvas.pixels(table.train_seconds, high)])
+    bars = np.hstack([canvas.pixels(table[column], low), canvas.pixels(table[column], high)])
     named = pd.concat([edge, table.drop(edge.index)])
-    canvas.label([(row.train_seconds, row.percent, row.label, {"style": "Semibold", "radius": 7, "colour": text_colour(row.family)}) for row in named.itertuples()],
-                 canvas.pixels(table.train_seconds, table.percent), np.vstack([segments, bars]))
+    canvas.label([(getattr(row, column), row.percent, row.label, {"style": "Semibold", "radius": 7, "colour": text_colour(row.family)}) for row in named.itertuples()],
+                 canvas.pixels(table[column], table.percent), np.vstack([segments, bars]))
     return canvas

@@ -1,9 +1,10 @@
-"""The photos that a network got wrong and was surest about, as one picture: for the reader's own run, never committed.
+"""The photos that most networks got wrong, as one picture: for the reader's own run, never committed.
 
     python -m scripts.train.mistakes --data FOLDER        # for the newest run on that dataset
 
-Writes charts/mistakes-<dataset>.jpg (a grid of squares) and charts/mistakes-<dataset>.csv (row, column, file, label, predicted,
-confidence), both in an ignored folder. train_models does it at the end of each run.
+Writes charts/mistakes-<dataset>.jpg (a grid of squares) and charts/mistakes-<dataset>.csv (file, label, predicted, confidence, wrong, runs,
+row, column), both in an ignored folder. train_models does it at the end of each run. Of scikit-learn's digits, whose licence permits it, the
+pictures also stand in report/data/zoo-digits-<hardware>-mistakes.csv, which is drawn as zoo_digits_mistakes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common import provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CHARTS, DATA, atomic_csv, atomic_write
 from scripts.train import datasets, results
@@ -23,14 +25,18 @@ from scripts.train import datasets, results
 ROWS, COLUMNS, SIDE, GAP = 3, 6, 128, 4
 
 
-def surest(csv_path: Path, most: int = ROWS * COLUMNS) -> pd.DataFrame:
-    """The test images that the most accurate run of `csv_path` got wrong, surest first: model, file, label, predicted, confidence."""
-    frame = results.read(csv_path)
-    best = frame.loc[frame["accuracy"].idxmax()]
+def hardest(csv_path: Path, most: int = ROWS * COLUMNS) -> pd.DataFrame:
+    """The test images that most runs (a network and seed each) of `csv_path` got wrong, of equals the one with the surest wrong answer first.
+
+    Columns: file, label, predicted (the surest wrong answer), confidence (of that answer), wrong and runs (how many of how many).
+    """
     long = results.predictions(results.part(csv_path, "-predictions"))
-    mine = long[(long["model"] == best["model"]) & (long["weights"] == best["weights"]) & (long["seed"] == best["seed"]) & ~long["right"]]
-    scores = mine[[name for name in mine.columns if name.startswith("p:")]]
-    return mine.assign(confidence=scores.max(axis=1)).nlargest(most, "confidence")[["model", "file", "label", "predicted", "confidence"]]
+    long = long.assign(confidence=long[[name for name in long.columns if name.startswith("p:")]].max(axis=1))
+    runs = long.groupby("file").size()
+    wrong = long[~long["right"]].sort_values("confidence", ascending=False, kind="stable")
+    table = wrong.groupby("file", sort=False).agg(label=("label", "first"), predicted=("predicted", "first"), confidence=("confidence", "first"), wrong=("file", "size"))
+    table = table.assign(runs=runs.reindex(table.index)).sort_values(["wrong", "confidence"], ascending=False, kind="stable")
+    return table.head(most).reset_index()
 
 
 def sheet(dataset: datasets.Dataset, files: list[str]):
@@ -46,8 +52,10 @@ def sheet(dataset: datasets.Dataset, files: list[str]):
 
 def write(dataset: datasets.Dataset, csv_path: Path, folder: Path = CHARTS) -> Path | None:
     """Write the sheet and its table. Returns the sheet's path, None where nothing is wrong or none of the photos is at hand."""
-    wrong = surest(csv_path)
+    wrong = hardest(csv_path)
     wrong = wrong[wrong["file"].isin(dataset.files)]
+    if dataset.name == datasets.EMBEDDED:
+        digits(wrong, csv_path)
     if wrong.empty:
         return None
     buffer = io.BytesIO()
@@ -57,9 +65,22 @@ def write(dataset: datasets.Dataset, csv_path: Path, folder: Path = CHARTS) -> P
     return atomic_write(folder / f"mistakes-{dataset.name}.jpg", buffer.getvalue())
 
 
+def digits(wrong: pd.DataFrame, csv_path: Path) -> None:
+    """Write the wrong digits with their pixels beside the run's tables; where none is wrong, an older table goes."""
+    from sklearn.datasets import load_digits
+    path = results.part(csv_path, results.MISTAKES)
+    if wrong.empty:
+        path.unlink(missing_ok=True)
+        provenance.sidecar_path(path).unlink(missing_ok=True)
+        return
+    images = load_digits().images.astype(int)
+    pixels = [" ".join(map(str, images[int(file.rpartition("/")[2])].flat)) for file in wrong["file"]]
+    provenance.write_derived(wrong.assign(pixels=pixels), path, provenance.read_sidecar(csv_path))
+
+
 @cli
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The photos that a network got wrong and was surest about.")
+    parser = argparse.ArgumentParser(description="The photos that most networks got wrong.")
     parser.add_argument("--data", required=True, help="digits, pets, or a folder")
     parser.add_argument("--size", type=int, default=SIDE * 7 // 8, help="pixels to decode to")
     arguments = parser.parse_args()

@@ -24,6 +24,8 @@ report/data/zoo-<dataset>-<hardware>.csv: one row per model, weights and seed.
 …-classes.csv: model, weights, seed, class, precision, recall, f1 (each with _low, _high), images (of the class among the test photos).
 …-predictions.csv: one row per test image: file, label, then a column `<model>:<weights>:<seed>:<class>` with the class's probability.
 `predictions` reads it as one row per model, seed and image.
+…-mistakes.csv (digits only): file, label, predicted, confidence (the surest wrong answer), wrong, runs (how many of how many runs are wrong), pixels (64
+numbers from 0 to 16, row by row).
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc",
 TEXT = ["model", "arch", "source", "weights", "recipe", "precision", "compiled", "note", "date", "class", "file", "label"]
 WHOLE = ["seed", "epoch", "epochs", "batch", "img_size", "micro_batch", "train_images", "valid_images", "test_images", "images"]
 PARTS = ("", "-history", "-classes", "-predictions")
+MISTAKES = "-mistakes"  # the wrong digits with their pixels; photos have none, they are the reader's own
 
 
 def path(dataset: str, hardware: str, part: str = "", folder: Path = DATA) -> Path:
@@ -53,7 +56,7 @@ def path(dataset: str, hardware: str, part: str = "", folder: Path = DATA) -> Pa
 
 def runs(folder: Path = DATA) -> list[Path]:
     """The main tables of all training runs in `folder`, by name."""
-    return [file for file in sorted(folder.glob("zoo-*.csv")) if not file.stem.endswith(PARTS[1:])]
+    return [file for file in sorted(folder.glob("zoo-*.csv")) if not file.stem.endswith((*PARTS[1:], MISTAKES))]
 
 
 def part(csv_path: Path | str, name: str) -> Path:
@@ -111,6 +114,15 @@ def predictions(csv_path: Path | str) -> pd.DataFrame:
         meta["right"] = meta["predicted"] == meta["label"]
         frames.append(pd.concat([meta[["model", "weights", "seed", "file", "label", "predicted", "right"]], frame], axis=1))
     return pd.concat(frames, ignore_index=True)
+
+
+def mistakes(csv_path: Path | str) -> pd.DataFrame:
+    """A -mistakes table, `pixels` as lists of 64 whole numbers from 0 to 16. Raises UserError where they are anything else."""
+    frame = read_table(csv_path, required=["label", "predicted"], numeric=["confidence", "wrong", "runs"], key=["file"])
+    pixels = [text.split() for text in frame.get("pixels", pd.Series("", frame.index))]
+    if any(len(values) != 64 or not all(value.isascii() and value.isdigit() and int(value) <= 16 for value in values) for values in pixels):
+        raise UserError(f"{Path(csv_path).name}: its pixels are not 64 numbers from 0 to 16; run python -m scripts.train.mistakes --data digits")
+    return frame.assign(pixels=[[int(value) for value in values] for values in pixels])
 
 
 def confusion(long: pd.DataFrame) -> pd.DataFrame:

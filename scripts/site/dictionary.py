@@ -84,6 +84,10 @@ TABLES: list[Table] = [
         "*_low": Column("lower end of the 95% bootstrap interval", varies=True), "*_high": Column("upper end", varies=True), "images": Column("test pictures of the class")}),
     Table("zoo-*-predictions.csv", "Predictions on the test pictures", "a test picture", ("file",), {
         "file": Column("picture, below the dataset's folder"), "label": Column("true class"), "*:*:*:*": Column("model:weights:seed:class: the class's probability", "0–1", True)}),
+    Table("zoo-*-mistakes.csv", "Digits that most networks get wrong", "a test picture", ("file",), {
+        "file": Column("picture, by its number in scikit-learn's digits"), "label": Column("true class"), "predicted": Column("the surest wrong answer", varies=True),
+        "confidence": Column("of that answer", "0–1", True), "wrong": Column("runs that get it wrong", varies=True), "runs": Column("runs: a network and seed each"),
+        "pixels": Column("8×8 greys from 0 to 16, row by row")}),
     Table("zoo-*.csv", "Networks trained on one dataset", "a training: model, weights and seed", ("model", "weights", "seed"), {
         **RUN, "arch": Column("timm's name, where it has one"), "source": Column("timm, torchvision or here"), "img_size": MODEL["img_size"], "epochs": Column("epochs"),
         "batch": Column("batch size", "images"), "lr": Column("highest learning rate"), "recipe": Column("what differs from scripts/train/recipe.py"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_measured, display_pets, display_predicted, display_sub_data, display_zoo
+from scripts.figures import display_data, display_frontier, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -24,9 +24,10 @@ _ALL = [
     Chart("measured_gpu_training", partial(display_measured.draw_measured, "train", gpu=True), "measured"),
     Chart("measured_gpu_compiled", display_measured.draw_compiled, "measured"),
     Chart("predicted_inference", display_predicted.draw, "measured"),
-    Chart("zoo_accuracy", display_zoo.draw_accuracy, "trained"),
-    Chart("zoo_curves", display_zoo.draw_curves, "trained"),
-    Chart("zoo_time", display_zoo.draw_time, "trained"),
+    *(Chart(f"{prefix}_{name}", partial(draw, which), "trained") for prefix, which in (("zoo", "photos"), ("zoo_digits", "digits")) for name, draw in {
+        "accuracy": display_zoo.draw_accuracy, "time": display_zoo.draw_time, "speed": display_zoo.draw_speed, "curves": display_zoo.draw_curves,
+        "confusion": display_zoo_mistakes.draw_confusion, "roc": display_zoo_mistakes.draw_roc, "calibration": display_zoo_mistakes.draw_calibration}.items()),
+    Chart("zoo_digits_mistakes", display_zoo_mistakes.draw_digits, "trained"),
     Chart("pets_curves", display_pets.draw_pets_curves, "trained"),
     Chart("pets_confusion", display_pets.draw_pets_confusion, "trained"),
     Chart("pets_losses", display_pets.draw_pets_losses, "trained"),

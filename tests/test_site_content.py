@@ -7,7 +7,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.data import findings
-from scripts.site import content, readme, verdicts
+from scripts.site import content, glossary, readme, verdicts
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PICKS = ("machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count\n"
@@ -50,15 +50,81 @@ def test_a_hostile_name_is_text_in_the_answer_and_in_the_table(data, capsys):
     assert "<img" not in capsys.readouterr().out
 
 
-def test_an_unknown_figure_reads_as_nan():
-    assert math.isnan(content.Numbers()["no.such.key"])
+def test_an_unknown_figure_says_so_in_a_sentence():
+    unknown = content.Numbers()["no.such.key"]
+    assert math.isnan(unknown) and f"{unknown:.2f}%" == "n/a%" and str(unknown) == "n/a"
+
+
+def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
+    content.answer()
+    said = capsys.readouterr().out
+    assert said.count("RTX 5090") == said.count("Core i7-12700H") == 1 and "on both, **" in said and "80.5%" in said
+    (data / "picks.csv").write_text(PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag"))
+    content.answer()
+    said = capsys.readouterr().out
+    assert "on both" not in said and "other" in said and "tag" not in said
+    assert content.then() == "ViT, ViT and ViT"
+
+
+@pytest.mark.parametrize("machine", ["gpu", "cpu", "then"])
+def test_an_answer_without_one_of_the_machines(data, capsys, machine):
+    (data / "picks.csv").write_text("".join(line for line in PICKS.splitlines(keepends=True) if not line.startswith(machine)))
+    content.answer()
+    content.picks()
+    out = capsys.readouterr().out
+    assert "nan" not in out.lower() and ("no table" in out) == (machine in ("gpu", "cpu", "then"))
+
+
+def test_without_picks_the_page_says_what_to_run(data, capsys):
+    (data / "picks.csv").unlink()
+    content.answer()
+    content.picks()
+    assert capsys.readouterr().out.count("make data") == 1 and content.then() == "n/a"
+
+
+def test_a_missing_column_is_named_where_the_table_would_stand(data, capsys):
+    (data / "machines-stable.csv").write_text("model,top1\na,80\n")
+    content.stored("machines-stable", {"model": "Model", "img_size": "Pixels"}, "caption")
+    out = capsys.readouterr().out
+    assert "callout-warning" in out and "img" in out and "missing" in out
+
+
+@pytest.mark.parametrize("verdicts_of, words", [
+    ((("vgg", "holds"), ("levit_fastest", "fails")), "of 2 claims **1 holds** on every machine that can tell, **1 fails** on every one, and for **0** it"),
+    ((("vgg", "holds"), ("vgg", "fails"), ("levit_fastest", "no data")), "of 1 claims **none holds** on every machine that can tell, **none fails** on every one, and for **1** it"),
+])
+def test_the_headline_counts_claims(data, capsys, verdicts_of, words):
+    write_findings(data, *(finding(claim=claim, verdict=verdict, hardware=f"h{i}", hardware_name=f"H{i}") for i, (claim, verdict) in enumerate(verdicts_of)))
+    verdicts.headline()
+    assert words in capsys.readouterr().out
+
+
+def test_the_evidence_shows_the_main_tables_and_folds_the_rest(data, capsys):
+    write_findings(data, finding(), finding(hardware="rtx4090", hardware_name="RTX 4090", main=False), finding(hardware="rtx3090", hardware_name="RTX 3090", verdict="no data"))
+    verdicts.claims()
+    first, folded = capsys.readouterr().out.split("<details")
+    assert "RTX 5090" in first and "RTX 4090" not in first and "RTX 3090" not in first
+    assert "All 3 tables" in folded and "RTX 4090" in folded and "RTX 3090" in folded
+
+
+def test_every_word_of_the_glossary_is_one_anchor_and_every_link_to_it_leads_somewhere(capsys):
+    import re
+    anchors = [anchor for group in glossary.TERMS.values() for anchor in group]
+    assert len(anchors) == len(set(anchors))
+    glossary.show()
+    assert capsys.readouterr().out.count(" .term}") == len(anchors)
+    pages = [readme.ROOT / "index.qmd", *(readme.ROOT / "report").glob("*.qmd")]
+    linked = [(path.name, anchor) for path in pages for anchor in re.findall(r"glossary\.qmd#([\w-]+)", path.read_text())]
+    assert linked and not [one for one in linked if one[1] not in anchors]
+    with pytest.raises(UserError, match="no word"):
+        glossary.note("nothing")
 
 
 def test_the_matrix_opens_its_evidence(data, capsys):
     write_findings(data, finding(evidence=HOSTILE), finding(claim="levit_fastest", verdict="fails", evidence="slower"))
     verdicts.matrix()
     out = capsys.readouterr().out
-    assert out.count("popovertarget=") == 2 == out.count("<div popover") and "<img" not in out
+    assert out.count('popovertarget="evidence-') == 2 == out.count('<div popover id="evidence-') and "<img" not in out
     assert 'class="verdict holds"' in out and 'class="verdict fails"' in out
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common import families, hardware
+from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
@@ -26,11 +27,23 @@ MACHINES = {"then": "{hardware}, 2022", "gpu": "{hardware}, today", "cpu": "{har
 WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
 
 
+class Missing(float):
+    """A figure that is not there: NaN, and 'n/a' in a sentence."""
+
+    def __format__(self, _: str) -> str:
+        return "n/a"
+
+    def __str__(self) -> str:
+        return "n/a"
+
+    __repr__ = __str__
+
+
 class Numbers(dict):
-    """The summary's figures by key. A key that is not there reads as NaN, so that a page says n/a instead of failing."""
+    """The summary's figures by key. A key that is not there says n/a on the page instead of failing it."""
 
     def __missing__(self, key: str) -> float:
-        return float("nan")
+        return Missing("nan")
 
 
 def numbers() -> Numbers:
@@ -56,26 +69,55 @@ def images_per_second(value: float) -> str:
 
 
 def answer() -> None:
-    """The answer in a few sentences: today's picks on the graphics card, and the families that 2022 named."""
+    """The answer in one sentence: the balanced pick of each kind of machine, and the most accurate; then what the same rule gave in 2022."""
+    if not (DATA / "picks.csv").exists():
+        print("\n::: {.callout-note}\n## No answer yet\n`make data` computes it from timm's tables.\n:::\n")
+        return
     table = pick_table().set_index(["machine", "need"])
-    now, then = table.loc["gpu"], table.loc["then"]
-    named = {need: f"**{page.text(now.model[need])._repr_markdown_()}** ({now.top1[need]:.1f}%, {images_per_second(now.samples_per_sec[need])} images/s)" for need in WORDS}
-    old = [families.label(then.family[need]) for need in WORDS]
-    print(f"On an {hardware.named(now.hardware['fast']).name} today: {named['fast']} when speed matters, {named['balanced']} in the middle, and "
-          f"{named['accurate']} when accuracy is all. By the same rule the tables of {then.vintage['fast'][:4]} gave {old[0]}, {old[1]} and {old[2]}. "
-          "Which one is yours depends on your machine, so every figure here says where and when it was measured.\n")
+
+    def named(machine: str, need: str) -> str:
+        return f"**{page.text(table.model[machine, need].split('.')[0])._repr_markdown_()}**"
+
+    def on(machine: str) -> str:
+        return hardware.named(table.hardware[machine, "balanced"]).name
+
+    def figures(machine: str, need: str) -> str:
+        return f"{table.top1[machine, need]:.1f}% at {images_per_second(table.samples_per_sec[machine, need])} images a second"
+
+    there = [machine for machine in ("gpu", "cpu") if (machine, "balanced") in table.index]
+    best = {table.model[machine, "accurate"]: machine for machine in there}
+    sentence = "; on ".join(f"{'' if i else 'On '}an {on(m)} take {named(m, 'balanced')} ({figures(m, 'balanced')})" if m == "gpu" else
+                            f"{'' if i else 'On '}a {on(m)} {named(m, 'balanced')} ({figures(m, 'balanced')})" for i, m in enumerate(there))
+    if len(best) == 1 and len(there) > 1:
+        sentence += f"; and where only accuracy counts, on both, {named(there[0], 'accurate')} ({table.top1[there[0], 'accurate']:.1f}%)"
+    elif there:
+        sentence += "; and where only accuracy counts, " + " and ".join(f"{named(m, 'accurate')} on the {on(m)}" for m in there)
+    print(f"::: {{.lead .answer}}\n{sentence}.\n:::\n")
 
 
 def picks() -> None:
     """The table of picks: needs down, machines across."""
+    if not (DATA / "picks.csv").exists():
+        return
     table = pick_table()
-    table["cell"] = [f"{row.model} ({row.img_size:.0f} px): {row.top1:.1f}%, {images_per_second(row.samples_per_sec)}/s" for row in table.itertuples()]
+    table["cell"] = [page.Html(f'<code>{page.breakable(row.model)}</code><br><span class="facts">{row.top1:.1f}% · {images_per_second(row.samples_per_sec)} images/s · '
+                               f"{row.img_size:.0f} px</span>") for row in table.itertuples()]
     wide = table.pivot(index="need", columns="machine", values="cell").reindex(index=list(WORDS), columns=list(MACHINES))
     slugs = table.groupby("machine").hardware.first()
-    wide.columns = [MACHINES[machine].format(hardware=hardware.named(slugs[machine]).name) for machine in MACHINES]
+    wide.columns = [MACHINES[machine].format(hardware=hardware.named(slugs[machine]).name if machine in slugs else "no table") for machine in MACHINES]
     wide.insert(0, "You need it", [WORDS[need] for need in wide.index])
-    page.table(wide, "The most accurate model that is fast enough, by need and machine: top-1 accuracy and images per second.", label="tbl-picks",
-               link="report/data/picks.csv")
+    page.table(wide.iloc[:, [0, 2, 3, 1]], "The most accurate model that is fast enough, by need and machine: ImageNet top-1, images per second, picture size.", label="tbl-picks",
+               link="report/data/picks.csv", sort=False)
+
+
+def then() -> str:
+    """What the rule of the picks gives on the tables of the first vintage: 'LeViT, EfficientNet and BEiT'; 'n/a' where they are not there."""
+    try:
+        old = pick_table().set_index(["machine", "need"]).loc["then"]
+    except (UserError, KeyError):
+        return "n/a"
+    names = [families.label(old.family[need]) for need in WORDS if need in old.index]
+    return ", ".join(names[:-1]) + f" and {names[-1]}"
 
 
 def here(part: str | None = None) -> pd.DataFrame:
@@ -106,11 +148,12 @@ def machine_table(part: str) -> None:
         "Network": frame.arch, "Pixels": frame.img_size.astype(int), "Parameters (M)": frame.param_count, "Images/s": frame.samples_per_sec,
         "95% interval": [f"{images_per_second(low)} to {images_per_second(high)}" for low, high in zip(frame.samples_per_sec_low, frame.samples_per_sec_high)],
         "Batch": frame.batch_size.astype(int), "ms for one": _column(frame, "batch1_p50_ms"), "% of roofline": _column(frame, "roofline_pct"),
+        "Joules for one": _column(frame, "energy_j"),
         "Top-1 (%)": frame.top1.astype(float)}).dropna(axis=1, how="all")
     what = "inference" if part == "infer" else "a training step"
     page.table(shown, f"Measured here: {what}. Top-1 is the best published accuracy on ImageNet of weights for that architecture at that size.",
                label=f"tbl-machine-{part}", link=f"report/data/{frame.file.iloc[0]}",
-               formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "ms for one": "{:.1f}", "% of roofline": "{:.0f}", "Top-1 (%)": "{:.1f}"})
+               formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "ms for one": "{:.1f}", "% of roofline": "{:.0f}", "Joules for one": "{:.2g}", "Top-1 (%)": "{:.1f}"})
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -134,7 +177,11 @@ def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str,
     if not path.exists():
         print(f"\n::: {{.callout-note}}\n## Not computed yet\n`make data` writes `report/data/{name}.csv`.\n:::\n")
         return
-    frame = read_table(path, required=list(columns), optional_numeric=numeric)
+    try:
+        frame = read_table(path, required=list(columns), optional_numeric=numeric)
+    except UserError as error:  # a column is missing, or the table is damaged: the rest of the page can still be read
+        print(f"\n::: {{.callout-warning}}\n## A table is missing here\n{page.text(error)._repr_markdown_()}\n:::\n")
+        return
     frame = frame if rows is None else frame[rows(frame)]
     page.table(frame[list(columns)].rename(columns=columns), caption, label=f"tbl-{name.replace('_', '-')}", link=f"report/data/{name}.csv", formats=formats)
 

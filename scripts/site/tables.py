@@ -16,7 +16,7 @@ import pandas as pd
 from scripts.site.markup import Html, breaking, safe
 
 FILTER_FROM = 12   # rows from which a table gets a field to filter them
-LONG, PROSE = 20, 60  # characters from which a column of text is wide, or full of sentences
+SHORT, LONG, PROSE = 14, 20, 60  # characters up to which a column of text keeps to one line, from which it is wide, or full of sentences
 _NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?([^\d.]*)")
 _POINT, _DIGIT = "\u2008", "\u2007"  # blanks as wide as a point and as a digit
 
@@ -47,13 +47,13 @@ _TOOLS = '<div class="table-tools"><label>Filter <input type="search" autocomple
 
 
 def _column(column: pd.Series, how: str | Callable | None) -> tuple[str, list[str]]:
-    """(class, cells) of a column: 'number', or for text that needs room 'long' or 'prose'."""
+    """(class, cells) of a column: 'number', or for text 'short', 'long' or 'prose'."""
     cells = [cell(value, how) for value in column]
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     if numeric or how is not None:
         return "number", aligned(cells)
     longest = max(len(re.sub(r"<[^>]*>", "", one)) for one in cells)
-    return "prose" if longest > PROSE else "long" if longest > LONG else "", cells
+    return "prose" if longest > PROSE else "long" if longest > LONG else "short" if longest <= SHORT else "", cells
 
 
 def aligned(cells: list[str]) -> list[str]:

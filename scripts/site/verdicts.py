@@ -2,6 +2,7 @@
 
     from scripts.site import verdicts
     verdicts.matrix()                    # in a cell with `#| output: asis`
+    verdicts.headline()
     verdicts.summary()
     verdicts.claims()
 
@@ -45,7 +46,7 @@ def matrix() -> None:
                 popovers.append(_popover(row, sentence, column, len(popovers)))
         shown[column] = cells
     page.table(shown, "Do the findings hold? " + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items()) + ". Open a verdict for its evidence.",
-               label="tbl-findings", link=SOURCE)
+               label="tbl-findings", link=SOURCE, sort=False)
     page.html("".join(popovers))
 
 
@@ -65,16 +66,37 @@ def _popover(row, sentence: str, column: str, number: int) -> str:
             f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>")
 
 
+def headline() -> None:
+    """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all machines."""
+    if not (DATA / findings.FILE).exists():
+        return
+    newest = _newest()
+    sides = [set(rows) for _, rows in newest[newest.claim.isin([claim.key for claim in findings.ON_HARDWARE])].groupby("claim").verdict]
+    if sides:
+        holds, fails = sides.count({HOLDS}), sides.count({FAILS})
+        print(f"On the newest tables, of {len(sides)} claims **{_many(holds)}** on every machine that can tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
+              f"**{len(sides) - holds - fails}** it depends on the machine.\n")
+
+
+def _many(count: int, one: str = "holds", more: str = "hold") -> str:
+    return f"{count or 'none'} {one if count <= 1 else more}"
+
+
 def summary() -> None:
     """One sentence per old claim: on how many of the newest tables it holds."""
-    frame = findings.load()
-    newest = frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
+    newest = _newest()
     lines = []
     for claim in findings.ON_HARDWARE:
         rows = newest[newest.claim == claim.key]
         if len(rows):
             lines.append(f"- {page.text(claim.sentence)._repr_markdown_()}: {_tally(rows.verdict)}.")
     print("\n".join(lines) + "\n")
+
+
+def _newest() -> pd.DataFrame:
+    """The main verdicts on each machine's newest table."""
+    frame = findings.load()
+    return frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
 
 
 def _tally(column: pd.Series) -> str:
@@ -103,11 +125,22 @@ def claims() -> None:
         if len(judged):
             print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {_tally(judged.verdict)}, over both years and our own.\n"
                   if claim in findings.ON_HARDWARE else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n")
-        table = pd.DataFrame({
-            "Where": [" ".join(filter(None, [row.hardware_name or "all weights", row.part, row.precision, row.layout, "compiled" if row.compiled else "",
-                                             f"torch {row.torch}" if row.torch else ""])) for row in rows.itertuples()],
-            "Year": rows.year.astype(str).to_list(),
-            "Verdict": [page.Html(f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
-                                  f'{", a tie" if row.tie else ""}</span>') for row in rows.itertuples()],
-            "Evidence": rows.evidence.to_list()})
-        page.table(table, claim.sentence, link=SOURCE)
+        main = rows.main & (rows.verdict != NO_DATA)
+        if main.any() and not main.all():
+            page.table(_evidence(rows[main]), claim.sentence, link=SOURCE)
+            page.html(f'<details class="more"><summary>All {len(rows)} tables on which this was tested</summary>')
+            page.table(_evidence(rows), f"{claim.sentence}: all tables", link=SOURCE)
+            page.html("</details>")
+        else:
+            page.table(_evidence(rows), claim.sentence, link=SOURCE)
+
+
+def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
+    """What was tested where, with what came out, as a table for readers."""
+    return pd.DataFrame({
+        "Where": [" ".join(filter(None, [row.hardware_name or "all weights", row.part, row.precision, row.layout, "compiled" if row.compiled else "",
+                                         f"torch {row.torch}" if row.torch else ""])) for row in rows.itertuples()],
+        "Year": rows.year.astype(str).to_list(),
+        "Verdict": [page.Html(f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
+                              f'{", a tie" if row.tie else ""}</span>') for row in rows.itertuples()],
+        "Evidence": rows.evidence.to_list()})

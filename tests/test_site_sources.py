@@ -86,3 +86,14 @@ def test_a_damaged_sidecar_stops_no_page(project, content):
     (project / "report/data/speeds.json").write_text(content)
     sources.made("table", [SOURCE])
     assert "speeds.csv" in sources.panels() and sources.mark([SOURCE["path"]]) == ""
+
+
+def test_each_finding_can_be_linked(capsys):
+    """The home page and the feed link to the section of a finding."""
+    from scripts.data import findings
+    from scripts.site import verdicts
+
+    verdicts.claims()
+    text = capsys.readouterr().out
+    for key in findings.load().claim.unique():
+        assert f"{{#{key.replace('_', '-')}}}" in text

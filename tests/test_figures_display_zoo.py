@@ -54,6 +54,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(display_zoo.hardware, "present", lambda: {"mine"})
     monkeypatch.setattr(zoo, "relative", lambda path: f"report/data/{path.name}")
     monkeypatch.setattr(zoo.page, "data_link", lambda path, words: page.link(words, "/" + path))
+    monkeypatch.setattr(zoo.page, "chart", lambda name: print(f"chart {name}."))
     monkeypatch.setattr(zoo, "CHARTS", tmp_path)
     return tmp_path
 
@@ -172,7 +173,14 @@ def test_tables_show_intervals_and_reasons_and_escape_names(folder, capsys):
     said = capsys.readouterr().out
     assert "<img" not in said and said.count("tbl-zoo-") == 4
     assert "ROC AUC" in said and "–" in said and "Machine box" in said and "± " in said and "1 more note" not in said
-    assert 'class="notes"' in said and "seed 1" in said
+    assert 'class="notes"' in said and "seed 1" in said and "chart zoo_time." in said and "chart zoo_speed." in said
+
+
+def test_a_page_of_one_network_has_no_charts_of_choice(folder, capsys):
+    write(folder, models=("resnet18",))
+    zoo.cost("photos")
+    said = capsys.readouterr().out
+    assert "chart" not in said and "tbl-zoo-cost-photos" in said
 
 
 def test_a_page_without_runs_says_what_to_run(folder, capsys):

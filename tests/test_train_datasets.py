@@ -114,6 +114,8 @@ def test_the_same_picture_with_two_labels_goes(tmp_path):
 
 
 def test_missing_empty_and_one_class(tmp_path):
+    with pytest.raises(UserError, match="--data is empty"):
+        datasets.load(" ", 16, cache=tmp_path)
     with pytest.raises(UserError, match="nowhere: no such folder"):
         load(tmp_path / "nowhere", tmp_path)
     (tmp_path / "file.zip").write_bytes(b"PK")
@@ -136,6 +138,21 @@ def test_too_few_pictures_names_the_class_and_why(tmp_path):
         file.write_bytes(b"broken")
     with pytest.raises(UserError, match=r"too few usable pictures of 'dogs' \(3\).*3 files were left out, the first: dogs/dogs.0.png \(not an image\)"):
         load(root, tmp_path)
+
+
+def test_a_class_of_copies_of_one_picture_is_too_small(tmp_path):
+    root = pictures(tmp_path / "data")
+    for file in (root / "dogs").iterdir():
+        file.write_bytes((root / "dogs" / "dogs.0.png").read_bytes())
+    with pytest.raises(UserError, match=r"too few usable pictures of 'dogs' \(1\).*5 files were left out, the first: dogs/dogs.1.png \(the same file as dogs/dogs.0.png\)"):
+        load(root, tmp_path)
+
+
+def test_a_test_set_that_is_a_copy_of_the_training_set(tmp_path):
+    pictures(tmp_path / "data" / "train")
+    pictures(tmp_path / "data" / "test")
+    with pytest.raises(UserError, match=r"too few usable pictures of 'cats' \(6\), 'dogs' \(6\); 12 files were left out.*a test photo"):
+        load(tmp_path / "data", tmp_path)
 
 
 def test_unbalanced_is_said(tmp_path):

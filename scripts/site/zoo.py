@@ -97,10 +97,16 @@ def quality(which: str) -> None:
 
 
 def cost(which: str) -> None:
-    """What every network cost: parameters, training time, speed of predicting, memory."""
+    """What every network cost: charts of training time and of the speed of predicting, where there are two networks to compare, and a table of all."""
     run = _run(which)
     if run is None:
         return
+    for column, name in (("train_seconds", "time"), ("infer_images_per_sec", "speed")):
+        try:
+            display_zoo.priced(run, column)
+        except DataMissing:
+            continue
+        page.chart(f"zoo_digits_{name}" if which == display_zoo.DIGITS else f"zoo_{name}")
     rows = run.models().sort_values("train_seconds", na_position="last")
     target = f"To {100 * rows.target_accuracy.max():.0f}% (s)"
     shown = pd.DataFrame({"Network": rows.label, "Parameters (M)": rows.param_count, "Pixels": rows.img_size, "Epochs": rows.epochs, "Epoch (s)": rows.seconds_per_epoch,

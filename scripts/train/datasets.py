@@ -108,6 +108,8 @@ def load(data: str, size: int, cache: Path | None = None, workers: int | None = 
     """The dataset called `data` for networks that see `size`×`size` pixels. Raises UserError where it can't be trained on."""
     if data == EMBEDDED:
         return digits(size)
+    if not data.strip():  # Path("") would be the current folder
+        raise UserError("--data is empty; name a folder of photos, digits or pets")
     root = pets_folder(cache or CACHE) if data == "pets" else unwrap(Path(data).expanduser())
     name = hardware.slugify(root.resolve().name).replace("_", "-")
     return folder(root, f"{name}-folder" if name in (EMBEDDED, "pets") and data != "pets" else name, size, cache or CACHE / "photos", workers)

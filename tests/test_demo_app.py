@@ -198,8 +198,20 @@ def test_a_port_that_is_none_is_one_line(port):
 
 def test_without_models_it_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setattr(app, "ROOT", tmp_path)
-    with pytest.raises(UserError, match="pets_export"):
+    with pytest.raises(UserError, match="make train"):
         app.find_models()
+
+
+def test_the_model_of_digits_is_served_only_where_it_is_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "ROOT", tmp_path)
+    for name in ("digits", "pets"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "SHA256SUMS").touch()
+        assert [folder.name for folder in app.find_models()] == [name]
+
+
+def test_nothing_is_written_beside_the_code(served):
+    assert not list((ROOT / "scripts").rglob("*.pyi"))
 
 
 def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):

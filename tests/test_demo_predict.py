@@ -128,6 +128,15 @@ def test_the_heat_is_where_the_answer_comes_from(method):
         assert torch.allclose(logits, model(pixels))  # looking at it doesn't change the answer
 
 
+def test_maps_that_all_speak_against_the_answer_give_way_to_the_gradient(monkeypatch):
+    model, pixels = LeftEye(), torch.rand(1, 3, 32, 32)
+    layer = predict.find_layer(model, 32)
+    assert predict.where(model, layer, pixels)[2] == "Grad-CAM"
+    monkeypatch.setattr(predict, "grad_cam", lambda model, layer, pixels: (model(pixels), torch.zeros(32, 32)))
+    _, heat, method = predict.where(model, layer, pixels)
+    assert method == "input gradient" and float(heat.max()) == pytest.approx(1)  # the picture is not all dark
+
+
 def test_a_transformer_has_no_maps_to_look_at():
     import timm
     assert predict.find_layer(timm.create_model("test_vit", num_classes=2), 160) is None

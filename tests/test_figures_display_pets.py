@@ -12,8 +12,9 @@ from scripts.common.errors import UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_pets
 from scripts.figures.drawing import DataMissing
+from scripts.site import dictionary
 from scripts.site import photos as pages
-from scripts.train import photo_results, tracking
+from scripts.train import photo_results, runs, tracking
 
 EVIL = "<img src=x onerror=alert(1)>"
 HARDWARE = {"name": "Box & Co", "slug": "box"}
@@ -102,15 +103,19 @@ def test_a_damaged_table_is_named(tables):
         photo_results.pets()
 
 
-def test_runs_on_disk_are_compared(tables, tmp_path):
+def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "DATA", tables)
     for name, ends in (("pets", 0.5), ("cnn", 0.3)):
         tracker = tracking.JsonLines(tmp_path / "runs" / f"20261121-10000{len(name)}-{name}" / "log.jsonl", name)
         tracker.params({"dataset": EVIL})
         for epoch in (1, 2):
             tracker.metrics({"valid_loss": ends + 0.2 / epoch}, epoch=epoch)
+        tracker.metrics({"test_accuracy": 0.6}, epoch=2)
         tracker.close("finished")
+    runs.write()
     drawing = display_pets.draw_runs()
-    assert "2 runs" in drawing.title and "cnn" in drawing.title and "0.40" in drawing.title
+    assert "2 runs" in drawing.title and "cnn, 11-21 10:00" in drawing.title and "0.40" in drawing.title and len(drawing.data) == 4
+    assert not dictionary.unknown(tables)
 
 
 def test_the_pages_tables_are_escaped(tables, capsys):
@@ -119,7 +124,7 @@ def test_the_pages_tables_are_escaped(tables, capsys):
         show()
     said = capsys.readouterr().out
     assert "<img" not in said and "30.0%" in said and "0.1815" in said
-    assert "no more than a proof that it runs" in pages.convnet_said()
+    assert "only shows that it runs: 2 epochs on 180 photos of 224 pixels, on Box & Co" in pages.convnet_said()
 
 
 def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):

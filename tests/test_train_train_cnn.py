@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, tracking, train_cnn
+from scripts.train import datasets, exported, runs, tracking, train_cnn
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def given(tmp_path, monkeypatch):
         for i in range(14):
             Image.fromarray((rng.integers(0, 90, (70, 70, 3)) + light).astype(np.uint8)).save(tmp_path / "photos" / name / f"{i}.png")
     monkeypatch.setattr(train_cnn, "DATA", tmp_path / "data")
+    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
     monkeypatch.setattr(train_cnn, "CACHE", tmp_path)
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")

@@ -28,6 +28,7 @@ from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE
 from scripts.demo.worker import Models
 
 EXAMPLES = 5
+DIGITS = "digits"  # what make train exports without photos, so that there is something to try
 
 SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost",
             "GRADIO_SERVER_NAME": HOST, "GRADIO_SHARE": "False"}
@@ -60,23 +61,23 @@ class Headers:
 
 
 def photo_input():
-    """Gradio's image input without its own decoder: it hands over the uploaded file's path, and takes no addresses."""
+    """Gradio's image input without its own decoder: it hands over the uploaded file's path, and takes no addresses.
+
+    Methods of the one instance are replaced: beside the source of every subclass gradio would write a .pyi file.
+    """
     import gradio as gr
+    photo = gr.Image(label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=360, elem_id="photo",
+                     alt_text="The photo you brought", buttons=["fullscreen"], placeholder="### Drop a photo here\nor click to choose a file")
+    keep = photo.async_move_resource_to_block_cache
 
-    class Photo(gr.Image):
-        is_template = True  # the browser's part is the image component's
+    async def keep_file(resource):
+        if "://" in str(resource):
+            raise gr.Error("Bring a file, not an address.")
+        return await keep(resource)
 
-        def preprocess(self, payload):
-            return None if payload is None else payload.path or ""
-
-        async def async_move_resource_to_block_cache(self, resource):
-            if "://" in str(resource):
-                raise gr.Error("Bring a file, not an address.")
-            return await super().async_move_resource_to_block_cache(resource)
-
-    return Photo(label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=360, elem_id="photo",
-                 alt_text="The photo you brought", buttons=["fullscreen"],
-                 placeholder="### Drop a photo here\nor click to choose a file")
+    photo.preprocess = lambda payload: None if payload is None else payload.path or ""
+    photo.async_move_resource_to_block_cache = keep_file
+    return photo
 
 
 def describe(about) -> str:
@@ -190,17 +191,18 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
 
 
 def find_models() -> list[Path]:
-    """Every exported model in models/. Raises UserError where there is none."""
+    """Every exported model in models/; the one of digits only where there is no other. Raises UserError where there is none."""
     found = sorted(path.parent for path in (ROOT / "models").glob("*/SHA256SUMS"))
+    found = [folder for folder in found if folder.name != DIGITS] or found
     if not found:
-        raise UserError("no exported model in models/; make one with python -m scripts.train.pets_export --data FOLDER")
+        raise UserError("no exported model in models/; make train exports one (DATA=FOLDER: from your photos)")
     return found
 
 
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve exported models to this machine's browser.")
-    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all in models/)")
+    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all in models/, digits only where it is alone)")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     arguments = parser.parse_args()

@@ -25,7 +25,7 @@ from scripts.demo.limits import MAX_BYTES, MAX_PIXELS
 from scripts.train import exported, photos
 
 SHOWN = 384                # pixels a side of the picture that shows where the model looked
-MIN_MAP = 6                # the smallest map that still says where something is
+MIN_MAP = 4                # the smallest map that still says roughly where something is
 
 
 class NotAPhoto(Exception):
@@ -94,12 +94,8 @@ class Predictor:
             if not heat:
                 with torch.inference_mode():
                     logits, found, method = self.model(pixels), None, ""
-            elif self.layer is not None:
-                logits, found = grad_cam(self.model, self.layer, pixels)
-                method = "Grad-CAM"
             else:
-                logits, found = input_gradient(self.model, pixels)
-                method = "input gradient"
+                logits, found, method = where(self.model, self.layer, pixels)
             milliseconds = 1e3 * (time.perf_counter() - started)
         shares = logits[0].detach().float().softmax(0)
         if not torch.isfinite(shares).all():
@@ -125,6 +121,15 @@ def find_layer(model: nn.Module, size: int) -> Layer | None:
         return None
     module = calls[maps[-1]][0]
     return Layer(module, sum(other is module for other, _ in calls[:maps[-1]]))
+
+
+def where(model: nn.Module, layer: Layer | None, pixels: Tensor) -> tuple[Tensor, Tensor, str]:
+    """(logits, heat, method): Grad-CAM where there is a layer for it and some map speaks for the answer, else the input's gradient."""
+    if layer is not None:
+        logits, heat = grad_cam(model, layer, pixels)
+        if heat.any():
+            return logits, heat, "Grad-CAM"
+    return *input_gradient(model, pixels), "input gradient"
 
 
 def grad_cam(model: nn.Module, layer: Layer, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ runs_compared: a metric by epoch, a line per run. search_parallel, search_import
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pandas as pd
 from scripts.common import families
 from scripts.figures import list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
-from scripts.figures.labels import safe, width
+from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import GRID, INK, MUTED, PAPER, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, short, text_colour
 from scripts.train import photo_results
 from scripts.train.photo_results import Training
@@ -134,7 +135,7 @@ def matrix_chart(counts: pd.DataFrame, title: str, subtitle: str, foot: str, siz
             canvas.figure.add_shape(type="rect", x0=column - 0.48, x1=column + 0.48, y0=height - 0.48, y1=height + 0.48, line={"width": 0},
                                     fillcolor=mix(GRID[0], dark, round(share, 3)), layer="below")
             canvas.figure.add_annotation(x=column, y=height, showarrow=False, name="count", text=f"<b>{count:,}</b><br>{share:.0%}",
-                                         font={"size": 22 if n <= 4 else 11, "color": PAPER[0] if share > 0.5 else INK[0]})
+                                         font={"size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11, "color": PAPER[0] if share > 0.5 else INK[0]})
     return canvas
 
 
@@ -207,22 +208,24 @@ def draw_cnn_curves() -> Drawing:
 
 def draw_runs() -> Drawing:
     found = photo_results.runs()
-    if found is None or not len(found[1]) or "valid_loss" not in found[1]:
-        raise DataMissing("no runs on disk; train something, for example make train")
-    table, history, where = found
-    frames = {str(name): frame.dropna(subset=["valid_loss"])[["epoch", "valid_loss"]].astype(float) for name, frame in history.groupby("run", sort=False)}
-    frames = {name.partition("-")[2].partition("-")[2].replace("_", " ") + f", {name[4:6]}-{name[6:8]} {name[9:11]}:{name[11:13]}": frame
-              for name, frame in frames.items() if len(frame)}
+    if found is None or "valid_loss" not in found.tables["-history"]:
+        raise DataMissing("no runs written down; train something, for example make train DATA=FOLDER")
+    history = found.tables["-history"].dropna(subset=["valid_loss"])
+    frames = {}
+    for run, frame in history.groupby("run", sort=False):
+        stamp = re.match(r"\d{4}(\d\d)(\d\d)-(\d\d)(\d\d)", str(run))
+        name = f"{frame['name'].iloc[0]}, {stamp[1]}-{stamp[2]} {stamp[3]}:{stamp[4]}" if stamp else str(run)
+        frames[name] = frame[["epoch", "valid_loss"]]
     frames = dict(list(frames.items())[:MOST_RUNS])
     if not frames:
-        raise DataMissing("no run on disk got to the end of an epoch; train something, for example make train")
+        raise DataMissing("no run got to the end of an epoch; train something, for example make train DATA=FOLDER")
     best = min(frames, key=lambda name: frames[name].valid_loss.min())
     title = f"Of {counted(len(frames), 'run')}, {best} gets the lowest validation loss: {frames[best].valid_loss.min():.2f}"
-    foot = f"Source: the log of each run, {where}"
+    foot = f"Source: the log of each run, written down on {published.day(found.date)} · {found.hardware}"
     return Drawing(
         **both(lines, frames, "epoch", "valid_loss", ("epoch", ""), title, "Cross-entropy on validation photos by epoch, a line per run", foot, [], loss), title=title,
         data=history, alt=f"Line chart of the validation loss by epoch of {counted(len(frames), 'training run')}; {best} is the lowest.",
-        caption="Runs with different photos are no contest; the table says what each was.", hardware=where, date="")
+        caption="Runs with different photos are no contest; the table says what each was.", **about(found, "-history"))
 
 
 def search_run() -> Training:
@@ -258,11 +261,12 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
         canvas.figure.add_scatter(x=list(range(len(columns))), y=[float(heights[name][row]) for name in columns], mode="lines", hovertemplate="%{text}<extra></extra>",
                                   text=[f"<b>{table.accuracy[row]:.1%}</b> {'' if done else '(pruned)'}<br>{safe(words, 160)}"] * len(columns), name=f"trial {int(table.trial[row])}",
                                   line={"color": colour, "width": 2.6 if rank[row] > 0.9 else 1.5, "dash": "solid" if done else "dot"})
+    room = 0.95 * (canvas.area.right - canvas.area.left) / len(columns)
     for at, name in enumerate(columns):
         canvas.figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": MUTED[0], "width": 1})
         for height, text in ends[name]:
             down = canvas.base * (1 if height == 0 else -1)
-            canvas.figure.add_annotation(x=at, y=height, yshift=-down, text=safe(text, 18), showarrow=False, name="end", font={"size": canvas.base - 1, "color": INK[0]},
+            canvas.figure.add_annotation(x=at, y=height, yshift=-down, text=safe(fit(text, canvas.small, room)), showarrow=False, name="end", font={"size": canvas.small, "color": INK[0]},
                                          bgcolor=VEIL[0])
     return canvas
 

@@ -117,6 +117,16 @@ TABLES: list[Table] = [
     Table("cnn-*.csv", "Runs of the convnet", "a run", ("dataset", "recipe", "seed"), {
         "dataset": Column("its name"), "recipe": Column("original or zoo"), "arch": Column("the network"), "seed": Column("its seed"),
         "*": Column("setting or measured result, as its name says; losses are cross-entropy, accuracies shares", varies=True)}),
+    Table("runs-*-history.csv", "Curves of the runs", "a run and an epoch", ("run", "epoch"), {
+        "run": Column("its folder's name"), "name": Column("what was trained"), "epoch": Column("its number"), "*": Column("what the run told, as its name says", varies=True)}),
+    Table("runs-*.csv", "Runs on a machine", "a run", ("run",), {
+        "run": Column("its folder's name"), "name": Column("what was trained"), "date": Column("when it began, UTC"), "status": Column("how it ended"),
+        "minutes": Column("how long it took", "min", True), "epochs": Column("epochs that were finished"), "settings": Column("its settings, as JSON"),
+        "*": Column("the last value of what the run told, as its name says", varies=True)}),
+    Table("search-*.csv", "A search for settings", "a trial", ("trial",), {
+        "trial": Column("its number"), "state": Column("complete, pruned, or fail", varies=True), "accuracy": Column("on the validation photos, at its end", "0–1", True),
+        "epochs": Column("epochs it was given", varies=True), "seconds": Column("time", "s", True), "note": Column("why it failed"),
+        "*": Column("the setting of this name", varies=True)}),
     Table("accuracy.csv", "Published ImageNet accuracies", "a set of weights at an image size, compiled by hand from its source", ("model", "img_size"), {
         **MODEL, "tag": Column("weights"), "top5": Column("ImageNet top-5 accuracy; empty where not published", "%"), "pretrain": Column("data it was pretrained on"), "source": Column("where it was published")}),
     Table("findings.csv", "Do the claims hold?", "a claim on a hardware configuration", ("claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"), {

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common.paths import relative
-from scripts.figures.drawing import counted, duration
+from scripts.figures.drawing import counted, duration, listing
 from scripts.demo import limits as app_limits
 from scripts.site import page
 from scripts.train import photo_results
@@ -105,36 +105,38 @@ def convnet_table() -> None:
 
 
 def convnet_said() -> str:
-    """A sentence on what the runs here are."""
+    """What the runs here are, in a sentence or two."""
     found = photo_results.cnn()
     if not found:
         return "It has not been trained here yet."
-    few = [run for run in found if run.tables[""].train_images.iloc[0] < 1000]
-    if len(few) < len(found):
+    rows = [run.tables[""].iloc[0] for run in found]
+    few = [row for row in rows if row.train_images < REFERENCE["train_images"] / 8 or row.epochs < RECIPES["original"]["epochs"] / 2]
+    if len(few) < len(rows):
         return ""
-    return ("What was trained here is no more than a proof that it runs: a few epochs on a few hundred photos, on a processor. Its figures say nothing about "
-            "what the network can reach.")
+    runs = listing(list(dict.fromkeys(f"{counted(int(row.epochs), 'epoch')} on {row.train_images:,.0f} photos of {row['size']:.0f} pixels" for row in rows)))
+    return (f"What was trained here only shows that it runs: {runs}, on {listing(list(dict.fromkeys(run.hardware for run in found)))}. "
+            "That says nothing about what the network can reach.")
 
 
 def runs_said() -> SimpleNamespace:
     found = photo_results.runs()
-    return SimpleNamespace(count=counted(0 if found is None else len(found[0]), "run"), where="" if found is None else found[2])
+    return SimpleNamespace(count=counted(0 if found is None else len(found.tables[""]), "run"), where="" if found is None else f"on {found.hardware}")
 
 
 def runs_table() -> None:
     """Every run: when, how it ended, its settings, and its last validation figures."""
     found = photo_results.runs()
     if found is None:
-        note("No runs yet", "Every training writes a log into `runs/`; `make train` makes the first.")
+        note("No runs yet", "Every training of photos writes a log into `runs/`; `make train DATA=FOLDER` makes the first.")
         return
-    table = found[0]
-    metrics = [name for name in ("valid_loss", "error_rate", "valid_accuracy", "test_error_rate", "test_accuracy") if name in table and table[name].notna().any()]
+    table = found.tables[""]
     names = {"valid_loss": "Validation loss", "error_rate": "Validation error", "valid_accuracy": "Validation accuracy", "test_error_rate": "Test error",
              "test_accuracy": "Test accuracy"}
+    metrics = [name for name in names if name in table and table[name].notna().any()]
     shown = pd.DataFrame({"Run": table["name"], "Date (UTC)": table.date, "Ended": table.status, "Minutes": table.minutes, "Epochs": table.epochs,
                           **{names[name]: table[name] for name in metrics}, "Settings": [_settings(text) for text in table.settings]})
-    page.table(shown, f"Runs {'on this machine' if found[2] == 'on this machine' else 'on ' + found[2]}, newest first.", label="tbl-runs",
-               formats={"Minutes": "{:.1f}", "Validation loss": "{:.3f}", **{names[name]: "{:.1%}" for name in metrics if name != "valid_loss"}})
+    page.table(shown, f"Runs on {found.hardware}, newest first.", label="tbl-runs", link=relative(found.paths[""]),
+               formats={"Minutes": "{:.1f}", "Epochs": "{:.0f}", "Validation loss": "{:.3f}", **{names[name]: "{:.1%}" for name in metrics if name != "valid_loss"}})
 
 
 def _settings(text: str) -> str:

@@ -30,7 +30,7 @@ from scripts.train import datasets, tracking
 ARCH, SIZE, BATCH = "resnet18", 224, 64
 FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3        # fastai's default for fine_tune; for fit_one_cycle from scratch
 TOLD = ("train_loss", "valid_loss", "error_rate", "seconds")  # to the tracker, each epoch
-LADDER = (24, 16, 12, 8, 5, 3, 2)            # epochs to choose from where time is short
+LADDER = (24, 18, 14, 10, 8, 6, 4, 3, 2)     # epochs to choose from where time is short
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
     python -m scripts.train.pets_export --data pets                                  # Oxford-IIIT Pets, downloaded
     python -m scripts.train.pets_export --data FOLDER --arch convnext_tiny --epochs 5
-    python -m scripts.train.pets_export --data ../shared/cats-and-dogs --profile quick   # under four minutes on two cores
+    python -m scripts.train.pets_export --data FOLDER --profile quick                # under four minutes on two cores
+    python -m scripts.train.pets_export --data digits                                # models/digits in half a minute, to try the app
 
 Writes models/pets/ (see scripts.train.exported) and, for the report, report/data/pets-<dataset>-<architecture>-<hardware>.csv with the
-history by epoch and …-predictions.csv with every validation and test photo, each with a sidecar. A run that was interrupted goes on after
-its last whole epoch.
+history by epoch and …-predictions.csv with every validation and test photo, each with a sidecar (digits only give a model to try). A run that
+was interrupted goes on after its last whole epoch.
 
 Oxford's labels come from the file names: an upper-case first letter is a cat. A fifth of the training photos, drawn by the seed, is set
 aside for validation; the dataset's own test photos (or a fifth that depends on no seed) are looked at once, at the end. Where pretrained
@@ -30,12 +31,13 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, relative
 from scripts.common.progress import duration
-from scripts.train import datasets, finetune, tracking
+from scripts.train import datasets, finetune, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
 
 EPOCHS, SCRATCH_EPOCHS = 3, 20            # fine-tuned; without pretrained weights three are not enough
 QUICK = {"epochs": 24, "size": 64, "batch": 32}
-QUICK_SECONDS = 150                       # for the epochs of the quick profile: a slower machine trains fewer
+DIGITS = {"epochs": 5, "size": 32, "batch": 32}  # well under a minute, to have something to try
+QUICK_SECONDS = 180                       # for the epochs of the quick profile: a slower machine trains fewer
 VALID_FRACTION = 0.2
 CHECKED, SHOWN, APP_SIDE = 8, 4, 512      # test photos that the exported files are checked on; those kept as examples, and how large at least
 
@@ -106,6 +108,8 @@ def run_all(settings: Settings) -> dict:
         run.file(settings.out / exported.WEIGHTS)
     if settings.data != datasets.EMBEDDED:
         write_tables(dataset, settings, facts, journal.history, found, error)
+        if settings.tracker != "none":
+            runs.write(settings.device)
     journal.forget()
     for line in said:
         say(line)
@@ -165,7 +169,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help=f"pixels a side (default {SIZE})")
     parser.add_argument("--batch", type=int, help=f"photos a step (default {BATCH})")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "models" / "pets", help="the model's folder (default models/pets)")
+    parser.add_argument("--out", type=Path, help="the model's folder (default models/pets; models/digits for digits)")
     parser.add_argument("--pretrained", choices=("auto", "yes", "no"), default="auto")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
@@ -174,16 +178,18 @@ def main() -> None:
     given = parser.parse_args()
     device = ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device
     quick = given.profile == "quick" or (given.profile == "auto" and device == "cpu")
-    defaults = QUICK if quick else {"epochs": 0, "size": SIZE, "batch": BATCH}
+    digits = given.data == datasets.EMBEDDED
+    defaults = DIGITS if digits else QUICK if quick else {"epochs": 0, "size": SIZE, "batch": BATCH}
     chosen = {name: getattr(given, name) if getattr(given, name) is not None else value for name, value in defaults.items()}
     for name, low, high in (("epochs", 0, 10_000), ("size", 8, 2048), ("batch", 2, 65_536)):
         if not low <= chosen[name] <= high:
             raise UserError(f"--{name} {chosen[name]}: choose a number from {max(low, 1)} to {high}")
-    outcome = run_all(Settings(given.data, given.arch, **chosen, seed=given.seed, out=given.out, pretrained=given.pretrained,
+    out = given.out or ROOT / "models" / ("digits" if digits else "pets")
+    outcome = run_all(Settings(given.data, given.arch, **chosen, seed=given.seed, out=out, pretrained=given.pretrained,
                                tracker=given.tracker, device=device,
-                               seconds=QUICK_SECONDS if quick and given.epochs is None else 0))
-    print(f"{relative(given.out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
-          f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make demo MODEL={relative(given.out)}")
+                               seconds=QUICK_SECONDS if quick and not digits and given.epochs is None else 0))
+    print(f"{relative(out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
+          f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make demo MODEL={relative(out)}")
 
 
 if __name__ == "__main__":

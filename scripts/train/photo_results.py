@@ -21,8 +21,8 @@ import pandas as pd
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
-from scripts.train import runs as logs
 
+MEASURES = ["train_loss", "valid_loss", "error_rate", "valid_accuracy", "test_error_rate", "test_accuracy", "test_loss"]  # of runs, where told
 LEDGER = ["trial", "state", "accuracy", "epochs", "seconds", "note"]  # of a search's table; the other columns are settings
 
 
@@ -60,7 +60,7 @@ def _trainings(prefix: str, parts: dict[str, dict], folder: Path | None) -> list
         paths = {part: path.with_name(f"{path.stem}{part}.csv") for part in parts}
         if all(file.exists() for file in paths.values()):
             found.append(Training(paths, {part: read_table(paths[part], **how) for part, how in parts.items()}, read_sidecar(path)))
-    return sorted(found, key=lambda run: run.date, reverse=True)
+    return sorted(found, key=lambda run: str(run.facts.get("date", "")), reverse=True)
 
 
 def pets(folder: Path | None = None) -> list[Training]:
@@ -98,13 +98,8 @@ def settings(table: pd.DataFrame) -> pd.DataFrame:
     return found.apply(lambda column: pd.to_numeric(column, errors="coerce") if pd.to_numeric(column, errors="coerce").notna().all() else column)
 
 
-def runs(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame, str] | None:
-    """(a row per run, a row per run and epoch, where from): the runs on disk, else those that were written down; None where there are none."""
-    found = logs.read_runs()
-    if found:
-        return logs.table(found), logs.epochs(found), "on this machine"
-    for path in sorted((folder or DATA).glob("runs-*.csv")):
-        history = path.with_name(f"{path.stem}-history.csv")
-        if not path.stem.endswith("-history") and history.exists():
-            return pd.read_csv(path), pd.read_csv(history), read_sidecar(path)["hardware"].get("name", "")
-    return None
+def runs(folder: Path | None = None) -> Training | None:
+    """The runs of one machine, that which wrote them down last: a row per run, and '-history', a row per run and epoch. None where there are none."""
+    parts = {"": {"required": ["name", "status", "settings"], "numeric": ["minutes", "epochs"], "key": ["run"], "optional_numeric": MEASURES},
+             "-history": {"required": ["name"], "numeric": ["epoch"], "key": ["run", "epoch"], "optional_numeric": MEASURES}}
+    return next(iter(_trainings("runs", parts, folder)), None)

@@ -1,7 +1,8 @@
 """Read the logs that training left in runs/: list them, write them down for the report, tell one to Comet afterwards.
 
     python -m scripts.train.runs                    # the runs on disk, newest first
-    python -m scripts.train.runs --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report
+    python -m scripts.train.runs --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report; a
+                                                    # training of photos does so by itself when it ends
     python -m scripts.train.runs --comet RUN        # send a run's log to Comet (offline zip without a key)
 
 A run that was killed has a log that is whole but for its last line; what is not a line of ours is left out.
@@ -97,9 +98,26 @@ def table(runs: Sequence[dict]):
 def epochs(runs: Sequence[dict]):
     """A data frame, a row per run and epoch: run, name, epoch, and every metric told by epoch."""
     import pandas as pd
-    rows = [{"run": run["run"], "name": run["name"], **{name: value for name, value in point.items() if name != "step"}}
-            for run in runs for point in run["history"] if isinstance(point.get("epoch"), int)]
-    return pd.DataFrame(rows, columns=None if rows else ["run", "name", "epoch"])
+    rows: dict[tuple, dict] = {}
+    for run in runs:
+        for point in run["history"]:
+            if isinstance(point.get("epoch"), int):
+                row = rows.setdefault((run["run"], point["epoch"]), {"run": run["run"], "name": run["name"]})
+                row.update({name: value for name, value in point.items() if name != "step"})
+    return pd.DataFrame(list(rows.values()), columns=None if rows else ["run", "name", "epoch"])
+
+
+def write(device: str = "cpu") -> list[Path]:
+    """The runs on disk as report/data/runs-<hardware>.csv, a row each, and …-history.csv, a row per epoch. Raises UserError where there are none."""
+    found = [run for run in read_runs() if run["history"]]
+    if not found:
+        raise UserError(f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m scripts.train.pets_export")
+    sidecar = provenance.sidecar(device, ("torch", "fastai", "timm"))
+    paths = []
+    for name, frame in (("", table(found)), ("-history", epochs(found))):
+        paths.append(atomic_csv(frame, DATA / f"runs-{slug(device)}{name}.csv"))
+        provenance.write_sidecar(paths[-1], sidecar)
+    return paths
 
 
 def find(name: str, folder: Path | None = None) -> Path:
@@ -138,16 +156,13 @@ def main() -> None:
         from scripts.train.comet import Comet
         replay(folder, Comet(folder / "comet", folder.name, print))
         return
-    runs = table(read_runs())
-    if not len(runs):
-        raise UserError(f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m scripts.train.pets_export")
     if arguments.write:
-        for name, frame in (("", runs), ("-history", epochs(read_runs()))):
-            path = atomic_csv(frame, DATA / f"runs-{slug()}{name}.csv")
-            provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "fastai", "timm")))
-            print(relative(path))
+        print("\n".join(relative(path) for path in write()))
         return
-    print(runs.drop(columns="settings").to_string(index=False))
+    found = read_runs()
+    if not found:
+        raise UserError(f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m scripts.train.pets_export")
+    print(table(found).drop(columns="settings").to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, make_folder, relative
 from scripts.common.progress import Progress
-from scripts.train import tracking
+from scripts.train import runs, tracking
 
 NAME = "sharedconvnet"
 # The original run, on 8,000 training photos: what the page compares with.
@@ -156,6 +156,8 @@ def train(given: argparse.Namespace, device: str) -> dict:
         frame = frame.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)
         provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
     (CACHE / "cnn" / f"{key}.pt").unlink(missing_ok=True)
+    if given.tracker != "none":
+        runs.write(device)
     return row
 
 

@@ -85,7 +85,8 @@ train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)
 
 build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
 	@$(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}
-	@if [ -n "$$DATA" ]; then $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; fi
+	@if [ -n "$$DATA" ]; then $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; \
+	else $(PY) -m scripts.train.pets_export --data digits --tracker none; fi
 	@touch $@
 
 # --- demo ------------------------------------------------------------------------------------------------------------------------

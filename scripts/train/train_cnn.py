@@ -6,8 +6,8 @@
     python -m scripts.train.train_cnn --summary                                      # the layers, as torchinfo counts them
 
 Writes report/data/cnn-<dataset>-<recipe>-<hardware>.csv (one row: losses and accuracies on training and test photos, sizes, seconds) and
-…-history.csv by epoch, each with a sidecar, exports the network to models/cnn, and writes report/data/cnn-summary.csv. At 224 pixels a photo
-takes 13.6 G multiply-adds, three times that to learn from: 20 epochs of 2,000 photos are minutes on a GPU and most of a day on two cores.
+…-history.csv by epoch, each with a sidecar, and exports the network to models/cnn; --summary writes report/data/cnn-summary.csv. A run that was
+stopped goes on when the command is given again. At 224 pixels a photo takes 13.6 G multiply-adds, three times that to learn from: 20 epochs of 2,000 photos are minutes on a GPU and most of a day on two cores.
 
 "As it was" is what is known of the original run: the network, Adam at 1e-4, batches of 32, 20 epochs. Its augmentation is not known, so
 there is none but mirroring here. A tenth of the training photos is kept for validation; the test photos are looked at once.
@@ -117,7 +117,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
     facts = {"dataset": dataset.name, "recipe": given.recipe, "arch": NAME, "size": side, "seed": given.seed, "precision": precision,
              "epochs": recipe.epochs, "batch": recipe.batch, "lr": recipe.lr, "limit": given.limit}
     key = hashlib.sha256(json.dumps([facts, dataset.checksum], sort_keys=True).encode()).hexdigest()[:16]
-    make_folder(CACHE / "cnn")
+    checkpoint = make_folder(CACHE / "train") / f"cnn-{key}.pt"
     with tracking.start(f"cnn-{given.recipe}", facts, given.tracker) as run, \
             Progress(recipe.epochs, f"{NAME}, {given.recipe} recipe, {side} pixels") as progress:
         def report(text: str) -> None:
@@ -129,7 +129,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
             run.metrics({name: row[name] for name in ("train_loss", "valid_loss", "valid_accuracy", "seconds")}, epoch=row["epoch"])
             progress.advance(text)
         report.told = 0
-        trains = trainer(given.recipe, model, dataset, recipe, given.seed, device, precision, CACHE / "cnn" / f"{key}.pt", report)
+        trains = trainer(given.recipe, model, dataset, recipe, given.seed, device, precision, checkpoint, report)
         try:
             outcome = trains.run()
         except fit.Failed as error:
@@ -155,7 +155,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
     for name, frame in ((f"{stem}.csv", pd.DataFrame([row])), (f"{stem}-history.csv", pd.DataFrame(outcome.history))):
         frame = frame.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)
         provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
-    (CACHE / "cnn" / f"{key}.pt").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     if given.tracker != "none":
         runs.write(device)
     return row
@@ -180,9 +180,8 @@ def main() -> None:
     for name, low in (("epochs", 0), ("batch", 0), ("lr", 0.0), ("limit", 0), ("size", 64)):
         if not getattr(given, name) >= low:
             raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
-    path = write_summary()
     if given.summary:
-        print(relative(path))
+        print(relative(write_summary()))
         return
     if not given.data:
         raise UserError("which photos? name a folder with --data FOLDER (or --summary for the layers alone)")

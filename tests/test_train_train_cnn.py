@@ -101,3 +101,26 @@ def test_a_loss_that_is_no_number_is_one_line(given):
     with pytest.raises(UserError, match="loss"):
         train_cnn.train(given, "cpu")
     assert not given.out.exists()
+
+
+def test_a_stopped_run_goes_on_and_its_log_is_whole(given, monkeypatch):
+    from scripts.train import fit
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
+    given.tracker, given.epochs, epoch = "local", 3, fit.Trainer.epoch
+
+    def stop_in_the_third(self, number):
+        if number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Trainer, "epoch", stop_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            train_cnn.train(given, "cpu")
+    assert not train_cnn.DATA.exists()
+    train_cnn.train(given, "cpu")
+    histories = {run["status"]: [point["epoch"] for point in run["history"] if "valid_loss" in point] for run in runs.read_runs()}
+    assert histories == {"interrupted": [1, 2], "finished": [1, 2, 3]}
+    history = pd.read_csv(next(train_cnn.DATA.glob("cnn-*-history.csv")).as_posix())
+    assert history.epoch.tolist() == [1, 2, 3] and not list((train_cnn.CACHE / "train").iterdir())

@@ -7,7 +7,8 @@
 
 Writes report/data/cnn-<dataset>-<recipe>-<hardware>.csv (one row: losses and accuracies on training and test photos, sizes, seconds) and
 …-history.csv by epoch, each with a sidecar, and exports the network to models/cnn; --summary writes report/data/cnn-summary.csv. A run that was
-stopped goes on when the command is given again. At 224 pixels a photo takes 13.6 G multiply-adds, three times that to learn from: 20 epochs of 2,000 photos are minutes on a GPU and most of a day on two cores.
+stopped goes on when the command is given again. At 224 pixels a photo takes 13.6 G multiply-adds, three times that to learn from: 20 epochs
+of 2,000 photos are minutes on a GPU and most of a day on two cores.
 
 "As it was" is what is known of the original run: the network, Adam at 1e-4, batches of 32, 20 epochs. Its augmentation is not known, so
 there is none but mirroring here. A tenth of the training photos is kept for validation; the test photos are looked at once.
@@ -120,15 +121,19 @@ def train(given: argparse.Namespace, device: str) -> dict:
     checkpoint = make_folder(CACHE / "train") / f"cnn-{key}.pt"
     with tracking.start(f"cnn-{given.recipe}", facts, given.tracker) as run, \
             Progress(recipe.epochs, f"{NAME}, {given.recipe} recipe, {side} pixels") as progress:
+        told = 0
+
         def report(text: str) -> None:
-            if not trains.history or len(trains.history) == report.told:
+            nonlocal told
+            new, told = trains.history[told:], len(trains.history)
+            for row in new:
+                run.metrics({name: row[name] for name in ("train_loss", "valid_loss", "valid_accuracy", "seconds")}, epoch=row["epoch"])
+            if text.startswith("epoch"):
+                progress.advance(text)
+            else:  # resumed, out of memory, not compiled
+                progress.done = progress.first = told
                 print(text, file=sys.stderr)
-                return
-            report.told = len(trains.history)
-            row = trains.history[-1]
-            run.metrics({name: row[name] for name in ("train_loss", "valid_loss", "valid_accuracy", "seconds")}, epoch=row["epoch"])
-            progress.advance(text)
-        report.told = 0
+
         trains = trainer(given.recipe, model, dataset, recipe, given.seed, device, precision, checkpoint, report)
         try:
             outcome = trains.run()
@@ -137,7 +142,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
         test, train_rows = trains.test_rows.cpu().numpy(), trains.train_rows
         train_loss, train_accuracy = scores(trains.predict(train_rows).cpu().numpy(), dataset.labels[train_rows.cpu().numpy()])
         test_loss, test_accuracy = scores(outcome.probabilities, dataset.labels[test])
-        run.metrics({"train_loss": train_loss, "train_accuracy": train_accuracy, "test_loss": test_loss, "test_accuracy": test_accuracy})
+        run.metrics({"train_accuracy": train_accuracy, "test_loss": test_loss, "test_accuracy": test_accuracy}, epoch=recipe.epochs)
         counts = pd.crosstab(dataset.labels[test], outcome.probabilities.argmax(1)).reindex(
             index=range(len(dataset.classes)), columns=range(len(dataset.classes)), fill_value=0).to_numpy().tolist()
         run.confusion(counts, dataset.classes)

@@ -44,11 +44,17 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
         html = weight.page(html, out, up)
-        if "skip-link" not in html and 'id="quarto-document-content"' in html:  # Quarto's frame has none
-            html = re.sub(r"(<body\b[^>]*>)", r'\1\n<a class="skip-link" href="#quarto-document-content">Skip to the text</a>', html, count=1)
+        html = skip_link(html)
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
     (out / ".nojekyll").touch()
+
+
+def skip_link(html: str) -> str:
+    """The page with a link past its navigation first of all, which Quarto's frame lacks."""
+    if "skip-link" in html or 'id="quarto-document-content"' not in html:
+        return html
+    return re.sub(r"(<body\b[^>]*>)", r'\1\n<a class="skip-link" href="#quarto-document-content">Skip to the text</a>', html, count=1)
 
 
 def built(renderer: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.data import measured, predict, predict_design, predict_model, predict_tables, read_data
+from scripts.data import measured, predict, predict_choice, predict_design, predict_model, predict_report, predict_tables, read_data
 from scripts.data.predict_tables import KEY
 
 ARCHS = [f"{family}{i:03d}" for i in range(30) for family in ("resnet", "regnetx_", "levit_", "vit_small_patch16_", "convnext_tiny_")]
@@ -167,7 +167,7 @@ def test_a_new_architecture_is_shown_as_no_help_and_never_guessed(known):
     made = predict.predict(pd.concat([rows, new], ignore_index=True))
     assert made.used == 20 and any("vit_brandnew_patch16" in note for note in made.notes)
     with pytest.raises(UserError, match="no table has it.*sweep --models vit_brandnew_patch16"):
-        predict.find(made, "vit_brandnew_patch16")
+        predict_report.find(made, "vit_brandnew_patch16")
 
 
 def test_a_network_that_no_reference_timed_is_marked_unlike(tables, monkeypatch):
@@ -178,9 +178,9 @@ def test_a_network_that_no_reference_timed_is_marked_unlike(tables, monkeypatch)
     predict_tables.references.cache_clear()
     keys = tables[1]
     made = predict.predict(machine(keys, file="benchmark-infer-amp-nchw-pt291-cu128-4090.csv"))
-    row = predict.find(made, "vgg99").iloc[0]
+    row = predict_report.find(made, "vgg99").iloc[0]
     assert row["status"] == "unlike" and np.isnan(row["samples_per_sec"]) and any("unlike" in note for note in made.notes)
-    assert "not predicted" in predict.say(row)
+    assert "not predicted" in predict_report.say(row)
 
 
 def test_the_machines_own_tables_are_left_out(tables):
@@ -202,7 +202,7 @@ def test_without_tables_the_measured_ones_are_still_shown(monkeypatch, capsys):
     monkeypatch.setattr(predict_tables, "published", missing)
     monkeypatch.setattr(predict, "machine_rows", lambda slug, part: machine(world()[2]))
     predict_tables.references.cache_clear()
-    predict.main(["--hardware", "HERE"])
+    predict_report.main(["--hardware", "HERE"])
     said = capsys.readouterr()
     assert len(said.err.strip().splitlines()) == 1 and "only what was measured" in said.err and len(said.out.splitlines()) == 20
 
@@ -223,13 +223,17 @@ def test_frontier_picks_and_what_to_measure_next(known, monkeypatch):
     made = predict.predict(machine(known))
     table = predict.weights(made)
     assert set(read_data.TIDY) <= set(table) and table["samples_per_sec"].is_monotonic_decreasing
-    edge = predict.frontier(made, table)
+    edge = predict_choice.frontier(made, table)
     assert edge["sure"].between(0, 1).all() and edge["expected"].any()
     assert edge.loc[edge["top1"].idxmax(), "sure"] == 1   # nothing is more accurate
-    chosen = predict.picks(made, table).set_index("need")
+    chosen = predict_choice.picks(made, table).set_index("need")
     assert chosen.loc["accurate", "sure"] == 1 and chosen["sure"].between(0, 1).all()
     assert (chosen["samples_per_sec"] >= chosen["floor"]).all()
-    after = predict.measure_next(made, edge)
+    unmeasured = set(made.networks.loc[made.networks["status"] == "predicted", "arch"])
+    for pick in chosen.itertuples():
+        assert set(pick.measure) <= unmeasured & {pick.arch, pick.rival.partition(".")[0]}
+        assert pick.measure == () if pick.sure >= predict_choice.SURE else len(pick.measure) <= 2
+    after = predict_choice.measure_next(made, edge)
     done = made.networks[made.networks["status"] == "measured"]["arch"]
     assert len(after) <= 2 and not set(after["arch"]) & set(done) and (after["gain"] > 0).all()
 
@@ -252,15 +256,44 @@ def test_the_pickers_entry_is_none_without_measurements(monkeypatch):
 def test_the_check_needs_models_outside_the_design(known, monkeypatch):
     rows = machine(known, 40)
     monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
-    made, compared = predict.check(rows)
-    found = predict.checked(compared)
+    made, compared = predict_report.check(rows)
+    found = predict_report.checked(compared)
     assert made.used == 20 and found["networks"] == 20 and found["median_error"] < 0.1 and 0 <= found["coverage"] <= 1
     with pytest.raises(UserError, match="--role check"):
-        predict.check(rows.head(20))
+        predict_report.check(rows.head(20))
+
+
+def test_a_doubtful_pick_names_what_to_measure_and_measuring_it_makes_it_sure(known, monkeypatch):
+    """Two networks of nearly one speed, the better one at the floor of `fast`: which is the pick is open until both are measured."""
+    monkeypatch.setattr(read_data, "results", lambda vintage: results(known))
+    rows = machine(known)
+    made = predict.predict(rows)
+    doubtful = predict_choice.picks(made).query("sure < @predict_choice.SURE")
+    assert len(doubtful) and doubtful["measure"].map(len).between(1, 2).all()
+    pick = doubtful.iloc[0]
+    more = machine(known, None)
+    again = predict.predict(pd.concat([rows, more[more["arch"].isin(pick["measure"])]], ignore_index=True))
+    after = predict_choice.picks(again).set_index("need").loc[pick["need"]]
+    assert after["sure"] > pick["sure"] or after["model"] != pick["model"]
+    assert not set(pick["measure"]) & set(after["measure"])
+
+
+def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, tmp_path):
+    rows = machine(known, 40)
+    monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
+    monkeypatch.setattr(predict_report, "DATA", tmp_path)
+    with pytest.raises(UserError, match="perf.predict --measure"):
+        predict_report.read_check("h200")
+    (tmp_path / rows["file"][0]).with_suffix(".json").write_text('{"schema": 1, "hardware": {"slug": "h200", "name": "NVIDIA H200", "kind": "gpu"}}')
+    made, compared = predict_report.check(rows)
+    path = predict_report.write_check(rows, made, compared)
+    again, about = predict_report.read_check("h200")
+    assert path.name == "predict-check-h200.csv" and about["used"] == 20 and about["hardware"]["name"] == "NVIDIA H200" and len(again) == 20
+    assert predict_report.checked(again)["median_error"] == pytest.approx(predict_report.checked(compared)["median_error"], abs=1e-4)
 
 
 @pytest.mark.parametrize("bad", [["--part", "both"], ["--kind", "tpu"], ["--design", "x"]])
 def test_bad_options_end_with_2(bad):
     with pytest.raises(SystemExit) as ended:
-        predict.main(bad)
+        predict_report.main(bad)
     assert ended.value.code == 2

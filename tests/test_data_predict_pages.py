@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.data import predict, predict_evaluate, predict_tables, read_data
+from scripts.data import measured, predict, predict_evaluate, predict_report, predict_tables, read_data
 from scripts.figures import display_predicted
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import label_boxes
@@ -50,6 +50,48 @@ def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys
     yours.check()
     said = capsys.readouterr().out
     assert "python -m scripts.bench.sweep --models " in said and "has not been checked" in said
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Three models of a machine that were predicted and then measured, one outside its interval."""
+    compared = pd.DataFrame([("resnet18", 224, 100.0, 100.0, 90.0, 110.0), ("vgg11", 224, 10.0, 20.0, 15.0, 25.0), ("levit_128s", 224, 900.0, 800.0, 700.0, 950.0)],
+                            columns=predict_report.CHECK)
+    about = {"hardware": {"name": f"Box {EVIL}"}, "used": 20, "date": "2026-11-21T10:00:00Z"}
+    monkeypatch.setattr(measured, "machine", lambda: "box")
+    monkeypatch.setattr(predict_report, "read_check", lambda hardware: (compared, about))
+    monkeypatch.setattr(display_predicted, "source", lambda path, url="": {"path": path.name, "sha256": "0"})
+
+
+def test_the_check_chart_has_a_dot_and_an_interval_for_each_model(checked):
+    drawing = display_predicted.draw_check()
+    assert "2 of 3 in their 90% interval" in drawing.title and list(drawing.data["arch"]) == ["levit_128s", "resnet18", "vgg11"]
+    (dots,) = [trace for trace in drawing.figure.data if trace.mode == "markers"]
+    assert list(dots.x) == [1.125, 1.0, 0.5] and sum(trace.mode == "lines" for trace in drawing.figure.data) == 3
+    assert "<script>" not in str(drawing.figure.layout.annotations)
+
+
+def test_the_page_says_what_the_check_found(checked, capsys, monkeypatch):
+    monkeypatch.setattr(yours.page, "chart", lambda name: print(f"chart {name}"))
+    yours.check()
+    said = capsys.readouterr().out
+    assert "20 measured models of the design predicted 3 others" in said and "67% of the measured speeds" in said and "chart predicted_check" in said
+
+
+def test_energy_is_a_sentence_either_way(monkeypatch):
+    rows = pd.DataFrame({"arch": ["a", "b"], "energy_j": ["0.5", "2"]})
+    monkeypatch.setattr(predict, "machine_rows", lambda: rows)
+    assert "between 0.5 joules (a) and 2 joules (b)" in yours.energy().value
+    monkeypatch.setattr(predict, "machine_rows", lambda: rows.assign(energy_j=""))
+    assert "not known here" in yours.energy().value
+    monkeypatch.setattr(predict, "machine_rows", raising(UserError("nothing")))
+    assert yours.energy().value == ""
+
+
+def test_the_gpus_steps_are_a_table(capsys):
+    yours.gpu_steps()
+    said = capsys.readouterr().out
+    assert all(name in said for name in yours.gpu.STEPS) and "tbl-gpu-steps" in said
 
 
 def test_the_evaluation_says_what_is_missing(monkeypatch, capsys):

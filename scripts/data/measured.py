@@ -48,6 +48,26 @@ def load(part: str | None = None, folder: Path | None = None) -> pd.DataFrame:
     return frame[[*TIDY, *EXTRA, *(column for column in frame if column not in {*TIDY, *EXTRA})]]
 
 
+def curve(hardware: str, folder: Path | None = None) -> pd.DataFrame | None:
+    """The fullest curve of speed by batch size on a machine: model, family, kind, batch, samples_per_sec, samples_per_sec_low and _high, hardware_name, file;
+    by model and batch. None where none was measured. Raises UserError for a damaged CSV or a missing sidecar."""
+    found = []
+    for path in sorted((folder or DATA).glob("curve-infer-*.csv")):
+        if parse_benchmark_name(path.name.replace("curve", "benchmark", 1))["hardware"] == hardware:
+            numbers = ["batch_asked", "infer_samples_per_sec", "samples_per_sec_low", "samples_per_sec_high"]
+            frame = read_table(path, required=["model", "status"], optional_numeric=numbers, key=["model", "batch_asked"])
+            frame = frame[frame["status"].eq("ok") & (frame["infer_samples_per_sec"] > 0)].rename(columns={"infer_samples_per_sec": "samples_per_sec"})
+            families.check(frame["model"].str.partition(".")[0])
+            rows = [families.lookup(model.partition(".")[0]) for model in frame["model"]]
+            name = read_sidecar(path)["hardware"].get("name") or named(hardware).name
+            found.append(frame.assign(family=[row.family for row in rows], kind=[row.kind for row in rows], batch=frame["batch_asked"].astype(int),
+                                      hardware_name=name, file=path.name))
+    if not found:
+        return None
+    columns = ["model", "family", "kind", "batch", "samples_per_sec", "samples_per_sec_low", "samples_per_sec_high", "hardware_name", "file"]
+    return max(found, key=len)[columns].sort_values(["model", "batch"], kind="stable").reset_index(drop=True)
+
+
 def machines(folder: Path | None = None) -> pd.DataFrame:
     """Measured machines, newest first: hardware (slug), hardware_name, kind_of_hardware, date."""
     found = []

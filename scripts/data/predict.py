@@ -13,7 +13,6 @@ measurements at much smaller batches than the tables' on a GPU.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
 from dataclasses import dataclass
@@ -21,12 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
-from scripts.data import measured, names, predict_model, predict_tables, read_data
-from scripts.data.claims import rate
-from scripts.data.frontier import on_frontier
+from scripts.data import measured, predict_model, predict_tables, read_data
 from scripts.data.predict_tables import KEY, References
 
 PARTS = ("infer", "train", "latency")   # latency: images per second at batch 1, where the tables are of that: on CPUs
@@ -35,7 +32,6 @@ WIDEST, WIDER = 16.0, 3.0               # an interval is no prediction beyond th
 SMALLER_BATCH = 16                      # times smaller than the tables' batch: another quantity
 DRAWS = 400                             # of the speeds, for probabilities
 NORMAL = 1.645                          # standard deviations of a normal's 90% interval
-NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}   # the quantile of speeds that a pick must reach, as in scripts/data/summary.py
 
 
 @dataclass(frozen=True)
@@ -217,166 +213,6 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(rows["status"].eq("measured").to_numpy(), timing, moved)
 
 
-def frontier(prediction: Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The rows of `weights` that may be on the frontier, fastest first, with `expected` (on the frontier of expected speeds) and `sure`: in what
-    share of draws it is on it. Rows that are on it in fewer than 1% and not expected are left out."""
-    table = weights(prediction) if table is None else table
-    order = table.sort_values(["top1", "samples_per_sec"], ascending=False).reset_index(drop=True)
-    order["expected"] = on_frontier(order)
-    beaten = order["low"].groupby(order["top1"], sort=False).transform("max").cummax().shift(fill_value=0.0)
-    order = order[(order["high"] >= beaten) | order["expected"]].reset_index(drop=True)
-    speed = draws(prediction, order)
-    ahead = np.maximum.accumulate(np.column_stack([np.full(len(speed), -np.inf), speed[:, :-1]]), axis=1)
-    order["sure"] = (speed > ahead).mean(axis=0)
-    kept = order[order["expected"] | (order["sure"] >= 0.01)]
-    return kept.sort_values("samples_per_sec", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def picks(prediction: Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The most accurate weights for each of NEEDS, as scripts/data/summary.py has them, with `need`, `floor` (images/s) and `sure`: the share of
-    draws in which it is the pick; `rival`: what else it would be most often, '' for nothing."""
-    table = weights(prediction) if table is None else table
-    order = table.sort_values(["top1", "samples_per_sec"], ascending=False).reset_index(drop=True)
-    rows = []
-    for need, quantile in NEEDS.items():
-        floor = float(table["samples_per_sec"].quantile(quantile)) if quantile else 0.0
-        possible = order[order["high"] >= floor].reset_index(drop=True)
-        certain = np.flatnonzero(possible["low"] >= floor)
-        possible = possible.iloc[:certain[0] + 1] if len(certain) else possible
-        best = int(np.argmax(possible["samples_per_sec"].to_numpy() >= floor))
-        enough = draws(prediction, possible) >= (np.log(floor) if floor else -np.inf)
-        first = np.where(enough.any(axis=1), enough.argmax(axis=1), best)
-        share = np.bincount(first, minlength=len(possible)) / len(first)
-        others = np.where(np.arange(len(possible)) == best, 0, share)
-        rival = possible["model"].iloc[int(others.argmax())] if others.max() > 0.02 else ""
-        rows.append({**possible.iloc[best].to_dict(), "need": need, "floor": floor, "sure": share[best], "rival": rival})
-    return pd.DataFrame(rows)
-
-
-def measure_next(prediction: Prediction, edge: pd.DataFrame, count: int = 2) -> pd.DataFrame:
-    """The unmeasured networks of `edge` (of `frontier`) whose measuring would settle most of what is open about the frontier, best first:
-    arch, img_size, samples_per_sec, low, high, gain (share of the open variance that it removes)."""
-    from scripts.data.predict_evaluate import LARGEST
-    doubt = edge.assign(doubt=edge["sure"] * (1 - edge["sure"])).groupby(KEY, as_index=False).agg(
-        doubt=("doubt", "max"), status=("status", "first"), gmacs=("gmacs", "first"), samples_per_sec=("samples_per_sec", "first"), low=("low", "first"), high=("high", "first"))
-    doubt = doubt[doubt["status"] == "predicted"].reset_index(drop=True)
-    chosen = []
-    if len(doubt):
-        covariance = prediction.posterior.joint(prediction.known.find(doubt))
-        worth = doubt["doubt"].to_numpy() / np.diag(covariance)
-        allowed = doubt["gmacs"].to_numpy() <= LARGEST.get(prediction.settings["kind"], np.inf)
-        total = (worth * np.diag(covariance)).sum()
-        for _ in range(min(count, int(allowed.sum()))):
-            gain = np.where(allowed, (worth @ covariance**2) / np.diag(covariance), -1)
-            i = int(gain.argmax())
-            chosen.append({**doubt.iloc[i].to_dict(), "gain": gain[i] / total if total else 0.0})
-            allowed[i] = False
-            covariance = covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i] + 1e-12 * np.eye(len(doubt))
-    return pd.DataFrame(chosen, columns=[*KEY, "samples_per_sec", "low", "high", "gain"])
-
-
-def find(prediction: Prediction, name: str) -> pd.DataFrame:
-    """The networks of a model by its architecture, full name or name of 2022. Raises UserError for one that no table has."""
-    for wanted in dict.fromkeys([str(name), names.today(str(name))]):
-        found = prediction.networks[prediction.networks["arch"] == wanted.partition(".")[0]] if wanted else prediction.networks.iloc[:0]
-        if len(found):
-            return found
-    close = names.nearest(name, prediction.networks["arch"].unique())
-    raise UserError(f"{str(name)[:80]!r}: no table has it, so its speed is not guessed; measure it with `python -m scripts.bench.sweep --models {str(name)[:80]}`"
-                    + (f", or did you mean {', '.join(close)}?" if close else ""))
-
-
-def check(rows: pd.DataFrame, part: str = "infer") -> tuple[Prediction, pd.DataFrame]:
-    """Predict from those of `rows` that the design names, and compare with the others: arch, img_size, samples_per_sec (measured), predicted, low, high.
-
-    The same, where no row is outside the design or too few are in it: UserError says what to measure.
-    """
-    from scripts.data import predict_design
-    kind = predict_tables.settings_of(rows["file"].iloc[0], str(rows["kind_of_hardware"].iloc[0]))["kind"]
-    names_ = predict_design.design(20, kind)
-    chosen = rows["arch"].isin(names_)
-    made = predict(rows[chosen], part)
-    others = rows[~chosen & (made.known.find(rows) >= 0)]
-    if others.empty:
-        raise UserError(f"every measured model is one to predict from; measure the models of `python -m scripts.data.predict --design 30 --role check --kind {kind}` too")
-    at = made.known.find(others)
-    half = (made.multiplier * made.posterior.spread)[at]
-    log = made.posterior.log[at]
-    return made, pd.DataFrame({"arch": others["arch"].to_numpy(), "img_size": others["img_size"].to_numpy(), "samples_per_sec": others["samples_per_sec"].to_numpy(float),
-                               "predicted": np.exp(log), "low": np.exp(log - half), "high": np.exp(log + half)})
-
-
-def checked(compared: pd.DataFrame) -> dict:
-    """Of `check`: networks, median_error, p90_error (shares), spearman, coverage of the 90% interval."""
-    from scripts.data.uncertainty import spearman
-    off = (compared["predicted"] / compared["samples_per_sec"] - 1).abs()
-    return {"networks": len(compared), "median_error": float(off.median()), "p90_error": float(off.quantile(0.9)),
-            "spearman": spearman(compared["predicted"], compared["samples_per_sec"]),
-            "coverage": float(compared["samples_per_sec"].between(compared["low"], compared["high"]).mean())}
-
-
-def say(row) -> str:
-    """One network's speed in words."""
-    if row.status == "unlike":
-        return f"{row.arch} at {row.img_size} pixels: unlike anything measured, not predicted"
-    how = "measured" if row.status == "measured" else "predicted, 90%"
-    return f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s ({how} {rate(row.low)} to {rate(row.high)})"
-
-
-def _report(options) -> None:
-    slug = "" if options.hardware.upper() == "HERE" else options.hardware
-    rows = machine_rows(slug, options.part)
-    try:
-        made = predict(rows, options.part)
-    except read_data.TablesMissing as missing:
-        print(f"notice: {missing}; only what was measured is shown", file=sys.stderr)
-        wanted = rows if not options.model else rows[rows["arch"].isin([name.partition(".")[0] for name in options.model])]
-        for row in wanted.sort_values("samples_per_sec", ascending=False, kind="stable").itertuples():
-            print(f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s (measured)")
-        return
-    print(f"{made.hardware_name}: {made.used} measured, {int(made.networks['status'].eq('predicted').sum())} predicted ({options.part})")
-    for note in made.notes:
-        print(f"note: {note}")
-    if options.model:
-        for name in options.model:
-            print("\n".join(say(row) for row in find(made, name).itertuples()))
-        return
-    edge = frontier(made)
-    for row in edge[edge["expected"]].itertuples():
-        print(f"{row.top1:6.2f}%  {row.model} ({row.img_size} px): {rate(row.samples_per_sec)} images/s, {rate(row.low)} to {rate(row.high)}, on the frontier: {row.sure:.0%}")
-    for row in picks(made).itertuples():
-        print(f"{row.need}: {row.model} ({row.top1:.2f}%), {row.sure:.0%} sure" + (f", else {row.rival}" if row.rival else ""))
-    for row in measure_next(made, edge).itertuples():
-        print(f"measure next: {row.arch} (settles {row.gain:.0%} of what is open)")
-
-
-@cli
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.data.predict", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.data.predict --hardware HERE --model convnext_base")
-    parser.add_argument("--hardware", default="HERE", help="a measured machine's slug; HERE: this one")
-    parser.add_argument("--model", nargs="+", help="architectures to look up")
-    parser.add_argument("--part", default="infer", choices=PARTS)
-    parser.add_argument("--design", type=int, metavar="N", help="print the N models to measure, most telling first")
-    parser.add_argument("--kind", choices=("gpu", "cpu"), help="of the processor that --design is for (default: this machine's)")
-    parser.add_argument("--role", choices=("measure", "check"), default="measure", help="check: models to test the predictions by")
-    parser.add_argument("--check", action="store_true", help="predict from the measured models of the design, compare with the other measured ones")
-    options = parser.parse_args(argv)
-    if options.design is not None:
-        from scripts.common import hardware
-        from scripts.data import predict_design
-        print("\n".join(predict_design.design(options.design, options.kind or ("gpu" if hardware.has_gpu() else "cpu"), role=options.role)))
-    elif options.check:
-        rows = machine_rows("" if options.hardware.upper() == "HERE" else options.hardware, options.part)
-        made, compared = check(rows, options.part)
-        for row in compared.itertuples():
-            print(f"{row.arch:<42}{rate(row.samples_per_sec):>8} measured {rate(row.predicted):>8} predicted, {rate(row.low)} to {rate(row.high)}")
-        found = checked(compared)
-        print(f"{made.hardware_name}: from {made.used} measured, {found['networks']} others off by {found['median_error']:.1%} (median), rank correlation "
-              f"{found['spearman']:.3f}, {found['coverage']:.0%} within their 90% interval")
-    else:
-        _report(options)
-
-
 if __name__ == "__main__":
+    from scripts.data.predict_report import main
     sys.exit(main())

@@ -22,7 +22,7 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.data import predict_model, predict_tables
-from scripts.data.predict_evaluate import candidates
+from scripts.data.predict_evaluate import MAIN, candidates
 
 FILE = "predict-design.csv"
 LONGEST, CHECKED = 40, 30
@@ -39,7 +39,7 @@ def table() -> pd.DataFrame:
 
 
 def design(count: int | None = 20, kind: str = "gpu", measured: set[str] | None = None, role: str = "measure") -> list[str]:
-    """The first `count` models to measure (None: until one more lowers the expected error by less than SETTLED), without those `measured`.
+    """The first `count` models to measure (None: MAIN, and more while each lowers the expected error by SETTLED), without those `measured`.
 
     Raises UserError for a count or kind that there is no list for.
     """
@@ -50,7 +50,7 @@ def design(count: int | None = 20, kind: str = "gpu", measured: set[str] | None 
     if count is None:
         fall = 1 - rows["expected_error"] / rows["expected_error"].shift()
         small = np.flatnonzero((fall < SETTLED).to_numpy() & (rows["place"] > predict_model.LEAST).to_numpy())
-        count = int(small[0]) if len(small) else len(rows)
+        count = max(min(MAIN, len(rows)), int(small[0]) if len(small) else len(rows))
     if not 1 <= count <= len(rows):
         raise UserError(f"a design of {count} models: choose 1 to {len(rows)}")
     return [model for model in rows["model"].head(count) if model not in (measured or set())]

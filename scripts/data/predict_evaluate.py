@@ -128,6 +128,15 @@ def table() -> pd.DataFrame:
                       key=["file", "measured", "method"])
 
 
+def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of `table`, at MAIN measurements of inference, a row per machine: machine, kind, tables, the median over its tables of the median error of `model` and each
+    of RIVALS, and of the model's spearman; coverage is the mean over its tables."""
+    main = frame[(frame["measured"] == MAIN) & (frame["part"] == "infer")]
+    ours = main[main["method"] == "model"].groupby("machine")
+    errors_ = main.pivot_table(index="machine", columns="method", values="median_error", aggfunc="median").reindex(columns=["model", *RIVALS])
+    return errors_.assign(kind=ours["kind"].first(), tables=ours.size(), spearman=ours["spearman"].median(), coverage=ours["coverage"].mean()).reset_index()
+
+
 def by_group(found: pd.DataFrame) -> pd.DataFrame:
     """Errors by kind of network: kind (of processor), network, networks, median_error, p90_error at MAIN measurements of inference."""
     found = found[(found["method"] == "model") & (found["measured"] == MAIN) & (found["part"] == "infer")].assign(off=lambda rows: np.abs(np.expm1(rows["error"])))

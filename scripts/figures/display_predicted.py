@@ -1,8 +1,9 @@
 """Every model on this machine, of which a few were measured: measured ones solid, predicted ones hollow, the frontier with its uncertainty.
 
-predicted_inference: this machine, which is the present one if it was measured, else the one measured last.
+predicted_inference: this machine, which is the present one if it was measured, else the one measured last. predicted_check: models of it that
+were predicted first and measured then.
 
-    python -m scripts.figures.export --only predicted_inference
+    python -m scripts.figures.export --only predicted_inference predicted_check
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
-from scripts.data import measured, predict, read_data
-from scripts.figures import frontier_chart, published
+from scripts.data import measured, predict, predict_choice, predict_report, read_data
+from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
 from scripts.figures.theme import CONTEXT, GRID, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
 
@@ -47,7 +48,7 @@ def draw() -> Drawing:
     except UserError as error:
         raise DataMissing(str(error)) from None
     table = predict.weights(prediction)
-    likely = predict.frontier(prediction, table)
+    likely = predict_choice.frontier(prediction, table)
     shown = frontier_chart.visible(table, FLOOR).reset_index(drop=True)
     edge = frontier(shown)
     done = shown.status == "measured"
@@ -121,3 +122,30 @@ def _points(canvas: Canvas, rows: pd.DataFrame, family: str, marker: dict, form:
     canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.top1, mode="markers", name=families.label(family), meta={"family": family}, **error, text=texts,
                               customdata=rows[["model", "img_size"]].astype(str).to_numpy(), hovertemplate="%{text}<extra></extra>",
                               marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]})
+
+
+def draw_check() -> Drawing:
+    """Models that were predicted and then measured: how far off, and the interval that was given. Raises DataMissing where that was not done."""
+    try:
+        compared, about = predict_report.read_check(measured.machine())
+    except UserError as error:
+        raise DataMissing(str(error)) from None
+    found, where = predict_report.checked(compared), str(about["hardware"].get("name", measured.machine()))
+    rows = compared.assign(value=lambda t: t.samples_per_sec / t.predicted, low=compared.low / compared.predicted, high=compared.high / compared.predicted,
+                           label=compared.arch, family=compared.arch.map(families.family), kind=compared.arch.map(families.kind)).sort_values("value", ascending=False, kind="stable")
+    rows["details"] = [f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between {plain(row.low * row.predicted)} and "
+                       f"{plain(row.high * row.predicted)}" for row in rows.itertuples()]
+    inside = int(rows.value.between(rows.low, rows.high).sum())
+    title = f"{where}: half of {counted(len(rows), 'prediction')} are within {found['median_error']:.0%}, {inside} of {len(rows)} in their 90% interval"
+    axis = Axis("measured / predicted speed (log scale)", *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=True, before=0.05, after=0.05), log=True, write="{:g}×".format)
+    foot = (f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from {about['used']} other models and timm’s published "
+            f"results of {published.day(read_data.NOW)}")
+    wide, phone = (list_chart.draw(rows, axis, title, "Speed of models that were predicted first and measured then; the dot is the measurement, the line the 90% interval given for it",
+                                   foot, size, (1.0, "as predicted")).figure for size in (WIDE, PHONE))
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return Drawing(figure=wide, phone=phone, title=title, data=rows,
+                   alt=f"List of {counted(len(rows), 'model')} by measured over predicted speed on {where}, from {first.arch} ({first.value:.2f} times the prediction) to "
+                       f"{last.arch} ({last.value:.2f} times); {inside} lie within the interval given for them.",
+                   caption=f"Predicted from {about['used']} measured models, then measured: median error {found['median_error']:.0%}, rank correlation {found['spearman']:.3f}, "
+                           f"{found['coverage']:.0%} within the 90% interval.",
+                   sources=[source(DATA / f"predict-check-{measured.machine()}.csv")], hardware=where, date=str(about["date"])[:10])

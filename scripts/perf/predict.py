@@ -2,21 +2,23 @@
 
     python -m scripts.perf.predict             # seconds to read the tables, fit and predict everything (limit 20 s on two cores)
     python -m scripts.perf.predict --measure   # first measure the design's twenty and the check's thirty here (minutes), then compare
+    python -m scripts.perf.predict --measure --minutes 4    # in pieces: the same command goes on
 
-Prints the times, the share that reading takes, and, where models outside the design were measured too, how far off their predictions are. With
---measure the twenty are timed by themselves (limit: two minutes on a GPU, five on two CPU cores).
+Prints the times, the share that reading takes, what measuring the twenty took (limit: two minutes on a GPU, five on two CPU cores), and, where models
+outside the design were measured too, how far off their predictions are; that also goes to report/data/predict-check-<machine>.csv.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 
+import pandas as pd
+
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
-from scripts.data import predict, predict_design, predict_tables
+from scripts.data import predict, predict_choice, predict_design, predict_report, predict_tables
 
 
 def timed() -> dict[str, float]:
@@ -33,25 +35,24 @@ def timed() -> dict[str, float]:
     made = predict.predict(predict.machine_rows())
     lap("fit")
     table = predict.weights(made)
-    edge = predict.frontier(made, table)
-    predict.picks(made, table)
-    predict.measure_next(made, edge)
+    edge = predict_choice.frontier(made, table)
+    predict_choice.picks(made, table)
+    predict_choice.measure_next(made, edge)
     lap("rank")
     return spent
 
 
-def measure(device: str) -> float:
-    """Measure the design's twenty, then the check's thirty. Returns the seconds that the twenty took."""
-    kind = "gpu" if device.startswith("cuda") else "cpu"
-    options = ["--precision", "bf16", "--layout", "nhwc"] if kind == "gpu" else []
-    spent = 0.0
-    for role, count in (("measure", 20), ("check", predict_design.CHECKED)):
-        begun = time.perf_counter()
-        ended = subprocess.run([sys.executable, "-m", "scripts.bench.sweep", "--device", device, *options, "--models", *predict_design.design(count, kind, role=role)])
-        if ended.returncode:
-            raise UserError(f"the sweep of the {role} models ended with {ended.returncode}; run the same again to go on")
-        spent = spent or time.perf_counter() - begun
-    return spent
+def measure(device: str, minutes: float | None) -> int:
+    """Measure the design's twenty, then the check's thirty, for up to `minutes`. Returns how many are left."""
+    from scripts.bench import sweep
+    return sweep.go(["--device", device, "--models", "design", "check", *(["--minutes", str(minutes)] if minutes else [])])[1]
+
+
+def seconds_of_twenty(rows: pd.DataFrame) -> float:
+    """Seconds that the measured models of the design took together, everything counted but the start; NaN where fewer than twenty were."""
+    wanted = predict_design.design(20, str(rows["kind_of_hardware"].iloc[0]))
+    own = rows[rows["arch"].isin(wanted)]
+    return float(pd.to_numeric(own["wall_secs"]).sum()) if own["arch"].nunique() == len(wanted) else float("nan")
 
 
 @cli
@@ -59,18 +60,23 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.perf.predict", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.perf.predict")
     parser.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
     parser.add_argument("--device", default="cuda" if hardware.has_gpu() else "cpu", help="for --measure")
+    parser.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
     options = parser.parse_args(argv)
-    if options.measure:
-        spent = measure(options.device)
-        print(f"measuring twenty: {spent:.0f} s on {hardware.describe(options.device)['name']} (limit {120 if options.device.startswith('cuda') else 300} s)")
+    if options.measure and (left := measure(options.device, options.minutes)):
+        print(f"{left} models left to measure: run the same command again")
+        return
+    rows = predict.machine_rows()
+    if (took := seconds_of_twenty(rows)) == took:
+        print(f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit {120 if rows['kind_of_hardware'].iloc[0] == 'gpu' else 300} s)")
     spent = timed()
     print(f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
     try:
-        made, compared = predict.check(predict.machine_rows())
+        made, compared = predict_report.check(rows)
+        predict_report.write_check(rows, made, compared)
     except UserError as error:
         print(f"no check on this machine yet: {error}")
         return
-    found = predict.checked(compared)
+    found = predict_report.checked(compared)
     print(f"{made.hardware_name}: {made.used} measured, {found['networks']} others predicted and measured: median error {found['median_error']:.1%}, 90% below "
           f"{found['p90_error']:.1%}, rank correlation {found['spearman']:.3f}, {found['coverage']:.0%} within the 90% interval")
 

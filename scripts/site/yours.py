@@ -15,9 +15,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from scripts.bench import gpu
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
-from scripts.data import predict, predict_design, predict_evaluate
+from scripts.common.paths import DATA
+from scripts.common.tables import read_table
+from scripts.data import measured, predict, predict_choice, predict_design, predict_evaluate, predict_report
 from scripts.site import page
 from scripts.site.content import images_per_second
 
@@ -36,7 +39,7 @@ def _made(part: str = "infer") -> tuple[predict.Prediction | None, str]:
 
 @functools.lru_cache(maxsize=1)
 def _edge() -> pd.DataFrame:
-    return predict.frontier(_made()[0])
+    return predict_choice.frontier(_made()[0])
 
 
 def facts() -> SimpleNamespace:
@@ -75,12 +78,16 @@ def picks() -> None:
     made, _ = _made()
     if made is None:
         return
-    rows = predict.picks(made)
+    rows = predict_choice.picks(made)
     shown = pd.DataFrame({"You need it": rows["need"].map(WORDS), "Model": rows["model"], "Pixels": rows["img_size"].astype(int), "Top-1 (%)": rows["top1"],
                           "Images/s": rows["samples_per_sec"], "90% interval": [_interval(row) for row in rows.itertuples()], "How": rows["status"],
-                          "Sure": rows["sure"], "Else most likely": rows["rival"].replace("", "–")})
+                          "Sure": rows["sure"], "Else most likely": rows["rival"].replace("", "–"),
+                          "To be sure, measure": [" and ".join(names) or "–" for names in rows["measure"]]})
     page.table(shown, "The most accurate model that is fast enough, and in what share of the possible speeds it stays that: fast means among the fastest tenth, balanced at "
-               "least as fast as the median.", label="tbl-yours-picks", formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "Sure": "{:.0%}"})
+               "least as fast as the median. The last column names the one or two models that decide between a pick and its likeliest rival.", label="tbl-yours-picks", formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "Sure": "{:.0%}"})
+    wanted = list(dict.fromkeys(name for names in rows["measure"] for name in names))
+    if wanted:
+        print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
 
 
 def measure_next() -> None:
@@ -96,7 +103,7 @@ def measure_next() -> None:
         if wanted:
             print(f"\nThe most telling models to measure:\n\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
         return
-    rows = predict.measure_next(made, _edge())
+    rows = predict_choice.measure_next(made, _edge())
     if rows.empty:
         print("\nNothing on the frontier is open: measuring more would not change it.\n")
         return
@@ -146,17 +153,41 @@ def other_parts() -> None:
                    formats=formats)
 
 
+def energy() -> page.text:
+    """A sentence on the energy that a picture takes on this machine, or on why it is not known."""
+    try:
+        rows = predict.machine_rows()
+    except UserError:
+        return page.text("")
+    joules = pd.to_numeric(rows.get("energy_j", pd.Series(dtype=float)), errors="coerce")
+    if not (joules > 0).any():
+        return page.text("How much energy a picture takes is not known here: only NVIDIA's graphics cards report it.")
+    least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
+    return page.text(f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules ({most['arch']}), by the card's own meter, the idle "
+                     "share included.")
+
+
 def check() -> None:
     """Measured on this machine by design against predicted, as found; a line on how to make it where it was not measured."""
     try:
-        made, compared = predict.check(predict.machine_rows())
+        compared, about = predict_report.read_check(measured.machine())
     except UserError:
-        print("\nThis machine has not been checked yet: `python -m scripts.data.predict --check` says what to measure.\n")
+        print("\nThis machine has not been checked yet: `python -m scripts.perf.predict --measure` measures twenty models, predicts thirty others and measures them too.\n")
         return
-    found = predict.checked(compared)
-    print(f"\nOn this machine, {made.used} measured models of the design predicted {found['networks']} others, which were then measured too: half of the "
+    found = predict_report.checked(compared)
+    print(f"\nOn this machine, {about['used']} measured models of the design predicted {found['networks']} others, which were then measured too: half of the "
           f"predictions are off by less than {found['median_error']:.0%}, nine in ten by less than {found['p90_error']:.0%}; the rank correlation is "
           f"{found['spearman']:.3f}, and {found['coverage']:.0%} of the measured speeds lie within their 90% interval.\n")
+    page.chart("predicted_check")
+
+
+def gpu_steps() -> None:
+    """The GPU's measurements, step by step."""
+    shown = pd.DataFrame([(name, what[:1].upper() + what[1:], minutes, f"scripts.bench.sweep {' '.join(arguments)}") for name, (minutes, what, arguments) in gpu.STEPS.items()],
+                         columns=["Step", "What it measures", "Minutes expected", "Command"])
+    yet = "" if any(DATA.glob("benchmark-*-cu*-*.csv")) else "; none has been run on a card yet"
+    page.table(shown, f"The steps of make bench-gpu. The minutes are what a card like the H200 is expected to take{yet}.", label="tbl-gpu-steps",
+               formats={"Minutes expected": "{:.0f}"})
 
 
 def evaluation() -> None:
@@ -166,14 +197,22 @@ def evaluation() -> None:
     except UserError:
         print("\n::: {.callout-note}\n## Not computed yet\n`make data` evaluates the predictions.\n:::\n")
         return
+    percent = "{:.1%}".format
+    machines = predict_evaluate.by_machine(frame)
+    shown = pd.DataFrame({"Machine": [hardware.named(slug).name for slug in machines["machine"]], "Tables": machines["tables"], "Median error": machines["model"],
+                          "Rank correlation": machines["spearman"], "In the 90% interval": machines["coverage"], "Similar machine, scaled": machines["similar"],
+                          "GMACs only": machines["gmacs"], "Activations only": machines["activations"]})
+    page.table(shown, f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: mean). The last three columns are the median errors of "
+               "simple rivals with the same measurements.", label="tbl-predict-by-machine", link="report/data/predict-evaluation.csv", formats={
+                   "Tables": "{:.0f}", "Rank correlation": "{:.3f}", "In the 90% interval": "{:.0%}", **{
+                       name: percent for name in ("Median error", "Similar machine, scaled", "GMACs only", "Activations only")}})
     main = frame[(frame["measured"] == predict_evaluate.MAIN)]
     ours = main[main["method"] == "model"].set_index("file")
     rivals = main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)
     shown = pd.DataFrame({"Table": ours.index.str.removeprefix("benchmark-").str.removesuffix(".csv"), "Networks": ours["networks"].astype(int), "Median error": ours["median_error"],
                           "90% below": ours["p90_error"], "Rank correlation": ours["spearman"], "In the 90% interval": ours["coverage"],
                           "Similar machine, scaled": rivals["similar"], "GMACs only": rivals["gmacs"], "Activations only": rivals["activations"]})
-    percent = "{:.1%}".format
-    page.table(shown, f"How far off speeds are when {predict_evaluate.MAIN} networks are measured and the others predicted, with every table of that hardware left out; the last three "
+    page.table(shown, f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others predicted, with every table of that hardware left out; the last three "
                "columns are the median errors of simple rivals with the same measurements. Training tables: predicted from inference tables of other hardware.", label="tbl-predict-machines",
                link="report/data/predict-evaluation.csv", formats={"Rank correlation": "{:.3f}", "In the 90% interval": "{:.0%}", **{
                    name: percent for name in ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only")}})
@@ -183,8 +222,6 @@ def evaluation() -> None:
     grid.columns = [name if isinstance(name, str) else f"{int(name)} measured" for name in grid.columns]
     page.table(grid, "Median error by the number of networks measured (median over a machine's tables).", label="tbl-predict-number", link="report/data/predict-evaluation.csv",
                formats={name: percent for name in grid.columns[1:]})
-    from scripts.common.paths import DATA
-    from scripts.common.tables import read_table
     if (DATA / "predict-networks.csv").exists():
         kinds = read_table(DATA / "predict-networks.csv", required=["kind", "network"], numeric=["networks", "median_error", "p90_error"])
         kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1)
@@ -194,16 +231,18 @@ def evaluation() -> None:
 
 def evaluation_facts() -> SimpleNamespace:
     """For prose: worst median errors over GPU and CPU tables of inference, least rank correlation on GPUs, least and most coverage by machine, and on how
-    many of how many tables the best rival does better."""
+    many of how many tables, and of how many machines, the best rival does better."""
     try:
         frame = predict_evaluate.table()
     except UserError:
         nan = float("nan")
-        return SimpleNamespace(gpu=nan, cpu=nan, spearman=nan, covered_least=nan, covered_most=nan, tables=0, beaten=0)
+        return SimpleNamespace(gpu=nan, cpu=nan, spearman=nan, covered_least=nan, covered_most=nan, tables=0, beaten=0, machines=0, machines_beaten=0)
     main = frame[(frame["measured"] == predict_evaluate.MAIN) & (frame["part"] == "infer")]
     ours = main[main["method"] == "model"].set_index("file")
     best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
-    covered = ours.groupby("machine")["coverage"].mean()
+    machines = predict_evaluate.by_machine(frame)
+    covered = machines["coverage"]
     kind = ours.groupby("kind")
     return SimpleNamespace(gpu=kind["median_error"].max().get("gpu"), cpu=kind["median_error"].max().get("cpu"), spearman=kind["spearman"].min().get("gpu"),
-                           covered_least=covered.min(), covered_most=covered.max(), tables=len(ours), beaten=int((best < ours["median_error"]).sum()))
+                           covered_least=covered.min(), covered_most=covered.max(), tables=len(ours), beaten=int((best < ours["median_error"]).sum()), machines=len(machines),
+                           machines_beaten=int((machines[list(predict_evaluate.RIVALS)].min(axis=1) < machines["model"]).sum()))

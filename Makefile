@@ -66,13 +66,13 @@ build/findings.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py re
 	@touch $@
 
 # --- bench -----------------------------------------------------------------------------------------------------------------------
-bench: .venv/full.stamp  ## measure models on this machine
+bench: .venv/full.stamp  ## measure models on this machine, the most telling first (MINUTES=2 stops each part there; again goes on)
 	@rm -f build/bench.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 
 build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py scripts/bench/gpu.py scripts/bench/contribute.py,$(wildcard scripts/bench/*.py)) | .venv/full.stamp
-	@$(PY) -m scripts.bench.sweep --part infer --models $(if $(filter full,$(CHOSEN)),key,quick) design $(if $(MINUTES),--minutes $(MINUTES))
-	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick)
+	@$(PY) -m scripts.bench.sweep --part infer --models design $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
 	@touch $@
 
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
+from scripts.figures import display_data, display_frontier, display_limits, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -24,6 +24,9 @@ _ALL = [
     Chart("measured_gpu_training", partial(display_measured.draw_measured, "train", gpu=True), "measured"),
     Chart("measured_gpu_compiled", display_measured.draw_compiled, "measured"),
     Chart("predicted_inference", display_predicted.draw, "measured"),
+    Chart("predicted_check", display_predicted.draw_check, "measured"),
+    Chart("measured_limits", display_limits.draw_limits, "measured"),
+    Chart("measured_curve", display_limits.draw_curve, "measured"),
     *(Chart(f"{prefix}_{name}", partial(draw, which), "trained") for prefix, which in (("zoo", "photos"), ("zoo_digits", "digits")) for name, draw in {
         "accuracy": display_zoo.draw_accuracy, "time": display_zoo.draw_time, "speed": display_zoo.draw_speed, "curves": display_zoo.draw_curves,
         "confusion": display_zoo_mistakes.draw_confusion, "roc": display_zoo_mistakes.draw_roc, "calibration": display_zoo_mistakes.draw_calibration}.items()),

@@ -8,10 +8,11 @@
   if (!charts.length || !("IntersectionObserver" in window)) return;
 
   const scripts = new Map();
-  const script = (path) => {
+  const script = (path, ordered = false) => {
     if (!scripts.has(path)) scripts.set(path, new Promise((resolve, reject) => {
       const element = document.createElement("script");
       element.src = new URL(path, ROOT);
+      element.async = !ordered; // fetched side by side in any case
       element.onload = resolve;
       element.onerror = () => reject(new Error(`${path} cannot be fetched`));
       document.head.append(element);
@@ -31,11 +32,11 @@
   const speeds = {}; // charts/picker/KEY.js says pickerData("KEY", columns); the picker's page listens too
   const listen = () => { const other = window.pickerData; window.pickerData = Object.assign((key, value) => { speeds[key] = value; if (other && !other.ours) other(key, value); }, { ours: true }); };
   const speedsOf = (key) => { if (!window.pickerData?.ours) listen(); return script(`charts/picker/${encodeURIComponent(key)}.js`).then(() => { if (!speeds[key]) throw new Error(`${key}: no data`); return speeds[key]; }); };
-  let explorer;
-  const explorerParts = () => (explorer ??= Promise.all([script("assets/explorer-rules.js"), script("assets/explorer-theme.js"), speedsOf("models"), new Promise((resolve) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve });
-    document.head.append(style);
-  })]).then(() => script("assets/explorer.js")).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
+  let explorer, sheet;
+  const styles = () => (sheet ??= new Promise((resolve) => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve }));
+  }));
+  const explorerParts = () => (explorer ??= Promise.all([speedsOf("models"), styles(), ...["-rules", "-theme", "-panel", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true))]).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
   const explorers = new Map();
   async function explore(chart) {
     if (explorers.has(chart)) return explorers.get(chart).refresh();
@@ -70,22 +71,22 @@
     return { ...layout, ...axes, paper_bgcolor: "#15181c", plot_bgcolor: "#1f242a", font: { ...layout.font, color: "#e8eaed" } };
   };
 
-  // A figure without a phone version of its own is laid out anew on a narrow screen: small margins, legend below, title in lines.
-  const narrowed = (layout, width) => {
-    const title = layout.title?.text ?? "";
-    const per = Math.floor((width - 24) / 8.2);
-    const lines = title.split(/<br>|\n/).flatMap((line) => line.split(" ").reduce((all, word) => {
-      const last = all[all.length - 1];
-      if (last !== undefined && (last + " " + word).length <= per) all[all.length - 1] = last + " " + word; else all.push(word);
-      return all;
-    }, []));
-    return { ...layout, width, height: Math.round(width * 1.45), margin: { l: 48, r: 10, t: 30 + 20 * lines.length, b: 44, autoexpand: true },
-      font: { ...layout.font, size: 12 },
-      title: title ? { ...layout.title, text: lines.join("<br>"), font: { ...layout.title?.font, size: 15 }, x: 0.02, xanchor: "left" } : undefined,
-      legend: { ...layout.legend, title: { text: "" }, orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 11 } } };
-  };
-  const smaller = (trace) => (Array.isArray(trace.marker?.size) || trace.marker?.size?.bdata) && trace.marker.sizeref
-    ? { ...trace, marker: { ...trace.marker, sizeref: trace.marker.sizeref * (trace.marker.sizemode === "area" ? 3 : 1.7) } } : trace;
+  // A click on a mark keeps its words below the chart, and a model's line of code; a second one takes them away.
+  function pin(chart, point) {
+    const html = String(point.text ?? point.hovertext ?? point.data.name ?? ""), lines = html.split("<br>").map((line) => new DOMParser().parseFromString(line, "text/html").body.textContent);
+    const panel = chart.querySelector(".explorer-panel") ?? chart.appendChild(Object.assign(document.createElement("div"), { className: "explorer-panel" }));
+    const there = [...panel.children].find((card) => card.dataset.of === html);
+    if (there || !lines.join("")) return there?.remove();
+    styles();
+    const add = (tag, text, to) => to.appendChild(Object.assign(document.createElement(tag), { textContent: text }));
+    const card = add("section", "", panel), head = add("p", "", card), name = point.data.meta?.family && Array.isArray(point.customdata) ? String(point.customdata[0]) : "";
+    card.className = "explorer-pin";
+    card.dataset.of = html;
+    add("strong", lines[0], head);
+    Object.assign(add("button", "Remove", head), { type: "button", ariaLabel: `Remove ${lines[0]}`, onclick: () => card.remove() });
+    if (lines.length > 1) add("p", lines.slice(1).join(" · "), card);
+    if (name) { const code = add("pre", "", card); code.tabIndex = 0; add("code", `timm.create_model("${name.replace(/["\\]/g, "")}", pretrained=True)`, code); }
+  }
 
   async function draw(chart) {
     if (chart.dataset.explore) {
@@ -106,7 +107,6 @@
       const map = Object.fromEntries(Object.entries(swap).map(([light, other]) => [light.toLowerCase(), other]));
       [data, layout] = [recoloured(data, map), recoloured(layout, map)];
     } else if (dark) layout = darkened(layout);
-    if (narrow && !own) { layout = narrowed(layout, width); data = data.map(smaller); }
     const natural = layout.width ?? width, height = layout.height ?? Math.round(width * 0.7);
     const scale = Math.min(1, width / natural);
     const stage = document.createElement("div");
@@ -126,6 +126,7 @@
       stage.remove();
       throw error;
     }
+    plot.on("plotly_click", (event) => event.points[0] && pin(chart, event.points[0]));
     for (const old of chart.querySelectorAll(".drawing")) if (old !== stage) { Plotly.purge(old.firstChild); old.remove(); }
     stage.style.position = stage.style.visibility = "";
     chart.dataset.state = state;

@@ -3,13 +3,7 @@
 // address. Speeds come from charts/picker/*.js, colours and rules from explorer-theme.js and explorer-rules.js. All text from data is textContent.
 window.explorerChart = (() => {
   "use strict";
-  const R = window.explorerRules, T = window.explorerTheme, NARROW = 600, MOVE_MS = 420;
-  const make = (tag, attributes = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) if (key in made && key !== "list") made[key] = value; else made.setAttribute(key, value);
-    made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-    return made;
-  };
+  const R = window.explorerRules, T = window.explorerTheme, P = window.explorerPanel, { make, numbers } = P, NARROW = 720, FEW = 24, MOVE_MS = 420;
   const svg = (tag, attributes, text) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -59,7 +53,7 @@ window.explorerChart = (() => {
     const chips = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Families" }, make("span", {}, "Families"));
     const search = make("input", { type: "search", placeholder: "Find a model", ariaLabel: "Find a model; Enter pins the best match" });
     const filters = make("div", { className: "explorer-filters" }, trained, chips);
-    const canvas = make("canvas"), under = svg("svg", {}), over = svg("svg", { class: "explorer-over" }), tip = make("div", { className: "explorer-tip", hidden: true });
+    const canvas = make("canvas"), under = svg("svg", { "aria-hidden": "true" }), over = svg("svg", { class: "explorer-over", "aria-hidden": "true" }), tip = make("div", { className: "explorer-tip", hidden: true });
     const help = make("span", { className: "explorer-hidden", id: `explorer-help-${figure}` }, "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.");
     const plot = make("div", { className: "explorer-plot", tabIndex: 0, role: "application" }, under, canvas, over, tip);
     plot.setAttribute("aria-describedby", help.id);
@@ -98,7 +92,7 @@ window.explorerChart = (() => {
       if (models.machines.some((one) => one.key === kept.m)) state.machine = kept.m;
       if (kept.t === "train" || kept.t === "infer") state.part = kept.t;
       state.pretrain = new Set((kept.p ?? "").split(",").filter((key) => pretrains.some(([name]) => name === key)));
-      state.families = new Set((kept.f ?? "").split(",").filter((key) => key in labels || key === "others"));
+      state.families = new Set((kept.f ?? "").split(",").filter((key) => T.key.includes(key) || key === "others"));
       state.pins = (kept.pin ?? "").split(",").filter(Boolean).slice(0, 12);
       const numbers = (kept.z ?? "").split(",").map(Number);
       if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3]) state.zoom = { x: numbers.slice(0, 2), y: numbers.slice(2) };
@@ -113,7 +107,7 @@ window.explorerChart = (() => {
     function copyLink() {
       const link = new URL(location.href);
       link.hash = chart.closest("[id]")?.id ?? "";
-      navigator.clipboard?.writeText(link.href).then(() => { share.textContent = "Copied"; setTimeout(() => { share.textContent = "Copy link"; }, 1500); }, () => prompt("The link:", link.href));
+      P.copied(share, link.href);
     }
 
     // --- what is shown
@@ -188,7 +182,7 @@ window.explorerChart = (() => {
       if (canvas.width !== Math.round(wide * scale) || canvas.height !== Math.round(high * scale)) { canvas.width = Math.round(wide * scale); canvas.height = Math.round(high * scale); }
       pen.setTransform(scale, 0, 0, scale, 0, 0);
       for (const sheet of [under, over]) { sheet.setAttribute("viewBox", `0 0 ${wide} ${high}`); sheet.setAttribute("width", wide); sheet.setAttribute("height", high); }
-      const left = 8 + Math.ceil(widthOf("88.5%"));
+      const marks = domain ? R.linearTicks(...view().y, high - 48) : [], left = 8 + Math.ceil(Math.max(...marks.map((value) => widthOf(`${value}%`)), 30));
       area = { left, top: 8, right: wide - 10, bottom: high - 40, width: wide - 10 - left, height: high - 48 };
       const before = here;
       here = new Map();
@@ -224,7 +218,7 @@ window.explorerChart = (() => {
         text({ x: area.left - 6, y: at + 4, "text-anchor": "end" }, `${value}%`);
       }
       text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `images per second in ${state.part === "train" ? "training" : "inference"} (log scale) →`);
-      text({ x: area.left + 4, y: area.bottom + 35 }, narrow() ? "" : "ImageNet top-1 accuracy ↑");
+      if (!narrow()) text({ x: area.left + 4, y: area.bottom + 35 }, "ImageNet top-1 accuracy ↑");
     }
 
     function symbol(x, y, radius, kind) {
@@ -235,12 +229,12 @@ window.explorerChart = (() => {
       else pen.arc(x, y, radius, 0, 7);
     }
     function paint(at) {
-      const d = Number(dark()), on = new Set(edge.map((row) => row.id)), key = new Set(T.key), context = T.colours.context[d], small = narrow() ? 0.8 : 1;
+      const d = Number(dark()), on = new Set(edge.map((row) => row.id)), key = new Set(T.key), context = T.colours.context[d], few = shown.length <= FEW, small = (narrow() ? 0.8 : 1) * (few ? 1.3 : 1);
       pen.clearRect(0, 0, canvas.width, canvas.height);
       pen.save(); pen.beginPath(); pen.rect(area.left - 6, area.top - 6, area.width + 12, area.height + 12); pen.clip();
       const layers = [[], [], [], []];
       for (const row of shown) {
-        const own = chosen(row), front = on.has(row.id), filtered = state.families.size > 0;
+        const own = chosen(row), front = on.has(row.id), filtered = state.families.size > 0 || few;
         layers[!own ? 0 : front ? 3 : filtered ? 2 : key.has(row.family) ? 1 : 0].push([row, own, front, filtered]);
       }
       for (const layer of layers) for (const [row, own, front, filtered] of layer) {
@@ -278,14 +272,15 @@ window.explorerChart = (() => {
       const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean), line = ownEdge.length ? ownEdge : edge;
       const seen = line.filter((row) => inside(px(row)));
       const { y } = view(), claims = Object.values(T.claims).flat();
-      const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims)])];
+      const few = shown.length <= FEW ? shown.filter((row) => chosen(row) && inside(px(row))) : [];
+      const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims), ...few])];
       const points = shown.map((row) => [...px(row), chosen(row) && edge.includes(row) ? 3 : 0.3]).filter(inside);
       const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
       const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
       const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
       const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : ""), base(), { pinned: pinned.includes(row) }));
       const placed = R.place(wanted, room, points, steps(line, view()));
-      const families = groupsShown().filter((group) => group !== "others" && (!state.families.size || state.families.has(group))).flatMap((group) => {
+      const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && (!state.families.size || state.families.has(group))).flatMap((group) => {
         const own = shown.filter((row) => groupOf(row.family) === group).map((row) => [row, px(row)]).filter(([, at]) => inside(at));
         if (!own.length) return [];
         const crowd = ([, [a, b]]) => own.filter(([, [e, f]]) => Math.hypot(a - e, b - f) < 45).length - 3 * seen.filter((row) => groupOf(row.family) !== group && Math.hypot(a - px(row)[0], b - px(row)[1]) < 50).length;
@@ -309,21 +304,14 @@ window.explorerChart = (() => {
     }
 
     // --- one model
-    const numbers = (row) => [`${row.top1.toFixed(2)}% top-1 at ${row.size} px`, `${R.plain(row.speed, 4)} images/s${row.sure ? "" : " (predicted)"}`, `${R.duration(1000 / row.speed)} an image`,
-      row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known"];
     const familyOf = (row) => `${labels[row.family] ?? row.family}, ${row.kind}`;
-    const trainedOn = (row) => pretrains.find(([key]) => key === row.pretrain)?.[1] ?? "not known";
-    function standing(row) {
-      if (edge.some((one) => one.id === row.id)) return "On the frontier: none of these is faster and at least as accurate.";
-      const rival = shown.filter((one) => one !== row && one.speed >= row.speed).sort((a, b) => b.top1 - a.top1)[0];
-      return rival && rival.top1 >= row.top1 ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more at ${R.plain(rival.speed / row.speed)}× the speed.` : "";
-    }
+    const trainedOn = (row) => `trained on: ${pretrains.find(([key]) => key === row.pretrain)?.[1] ?? "not known"}`;
     function hover(row, spoken = false) {
       if (hovered === row && !spoken) return;
       hovered = row;
       tip.hidden = !row;
       if (row) {
-        tip.replaceChildren(make("strong", {}, row.name), make("span", {}, familyOf(row)), ...numbers(row).map((text) => make("span", {}, text)), make("span", {}, `trained on: ${trainedOn(row)}`));
+        tip.replaceChildren(make("strong", {}, row.name), make("span", {}, familyOf(row)), ...numbers(row).map((text) => make("span", {}, text)), make("span", {}, trainedOn(row)));
         const [x, y] = px(row), wide = tip.offsetWidth, high = tip.offsetHeight;
         tip.style.left = `${Math.max(0, Math.min(plot.clientWidth - wide, x + 14 + wide > plot.clientWidth ? x - wide - 14 : x + 14))}px`;
         tip.style.top = `${Math.max(0, Math.min(plot.clientHeight - high, y - high / 2))}px`;
@@ -340,47 +328,14 @@ window.explorerChart = (() => {
     }
     function fill() {
       listed.ariaExpanded = String(panel.list);
-      panel.replaceChildren();
-      const first = rows.find((row) => row.id === state.pins[0]);
-      for (const id of state.pins) {
-        const row = rows.find((one) => one.id === id), [name, size] = [id.slice(0, id.lastIndexOf("@")), id.slice(id.lastIndexOf("@") + 1)];
-        const remove = make("button", { type: "button", ariaLabel: `Remove ${name}`, onclick: () => { state.pins = state.pins.filter((one) => one !== id); remember(); fill(); overlay(); } }, "Remove");
-        const swatch = make("i", { ariaHidden: "true" });
-        const card = make("section", { className: "explorer-pin" }, make("p", {}, swatch, make("strong", {}, name), remove));
-        panel.append(card);
-        if (!row) { card.append(make("p", {}, "Not timed on this machine at this size.")); continue; }
-        swatch.style.background = style(row.family).strong[Number(dark())];
-        card.append(make("p", {}, [familyOf(row), ...numbers(row), `trained on: ${trainedOn(row)}`, row.licence ? `licence: ${row.licence}` : ""].filter(Boolean).join(" · ")), make("p", {}, standing(row)
-          + (first && first !== row ? ` Against ${first.name}: ${R.plain(row.speed / first.speed)}× the speed, ${Math.abs(row.top1 - first.top1).toFixed(2)} points ${row.top1 >= first.top1 ? "more" : "less"}.` : "")));
-        const others = rows.filter((one) => one.arch === row.arch && one.id !== row.id).sort((a, b) => b.top1 - a.top1);
-        if (others.length) card.append(make("p", { className: "source" }, `Other weights of ${row.arch}: ${others.slice(0, 6).map((one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`).join(", ")}${others.length > 6 ? ` and ${others.length - 6} more` : ""}`));
-        const code = `timm.create_model("${name.replace(/["\\]/g, "")}", pretrained=True)  # ${size}×${size} pixels`;
-        const copy = make("button", { type: "button", onclick: () => navigator.clipboard?.writeText(code).then(() => { copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 1500); }) }, "Copy");
-        card.append(make("div", { className: "explorer-code" }, make("pre", { tabIndex: 0 }, make("code", {}, code)), copy));
-      }
-      if (panel.list) {
-        const head = ["Model", "Family", "Pixels", "Top-1 (%)", "Images/s", "Parameters (M)"];
-        panel.append(make("div", { className: "table-scroll", tabIndex: 0, role: "region", ariaLabel: "The frontier as a table" }, make("table", { className: "table" }, make("caption", {}, `The frontier: ${edge.length} of ${shown.length.toLocaleString("en")}`),
-          make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", className: i > 1 ? "number" : "" }, text)))),
-          make("tbody", {}, ...edge.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), ...[labels[row.family] ?? row.family, row.size, row.top1.toFixed(2), R.plain(row.speed, 4), row.params > 0 ? R.plain(row.params) : "–"]
-            .map((value, i) => make("td", { className: i ? "number" : "" }, String(value)))))))));
-      }
+      const facts = { rows, shown, edge, first: rows.find((row) => row.id === state.pins[0]), colour: (row) => style(row.family).strong[Number(dark())],
+        about: (row) => [familyOf(row), ...numbers(row), trainedOn(row), row.licence ? `licence: ${row.licence}` : ""],
+        remove: (id) => { state.pins = state.pins.filter((one) => one !== id); remember(); fill(); overlay(); } };
+      panel.replaceChildren(...state.pins.map((id) => P.card(id, facts)));
+      if (panel.list) panel.append(P.table(edge, shown.length, (row) => labels[row.family] ?? row.family));
     }
 
-    // --- pointer and keys
-    const local = (event) => { const rect = plot.getBoundingClientRect(); return [event.clientX - rect.left, event.clientY - rect.top]; };
-    function nearest([x, y], reach) {
-      let best = null, least = reach;
-      const on = new Set(edge);
-      for (const row of shown) {
-        if (state.families.size && !chosen(row)) continue;
-        const at = px(row);
-        if (!inside(at)) continue;
-        const away = Math.hypot(at[0] - x, at[1] - y) - (on.has(row) ? 4 : 0);
-        if (away < least) { least = away; best = row; }
-      }
-      return best;
-    }
+    // --- zoom
     function zoom(factor, centre) {
       if (!domain) return;
       const { x, y } = view(), [cx, cy] = centre ?? (hovered ? [Math.log10(hovered.speed), hovered.top1] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2]);
@@ -393,66 +348,10 @@ window.explorerChart = (() => {
       state.zoom = whole ? null : { x: share, y };
       hover(null); remember(); layout(move);
     }
-    const fingers = new Map();
-    let grip = null, pressed = null;
     const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
-    plot.addEventListener("pointerdown", (event) => {
-      if (event.button > 0 || !domain) return;
-      const at = local(event);
-      fingers.set(event.pointerId, at);
-      pressed = fingers.size === 1 ? { at, group: event.target.dataset?.group, type: event.pointerType } : null;
-      if (fingers.size === 2) { const two = [...fingers.values()]; grip = { at: two, value: two.map(value) }; box = null; }
-      if (event.pointerType === "mouse") plot.setPointerCapture?.(event.pointerId);
-    });
-    plot.addEventListener("pointermove", (event) => {
-      if (!domain) return;
-      const at = local(event);
-      if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at);
-      if (grip && fingers.size === 2) return pinch([...fingers.values()]);
-      if (pressed?.type === "mouse" && fingers.size && Math.hypot(at[0] - pressed.at[0], at[1] - pressed.at[1]) > 6) { box = [...pressed.at, ...at]; hover(null); return overlay(); }
-      if (event.pointerType === "mouse" && !fingers.size) hover(nearest(at, 18));
-    });
-    function pinch(two) { // the data under the fingers stay under them
-      const stretch = (i, low, high, flip) => {
-        const apart = Math.abs(two[0][i] - two[1][i]), was = Math.abs(grip.at[0][i] - grip.at[1][i]);
-        const { x, y } = view(), [from, to] = i ? y : x, size = i ? area.height : area.width;
-        const per = apart > 30 && was > 30 ? Math.abs(grip.value[0][i] - grip.value[1][i]) / apart : (to - from) / size;
-        const middle = (two[0][i] + two[1][i]) / 2, centre = (grip.value[0][i] + grip.value[1][i]) / 2;
-        return flip ? [centre - (high - middle) * per, centre + (middle - low) * per] : [centre - (middle - low) * per, centre + (high - middle) * per];
-      };
-      setView(stretch(0, area.left, area.right, false), stretch(1, area.top, area.bottom, true), false);
-    }
-    function up(event) {
-      fingers.delete(event.pointerId);
-      if (grip) { if (!fingers.size) grip = null; return; }
-      if (event.type === "pointercancel" || !pressed || !domain) { pressed = box = null; return; }
-      const { at, group, type } = pressed;
-      pressed = null;
-      if (box) {
-        const [a, b] = [value([Math.min(box[0], box[2]), Math.max(box[1], box[3])]), value([Math.max(box[0], box[2]), Math.min(box[1], box[3])])];
-        const large = Math.abs(box[2] - box[0]) > 12 && Math.abs(box[3] - box[1]) > 12;
-        box = null;
-        return large ? setView([a[0], b[0]], [a[1], b[1]]) : overlay();
-      }
-      const row = nearest(at, type === "mouse" ? 18 : 26);
-      if (group && (!row || Math.hypot(px(row)[0] - at[0], px(row)[1] - at[1]) > 6)) return filterFamily(group);
-      if (row) { pin(row); if (type !== "mouse") hover(row); } else hover(null);
-    }
-    plot.addEventListener("pointerup", up);
-    plot.addEventListener("pointercancel", up);
-    plot.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hover(null); });
-    plot.addEventListener("dblclick", () => { state.zoom = null; remember(); layout(true); });
-    plot.addEventListener("wheel", (event) => { if ((event.ctrlKey || event.metaKey) && domain) { event.preventDefault(); zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, value(local(event))); } }, { passive: false });
-    plot.addEventListener("keydown", (event) => {
-      const walk = event.shiftKey ? [...shown].filter(chosen).sort((a, b) => a.speed - b.speed) : ownEdge.length ? ownEdge : edge;
-      const at = hovered ? walk.findIndex((row) => row.id === hovered.id) : -1, keys = {
-        ArrowRight: () => hover(walk[Math.min(walk.length - 1, at + 1)] ?? null, true), ArrowLeft: () => hover(walk[at < 0 ? walk.length - 1 : Math.max(0, at - 1)] ?? null, true),
-        Home: () => hover(walk[0] ?? null, true), End: () => hover(walk.at(-1) ?? null, true),
-        Enter: () => hovered && pin(hovered), " ": () => hovered && pin(hovered), Escape: () => hover(null),
-        "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6), "0": () => { state.zoom = null; remember(); layout(true); } };
-      if (keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); keys[event.key](); }
-    });
-    plot.addEventListener("blur", () => { if (hovered && !plot.matches(":hover")) hover(null); });
+    const whole = () => { state.zoom = null; remember(); layout(true); };
+    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: () => state.families.size > 0, setBox: (edges) => { box = edges; overlay(); },
+      now: () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain) }) });
     addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
 
     // --- on the page
@@ -462,7 +361,7 @@ window.explorerChart = (() => {
     }
     const picture = chart.querySelector("picture");
     function size() {
-      const image = chart.querySelector("img"), source = narrow() ? chart.querySelector("source") : null, of = source ?? image;
+      const source = chart.querySelector("source"), of = source && matchMedia(source.media).matches ? source : chart.querySelector("img");
       const ratio = (Number(of?.getAttribute("height")) || 7) / (Number(of?.getAttribute("width")) || 10);
       stage.style.height = `${Math.max(440, Math.round(chart.clientWidth * ratio))}px`;
     }

@@ -62,14 +62,18 @@ def add_chart(folder: Path, name: str = "dots", text: str = "plain", **entry) ->
     for sub in ("images", "charts"):
         (folder / sub).mkdir(exist_ok=True)
     Image.new("RGB", (1000, 700), "#88aacc").save(folder / "images" / f"{name}.jpg")
+    Image.new("RGB", (540, 824), "#88aacc").save(folder / "images" / f"{name}-phone.jpg")
     figure = {"data": [{"type": "scatter", "mode": "markers", "x": [1, 2, 3], "y": [3, 1, 2], "text": [text] * 3, "marker": {"color": "#154470"}}],
               "layout": {"width": 1000, "height": 700, "title": {"text": "A title that says what was found"}, "paper_bgcolor": "#ffffff",
                          "plot_bgcolor": "#ffffff", "font": {"color": "#1b1f24"},
                          "meta": {"dark": {"#ffffff": "#15181c", "#154470": "#75d6fb", "#1b1f24": "#e8eaed"}}}}
     (folder / "charts" / f"{name}.json").write_text(json.dumps(figure))
+    figure["layout"] |= {"width": 540, "height": 824}
+    (folder / "charts" / f"{name}-phone.json").write_text(json.dumps(figure))
     (folder / "charts" / f"{name}.csv").write_text("x,y\n1,3\n")
     manifest = {"schema": 1, "charts": {name: {"title": text, "alt": text, "caption": text, "hardware": text, "date": "2026-01-02", "sources": [
         {"path": "report/data/a.csv", "sha256": "0" * 64}], "jpg": {"width": 1000, "height": 700}, "shown": {"width": 1000, "height": 700}, **entry}}}
+    manifest["charts"][f"{name}-phone"] = {**manifest["charts"][name], "jpg": {"width": 540, "height": 824}, "shown": {"width": 540, "height": 824}}
     (folder / "images" / "manifest.json").write_text(json.dumps(manifest))
 
 

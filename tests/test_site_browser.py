@@ -255,3 +255,15 @@ def test_a_menu_of_pages_opens_and_closes(tmp_path, browser):
         second.click()
         visit.page.wait_for_url("**/report/two.html")
         assert visit.errors == []
+
+
+def test_a_click_on_a_mark_keeps_its_words(site, browser):
+    _, address = site
+    with Visit(browser, address) as visit:
+        visit.drawn()
+        box = visit.page.locator(".scatterlayer .point").first.bounding_box()
+        for number in (1, 0):
+            visit.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            visit.page.wait_for_function(f"document.querySelectorAll('.explorer-pin').length === {number}")
+            visit.page.wait_for_timeout(400)  # not a double click
+        assert visit.page.evaluate("window.hacked") is None and visit.errors == []

@@ -128,3 +128,17 @@ def test_the_foot_tells_of_measured_data_by_their_sidecars(root, capsys):
     page.footer()
     text = html(capsys)
     assert "Card &lt;b&gt; · 2026-03-04" in text and 'href="/report/data/a.json"' in text and "222222222222" in text
+
+
+def test_a_frontier_chart_offers_the_readers_machine_where_the_speeds_are_there(root, capsys):
+    add_chart(root, explore={"machine": 'box"><script>', "part": "train"})
+    page.chart("dots")
+    assert "data-explore" not in html(capsys)
+    add_chart(root, explore={"machine": "box", "part": "train"})
+    (root / "charts" / "picker").mkdir()
+    for name in ("models", "box"):
+        page.chart("dots")
+        assert "data-explore" not in html(capsys)
+        (root / "charts" / "picker" / f"{name}.js").write_text("")
+    page.chart("dots")
+    assert 'data-explore="box" data-part="train"' in html(capsys)

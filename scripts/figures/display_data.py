@@ -8,6 +8,8 @@ speed_vs_parameters: parameters against seconds per image, both on log axes, col
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
@@ -15,8 +17,8 @@ import plotly.graph_objects as go
 from scripts.data import read_data
 from scripts.figures import published
 from scripts.figures.drawing import Drawing, counted, duration
-from scripts.figures.labels import safe
-from scripts.figures.theme import FONT_STACK, REPLICA
+from scripts.figures.labels import safe, width
+from scripts.figures.theme import FONT_STACK, LINE, PHONE, REPLICA, TEXT
 
 PARTS = {"infer": "Inference", "train": "Training"}
 
@@ -29,6 +31,28 @@ def escaped(table: pd.DataFrame) -> pd.DataFrame:
 def replica(figure: go.Figure, **layout) -> go.Figure:
     """What all replicas share: the notebook's size and the project's typeface."""
     return figure.update_layout(font_family=FONT_STACK, hoverlabel={"font_family": FONT_STACK}, **layout)
+
+
+def for_phone(figure: go.Figure) -> go.Figure:
+    """The replica at the size of a phone: the same marks and colours, smaller bubbles, text that can be read there, the legend below."""
+    figure = go.Figure(figure)
+    base, small, title = TEXT[PHONE]
+    names = [trace.name for trace in figure.data if trace.showlegend]
+    columns = max(1, int((PHONE[0] - 20) // (max((width(name, small) for name in names), default=0) + 52)))
+    below = math.ceil(len(names) / columns) * small * LINE * 1.06 + 14 if names else 100  # a legend, or a colour bar
+    axes = 2 * base * LINE + 26
+    high = PHONE[1] - 60 - axes - below
+    figure.update_layout(width=PHONE[0], height=PHONE[1], font_size=base, title={"font": {"size": title}, "x": 0.03, "y": 0.98, "yanchor": "top"},
+                         margin={"l": 74, "r": 16, "t": 60, "b": round(axes + below), "autoexpand": False}, hoverlabel_font_size=base,
+                         legend={"orientation": "h", "title": {"text": ""}, "x": -0.12, "xanchor": "left", "y": -axes / high, "yanchor": "top", "font": {"size": small}},
+                         coloraxis_colorbar={"orientation": "h", "y": -axes / high, "yanchor": "top", "thickness": 18, "title": {"side": "top", "font": {"size": small}},
+                                             "tickfont": {"size": small}})
+    figure.update_xaxes(automargin=False, title_standoff=8)
+    figure.update_yaxes(automargin=False, title_standoff=4)
+    for trace in figure.data:
+        if trace.mode == "markers" and trace.marker.sizeref:
+            trace.marker.sizeref *= 2.2  # of the area
+    return figure
 
 
 def all_families(table: pd.DataFrame, part: str) -> go.Figure:
@@ -51,8 +75,9 @@ def draw_all_families(part: str) -> Drawing:
     fastest, best = table.loc[table.secs.idxmin()], table.loc[table.top1.idxmax()]
     ends = (f"from {fastest.model} ({duration(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
             f"{best.model} ({duration(1000 * best.secs, 2)}, {best.top1:.1f}%)")
+    figure = all_families(table, part)
     return Drawing(
-        figure=all_families(table, part), title=f"{PARTS[part]}, all families of the original analysis",
+        figure=figure, phone=for_phone(figure), title=f"{PARTS[part]}, all families of the original analysis",
         alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
             f"{word} on a log axis against ImageNet top-1 accuracy. Slower models tend to be more accurate, {ends}.",
         caption=f"{PARTS[part]} speed and accuracy of {counted(len(table), 'model')}, drawn as the original analysis drew them: left is fast, "
@@ -65,8 +90,9 @@ def draw_by_parameters() -> Drawing:
     rank = table.param_count_x.corr(table.secs, method="spearman")
     middle = table[table.param_count_x.between(20, 30)]
     spread = middle.secs.max() / middle.secs.min()
+    figure = by_parameters(table)
     return Drawing(
-        figure=by_parameters(table), title="Parameters are no proxy for speed",
+        figure=figure, phone=for_phone(figure), title="Parameters are no proxy for speed",
         alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, both on log axes, coloured by picture "
             f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
         caption=f"The number of parameters against the time per image. The two go together only loosely (rank correlation {rank:.2f}): the "

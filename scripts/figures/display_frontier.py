@@ -60,7 +60,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     left_out = len(table) - len(shown)
     return Drawing(
         figure=wide, phone=phone, title=title, data=shown.assign(on_frontier=shown.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
+        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
             f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to "
             f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
         caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
@@ -127,6 +127,6 @@ def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: 
     for year, number in (("now", 4 if canvas.phone else 6), ("then", 3 if canvas.phone else 5)):
         fresh = edges[year] if year == "now" else edges[year][~edges[year].arch.isin(edges["now"].arch)]
         chosen = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
-        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.base - (year == "then"), "radius": 7, "veil": True})
+        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.small if year == "then" else canvas.base, "radius": 7, "veil": True})
                       for row in chosen.itertuples()], dots, lines)
     return canvas

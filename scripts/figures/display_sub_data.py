@@ -16,10 +16,10 @@ import plotly.graph_objects as go
 
 from scripts.data import read_data
 from scripts.figures import published
-from scripts.figures.display_data import PARTS, escaped, replica
+from scripts.figures.display_data import PARTS, escaped, for_phone, replica
 from scripts.figures.drawing import Drawing, counted, listing
 from scripts.figures.labels import Area, Label, place
-from scripts.figures.theme import REPLICA, nice_range
+from scripts.figures.theme import PHONE, REPLICA, TEXT, nice_range
 
 KEY = r"levit|resnetd?|regnetx|vgg|convnext.*|efficientnetv2|beit"  # the notebook's choice
 MARGIN = {"l": 70, "t": 80, "r": 190, "b": 70}
@@ -41,18 +41,28 @@ def with_lines(table: pd.DataFrame, part: str) -> go.Figure:
 
 def convnext(table: pd.DataFrame) -> go.Figure:
     """ConvNeXt models of the notebook's view in its look, each named; those pretrained on ImageNet-22k are a family of their own."""
+    return named(convnext_marks(table), table, 13)
+
+
+def convnext_marks(table: pd.DataFrame) -> go.Figure:
     shown = escaped(table)
-    figure = replica(px.scatter(shown, width=REPLICA[0], height=REPLICA[1], size=shown.infer_img_size ** 2, title="ConvNeXt, pretrained models",
+    return replica(px.scatter(shown, width=REPLICA[0], height=REPLICA[1], size=shown.infer_img_size ** 2, title="ConvNeXt, pretrained models",
                                 x="secs", y="top1", log_x=True, color="family", hover_name="model", hover_data=["infer_img_size"]),
-                     margin={**MARGIN, "autoexpand": False})
+                   margin={**MARGIN, "autoexpand": False})
+
+
+def named(figure: go.Figure, table: pd.DataFrame, size: float) -> go.Figure:
+    """The figure with axes that leave room for names, and a name of `size` pixels at each mark."""
     (x0, x1), (y0, y1) = nice_range(table.secs, log=True, before=0.12, after=0.15), nice_range(table.top1, log=False, before=0.1, after=0.1)
     figure.update_xaxes(range=[math.log10(x0), math.log10(x1)])
     figure.update_yaxes(range=[y0, y1])
-    area = Area(MARGIN["l"], MARGIN["t"], REPLICA[0] - MARGIN["r"], REPLICA[1] - MARGIN["b"])
+    layout, margin = figure.layout, figure.layout.margin
+    area = Area(margin.l, margin.t, layout.width - margin.r, layout.height - margin.b)
     across = area.left + np.log(table.secs / x0) / math.log(x1 / x0) * (area.right - area.left)
     down = area.bottom - (table.top1 - y0) / (y1 - y0) * (area.bottom - area.top)
-    radius = 10 * math.sqrt(2) * table.infer_img_size / table.infer_img_size.max()  # Plotly Express: size_max is 20, its sizeref makes that 28
-    labels = [Label(name, x, y, 13, radius=r) for name, x, y, r in zip(table.model, across, down, radius)]
+    sizeref = next(trace.marker.sizeref for trace in figure.data)
+    radius = np.sqrt(table.infer_img_size ** 2 / sizeref / 2)  # as Plotly draws it
+    labels = [Label(name, x, y, size, radius=r) for name, x, y, r in zip(table.model, across, down, radius)]
     where = {label.text: (math.log10(secs), top1) for label, secs, top1 in zip(labels, table.secs, table.top1)}
     for one in place(labels, area, np.column_stack([across, down])):
         figure.add_annotation(**one.annotation(*where[one.label.text], name="label"))
@@ -66,9 +76,10 @@ def draw_key_families(part: str) -> Drawing:
     bands = {"fast": table[table.secs <= tenths["fast"]], "middle": table[table.secs.between(*tenths.values())],
              "slow": table[table.secs >= tenths["slow"]]}
     best = {band: rows.loc[rows.top1.idxmax()] for band, rows in bands.items()}
+    figure = with_lines(table, part)
     said = listing([f"{row.family} in the {band} third ({row.model}, {row.top1:.1f}%)" for band, row in best.items()])
     return Drawing(
-        figure=with_lines(table, part), title=f"{PARTS[part]}, key families of the original analysis",
+        figure=figure, phone=for_phone(figure), title=f"{PARTS[part]}, key families of the original analysis",
         alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
             f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
         caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis drew them (a guide to the eye: "
@@ -85,7 +96,7 @@ def draw_convnext() -> Drawing:
     gain = (pairs.top1 - pairs.top1_plain)
     fastest, best = table.iloc[0], table.loc[table.top1.idxmax()]
     return Drawing(
-        figure=convnext(table), title="Pretrained ConvNeXt models: speed and accuracy",
+        figure=convnext(table), phone=named(for_phone(convnext_marks(table)), table, TEXT[PHONE][1]), title="Pretrained ConvNeXt models: speed and accuracy",
         alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on a log axis against ImageNet top-1 "
             f"accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} ({best.top1:.1f}%). Models pretrained on ImageNet-22k lie above the others.",
         caption=f"{counted(len(table), 'pretrained ConvNeXt model')}. Pretraining on the 22,000 categories of the full ImageNet lifts the same network at the "

@@ -112,7 +112,7 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
         matrix = counts[row.label]
         n, names = len(matrix), [str(name) for name in matrix.index]
         colour = families.colour(row.family)
-        small = canvas.base - 1
+        small = canvas.small
         named = n <= READABLE
         aside = min(wide * 0.25, max(width(name, small) for name in names) + 8) if named else 0
         heading = canvas.base * LINE + 6
@@ -131,10 +131,10 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
             write(canvas, left + aside - 5, top + heading + (i + 0.5) * cell, fit(name, small, aside), small, MUTED[0], xanchor="right")
             write(canvas, left + aside + (i + 0.5) * cell, top + heading + side + under / 2 + 1, fit(name, small, cell), small, MUTED[0])
             for j in range(n):
-                if matrix.iloc[i, j]:
+                if matrix.iloc[i, j] and cell * 0.5 >= small:  # where a number can be read; the hover has them all
                     ground = mix(GRID[0], colour, float(shares[i, j]))
                     ink = max((INK[0], PAPER[0]), key=lambda ink: contrast(ink, ground))
-                    write(canvas, left + aside + (j + 0.5) * cell, top + heading + (i + 0.5) * cell, f"{int(matrix.iloc[i, j]):,}", min(22, max(9, cell * 0.4)), ink,
+                    write(canvas, left + aside + (j + 0.5) * cell, top + heading + (i + 0.5) * cell, f"{int(matrix.iloc[i, j]):,}", min(22, max(small, cell * 0.4)), ink,
                           font={"weight": 600 if i == j else 400})
     return canvas
 

@@ -24,6 +24,8 @@ from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, ba
 REPLICA = (1000, 800)  # the notebook's size
 WIDE = (1000, 700)
 PHONE = (540, 824)
+SHOWN = {WIDE: 900, PHONE: 360}  # pixels that a page shows the picture at, at least: no text is smaller than 12 of those
+TEXT = {WIDE: (14.0, 13.4, 24.0), PHONE: (19.0, 18.0, 26.0)}  # sizes of axes and names, of the smallest text, of the title
 PALE = 0.56            # share of paper in the colour of a dominated model
 LINE = 1.3             # line height, as Plotly draws it
 SCALE = 2              # pixels per unit in the JPGs of our own charts: sharp text on current screens
@@ -145,22 +147,25 @@ class Axis:
 
 
 class Canvas:
-    """A chart of `size` (pixels) with title, subtitle and footer; x and y are its axes. Texts are plain; they are escaped here."""
+    """A chart of `size` (WIDE or PHONE) with title, subtitle and footer; x and y are its axes. Texts are plain; they are escaped here.
+
+    base, small: sizes of text in its pixels. right: room for names beside the plot, in pixels of WIDE (on a phone text and room are larger)."""
 
     def __init__(self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None):
         self.size, self.x, self.y = size, x, y
         phone = size[0] < 700
         self.phone = phone
-        right = right or (14 if phone else 24)
-        self.side = 16 if phone else 24
-        self.base = 12.5 if phone else 13.5
-        title_size, room = (20 if phone else 24), size[0] - 2 * self.side
+        self.base, self.small, title_size = TEXT[PHONE if phone else WIDE]
+        right = min(round(right * self.base / TEXT[WIDE][0]), round(0.36 * size[0])) if right else (16 if phone else 24)
+        self.side = 18 if phone else 24
+        room = size[0] - 2 * self.side
         heading = balanced(title, title_size, room, "Semibold")
         below = wrap(subtitle, self.base + 1, room)
-        foot = wrap(footer, self.base - 1.5, room)
+        foot = wrap(footer, self.small, room)
         under_title = 14 + len(heading) * title_size * LINE + 2
         top = under_title + len(below) * (self.base + 1) * LINE + 16
-        bottom = 62 + len(foot) * (self.base - 1.5) * LINE
+        lines = 1 if x.names is None else max((text.count("\n") + 1 for text in self._ticktext(x, [])), default=1)
+        bottom = (lines + bool(x.title)) * self.base * LINE + 26 + len(foot) * (self.small) * LINE
         left = self.side + max((width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))), default=0) + 10
         self.area = Area(round(left), round(top), size[0] - right, size[1] - round(bottom))
         self.taken: list[Area] = []
@@ -173,13 +178,13 @@ class Canvas:
             "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]}, "showlegend": False, "hovermode": "closest",
             "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,
                        "autoexpand": False},
-            "hoverlabel": {"font": {"family": FONT_STACK, "size": 13}, "align": "left", "namelength": -1},
+            "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
             "meta": {"scale": SCALE, "dark": dark_map()},
             "xaxis": {**axis, **self._axis(x, wide)}, "yaxis": {**axis, **self._axis(y, high)}})
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
-        self._lines("footer", foot, size[1] - 10 - len(foot) * (self.base - 1.5) * LINE, {"size": self.base - 1.5, "color": MUTED[0]})
-        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-26, showarrow=False,
+        self._lines("footer", foot, size[1] - 10 - len(foot) * (self.small) * LINE, {"size": self.small, "color": MUTED[0]})
+        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-round(self.base * LINE + 8), showarrow=False,
                                    name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]}))
 
     @property
@@ -202,20 +207,23 @@ class Canvas:
         if axis.log:
             return ticks(*sorted((axis.low, axis.high)), room, self.base, axis.write or short)
         span = axis.high - axis.low
-        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / 62) and (step >= 1 or not axis.whole))
+        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / (4.5 * self.base)) and (step >= 1 or not axis.whole))
         return [round(value, 6) for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)]
 
-    @staticmethod
-    def _ticktext(axis: Axis, values: list[float]) -> list[str]:
+    def _ticktext(self, axis: Axis, values: list[float]) -> list[str]:
+        """Plain texts; those of names on the x-axis may hold line breaks."""
         if axis.names is not None:
-            return [name if len(name) <= LONGEST else name[:LONGEST - 1] + "…" for name in axis.names]
+            names = [name if len(name) <= LONGEST else name[:LONGEST - 1] + "…" for name in axis.names]
+            if axis is self.y:
+                return [fit(name, self.base, 0.45 * self.size[0]) for name in names]
+            return ["\n".join(wrap(name, self.base, 0.9 * (self.size[0] - 3 * self.side) / len(names))) for name in names]
         write = axis.write or (short if axis.log else "{:g}".format)
         return [write(value) for value in values]
 
     def _axis(self, axis: Axis, room: float) -> dict:
         values = self._tickvals(axis, room)
         return {"type": "log" if axis.log else "linear", "range": [axis.coordinate(axis.low), axis.coordinate(axis.high)],
-                "tickvals": values, "ticktext": [safe(text) for text in self._ticktext(axis, values)], "showgrid": axis.names is None}
+                "tickvals": values, "ticktext": ["<br>".join(map(safe, text.split("\n"))) for text in self._ticktext(axis, values)], "showgrid": axis.names is None}
 
     def pixels(self, x, y) -> np.ndarray:
         """(n, 2) pixels of points in data units."""

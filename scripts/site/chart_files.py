@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 
-BASIC = Path(__file__).resolve().parents[2] / "assets" / "vendor" / "plotly-basic.min.js"
+PART = Path(__file__).resolve().parents[2] / "assets" / "vendor" / "plotly-cartesian.min.js"
 
 
 def write(root: Path, out: Path) -> None:
@@ -27,13 +27,13 @@ def write(root: Path, out: Path) -> None:
 
 
 def plotly_script() -> Path:
-    """The plotly.js that the pages load: the basic bundle in assets/vendor, a quarter of the whole, or the whole one of the plotly package where that
-    holds another version than the bundle. Raises UserError where there is none."""
+    """The plotly.js that the pages load: the bundle of charts with two axes in assets/vendor, a third of the whole, or the whole one of the plotly
+    package where that holds another version than the bundle. Raises UserError where there is none."""
     spec = find_spec("plotly")
     whole = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec else None
     if not whole or not whole.exists():
         raise UserError("plotly: its package does not hold plotly.min.js; run `make setup`")
-    return BASIC if version(BASIC) == version(whole) else whole
+    return PART if version(PART) == version(whole) else whole
 
 
 def version(script: Path) -> str:

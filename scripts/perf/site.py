@@ -1,0 +1,168 @@
+"""The home page's chart against the same chart the usual way, in Chromium, both sides in one run and by turns.
+
+    make site && python -m scripts.perf.site              # 5 turns
+    python -m scripts.perf.site --turns 9 --site _site
+
+Bytes: all that the browser asked for until the chart could be used, gzipped (pictures and typefaces, which are compressed already, as they are), over
+those of `plotly`'s to_html of the frontier chart. Time: from the request to the chart drawn, over that of a page with plotly.js whole and the series
+of every machine. Then the page alone on a throttled line and processor: when its text can be read, when the chart is drawn, how far it shifts.
+The pages come from a server on loopback, so the first two times hold no line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import http.server
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import SITE
+
+BYTES, TIME = 0.25, 0.35                  # targets: ours over theirs
+READABLE_S, DRAWN_S, SHIFT = 2.0, 4.0, 0.05
+LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}  # bytes/s; ms of round trip
+SLOWER = 4                                # times, the processor
+PACKED = (".jpg", ".webp", ".woff2", ".png")
+OURS, THEIRS = '.chart[data-drawn="true"] .explorer-frontier, .chart[data-drawn="true"] .main-svg', ".main-svg .scatterlayer .point"
+WATCH = """(selector => {
+  window.seen = {drawn: null, shift: 0};
+  new PerformanceObserver(list => { for (const one of list.getEntries()) if (!one.hadRecentInput) seen.shift += one.value; }).observe({type: 'layout-shift', buffered: true});
+  const look = () => { if (document.querySelector(selector)) requestAnimationFrame(() => { seen.drawn = performance.now(); }); else requestAnimationFrame(look); };
+  look();
+})"""
+MIME = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".csv": "text/csv",
+        ".jpg": "image/jpeg", ".webp": "image/webp", ".woff2": "font/woff2", ".png": "image/png"}
+
+
+class Server:
+    """Serves a folder on loopback, gzipped; `sizes` are the bytes of each answer's body by path."""
+
+    def __init__(self, folder: Path):
+        self.sizes: dict[str, int] = {}
+        bodies: dict[str, bytes] = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(handler):
+                name = handler.path.split("?")[0].lstrip("/")
+                path = folder / name
+                if ".." in name or not path.is_file():
+                    return handler.send_error(404)
+                if name not in bodies:
+                    bodies[name] = path.read_bytes() if path.suffix in PACKED else gzip.compress(path.read_bytes(), 9, mtime=0)
+                self.sizes[name] = len(bodies[name])
+                handler.send_response(200)
+                handler.send_header("Content-Type", MIME.get(path.suffix, "application/octet-stream"))
+                handler.send_header("Content-Length", str(len(bodies[name])))
+                if path.suffix not in PACKED:
+                    handler.send_header("Content-Encoding", "gzip")
+                handler.end_headers()
+                handler.wfile.write(bodies[name])
+
+            def log_message(handler, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def usual_pages(folder: Path) -> None:
+    """one.html: the frontier chart by to_html. all.html: the same with the series of every machine, all but the first hidden."""
+    import plotly.graph_objects as go
+
+    from scripts.data import machines
+    from scripts.figures import frontier_chart
+    from scripts.figures.catalogue import CHARTS
+    from scripts.figures.display_frontier import FLOOR
+
+    figure = CHARTS["frontier_gpu"].draw().figure
+    (folder / "one.html").write_text(figure.to_html(), encoding="utf-8")
+    every = go.Figure(figure)
+    for key, table in machines.main_tables().items():
+        known = table[table.top1.notna()]
+        canvas = frontier_chart.draw(frontier_chart.visible(known, FLOOR), machines.name_of(key), "", "")
+        every.add_traces([trace.update(visible=False) for trace in canvas.figure.data])
+    (folder / "all.html").write_text(every.to_html(), encoding="utf-8")
+
+
+def visit(browser, server: Server, page: str, selector: str, throttled: bool = False) -> dict:
+    """Open `page` once: milliseconds to the chart (`drawn`) and to the first text (`readable`), `shift`, and the `bytes` served until then."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.set_default_timeout(120_000)
+    tab.add_init_script(f"{WATCH}({selector!r})")
+    if throttled:
+        line = context.new_cdp_session(tab)
+        line.send("Network.enable")
+        line.send("Network.emulateNetworkConditions", LINE)
+        line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    asked: list[str] = []
+    tab.on("requestfinished", lambda request: asked.append(request.url.removeprefix(server.address).split("?")[0]))
+    tab.goto(server.address + page, wait_until="commit")
+    tab.wait_for_function("document.readyState !== 'loading'")
+    tab.evaluate("document.querySelector('.chart, .plotly-graph-div')?.scrollIntoView({block: 'center', behavior: 'instant'})")
+    tab.wait_for_function("window.seen && seen.drawn")
+    seen = tab.evaluate("({...seen, readable: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null})")
+    until = list(dict.fromkeys(asked))
+    context.close()
+    return {**seen, "bytes": sum(server.sizes.get(name, 0) for name in until), "files": until}
+
+
+@cli
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m scripts.perf.site", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--turns", type=int, default=5, metavar="N", help="visits of each page (default 5)")
+    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    options = parser.parse_args(arguments)
+    if options.turns < 1:
+        raise UserError(f"--turns {options.turns}: at least 1 is needed")
+    page = options.site / "index.html"
+    if not page.is_file() or "data-explore" not in page.read_text(encoding="utf-8"):
+        raise UserError(f"{page}: no home page with a frontier chart whose data are there; run `make data site`")
+    from playwright.sync_api import sync_playwright
+
+    from scripts.figures.browser import browser, version
+
+    path = browser()
+    with tempfile.TemporaryDirectory() as folder:
+        usual_pages(Path(folder))
+        ours, theirs = Server(options.site), Server(Path(folder))
+        with sync_playwright() as playwright:
+            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
+            one = visit(chrome, theirs, "one.html", THEIRS)
+            visits: dict[str, list[dict]] = {"ours": [], "theirs": []}
+            for _ in range(options.turns):
+                visits["ours"].append(visit(chrome, ours, "index.html", OURS))
+                visits["theirs"].append(visit(chrome, theirs, "all.html", THEIRS))
+            slow = [visit(chrome, ours, "index.html", OURS, throttled=True) for _ in range(min(3, options.turns))]
+            chrome.close()
+        ours.close()
+        theirs.close()
+    size = statistics.median(turn["bytes"] for turn in visits["ours"])
+    times = {side: [turn["drawn"] for turn in turns] for side, turns in visits.items()}
+    ratio = statistics.median(a / b for a, b in zip(times["ours"], times["theirs"]))
+    print(f"{version(path)} on {platform.machine()}, {options.turns} turns")
+    report("bytes to the chart", size / one["bytes"], BYTES, f"{size / 1000:.0f} kB over {one['bytes'] / 1000:.0f} kB, gzipped")
+    report("time to the chart", ratio, TIME, " over ".join(f"{statistics.median(times[side]):.0f} ms ({min(times[side]):.0f} to {max(times[side]):.0f})" for side in times))
+    print(f"throttled to 1.6 Mbit/s, {LINE['latency']} ms, a {SLOWER}th of the processor; medians of {len(slow)}:")
+    for words, key, target, unit in (("text readable", "readable", READABLE_S, 1000), ("chart drawn", "drawn", DRAWN_S, 1000), ("layout shift", "shift", SHIFT, 1)):
+        report(words, statistics.median((turn[key] or float("inf")) if key != "shift" else turn[key] for turn in slow) / unit, target, "s" if unit > 1 else "")
+
+
+def report(what: str, value: float, target: float, detail: str) -> None:
+    print(f"{what}: {value:.3f} {detail}, target at most {target:g}: {'reached' if value <= target else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Every chart of the catalogue that can be drawn here, at both of its sizes: texts large enough to read, none cut, no two overlapping, as figure and as Chrome draws it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.figures import browser
+from scripts.figures.catalogue import CHARTS
+from scripts.figures.drawing import DataMissing
+from scripts.figures.export import figure_json
+from scripts.figures.theme import PHONE, REPLICA, SHOWN, WIDE, label_boxes
+
+READABLE = 12  # pixels on the screen
+
+
+@pytest.fixture(scope="module")
+def figures(timm_tables):
+    """{(chart, 'wide' or 'phone'): figure as a dict}; charts whose data nobody measured here are left out."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIMM_RESULTS", str(timm_tables))
+        for name, chart in CHARTS.items():
+            try:
+                drawing = chart.draw()
+            except DataMissing:
+                continue
+            found[name, "wide"] = json.loads(figure_json(drawing.figure))
+            assert drawing.phone is not None, f"{name} has no version for a phone"
+            found[name, "phone"] = json.loads(figure_json(drawing.phone))
+    assert len(found) >= 24
+    return found
+
+
+def sizes(part, inside=""):
+    """(where, size) of every text size in a figure."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key == "size" and inside.endswith("font") and isinstance(value, (int, float)):
+                yield inside, value
+            if key != "template":
+                yield from sizes(value, key)
+    elif isinstance(part, list):
+        for value in part:
+            yield from sizes(value, inside)
+
+
+def test_sizes_are_those_of_the_chart_language(figures):
+    for (name, kind), figure in figures.items():
+        size = (figure["layout"]["width"], figure["layout"]["height"])
+        assert size == PHONE if kind == "phone" else size in (WIDE, REPLICA), (name, kind)
+
+
+def test_every_text_can_be_read_where_it_is_shown(figures):
+    wrong = []
+    for (name, kind), figure in figures.items():
+        if kind == "wide" and not figure["layout"].get("meta"):
+            continue  # a replica keeps the notebook's look
+        size = PHONE if kind == "phone" else WIDE
+        least = READABLE * size[0] / SHOWN[size]
+        wrong += [(name, kind, where, value, least) for where, value in sizes(figure) if value < least - 0.01]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_no_two_names_overlap(figures):
+    for (name, kind), figure in figures.items():
+        boxes = label_boxes(figure) if any(note.get("name") == "label" for note in figure["layout"].get("annotations", [])) else []
+        for (one, a), (other, b) in itertools.combinations(boxes, 2):
+            assert not a.overlaps(b), (name, kind, one, other)
+        for text, box in boxes:
+            assert box.left >= 0 and box.top >= 0 and box.right <= figure["layout"]["width"] and box.bottom <= figure["layout"]["height"], (name, kind, text)
+
+
+def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    try:
+        chrome = browser.browser()
+    except UserError as error:
+        pytest.skip(str(error))
+    for figure in figures.values():
+        figure["layout"].setdefault("meta", {})["scale"] = 1
+    drawn = dict(browser.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, path=chrome, image="svg"))
+    wrong = []
+    with sync_api.sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=chrome, args=["--no-sandbox"], env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())})
+        page = window.new_page(viewport={"width": 1100, "height": 900})
+        for (name, kind), figure in figures.items():
+            page.set_content(f"<body style='margin:0'>{drawn[f'{name} {kind}'].decode()}</body>")
+            boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')].filter(t => t.textContent.trim()).map(t => {
+                const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })""")
+            assert len(boxes) > 3, (name, kind)
+            wide, high = figure["layout"]["width"], figure["layout"]["height"]
+            wrong += [(name, kind, "cut", text) for text, left, top, right, bottom in boxes if left < -0.5 or top < -0.5 or right > wide + 0.5 or bottom > high + 0.5]
+            for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
+                across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+                if across > 1 and down > 4:  # line boxes hold air above and below the letters
+                    wrong.append((name, kind, one, other))
+        window.close()
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_alternative_texts_say_what_the_chart_shows(timm_tables, monkeypatch):
+    monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
+    seen = {}
+    for name, chart in CHARTS.items():
+        try:
+            drawing = chart.draw()
+        except DataMissing:
+            continue
+        alt = drawing.alt
+        assert re.match(r"(Scatter|Line|List|Confusion|Parallel|Two|Step|Dot|Curve|Matri|Grid|Chart|Reliab|ROC|Bar|Pictures|The|\d+)", alt), (name, alt)
+        assert 80 < len(alt) < 900 and alt.endswith(".") and len(re.findall(r"\d", alt)) >= 3, (name, alt)
+        assert not re.search(r"\bnan\b|None|\{|\}|<br>|\s\s", alt), (name, alt)
+        assert alt not in seen.values(), (name, "same words as another chart")
+        seen[name] = alt

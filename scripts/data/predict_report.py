@@ -135,7 +135,8 @@ def main(argv: list[str] | None = None) -> None:
         made, compared = check(rows, options.part)
         for row in compared.itertuples():
             print(f"{row.arch:<42}{rate(row.samples_per_sec):>8} measured {rate(row.predicted):>8} predicted, {rate(row.low)} to {rate(row.high)}")
-        write_check(rows, made, compared)
+        if options.part == "infer":
+            write_check(rows, made, compared)
         found = checked(compared)
         print(f"{made.hardware_name}: from {made.used} measured, {found['networks']} others off by {found['median_error']:.1%} (median), rank correlation "
               f"{found['spearman']:.3f}, {found['coverage']:.0%} within their 90% interval")

@@ -153,6 +153,16 @@ def test_latency_on_a_cpu_is_predicted_from_batch_1(tables):
         predict.predict(rows.drop(columns="batch1_p50_ms"), "latency")
 
 
+def test_latency_is_checked_against_latency(tables, monkeypatch):
+    rows = machine(tables[1], 40, file="benchmark-infer-fp32-nchw-pt2150-cpu-some_cpu.csv", kind_of_hardware="cpu")
+    rows["batch1_p50_ms"] = 2000 / rows["samples_per_sec"]
+    rows.loc[30:, "batch1_p50_ms"] = ""
+    monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
+    made, compared = predict_report.check(rows, "latency")
+    assert len(compared) == 10 and predict_report.checked(compared)["median_error"] < 0.1
+    assert np.allclose(compared["samples_per_sec"], rows["samples_per_sec"][20:30] / 2)
+
+
 def test_two_settings_in_one_are_refused(known):
     rows = machine(known)
     with pytest.raises(UserError, match="several settings"):

@@ -90,11 +90,7 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     settings = predict_tables.settings_of(head["file"], str(head.get("kind_of_hardware", "")))
     known = predict_tables.references(without=settings["hardware"] if without is None else without)
     _learned(settings, part, known)
-    notes, speeds = [], rows["samples_per_sec"].to_numpy(float)
-    if part == "latency":
-        single = pd.to_numeric(rows.get("batch1_p50_ms", pd.Series(np.nan, rows.index)), errors="coerce").to_numpy(float)
-        speeds = np.where(rows["batch_size"].eq(1).fillna(False), speeds, np.nan)
-        speeds = np.where(single > 0, 1000 / np.where(single > 0, single, 1), speeds)
+    notes, speeds = [], measured_speeds(rows, part)
     at = known.find(rows)
     good = (at >= 0) & (speeds > 0) & np.isfinite(speeds)
     small = good & _small_batch(rows, settings) if part != "latency" else np.zeros(len(rows), bool)
@@ -124,6 +120,16 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     if unlike.sum():
         notes.append(f"{int(unlike.sum())} networks are unlike anything measured and were not predicted")
     return Prediction({**settings, "part": part}, str(head.get("hardware_name", settings["hardware"])), networks, tuple(notes), len(made.used), outliers, times * factor, made, known)
+
+
+def measured_speeds(rows: pd.DataFrame, part: str) -> np.ndarray:
+    """(n,) images per second of measured rows: throughput, or for latency those of single pictures, NaN where these were not timed."""
+    speeds = rows["samples_per_sec"].to_numpy(float)
+    if part != "latency":
+        return speeds
+    single = pd.to_numeric(rows.get("batch1_p50_ms", pd.Series(np.nan, rows.index)), errors="coerce").to_numpy(float)
+    speeds = np.where(rows["batch_size"].eq(1).fillna(False), speeds, np.nan)
+    return np.where(single > 0, 1000 / np.where(single > 0, single, 1), speeds)
 
 
 def _learned(settings: dict, part: str, known: References) -> None:

@@ -45,13 +45,13 @@ def check(rows: pd.DataFrame, part: str = "infer") -> tuple[predict.Prediction, 
     names_ = predict_design.design(20, kind)
     chosen = rows["arch"].isin(names_)
     made = predict.predict(rows[chosen], part)
-    others = rows[~chosen & (made.known.find(rows) >= 0)]
+    others = rows[~chosen & (made.known.find(rows) >= 0) & (predict.measured_speeds(rows, part) > 0)]
     if others.empty:
         raise UserError(f"every measured model is one to predict from; measure the models of `python -m scripts.data.predict --design 30 --role check --kind {kind}` too")
     at = made.known.find(others)
     half = (made.multiplier * made.posterior.spread)[at]
     log = made.posterior.log[at]
-    return made, pd.DataFrame({"arch": others["arch"].to_numpy(), "img_size": others["img_size"].to_numpy(), "samples_per_sec": others["samples_per_sec"].to_numpy(float),
+    return made, pd.DataFrame({"arch": others["arch"].to_numpy(), "img_size": others["img_size"].to_numpy(), "samples_per_sec": predict.measured_speeds(others, part),
                                "predicted": np.exp(log), "low": np.exp(log - half), "high": np.exp(log + half)})
 
 

@@ -156,7 +156,7 @@ def test_latency_on_a_cpu_is_predicted_from_batch_1(tables):
 def test_latency_is_checked_against_latency(tables, monkeypatch):
     rows = machine(tables[1], 40, file="benchmark-infer-fp32-nchw-pt2150-cpu-some_cpu.csv", kind_of_hardware="cpu")
     rows["batch1_p50_ms"] = 2000 / rows["samples_per_sec"]
-    rows.loc[30:, "batch1_p50_ms"] = ""
+    rows.loc[30:, "batch1_p50_ms"] = np.nan
     monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
     made, compared = predict_report.check(rows, "latency")
     assert len(compared) == 10 and predict_report.checked(compared)["median_error"] < 0.1

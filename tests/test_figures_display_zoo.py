@@ -176,6 +176,12 @@ def test_tables_show_intervals_and_reasons_and_escape_names(folder, capsys):
     assert 'class="notes"' in said and "seed 1" in said and "chart zoo_time." in said and "chart zoo_speed." in said
 
 
+def test_every_metric_by_class_is_there(folder, capsys):
+    write(folder, classes=("a", "b"), models=("resnet18",), seeds=1)
+    zoo.classes("photos")
+    assert capsys.readouterr().out.count(">–<") == 2  # F1 is n/a in these tables; precision and recall are not
+
+
 def test_a_page_of_one_network_has_no_charts_of_choice(folder, capsys):
     write(folder, models=("resnet18",))
     zoo.cost("photos")

@@ -64,6 +64,13 @@ def test_na_stays_na_and_a_model_called_na_stays_a_name(tmp_path):
     assert found["model"][0] == "NA" and np.isnan(found["roc_auc"][0]) and "<script>" in found["note"][0]
 
 
+def test_precision_is_a_number_by_class_and_a_word_by_run(tmp_path):
+    path = results.path("pets", "cpu", folder=tmp_path)
+    record(path, row())
+    classes = results.read(results.part(path, "-classes"))
+    assert classes["precision"].tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)] and results.read(path)["precision"].tolist() == ["fp32"]
+
+
 def test_a_damaged_table_is_an_error_not_an_empty_result(tmp_path):
     path = results.path("pets", "cpu", folder=tmp_path)
     record(path, row())

@@ -71,8 +71,8 @@ def read(csv_path: Path | str) -> pd.DataFrame:
     stem = csv_path.stem
     key = ["file", "label"] if stem.endswith("-predictions") else [*KEY, "epoch"] if stem.endswith("-history") else \
         [*KEY, "class"] if stem.endswith("-classes") else KEY
-    columns = _header(csv_path)
-    frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in columns if name not in TEXT])
+    text = [name for name in TEXT if not (name == "precision" and stem.endswith("-classes"))]  # there it is the metric, else the arithmetic
+    frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in _header(csv_path) if name not in text])
     for name in WHOLE:
         if name in frame:
             frame[name] = frame[name].astype(int)

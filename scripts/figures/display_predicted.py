@@ -105,7 +105,7 @@ def _draw(prediction, shown: pd.DataFrame, likely: pd.DataFrame, title: str, sub
     named = pd.concat([named, shown[done].drop_duplicates("arch").nlargest(3 if canvas.phone else 6, "top1")])
     named = named[~named.index.duplicated()]
     repeated = named.arch.duplicated(keep=False)
-    canvas.label([(row[rate], row.top1, frontier_chart._short_name(row, again), {"radius": 7, "style": "Semibold", "colour": text_colour(row.family)})
+    canvas.label([(row[rate], row.top1, frontier_chart._short_name(row, again), {"radius": 7, "style": "Semibold", "colour": text_colour(row.family), "veil": True})
                   for (_, row), again in zip(named.iterrows(), repeated)], points, segments)
     return canvas.figure
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, MUTED, PHONE, WIDE, Axis, Canvas
+from scripts.figures.theme import CONTEXT, MUTED, PAPER, PHONE, WIDE, Axis, Canvas
 
 ROOM = {WIDE: 24, PHONE: 17}  # rows
 
@@ -18,7 +18,7 @@ def draw(table: pd.DataFrame, axis: Axis, title: str, subtitle: str, footer: str
     room = ROOM[size]
     if len(table) > room:
         table = table.iloc[[round(i * (len(table) - 1) / (room - 1)) for i in range(room)]]
-    canvas = Canvas(size, title, subtitle, footer, axis, Axis("", -0.7, len(table) - 0.3, names=table.label.to_list()[::-1]))
+    canvas = Canvas(size, title, subtitle, footer, axis, Axis("", -0.7, len(table) - 0.3 + bool(mark), names=table.label.to_list()[::-1]))
     heights = list(range(len(table) - 1, -1, -1))
     for row, height in zip(table.itertuples(), heights):
         if pd.notna(row.low) and pd.notna(row.high) and row.high > row.low:
@@ -27,7 +27,7 @@ def draw(table: pd.DataFrame, axis: Axis, title: str, subtitle: str, footer: str
         canvas.figure.add_vline(x=mark[0], line={"color": MUTED[0], "width": 1, "dash": "dot"})
         half = width(mark[1], canvas.small) / 2 + 6  # its name above it, or as near as the edges of the picture let it be
         at = float(canvas.pixels(mark[0], 0)[0, 0])
-        canvas.figure.add_annotation(x=axis.coordinate(mark[0]), y=1, yref="paper", yanchor="bottom", text=safe(mark[1]), showarrow=False, name="mark",
+        canvas.figure.add_annotation(x=axis.coordinate(mark[0]), y=1, yref="paper", yanchor="top", bgcolor=PAPER[0], text=safe(mark[1]), showarrow=False, name="mark",
                                      xshift=round(min(max(at, half), size[0] - half) - at), font={"size": canvas.small, "color": MUTED[0]})
     canvas.figure.add_scatter(
         x=table.value, y=heights, mode="markers", hovertemplate="%{text}<extra></extra>",

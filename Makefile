@@ -16,11 +16,11 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup data bench bench-gpu train demo figures site diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
+.PHONY: help all setup cloud data bench bench-gpu train demo figures site diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  RENDERER=quarto|builtin  PYTHON=python3.12"
+	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  RENDERER=quarto|builtin  BASE=revision or folder  PYTHON=python3.12"
 
 all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a sub-make per step, so that each sees the last one's files)
 	@$(MAKE) --no-print-directory build/data.stamp
@@ -32,11 +32,17 @@ all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a su
 	@echo "The report: _site/index.html"
 
 # --- setup -----------------------------------------------------------------------------------------------------------------------
+cloud: .venv/cloud.stamp  ## what renting machines needs (Amazon SageMaker's SDK), in .venv/cloud
+
 setup: .venv/full.stamp  ## the packages, a Chrome and Quarto (redone only when the lock file changes)
 
 .venv/full.stamp: requirements.lock requirements-setup.lock scripts/setup/install.py
 	@$(PYTHON) scripts/setup/install.py
 	@touch .venv/light.stamp $@
+
+.venv/cloud.stamp: requirements-cloud.lock scripts/setup/install.py | .venv/light.stamp
+	@$(PYTHON) scripts/setup/install.py --cloud
+	@touch $@
 
 .venv/light.stamp: requirements-site.lock requirements-setup.lock scripts/setup/install.py
 	@$(PYTHON) scripts/setup/install.py --light
@@ -103,7 +109,7 @@ build/figures.stamp: build/findings.stamp $(COMMON) $(wildcard scripts/data/*.py
 # --- site ------------------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard scripts/site/*.py assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
+build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard scripts/site/*.py scripts/bench/*.py scripts/train/*.py assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
 	@touch $@
 
@@ -135,7 +141,8 @@ newer: .venv/light.stamp  ## look for newer timm tables upstream and take them i
 proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer` took in
 	@$(PY) -m scripts.data.newer --proposal
 
-test: .venv/full.stamp  ## the tests
+test: .venv/full.stamp  ## the tests (those of rented machines are skipped where `make cloud` fails)
+	@$(MAKE) --no-print-directory cloud || true
 	@$(PY) -m pytest
 
 perf: .venv/full.stamp  ## the benchmarks of our own code, as ratios

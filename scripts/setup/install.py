@@ -2,6 +2,7 @@
 
     python3 scripts/setup/install.py           # all of it
     python3 scripts/setup/install.py --light   # without torch: enough for `make figures` and `make site`
+    python3 scripts/setup/install.py --cloud   # what renting machines needs, besides, in .venv/cloud
 
 Makes .venv, installs the locked packages (versions and hashes), finds or installs a Chrome that can draw the charts, finds or installs
 Quarto, and says what it found. What it found is written to .venv/found.json. Runs on the system's Python: standard library only.
@@ -21,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages contradict those of requirements.lock
 LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 10)
 QUARTO = "quarto-cli==1.10.19"  # carries no Quarto itself: it downloads one from GitHub while it installs
@@ -29,7 +31,9 @@ QUARTO = "quarto-cli==1.10.19"  # carries no Quarto itself: it downloads one fro
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], epilog="example: make setup")
     parser.add_argument("--light", action="store_true", help="without torch: enough for `make figures` and `make site`")
-    light = parser.parse_args().light
+    parser.add_argument("--cloud", action="store_true", help="the packages for renting machines, in .venv/cloud")
+    options = parser.parse_args()
+    light = options.light
     if sys.version_info < OLDEST_PYTHON:
         return fail(f"Python {sys.version.split()[0]} is too old; install {'.'.join(map(str, OLDEST_PYTHON))} or newer and run "
                     "`make setup PYTHON=python3.12`, or whatever yours is called")
@@ -37,6 +41,10 @@ def main() -> int:
     LOG.write_text("")
     if not make_venv():
         return fail(f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv")
+    if options.cloud:
+        say("installing the packages of requirements-cloud.lock in .venv/cloud …")
+        return 0 if install_cloud() else fail(f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
+                                              "but `--execution_mode aws`, `local` and scripts.bench.cloud works without it")
     lock = "requirements-site.lock" if light else "requirements.lock"
     say(f"installing the packages of {lock}" + ("" if light else " (torch is large: a few minutes)") + " …")
     if not install(lock):
@@ -90,6 +98,17 @@ def install(lock: str) -> bool:
         if run(str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes", "-r", str(ROOT / lock)):
             return True
     return run(*pip, "-r", str(ROOT / lock))
+
+
+def install_cloud() -> bool:
+    """Make .venv/cloud: by uv, else by venv and pip. The lock is complete, and a package that the SDK asks for is left out of it on purpose."""
+    folder, uv, lock = VENV / CLOUD, str(VENV / "bin" / "uv"), str(ROOT / "requirements-cloud.lock")
+    python = str(folder / "bin" / "python")
+    if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)):
+        if run(uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock):
+            return True
+    return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(
+        python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", lock)
 
 
 def find_browser() -> str | None:

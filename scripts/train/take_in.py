@@ -1,0 +1,95 @@
+"""Put what a training run elsewhere handed back where a run here would have put it: tables in report/data, networks in models/.
+
+Believes nothing: only names that train_models writes, no paths, no links, and each table is read before it is kept. Rows of a machine that
+has a table already are put into it, as a run there would have done; nothing else in it changes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+from scripts.common.errors import UserError
+from scripts.common.paths import atomic_write, make_folder
+
+TABLE = re.compile(r"(zoo|mistakes|benchmark|batch\d+|curve|repeat)-[\w.+-]{1,150}\.(csv|json)")
+NETWORK = re.compile(r"([\w-]{1,100})/(model\.safetensors|config\.json|SHA256SUMS)")
+MAX_BYTES = 20 * 2**30  # unpacked
+
+
+def unpack(archive: Path, folder: Path) -> list[str]:
+    """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError for a damaged archive."""
+    refused, size = [], 0
+    try:
+        with tarfile.open(archive) as found:
+            for member in found:
+                name = member.name.removeprefix("./")
+                if member.isdir():
+                    continue
+                size += member.size
+                if not member.isfile() or not (TABLE.fullmatch(name) or NETWORK.fullmatch(name)) or size > MAX_BYTES:
+                    refused.append(name[:80])
+                    continue
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with found.extractfile(member) as source, open(target, "wb") as file:
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach") from None
+    return refused
+
+
+def tables(source: Path, out: Path) -> list[Path]:
+    """Put the training tables in `source` into `out`. Returns the main ones. Raises UserError for a damaged table; then nothing was changed."""
+    from scripts.train import results
+    mains = results.runs(source)
+    read = {main: {name: results.read(results.part(main, name)) for name in results.PARTS} for main in mains}
+    make_folder(out)
+    for main, parts in read.items():
+        target = out / main.name
+        if target.exists():
+            _merge(target, parts)
+        else:
+            for name in (*results.PARTS[1:], results.PARTS[0]):
+                atomic_write(results.part(target, name), results.part(main, name).read_bytes())
+        _sidecars(main, target)
+    for odd in source.glob("*mistakes*"):
+        if TABLE.fullmatch(odd.name):
+            atomic_write(out / odd.name, odd.read_bytes())
+    return [out / main.name for main in mains]
+
+
+def _merge(target: Path, parts: dict) -> None:
+    """Record each row of a run elsewhere in the table of the same machine, as scripts.train.train_models does."""
+    from scripts.train import results
+    predictions = parts["-predictions"]
+    for row in parts[""].to_dict("records"):
+        mine = lambda frame: frame[(frame[results.KEY] == [row[name] for name in results.KEY]).all(axis=1)].drop(columns=results.KEY)
+        prefix = ":".join(str(row[name]) for name in results.KEY) + ":"
+        columns = [name for name in predictions if name.startswith(prefix)]
+        test = predictions[["file", "label", *columns]].dropna()
+        test.columns = ["file", "label", *(name.removeprefix(prefix) for name in columns)]
+        results.record(target, row, mine(parts["-history"]), mine(parts["-classes"]), test)
+
+
+def _sidecars(main: Path, target: Path) -> None:
+    """The newest run's sidecars, with the checksums of the tables as they are now."""
+    from scripts.common import provenance
+    from scripts.train import results
+    for name in results.PARTS:
+        if provenance.sidecar_path(results.part(main, name)).exists():
+            provenance.write_sidecar(results.part(target, name), provenance.read_sidecar(results.part(main, name)))
+
+
+def networks(source: Path, models: Path) -> list[Path]:
+    """Put trained networks (a folder each) into `models`, whole. Returns the folders."""
+    found = []
+    for folder in sorted({path.parent for path in source.glob("*/model.safetensors")}):
+        make_folder(models / folder.name)
+        for path in sorted(folder.iterdir(), key=lambda path: path.name != "model.safetensors"):
+            if NETWORK.fullmatch(f"{folder.name}/{path.name}"):
+                atomic_write(models / folder.name / path.name, path.read_bytes())
+        found.append(models / folder.name)
+    return found

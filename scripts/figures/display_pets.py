@@ -21,6 +21,7 @@ from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import GRID, INK, MUTED, PAPER, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, short, text_colour
 from scripts.train import photo_results
 from scripts.train.photo_results import Training
+from scripts.train.train_cnn import REFERENCE
 
 # Lines here are runs and splits, not families; they still take the house's colours, in this order.
 ORDER = ("convnext", "levit", "beit", "eva", "vit", "resnet", "efficientnet", "vgg")
@@ -185,11 +186,10 @@ def cnn_runs() -> list[Training]:
 
 def run_name(run: Training) -> str:
     row = run.tables[""].iloc[0]
-    return f"{row.recipe} recipe, {row.train_images:,.0f} photos"
+    return f"{row.recipe} recipe, {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "")
 
 
 def draw_cnn_curves() -> Drawing:
-    from scripts.train.train_cnn import REFERENCE
     found = cnn_runs()
     table = {run_name(run): run.tables["-history"][["epoch", "valid_loss"]] for run in found}
     best = min(found, key=lambda run: run.tables[""].test_loss.iloc[0])
@@ -201,7 +201,9 @@ def draw_cnn_curves() -> Drawing:
         title=title, data=pd.concat([frame.assign(run=name) for name, frame in table.items()]),
         alt=f"Line chart of the validation loss by epoch of {counted(len(table), 'run')} of the plain convnet, with the reference's test loss "
             f"({REFERENCE['test_loss']}) as a dotted line. Ends: " + listing([f"{name} {frame.valid_loss.iloc[-1]:.2f}" for name, frame in table.items()]) + ".",
-        caption=f"The same network with fewer photos: the reference learned from {REFERENCE['train_images']:,}.", **about(best, "", "-history"))
+        caption=f"The reference learned from {REFERENCE['train_images']:,} photos of {REFERENCE['size']} pixels in {REFERENCE['epochs']} epochs; here it was "
+                + listing([f"{row.train_images:,.0f} of {row['size']:.0f} pixels in {counted(int(row.epochs), 'epoch')} ({row.recipe} recipe)"
+                           for row in (run.tables[""].iloc[0] for run in found)]) + ".", **about(best, "", "-history"))
 
 
 # --- runs and searches -----------------------------------------------------------------------------------------------------------------

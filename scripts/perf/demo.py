@@ -4,6 +4,7 @@ Starts the app with an exported model on a free loopback port, and asks it as a 
 makes an untrained ResNet-18 at 224 pixels in a temporary folder, which is as slow as a trained one.
 
     python -m scripts.perf.demo [models/pets] [--users 20] [--rounds 2]
+    python -m scripts.perf.demo --write          # also report/data/demo-<hardware>.csv, for the page on cats and dogs
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
+
+from scripts.common import provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.hardware import describe
-from scripts.common.paths import ROOT
+from scripts.common.hardware import describe, slug
+from scripts.common.paths import DATA, ROOT, atomic_csv, relative
 
 LIMITS = {"photo_ms": 300, "start_seconds": 10.0, "users": 20}  # what the app has to reach on two cores
 ANSWER_SECONDS = 120
@@ -132,15 +136,30 @@ def untrained(folder: Path) -> Path:
     return folder
 
 
+def write(row: dict, model: Path) -> Path:
+    """The figures and which network they are of, with a sidecar."""
+    from scripts.train import exported
+    config = exported.load(model).config
+    facts = {"model": "untrained" if not config.trained else model.resolve().name, "arch": config.arch, "img_size": config.size}
+    path = atomic_csv(pd.DataFrame([{**facts, **row}]).round(3), DATA / f"demo-{slug()}.csv")
+    provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "gradio")))
+    return path
+
+
 @cli
 def main() -> int:
     parser = argparse.ArgumentParser(description="The web app under load, on the loopback.")
     parser.add_argument("model", type=Path, nargs="?", help="its folder (default: an untrained ResNet-18)")
     parser.add_argument("--users", type=int, default=LIMITS["users"])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write the figures to report/data/demo-<hardware>.csv, for the report")
     given = parser.parse_args()
+    for name in ("users", "rounds"):
+        if getattr(given, name) < 1:
+            raise UserError(f"--{name} {getattr(given, name)}: at least 1")
     with tempfile.TemporaryDirectory() as temporary:
         model = given.model or untrained(Path(temporary) / "resnet18")
+        load_before = os.getloadavg()[0]
         process, address, started = start([model.resolve()])
         try:
             content = photo()
@@ -149,14 +168,17 @@ def main() -> int:
         finally:
             stop(process)
     failed = [answer for answer in alone + together if not answer["success"]]
-    milliseconds = 1e3 * statistics.median(answer["seconds"] for answer in alone)
-    print(f"{describe()['name']}, load average {os.getloadavg()[0]:.1f}")
+    row = {"start_seconds": started, "photo_ms": 1e3 * statistics.median(answer["seconds"] for answer in alone), "photos": len(alone), "users": given.users,
+           "asked": len(together), "answered": sum(answer["success"] for answer in together), "slowest_seconds": max(answer["seconds"] for answer in together),
+           "load_before": load_before}
+    print(f"{describe()['name']}, load average {load_before:.1f} before")
     print(f"start: {started:.1f} s (to reach: under {LIMITS['start_seconds']:.0f})")
-    print(f"one photo, from upload to answer: median {milliseconds:.0f} ms of {len(alone)} (to reach: under {LIMITS['photo_ms']})")
-    print(f"{given.users} users at once, {given.rounds} photos each: {len(together) - len([a for a in together if not a['success']])} of {len(together)} "
-          f"answered, the slowest in {max(answer['seconds'] for answer in together):.1f} s")
+    print(f"one photo, from upload to answer: median {row['photo_ms']:.0f} ms of {len(alone)} (to reach: under {LIMITS['photo_ms']})")
+    print(f"{given.users} users at once, {given.rounds} photos each: {row['answered']} of {len(together)} answered, the slowest in {row['slowest_seconds']:.1f} s")
     if failed:
         raise UserError(f"{len(failed)} requests failed; the first: {failed[0]['error']}")
+    if given.write:
+        print(relative(write(row, model)))
     return 0
 
 

@@ -123,6 +123,11 @@ TABLES: list[Table] = [
         "run": Column("its folder's name"), "name": Column("what was trained"), "date": Column("when it began, UTC"), "status": Column("how it ended"),
         "minutes": Column("how long it took", "min", True), "epochs": Column("epochs that were finished"), "settings": Column("its settings, as JSON"),
         "*": Column("the last value of what the run told, as its name says", varies=True)}),
+    Table("demo-*.csv", "The web app under load", "a model", ("model", "arch", "img_size"), {
+        "model": Column("its folder, or untrained"), "arch": Column("its architecture"), "img_size": Column("input size", "pixels"),
+        "start_seconds": Column("until the app answers", "s", True), "photo_ms": Column("from upload to answer, median, nobody else asking", "ms", True),
+        "photos": Column("photos that median is of"), "users": Column("people asking at once"), "asked": Column("photos they brought"),
+        "answered": Column("of these answered"), "slowest_seconds": Column("longest wait among them", "s", True), "load_before": Column("load average before", "", True)}),
     Table("search-*.csv", "A search for settings", "a trial", ("trial",), {
         "trial": Column("its number"), "state": Column("complete, pruned, or fail", varies=True), "accuracy": Column("on the validation photos, at its end", "0–1", True),
         "epochs": Column("epochs it was given", varies=True), "seconds": Column("time", "s", True), "note": Column("why it failed"),
@@ -151,9 +156,19 @@ TABLES: list[Table] = [
     Table("machines-frontiers.csv", "Who is on the frontier", "a machine", ("machine",), {
         "machine": Column("the machine"), "torch": Column("version"), "weights": Column("sets of weights"), "frontier": Column("of these on the frontier"), "families": Column("families on it, fastest first")}),
     Table("machines-ours.csv", "Our machines beside timm's", "one of ours and one of timm's", ("ours", "theirs"), {
-        "ours": Column("measured here"), "theirs": Column("in timm's tables"), "networks": Column("networks in both"), "rho": RHO, "ratio": Column("theirs over ours, median"), "least": Column("smallest"), "most": Column("largest")}),
+        "ours": Column("measured here"), "theirs": Column("in timm's tables"), "networks": Column("networks in both"), "rho": RHO, "ratio": Column("theirs over ours, median"), "least": Column("smallest"), "most": Column("largest"),
+        "latency_networks": Column("networks that both timed one picture at a time"), "latency_ratio": Column("our wait over theirs, median"), "latency_least": Column("smallest"), "latency_most": Column("largest")}),
+    Table("machines-software.csv", "The same machine, newer software", "a machine, a memory layout and a newer PyTorch", ("machine", "layout", "before", "after"), {
+        "machine": Column("the machine"), "layout": Column("memory layout"), "before": Column("PyTorch before"), "after": Column("PyTorch after"), "networks": Column("networks in both tables"),
+        "median": Column("speed after over before"), "p01": Column("1% of networks gain less"), "p99": Column("1% gain more"), "changed": Column("networks left out, for their parameter count differs"),
+        "families": Column("families of those")}),
+    Table("families.csv", "Every family, and what larger buys", "a family, on one card", ("family",), {
+        "family": Column("family"), "label": Column("for people"), "weights": Column("sets of weights"), "networks": Column("architectures"), "frontier": Column("sets of weights on the frontier"),
+        "best": Column("its most accurate weights"), "top1": Column("their ImageNet top-1 accuracy", "%"), "*_steps": Column("steps to the next larger picture or network"),
+        "*_gain": Column("gain of such a step, median", "points"), "*_cost": Column("times slower, median"), "*_price": Column("gain per doubling of the time, median", "points"),
+        "*_low": Column("95% bootstrap interval of that, lower end", "points"), "*_high": Column("upper end", "points"), "more": Column("which buys more: picture, network, tie; empty where too few steps")}),
     Table("machines-stable.csv", "On the frontier of most machines", "a set of weights at an image size", ("model", "img_size"), {
-        **MODEL, "machines": Column("machines on whose frontier it is"), "timed": Column("machines that timed it")}),
+        **MODEL, "machines": Column("machines on whose frontier it is"), "timed": Column("machines that timed it"), "where": Column("the machines on whose frontier it is")}),
     Table("machines-succession.csv", "What became of the frontier of 2022", "a model of that frontier", ("model", "img_size"), {
         **MODEL, "samples_per_sec": SPEED, "still": Column("still on it: yes, no, not timed"), "by": Column("what took its place"), "by_top1": Column("its accuracy", "%"), "by_samples_per_sec": Column("its throughput", "images/s")}),
     Table("predict-design.csv", "Which networks to measure", "a network in the order of measuring, for a kind of processor", ("kind", "role", "place"), {

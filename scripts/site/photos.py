@@ -61,6 +61,17 @@ def limits() -> SimpleNamespace:
     return SimpleNamespace(host=app_limits.HOST, megabytes=f"{app_limits.MAX_BYTES >> 20} MB", megapixels=f"{app_limits.MAX_PIXELS / 1e6:.0f} megapixels")
 
 
+def load_said() -> str:
+    """How quick the app was where it was measured, in a sentence or two; '' where it was not."""
+    found = photo_results.loads()
+    if not found:
+        return ""
+    row = found[0].tables[""].iloc[0]
+    return (f"On {found[0].hardware} it starts in {row.start_seconds:.1f} seconds, and a photo is answered {row.photo_ms:.0f} milliseconds after it was uploaded "
+            f"({row.arch} at {float(row.img_size):.0f} pixels). With {row.users:.0f} people at once, {row.answered:.0f} of {row.asked:.0f} photos got their answer, the last "
+            f"after {row.slowest_seconds:.1f} seconds.")
+
+
 def convnet_sizes() -> SimpleNamespace:
     """The convnet's totals as torchinfo counts them, as text."""
     found, recipe = photo_results.layers(), RECIPES["original"]

@@ -9,6 +9,7 @@
 | cnn-summary.csv | a layer of the convnet that runs | `layers` |
 | search-<study>-<hardware>.csv | a trial: trial, state, accuracy, epochs, seconds, note, then the settings | `searches` |
 | runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` |
+| demo-<hardware>.csv | the web app under load, as scripts.perf.demo measured it | `loads` |
 """
 
 from __future__ import annotations
@@ -103,3 +104,8 @@ def runs(folder: Path | None = None) -> Training | None:
     parts = {"": {"required": ["name", "status", "settings"], "numeric": ["minutes", "epochs"], "key": ["run"], "optional_numeric": MEASURES},
              "-history": {"required": ["name"], "numeric": ["epoch"], "key": ["run", "epoch"], "optional_numeric": MEASURES}}
     return next(iter(_trainings("runs", parts, folder)), None)
+
+
+def loads(folder: Path | None = None) -> list[Training]:
+    """The web app under load, newest first: one row each."""
+    return _trainings("demo", {"": {"numeric": ["start_seconds", "photo_ms", "users", "asked", "answered", "slowest_seconds"]}}, folder)

@@ -35,7 +35,7 @@ from scripts.train import runs, tracking
 
 NAME = "sharedconvnet"
 # The original run, on 8,000 training photos: what the page compares with.
-REFERENCE = {"train_images": 8000, "train_loss": 0.1495, "test_loss": 0.1815, "train_accuracy": 0.93, "test_accuracy": 0.93, "epochs": 20}
+REFERENCE = {"train_images": 8000, "train_loss": 0.1495, "test_loss": 0.1815, "train_accuracy": 0.93, "test_accuracy": 0.93, "epochs": 20, "size": 224}
 RECIPES = {"original": {"epochs": 20, "batch": 32, "lr": 1e-4}, "zoo": {"epochs": 60}}
 PLAIN = {"weight_decay": 0.0, "smoothing": 0.0, "warmup": 0.0, "scale": 1.0, "ratio": 1.0, "colour": 0.0, "clip": 0.0}
 

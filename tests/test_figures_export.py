@@ -284,3 +284,29 @@ def test_kill_in_the_middle_leaves_whole_pictures_and_the_next_run_goes_on(tmp_p
     assert 2 <= len(drawn) < 14
     done = export(catalogue(*[chart(f"chart_{i:02}", size=(400, 300)) for i in range(14)]), out=out)
     assert set(done["same"]) >= drawn and len(whole(out)) == 14
+
+
+def test_a_picture_whose_tables_went_is_dropped_and_one_of_untouched_tables_stays(pretend, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "ROOT", tmp_path)
+    monkeypatch.setattr(exporting, "DATA", tmp_path / "report/data")
+    monkeypatch.setattr(exporting, "relative", lambda path: Path(path).relative_to(tmp_path).as_posix())
+    (tmp_path / "report/data").mkdir(parents=True)
+    for name in ("kept", "went", "changed"):
+        (tmp_path / f"report/data/{name}.csv").write_text("x")
+    charts = catalogue(*(chart(name, needs="trained", phone=True) for name in ("kept", "went", "changed", "local")))
+    export(charts, out=tmp_path / "images")
+    manifest = read_manifest(tmp_path / "images")
+    for name, entry in manifest["charts"].items():
+        path = f"report/data/{name.removesuffix('-phone')}.csv"
+        entry["sources"] = [] if "local" in name else [{"path": path, "sha256": exporting.sha256(tmp_path / path)}]
+    (tmp_path / "images/manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "report/data/went.csv").unlink()
+    (tmp_path / "report/data/changed.csv").write_text("y")
+    export({**{name: failing(name, DataMissing("nothing")) for name in charts}, "new": chart("new")}, out=tmp_path / "images")
+    assert {path.stem for path in (tmp_path / "images").glob("*.jpg")} == {"kept", "kept-phone", "local", "local-phone", "new"} == set(read_manifest(tmp_path / "images")["charts"])
+
+
+def test_a_phone_picture_that_no_longer_comes_is_dropped(pretend, tmp_path):
+    export(catalogue(chart("dots", phone=True)), out=tmp_path)
+    export(catalogue(chart("dots")), out=tmp_path)
+    assert {path.name for path in tmp_path.glob("*.jpg")} == {"dots.jpg"}

@@ -91,11 +91,16 @@ def _of_other_results(change: Change, entries: dict[str, dict], drawn: dict[str,
     if not now["sources"]:
         return was is None or not was["sources"]
     if was is None:
-        known = {source["path"] for entry in entries.values() for source in entry["sources"]}
-        return bool(set(_results(now)) - known)
+        return any(not _committed_with_the_pictures(path) for path in _results(now))
     ours = {source["path"]: source["sha256"] for source in was["sources"] if source["path"].startswith(f"{PARTS[1]}/")}
     untouched = all((ROOT / path).is_file() and sha256(ROOT / path) == digest for path, digest in ours.items())
     return untouched and bool(set(_results(now)) - set(ours))
+
+
+def _committed_with_the_pictures(path: str) -> bool:
+    """Whether a table was there already in the commit that last changed the manifest, so that a picture of it should have come with it."""
+    commit = sides.git("log", "-1", "--format=%H", "--", f"{PARTS[0]}/{export.MANIFEST}", check=False).decode().strip()
+    return bool(commit) and bool(sides.git("ls-tree", "--name-only", commit, "--", path, check=False))
 
 
 def _part(side: Side, wanted: set[str], left: set[str]) -> Side:

@@ -27,8 +27,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, CHARTS, IMAGES, atomic_write
+from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
 from scripts.common.progress import Progress
+from scripts.common.provenance import sha256
 from scripts.figures import browser
 from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listing
 
@@ -168,7 +169,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
         else:
             todo[name] = figure
     if only is None:
-        _forget(manifest, charts, out)
+        _forget(manifest, charts, set(entries), set(done["skipped"]), out)
     _save(manifest, charts, out)
     with Progress(len(todo), "figures") as progress:
         for name, picture in browser.draw({name: json.loads(figure) for name, figure in todo.items()}):
@@ -203,11 +204,21 @@ def _save(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
     _write_if_new(out / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
-def _forget(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
-    """Drop the entries, and the pictures, of charts that are no longer in the catalogue."""
-    for name in [name for name in manifest["charts"] if name.removesuffix(PHONE) not in charts]:
-        del manifest["charts"][name]
-        (out / f"{Path(name).name}.jpg").unlink(missing_ok=True)
+def _forget(manifest: dict, charts: dict[str, Chart], drawn: set[str], skipped: set[str], out: Path) -> None:
+    """Drop the entries, and the pictures, of charts that are no longer in the catalogue, that no longer come for a phone, or that can't be drawn
+    any more because the project's tables behind them changed or went. One of untouched tables (another machine's), or of no table, stays.
+    """
+    for name, entry in list(manifest["charts"].items()):
+        chart = name.removesuffix(PHONE)
+        if chart not in charts or chart in drawn and name not in drawn or chart in skipped and _outdated(entry):
+            del manifest["charts"][name]
+            (out / f"{Path(name).name}.jpg").unlink(missing_ok=True)
+
+
+def _outdated(entry: dict) -> bool:
+    """Whether a table of the project that the picture was drawn from is another one now, or gone."""
+    ours = {source["path"]: source["sha256"] for source in entry.get("sources", []) if source["path"].startswith(f"{relative(DATA)}/")}
+    return any(not (ROOT / path).is_file() or sha256(ROOT / path) != digest for path, digest in ours.items())
 
 
 def _sweep(folder: Path) -> None:

@@ -299,6 +299,14 @@ def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, tmp
     path = predict_report.write_check(rows, made, compared)
     again, about = predict_report.read_check("h200")
     assert path.name == "predict-check-h200.csv" and about["used"] == 20 and about["hardware"]["name"] == "NVIDIA H200" and len(again) == 20
+    before = path.read_bytes()
+    monkeypatch.setattr(predict, "machine_rows", lambda hardware: rows)
+    path.write_text(path.read_text().replace("224", "225", 1))
+    predict_report.update()
+    assert path.read_bytes() == before
+    monkeypatch.setattr(predict, "machine_rows", lambda hardware: rows.head(3))
+    predict_report.update()  # too few measurements now: kept, with a notice
+    assert path.read_bytes() == before
     assert predict_report.checked(again)["median_error"] == pytest.approx(predict_report.checked(compared)["median_error"], abs=1e-4)
 
 

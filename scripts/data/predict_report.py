@@ -72,6 +72,18 @@ def write_check(rows: pd.DataFrame, made: predict.Prediction, compared: pd.DataF
     return path
 
 
+def update() -> None:
+    """Compare again on every machine that was checked: its measurements, the tables or the method may have changed. Raises TablesMissing."""
+    for path in sorted(DATA.glob("predict-check-*.csv")):
+        try:
+            rows = predict.machine_rows(path.stem.removeprefix("predict-check-"))
+            write_check(rows, *check(rows))
+        except read_data.TablesMissing:
+            raise
+        except UserError as error:
+            print(f"notice: {path.name} is kept as it is: {error}", file=sys.stderr)
+
+
 def read_check(hardware: str) -> tuple[pd.DataFrame, dict]:
     """(what `write_check` wrote of a machine, its sidecar). Raises UserError where there is none."""
     path = DATA / f"predict-check-{hardware}.csv"

@@ -12,7 +12,7 @@ import argparse
 import sys
 
 from scripts.common.errors import cli
-from scripts.data import aggregates, predict_evaluate, read_data, summary
+from scripts.data import aggregates, predict_evaluate, predict_report, read_data, summary
 
 
 @cli
@@ -26,6 +26,7 @@ def main() -> None:
     summary.update()
     aggregates.update()
     predict_evaluate.update()
+    predict_report.update()
 
 
 if __name__ == "__main__":

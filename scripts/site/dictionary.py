@@ -178,6 +178,9 @@ TABLES: list[Table] = [
         "machine": Column("the machine left out"), "kind": Column("cpu or gpu"), "part": Column("infer or train"), "file": Column("timm's table"), "measured": Column("networks that count as measured"),
         "method": Column("model: ours; similar, gmacs, activations: rivals"), "networks": Column("networks predicted"), "median_error": Column("median relative error"), "p90_error": Column("90% are off by less"),
         "spearman": RHO, "coverage": Column("share within the 90% interval")}),
+    Table("predict-check-*.csv", "Predictions held against measurements", "a network that was predicted on a machine and then measured there", ("arch", "img_size"), {
+        "arch": MODEL["arch"], "img_size": MODEL["img_size"], "samples_per_sec": Column("throughput, measured", "images/s", True), "predicted": Column("throughput, predicted", "images/s", True),
+        "low": Column("lower end of the 90% interval that was predicted", "images/s", True), "high": Column("upper end", "images/s", True)}),
     Table("predict-calibration.csv", "How wide intervals must be", "a count of measurements", ("measured", "level"), {
         "measured": Column("networks measured"), "level": Column("of the interval"), "multiplier": Column("of the model's own spread")}),
     Table("predict-families.csv", "Which families are harder to predict", "a family", ("family",), {"family": MODEL["family"], "factor": Column("of the spread for this family")}),

@@ -104,9 +104,14 @@
   const short = (value, digits = 2) => Number(Number(value).toPrecision(digits)).toLocaleString("en", {maximumFractionDigits: 6});
   const make = (tag, text, attributes = {}) => { const made = document.createElement(tag); made.textContent = text; Object.assign(made, attributes); return made; };
   function needsOf() {
-    const limits = {};
-    for (const key of Object.keys(LIMITS)) { const value = Number(form.elements[key].value); if (form.elements[key].value.trim() && value > 0) limits[key] = value; }
-    return {limits, pretrain: new Set([...form.querySelectorAll("[name=pretrain]:checked")].map((box) => box.value)), commercial: form.elements.commercial.checked};
+    const limits = {}, bad = [];
+    for (const key of Object.keys(LIMITS)) {
+      const field = form.elements[key], text = field.value.trim(), value = Number(text), wrong = field.validity.badInput || (text !== "" && !(value > 0 && value < Infinity));
+      field.setAttribute("aria-invalid", String(wrong));
+      if (wrong) bad.push(`“${field.labels[0].textContent.trim()}” is not a number above 0 and was left out.`);
+      else if (text && !field.disabled) limits[key] = value;
+    }
+    return {limits, bad, pretrain: new Set([...form.querySelectorAll("[name=pretrain]:checked")].map((box) => box.value)), commercial: form.elements.commercial.checked};
   }
   function show({picks, note, fitting}, about) {
     list.replaceChildren(...picks.map(({row, reason, ties}) => {
@@ -121,7 +126,7 @@
       item.append(line);
       return item;
     }));
-    said.textContent = note || `${fitting.toLocaleString("en")} of ${rows.length.toLocaleString("en")} fit. ${about}`;
+    said.textContent = [note || `${fitting.toLocaleString("en")} of ${rows.length.toLocaleString("en")} fit.`, about].join(" ");
   }
   async function answer() {
     const mine = ++turn, machine = models.machines.find((one) => one.key === form.elements.machine.value) || models.machines[0];
@@ -130,26 +135,30 @@
     try { columns = await load(machine.key); } catch { said.textContent = `The data of ${machine.name} could not be loaded; reload the page.`; return; }
     if (mine !== turn) return;
     rows = table(columns);
+    const unknown = [];
     for (const [name, there] of [["max_latency", machine.latency], ["min_training", machine.training]]) {
-      form.elements[name].disabled = !there;
-      form.elements[name].title = there ? "" : `Not measured on ${machine.name}`;
-      if (!there) form.elements[name].value = "";
+      const field = form.elements[name];
+      field.disabled = !there; // what was typed stays, for another machine
+      field.title = there ? "" : `Not measured on ${machine.name}`;
+      if (!there && field.value.trim()) unknown.push(`“${field.labels[0].textContent.trim()}” was not measured on ${machine.name} and was left out.`);
     }
     const wanted = form.elements.replace.value.trim(), needs = needsOf();
-    show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), `${machine.name}: ${machine.source}.`);
+    show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), [...unknown, ...needs.bad, `${machine.name}: ${machine.source}.`].join(" "));
     form.dataset.answered = String(mine);
   }
   function remember() {
     const state = new URLSearchParams();
-    for (const [key, value] of new FormData(form)) if (String(value).trim()) state.append(key, String(value).trim());
+    for (const field of form.elements) { // also those that this machine has no use for
+      if (field.name && field.value.trim() && (field.type !== "checkbox" || field.checked)) state.append(field.name, field.value.trim());
+    }
     history.replaceState(null, "", `#${state}`);
   }
   function recall() {
     const state = new URLSearchParams(location.hash.slice(1));
     for (const field of form.elements) {
-      if (!field.name || !state.has(field.name)) continue;
+      if (!field.name) continue;
       if (field.type === "checkbox") field.checked = state.getAll(field.name).includes(field.value);
-      else field.value = state.get(field.name);
+      else if (field.name !== "machine" || state.has("machine")) field.value = state.get(field.name) ?? "";
     }
     if (!models.machines.some((one) => one.key === form.elements.machine.value)) form.elements.machine.value = models.machines[0].key;
   }

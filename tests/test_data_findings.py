@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import statistics
-import time
 
 import numpy as np
 import pandas as pd
@@ -152,9 +151,7 @@ def test_spearman_is_scipys():
 def real(timm_tables):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
-        start = time.process_time()
-        frame = findings.compute()
-        yield frame, timm_tables, time.process_time() - start
+        yield findings.compute(), timm_tables
 
 
 def raw(folder, vintage: str, file: str, part: str) -> list[dict]:
@@ -195,7 +192,7 @@ def about(file: str) -> dict:
 
 
 def test_levit_is_on_the_frontier_in_22_of_22_tables_of_today_and_wholly_in_2022(real):
-    frame, folder, _ = real
+    frame, folder = real
     counted = 0
     for vintage in read_data.VINTAGES:
         for file in files(folder, vintage):
@@ -216,7 +213,7 @@ def test_levit_is_on_the_frontier_in_22_of_22_tables_of_today_and_wholly_in_2022
 
 
 def test_convnext_only_with_more_data_in_2022_and_nowhere_on_the_newest_gpus_run_eagerly(real):
-    frame, folder, _ = real
+    frame, folder = real
     for vintage in read_data.VINTAGES:
         for file in [file for file in files(folder, vintage) if "pt112" not in file and "pt113" not in file]:  # those are read under today's names
             there = [row["model"] for row in frontier(raw(folder, vintage, file, about(file)["part"])) if row["family"] == "convnext"]
@@ -228,7 +225,7 @@ def test_convnext_only_with_more_data_in_2022_and_nowhere_on_the_newest_gpus_run
 
 
 def test_beit_led_in_2022_and_fails_today(real):
-    frame, folder, _ = real
+    frame, folder = real
     then = one(frame, "beit_slow", vintage=read_data.THEN, **about(read_data.NOTEBOOK_FILE.format(part="infer")))
     assert then.verdict == HOLDS and "88.60%" in then.evidence
     for file in files(folder, read_data.NOW, "infer"):
@@ -240,7 +237,7 @@ def test_beit_led_in_2022_and_fails_today(real):
 
 def test_parameters(real):
     stats = pytest.importorskip("scipy.stats")
-    frame, folder, _ = real
+    frame, folder = real
     for vintage, file, expected in ((read_data.THEN, read_data.NOTEBOOK_FILE.format(part="infer"), -0.78),
                                     (read_data.NOW, "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", -0.92)):
         rows = {(row["arch"], row["size"]): row for row in raw(folder, vintage, file, "infer")}.values()
@@ -253,7 +250,7 @@ def test_parameters(real):
 
 
 def test_training_in_2022_and_no_newer_data(real):
-    frame, folder, _ = real
+    frame, folder = real
     found = one(frame, "training", vintage=read_data.THEN, **about(read_data.NOTEBOOK_FILE.format(part="train")))
     assert found.verdict == HOLDS and "0.966 over 579" in found.evidence
     assert set(frame[(frame["claim"] == "training") & (frame["vintage"] == read_data.NOW)]["verdict"]) == {NO_DATA}
@@ -261,7 +258,7 @@ def test_training_in_2022_and_no_newer_data(real):
 
 @pytest.mark.parametrize("cpu, expected, low, high", [("i7_12700h", HOLDS, 1.3, 1.6), ("i9_10940x", FAILS, 0.9, 1.1)])
 def test_transformers_lose_on_the_i7_and_not_on_the_i9(real, cpu, expected, low, high):
-    frame, folder, _ = real
+    frame, folder = real
     file = f"benchmark-infer-fp32-nchw-pt240-cpu-{cpu}-dynamo.csv"
     assert one(frame, "transformers_cpu", vintage=read_data.NOW, **about(file)).verdict == expected
     here = {(row["arch"], row["size"]): row["speed"] for row in raw(folder, read_data.NOW, file, "infer")}
@@ -272,7 +269,7 @@ def test_transformers_lose_on_the_i7_and_not_on_the_i9(real, cpu, expected, low,
 
 
 def test_vgg_and_compiling(real):
-    frame, folder, _ = real
+    frame, folder = real
     timed = frame[(frame["claim"] == "vgg") & (frame["vintage"] != "measured")]
     assert set(timed["verdict"]) == {HOLDS} and len(timed) == 30
     found = one(frame, "compiling", vintage=read_data.NOW, **about("benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv"))
@@ -284,7 +281,7 @@ def test_vgg_and_compiling(real):
 
 def test_robustness_against_scipy(real):
     stats = pytest.importorskip("scipy.stats")
-    frame, folder, _ = real
+    frame, folder = real
     for vintage in read_data.VINTAGES:
         def top1(file):
             with open(folder / vintage / file, newline="") as handle:
@@ -298,12 +295,8 @@ def test_robustness_against_scipy(real):
             assert f"{rho:.3f}" in found.evidence and (found.verdict == FAILS) == (rho < 0.7)
 
 
-def test_everything_is_judged_in_under_ten_seconds(real):
-    assert real[2] < 10
-
-
 def test_the_matrix_has_a_cell_per_claim_and_machine(real):
-    frame, _, _ = real
+    frame, _ = real
     grid = findings.matrix(frame)
     assert list(grid.index[:3]) == [claim.sentence for claim in findings.CLAIMS[:3]] and {"RTX 3090 · 2022", "RTX 5090 · 2026"} <= set(grid.columns)
     assert grid.loc["LeViT is the fastest for its accuracy", "RTX 3090 · 2022"] == HOLDS
@@ -368,3 +361,46 @@ def test_each_claim_has_its_own_sentence_and_origin():
     assert len({claim.key for claim in findings.CLAIMS}) == len({claim.sentence for claim in findings.CLAIMS}) == len(findings.CLAIMS)
     assert all(claim.origin for claim in findings.CLAIMS)
     assert claims_families.CLAIMS and claims_speed.CLAIMS
+
+
+# ---- tables as they may come one day
+
+SPEEDS = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+
+
+@pytest.fixture
+def copy(timm_tables, tmp_path, monkeypatch):
+    """A function that lays out a copy of the real tables in which one file went through `change(text) -> text`."""
+    def lay(file, change, vintage=read_data.NOW):
+        for folder in read_data.VINTAGES:
+            (tmp_path / "tables" / folder).mkdir(parents=True)
+            for path in (timm_tables / folder).glob("*.csv"):
+                if folder == vintage or path.name.startswith("results-"):
+                    (tmp_path / "tables" / folder / path.name).write_text(change(path.read_text()) if (folder, path.name) == (vintage, file) else path.read_text())
+        monkeypatch.setenv("TIMM_RESULTS", str(tmp_path / "tables"))
+        monkeypatch.setattr(findings, "DATA", tmp_path)
+        monkeypatch.setattr(read_data, "configs", lambda wanted, part=None: [SPEEDS] if (wanted, part) == (vintage, "infer") else [])
+    return lay
+
+
+@pytest.mark.parametrize("column", ["infer_samples_per_sec", "param_count"])
+def test_a_table_without_a_column_gives_no_data_and_says_why(copy, capsys, column):
+    copy(SPEEDS, lambda text: text.replace(column, "renamed", 1))
+    frame = findings.compute()
+    mine = frame[frame["hardware"] == "rtx5090"]
+    assert set(mine["verdict"]) == {NO_DATA} and len(mine) == 6 and mine["weights"].eq(0).all()
+    assert column in capsys.readouterr().err
+
+
+def test_a_table_without_a_family_gives_no_data_for_it_alone(copy):
+    copy(SPEEDS, lambda text: "\n".join(line for line in text.splitlines() if "beit" not in line) + "\n")
+    frame = findings.compute().set_index("claim")
+    mine = frame[frame["hardware"] == "rtx5090"]
+    assert mine["verdict"]["beit_slow"] == NO_DATA and mine["verdict"]["levit_fastest"] == CONDITIONAL
+
+
+def test_new_architectures_are_named_with_where_to_add_them(copy, capsys):
+    copy("results-imagenet.csv", lambda text: text.rstrip("\n") + "\nhypernet_x9000.fb_in1k,224,99.0,1.0,99.9,0.1,1.0,0.9,bicubic\n")
+    assert findings.main([]) == 2
+    said = capsys.readouterr().err
+    assert "hypernet_x9000" in said and "families.py" in said and "Traceback" not in said and said.count("\n") == 1

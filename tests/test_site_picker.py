@@ -157,3 +157,137 @@ def test_data_that_are_missing_are_named(site, chromium, tmp_path):
     page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri())
     page.wait_for_function("document.getElementById('picker-said').textContent.includes('make data')")
     page.close()
+
+
+# ---- more of what readers do
+
+def test_a_whole_choice_by_keyboard_alone(tab, tables, chromium, site):
+    """Tab from field to field, type, tick with the space bar: the same answer as from the command line, and the focus stays where it was."""
+    page = chromium.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector("#picker[data-answered]")
+    page.focus("[name=machine]")
+    page.keyboard.press("End" if tab.evaluate("document.querySelector('[name=machine]').options[0].value") == "rtx4090" else "Home")
+    machine = page.eval_on_selector("[name=machine]", "field => field.value")
+    page.keyboard.press("Tab")
+    page.keyboard.type("120")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.value") == "in21k":
+            break
+    page.keyboard.press("Space")
+    page.wait_for_timeout(250)
+    assert page.evaluate("document.activeElement.value") == "in21k" and page.is_checked("[value=in21k]")
+    wanted = expected(tables, machine, picker.Needs(min_throughput=120, pretrain=("in21k",)))
+    assert page.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == [one["name"] for one in wanted] and wanted
+    page.close()
+
+
+def test_what_a_screen_reader_hears(tab):
+    ask(tab, machine="rtx5090")
+    unnamed = tab.evaluate("""() => [...document.querySelectorAll('#picker input, #picker select, #picker button')]
+        .filter(field => !(field.labels?.length || field.textContent.trim())).map(field => field.name)""")
+    assert unnamed == [] and tab.get_attribute("#picker-said", "role") == "status"
+    assert tab.locator("#picker").get_by_role("spinbutton").count() == 6 and tab.locator("#picker").get_by_role("group").count() >= 1
+    assert tab.get_by_role("combobox", name="Hardware").count() == 1 and tab.get_by_role("combobox", name="Replace my model").count() == 1
+    before = tab.inner_text("#picker-said")
+    ask(tab, machine="rtx5090", min_throughput=100)
+    assert tab.inner_text("#picker-said") != before, "the status line, which is read out, tells of the new answer"
+
+
+def test_the_line_of_code_creates_the_model_that_is_named(tab):
+    for one, code in zip(ask(tab, machine="rtx4090"), tab.eval_on_selector_all("#picks code", "found => found.map(one => one.textContent)")):
+        assert re.fullmatch(r'timm\.create_model\("(.+)", pretrained=True\)  # (\d+)×\2 pixels', code)[1] == one["name"]
+
+
+def test_a_limit_that_is_no_number_is_named_and_left_out(tab, tables):
+    picks = ask(tab, machine="rtx5090", min_throughput=-5, min_top1=75)
+    same(picks, expected(tables, "rtx5090", picker.Needs(min_top1=75)))
+    assert "“At least, images per second” is not a number above 0" in tab.inner_text("#picker-said")
+    assert tab.get_attribute("[name=min_throughput]", "aria-invalid") == "true" and tab.get_attribute("[name=min_top1]", "aria-invalid") == "false"
+
+
+def test_a_limit_that_a_machine_cannot_answer_is_named_and_kept_for_another(tab, tables):
+    ask(tab, machine="rtx5090", max_latency=20)
+    tab.select_option("[name=machine]", "rtx4090")
+    tab.wait_for_function("document.getElementById('picker-said').textContent.includes('was not measured on')")
+    assert "max_latency=20" in tab.url and "was left out" in tab.inner_text("#picker-said")
+    tab.select_option("[name=machine]", "rtx5090")
+    tab.wait_for_function("!document.getElementById('picker-said').textContent.includes('was not measured on')")
+    names = [one["name"] for one in expected(tables, "rtx5090", picker.Needs(max_latency=20))]
+    assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names
+
+
+@pytest.mark.parametrize("fields, said", [
+    ({"commercial": ["yes"]}, "its licence is unknown"), ({"min_top1": 99, "max_size": 10}, "asked for at"), ({"pretrain": ["web"], "max_params": 0.001}, "parameters (M) is"),
+    ({"commercial": ["yes"], "replace": "resnet50", "min_top1": 99.9}, "resnet50")])
+def test_impossible_combinations_say_what_stands_in_the_way(tab, fields, said):
+    assert ask(tab, machine="rtx5090", **fields) == [] and said in tab.inner_text("#picker-said")
+
+
+def test_start_again_forgets_everything_but_the_page(tab):
+    everything = ask(tab, machine="rtx5090", min_throughput=300, pretrain=["web"], replace="levit")
+    tab.click("button[type=reset]")
+    tab.wait_for_function("document.getElementById('picks').children.length === 3")
+    assert "min_throughput" not in tab.url and "pretrain" not in tab.url and "replace" not in tab.url and len(everything) <= 3
+
+
+def test_an_address_opened_beside_another_takes_its_place(tab, site, tables):
+    ask(tab, machine="rtx5090", min_throughput=300, pretrain=["web"])
+    tab.evaluate("location.hash = 'machine=rtx4090&max_params=40'")
+    tab.wait_for_function("document.querySelector('[name=max_params]').value === '40' && document.querySelector('[name=min_throughput]').value === ''")
+    tab.wait_for_timeout(150)
+    names = [one["name"] for one in expected(tables, "rtx4090", picker.Needs(max_params=40))]
+    assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names and not tab.is_checked("[value=web]")
+
+
+def test_a_machine_whose_data_are_missing_is_named(site, chromium, tmp_path):
+    shutil.copytree(site.parent.parent, tmp_path / "copy")
+    (tmp_path / "copy" / "charts" / "picker" / "rtx5090.js").unlink()
+    page = chromium.new_page()
+    page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri() + "#machine=rtx5090")
+    page.wait_for_function("document.getElementById('picker-said').textContent.includes('RTX 5090 could not be loaded')")
+    page.select_option("[name=machine]", "rtx4090")
+    page.wait_for_function("document.getElementById('picks').children.length === 3")
+    page.close()
+
+
+def test_without_script_the_page_says_how_to_ask(site, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.as_uri())
+    assert "python -m scripts.data.picker" in page.text_content("noscript") and not page.is_visible("#picker")
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def real_page(timm_tables, tmp_path_factory, chromium):
+    """The page with timm's real tables, opened as a file."""
+    from scripts.perf.picker import page as written
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIMM_RESULTS", str(timm_tables))
+        path, size = written(tmp_path_factory.mktemp("real") / "site")
+        tab = chromium.new_page()
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("#picker[data-answered]")
+        yield tab, size
+        tab.close()
+
+
+def test_on_the_real_tables_page_and_command_line_agree(real_page):
+    """Licence, training, latency, names of 2022: everything that the made-up tables lack."""
+    tab, size = real_page
+    assert size < 150, "kB, gzipped, data and script together"
+    asked = [("rtx4090", {"min_throughput": 5000, "commercial": ["yes"]}, picker.Needs(min_throughput=5000, commercial=True), None),
+             ("rtx3090", {"min_training": 800}, picker.Needs(min_training=800), None),
+             ("i7_12700h-compiled", {"max_latency": 20, "max_params": 30, "pretrain": ["in1k", "distilled"]},
+              picker.Needs(max_latency=20, max_params=30, pretrain=("in1k", "distilled")), None),
+             ("rtx5090", {"replace": "resnet50"}, picker.Needs(), "resnet50"), ("rtx5090-compiled", {"replace": "convnext_tiny_in22ft1k", "commercial": ["yes"]},
+                                                                             picker.Needs(commercial=True), "convnext_tiny_in22ft1k")]
+    for machine, fields, needs, replaced in asked:
+        rows = picker.table(machine)
+        found = picker.replace(rows, replaced, needs) if replaced else picker.pick(rows, needs)
+        assert [one["name"] for one in ask(tab, machine=machine, **fields)] == found.rows["model"].tolist() and len(found.rows), (machine, fields)
+    assert ask(tab, machine="rtx5090", min_throughput=1e6, commercial=["yes"]) == []
+    assert "Nothing fits; the nearest is" in tab.inner_text("#picker-said")

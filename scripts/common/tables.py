@@ -15,6 +15,10 @@ import pandas as pd
 
 from scripts.common.errors import UserError
 
+class MissingColumn(UserError):
+    """A table that is whole but lacks a column that was asked for."""
+
+
 MAX_BYTES = 64 * 2**20  # the largest table of timm's is 0.2 MB
 
 
@@ -36,7 +40,7 @@ def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable
         raise UserError(f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again")
     missing = [name for name in [*required, *numeric, *key] if name not in header]
     if missing:
-        raise UserError(f"{path.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?")
+        raise MissingColumn(f"{path.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?")
     frame = pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
     lines = [line for line, _ in rows[1:]]
     for name in [*numeric, *(column for column in optional_numeric if column in header)]:

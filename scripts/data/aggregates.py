@@ -1,7 +1,7 @@
 """The small tables that the hardware and robustness pages show, computed from timm's large ones and committed, so that the pages render
-where those cannot be had.
+where those cannot be had. Also families.csv: a row per family with what a larger picture and a larger network buy.
 
-    python -m scripts.data.aggregates       # writes report/data/machines-*.csv and robustness*.csv, with sidecars, where they changed
+    python -m scripts.data.aggregates       # writes report/data/machines-*.csv, families.csv and robustness*.csv, with sidecars, where they changed
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import sys
 
 import pandas as pd
 
-from scripts.common import families
+from scripts.common import families, hardware
 from scripts.common.errors import cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
-from scripts.data import machines, measured, read_data, robustness
+from scripts.data import family, machines, read_data, robustness, summary
+from scripts.data.claims_speed import same_network
 from scripts.data.uncertainty import spearman
 
 
 def stable(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Models on the frontier of at least half of the machines that timed them: model, img_size, family, top1, machines, timed."""
+    """Models on the frontier of at least half of the machines that timed them: model, img_size, family, top1, machines, timed, where (their names)."""
     found = machines.stable_picks(tables)
     found = found[(found["machines"] >= 2) & (found["machines"] * 2 >= found["timed"])]
-    return found.assign(family=found["family"].map(families.label))[["model", "img_size", "family", "top1", "machines", "timed"]].round({"top1": 2})
+    where = ["; ".join(machines.name_of(key, tables) for key in keys.split()) for keys in found["where"]]
+    return found.assign(family=found["family"].map(families.label), where=where)[
+        ["model", "img_size", "family", "top1", "machines", "timed", "where"]].round({"top1": 2})
 
 
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -82,17 +85,32 @@ def robustness_families() -> pd.DataFrame:
 
 
 def ours(published: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Our measured machines beside timm's, on the networks that both timed: rank correlation, and how many times as fast timm's is."""
+    """Our measured machines beside timm's, on the networks that both timed: rank correlation, how many times as fast timm's is (median, least,
+    most), and the same for one picture at a time (latency_…), where timm's table was timed at batch 1 and ours too. Re-parameterised networks
+    are left out."""
     rows = []
-    for _, mine in measured.load("infer").groupby("file"):
-        for key, table in published.items():
-            columns = [*machines.NETWORK, "samples_per_sec"]
-            both = mine[columns].drop_duplicates(machines.NETWORK).merge(table[columns].drop_duplicates(machines.NETWORK), on=machines.NETWORK, suffixes=("", "_theirs"))
+    columns = [*machines.NETWORK, "param_count", "samples_per_sec", "batch_size"]
+    for key, mine in machines.main_tables().items():
+        if mine["vintage"].iloc[0] != "measured":
+            continue
+        mine = mine.assign(single=pd.to_numeric(mine["batch1_p50_ms"], errors="coerce") if "batch1_p50_ms" in mine else float("nan"))
+        for other, table in published.items():
+            both = mine.drop_duplicates(machines.NETWORK)[[*columns, "single"]].merge(table[columns].drop_duplicates(machines.NETWORK), on=machines.NETWORK, suffixes=("", "_theirs"))
+            both = both[same_network(both["param_count"], both["param_count_theirs"])]
+            if len(both) < 5:
+                continue
             ratio = both["samples_per_sec_theirs"] / both["samples_per_sec"]
-            if len(both) >= 5:
-                rows.append({"ours": mine["hardware_name"].iloc[0], "theirs": machines.name_of(key, published), "networks": len(both),
-                             "rho": spearman(both["samples_per_sec"], both["samples_per_sec_theirs"]), "ratio": ratio.median(), "least": ratio.min(), "most": ratio.max()})
-    return pd.DataFrame(rows, columns=["ours", "theirs", "networks", "rho", "ratio", "least", "most"]).round(3)
+            alone = (both["single"] * both["samples_per_sec_theirs"] / 1000).where(both["batch_size_theirs"].eq(1).fillna(False).astype(bool)).dropna()
+            rows.append({"ours": machines.name_of(key, {key: mine}), "theirs": machines.name_of(other, published), "networks": len(both),
+                         "rho": spearman(both["samples_per_sec"], both["samples_per_sec_theirs"]), "ratio": ratio.median(), "least": ratio.min(), "most": ratio.max(),
+                         "latency_networks": len(alone), "latency_ratio": alone.median(), "latency_least": alone.min(), "latency_most": alone.max()})
+    return pd.DataFrame(rows, columns=["ours", "theirs", "networks", "rho", "ratio", "least", "most", "latency_networks", "latency_ratio", "latency_least", "latency_most"]).round(3)
+
+
+def family_overview(table: pd.DataFrame) -> pd.DataFrame:
+    """Every family on one card (see `family.overview`), its name for people, rounded."""
+    found = family.overview(table)
+    return found.assign(label=found["family"].map(families.label)).round(3)
 
 
 def update() -> None:
@@ -100,6 +118,7 @@ def update() -> None:
     published = machines.main_tables(ours=False)
     made = {"machines-stable": stable(published), "machines-frontiers": frontiers(published), "machines-agreement": agreement(published),
             "machines-cpu_penalty": penalties(published), "machines-compiling": compiling(published), "machines-succession": succession(), "machines-ours": ours(published),
+            "machines-software": machines.software().round(3), "families": family_overview(published[hardware.parse_benchmark_name(summary.TABLES["gpu"][1])["hardware"]]),
             "robustness": robustness.correlations(read_data.NOW).round(3), "robustness-families": robustness_families()}
     facts = sidecar(packages=("pandas",), source=f"timm's published tables of {read_data.NOW} and {read_data.THEN}")
     for name, frame in made.items():

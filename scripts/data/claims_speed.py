@@ -30,7 +30,8 @@ def parameters_say_little(table: pd.DataFrame, tables: Tables) -> Finding:
     alike = nets[nets["param_count"].between(20, 30)]["samples_per_sec"]
     said = f"rank correlation with speed −{rho:.2f} over {len(nets)} networks"
     if len(alike) > 1:
-        said += f", yet those of 20 to 30 M span {alike.max() / alike.min():.0f}×"
+        span = alike.max() / alike.min()
+        said += f", yet those of 20 to 30 M span {span:.0f}×" if span >= 10 else f"; those of 20 to 30 M span {span:.1f}×"
     for column, name in (("macts", "activations"), ("gmacs", "GMACs")):
         if nets[column].notna().mean() > 0.9:
             said += f"; {name} −{abs(spearman(nets[column], nets['samples_per_sec'])):.2f}"

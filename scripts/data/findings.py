@@ -21,7 +21,7 @@ from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
-from scripts.common.tables import read_table
+from scripts.common.tables import MissingColumn, read_table
 from scripts.data import claims_families, claims_speed, measured, read_data, robustness
 from scripts.data.claims import LEAST_ROWS, VERDICTS, Claim, Finding, Tables, no_data, version_key
 
@@ -34,7 +34,8 @@ COLUMNS = ["claim", *CONFIGURATION, "hardware_name", "year", "weights", "verdict
 
 
 def configurations() -> Iterable[pd.DataFrame]:
-    """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are left out."""
+    """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are left out; of a table that
+    lacks a column only the configuration is there, in one row: nothing can be told from it."""
     for vintage in read_data.VINTAGES:
         for part in read_data.PARTS:
             try:
@@ -42,14 +43,18 @@ def configurations() -> Iterable[pd.DataFrame]:
             except read_data.TablesMissing:
                 continue
             for file in files:
-                yield _field(read_data.load(part, vintage, file))
+                try:
+                    yield _field(read_data.load(part, vintage, file))
+                except MissingColumn as error:
+                    print(f"findings: {error}; no data from it", file=sys.stderr)
+                    yield pd.DataFrame([{**hardware.parse_benchmark_name(file), "vintage": vintage}])
     ours = measured.load()
     for _, table in ours.groupby("file"):
         yield _field(table)
 
 
 def _field(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["family"] != "test"].reset_index(drop=True)
+    return table[table["family"] != "test"].reset_index(drop=True) if "family" in table else table
 
 
 def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
@@ -71,11 +76,11 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
 def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
     """All findings (`COLUMNS`), a row per claim and configuration that it is about. tables: tidy, one per configuration; default: all."""
     tables = list(configurations()) if tables is None else [_field(table) for table in tables]
-    known, rows = Tables(tables), []
+    known, rows = Tables([table for table in tables if "model" in table]), []
     for table in tables:
         head = table.iloc[0]
         about = {**{name: head[name] for name in CONFIGURATION}, "hardware_name": head.get("hardware_name", hardware.named(head["hardware"]).name),
-                 "year": str(head.get("date", head["vintage"]))[:4], "weights": len(table)}
+                 "year": str(head.get("date", head["vintage"]))[:4], "weights": len(table) if "model" in table else 0}
         rows += [{"claim": claim.key, **about, **vars(judge(claim, table, known))} for claim in ON_HARDWARE if claim.applies(head)]
     for vintage in dict.fromkeys(table.iloc[0]["vintage"] for table in tables):
         if vintage in read_data.VINTAGES:

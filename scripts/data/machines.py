@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from scripts.common import hardware
+from scripts.common import families, hardware
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
 from scripts.data.claims import leads, version_key
@@ -118,6 +118,27 @@ def speedups(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     changed = ~same_network(both["param_count"], both["param_count_after"])
     gain = both["samples_per_sec_after"] / both["samples_per_sec"]
     return both.assign(speedup=gain.mask(changed), changed=changed)[[*NETWORK, "family", "kind", "speedup", "changed"]]
+
+
+def software(vintage: str = read_data.NOW) -> pd.DataFrame:
+    """The same machine before and after a newer torch: machine, before, after, networks, median, p01, p99 (of the speed-up), changed (networks that
+    were re-parameterised in between, left out of it) and families (theirs). One row per pair of consecutive tables run the same way."""
+    tables: dict[tuple, list[pd.DataFrame]] = {}
+    for file in read_data.configs(vintage, "infer"):
+        table = read_data.load("infer", vintage, file)
+        head = table.iloc[0]
+        tables.setdefault((head["hardware"], head["precision"], head["layout"], bool(head["compiled"])), []).append(table[table["family"] != "test"])
+    rows = []
+    for series in tables.values():
+        series.sort(key=lambda table: version_key(table["torch"].iloc[0]))
+        for before, after in zip(series, series[1:]):
+            gain = speedups(before, after)
+            flagged, speedup = gain[gain["changed"]], gain["speedup"].dropna()
+            if len(speedup):
+                rows.append({"machine": name_of(key_of(before.iloc[0])), "layout": before["layout"].iloc[0], "before": before["torch"].iloc[0], "after": after["torch"].iloc[0],
+                             "networks": len(speedup), "median": speedup.median(), "p01": speedup.quantile(0.01), "p99": speedup.quantile(0.99), "changed": len(flagged),
+                             "families": ", ".join(families.label(name) for name in flagged["family"].value_counts().index)})
+    return pd.DataFrame(rows)
 
 
 def succession(card: str = "rtx3090") -> pd.DataFrame:

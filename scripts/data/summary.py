@@ -22,6 +22,7 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.data import read_data
+from scripts.data.claims import version_key
 from scripts.data.frontier import on_frontier
 
 THEN, TODAY = "2022-04-01", "2026-08-08"
@@ -108,6 +109,16 @@ def training_figures() -> Iterator[Figure]:
     yield "training.cost.median", ratio.median(), "ratio"
     yield "training.cost.low", ratio.quantile(0.1), "ratio"
     yield "training.cost.high", ratio.quantile(0.9), "ratio"
+    newest = max((file for vintage in read_data.VINTAGES for file in read_data.configs(vintage, "train")), key=lambda file: version_key(hardware.parse_benchmark_name(file)["torch"]))
+    about = hardware.parse_benchmark_name(newest)
+    yield "training.newest.hardware", hardware.named(about["hardware"]).name, ""
+    yield "training.newest.torch", about["torch"], ""
+    trained = set(read_data.load("train", TODAY, newest)["family"]) if newest in read_data.configs(TODAY, "train") else set(tables[1]["family"])
+    table = eligible(read_data.load("infer", *TABLES["gpu"]))
+    missing = set(table["family"]) - trained
+    yield "training.newest.missing", len(missing), "families"
+    front = table[on_frontier(table)].sort_values("top1", ascending=False, kind="stable")["family"]
+    yield "training.newest.lacks", ", ".join(families.label(name) for name in front.unique() if name in missing) or "none", ""
 
 
 def notebook_figures() -> Iterator[Figure]:
@@ -120,23 +131,9 @@ def notebook_figures() -> Iterator[Figure]:
 
 
 def convnext_figures(table: pd.DataFrame) -> Iterator[Figure]:
-    """What a larger picture buys against what a larger network buys: ConvNeXts of one pretraining, two steps from the same model."""
-    nets = table[table.family == "convnext"].assign(base=lambda t: t.model.str.replace(r"_(384|288)$", "", regex=True))
-    pairs = nets[nets.img_size == 224].merge(nets[nets.img_size == 384], on="base", suffixes=("_224", "_384"))
+    """How many ConvNeXts there are, and the best of them at 224 pixels. What their steps buy is in families.csv."""
+    nets = table[table.family == "convnext"]
     yield "convnext.weights", len(nets), "weights"
-    yield "convnext.resolution.pairs", len(pairs), "models"
-    yield "convnext.resolution.gain", (pairs.top1_384 - pairs.top1_224).mean(), "points"
-    yield "convnext.resolution.cost", (pairs.samples_per_sec_224 / pairs.samples_per_sec_384).median(), "ratio"
-    sizes = ["tiny", "small", "base", "large", "xlarge"]
-    small = nets[nets.img_size == 224].assign(size=lambda t: t.arch.str.extract(r"_(\w+)$")[0])
-    steps = []
-    for (_, _), group in small.assign(version=small.arch.str.rsplit("_", n=1).str[0]).groupby(["version", "tag"]):
-        known = group[group["size"].isin(sizes)].set_index("size").reindex([size for size in sizes if size in set(group["size"])])
-        for one, two in zip(known.itertuples(), known.iloc[1:].itertuples()):
-            steps.append((two.top1 - one.top1, one.samples_per_sec / two.samples_per_sec))
-    yield "convnext.size.steps", len(steps), "steps"
-    yield "convnext.size.gain", pd.Series([gain for gain, _ in steps]).mean(), "points"
-    yield "convnext.size.cost", pd.Series([cost for _, cost in steps]).median(), "ratio"
     for row in nets[nets.img_size == 224].nlargest(1, "top1").itertuples():
         yield "convnext.best224.model", row.model, ""
         yield "convnext.best224.top1", row.top1, "%"

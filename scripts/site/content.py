@@ -171,7 +171,8 @@ def join_audit() -> None:
     page.table(table, "The join, table by table: how many published accuracies found their speed.", label="tbl-joins", link="report/data/joins.csv")
 
 
-def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str, ...] = (), formats: dict | None = None, rows=None) -> None:
+def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str, ...] = (), formats: dict | None = None, rows=None,
+           label: str = "") -> None:
     """Print a table of report/data by its file name: `columns` renames and orders, `numeric` are read as numbers, `rows` filters the frame."""
     path = DATA / f"{name}.csv"
     if not path.exists():
@@ -183,7 +184,7 @@ def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str,
         print(f"\n::: {{.callout-warning}}\n## A table is missing here\n{page.text(error)._repr_markdown_()}\n:::\n")
         return
     frame = frame if rows is None else frame[rows(frame)]
-    page.table(frame[list(columns)].rename(columns=columns), caption, label=f"tbl-{name.replace('_', '-')}", link=f"report/data/{name}.csv", formats=formats)
+    page.table(frame[list(columns)].rename(columns=columns), caption, label=label or f"tbl-{name.replace('_', '-')}", link=f"report/data/{name}.csv", formats=formats)
 
 
 def agreement() -> None:
@@ -205,20 +206,42 @@ def robust_families(column: str, name: str) -> None:
 
 
 def machine_facts() -> SimpleNamespace:
-    """Least rank correlation between two cards run the same way, and between a card and a processor."""
-    frame = read_table(DATA / "machines-agreement.csv", required=["machine"])
-    square = frame.set_index("machine").astype(float)
+    """For the hardware page: least rank correlation between two cards run the same way (gpu_agreement) and between a card and a processor
+    (cpu_agreement), and sentences: what was timed (words), whether an order travels (advice), and what a processor costs transformers (penalty)."""
+    try:
+        square = read_table(DATA / "machines-agreement.csv", required=["machine"]).set_index("machine").astype(float)
+    except UserError:
+        return SimpleNamespace(gpu_agreement=Missing("nan"), cpu_agreement=Missing("nan"), words="several machines", advice="", penalty="")
     kind = {name: (hardware.lookup(name) or hardware.named(name)).kind for name in square}
     compiled = {name: name.endswith(", compiled") for name in square}
     pairs = [(a, b, square.loc[a, b]) for i, a in enumerate(square) for b in list(square)[:i]]
-    cards = [value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]]
-    across = [value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}]
-    return SimpleNamespace(gpu_agreement=min(cards, default=float("nan")), cpu_agreement=min(across, default=float("nan")))
+    cards = min((value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]), default=Missing("nan"))
+    across = min((value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}), default=Missing("nan"))
+    count = {one: len({name.removesuffix(", compiled") for name in square if kind[name] == one}) for one in ("gpu", "cpu")}
+    advice = ("An order that holds on one card holds, nearly, on the next. On a processor it is another order." if cards >= 0.95 > across else
+              "An order that holds on one machine holds, nearly, on the next." if min(cards, across) >= 0.95 else "An order that holds on one machine need not hold on the next.")
+    return SimpleNamespace(gpu_agreement=cards, cpu_agreement=across, words=f"{count['gpu']} graphics cards and {count['cpu']} processors", advice=advice, penalty=_penalty())
+
+
+def _penalty() -> str:
+    """What moving to a processor costs transformers, chip by chip, in a sentence."""
+    try:
+        frame = read_table(DATA / "machines-cpu_penalty.csv", required=["cpu", "kind"], numeric=["median", "least", "most"])
+    except UserError:
+        return ""
+    rows = frame[frame.kind == "transformer"].sort_values("median", ascending=False)
+    said = {row.cpu.removesuffix(", compiled"): "a loss" if row.least > 1.1 else "none worth the name" if row.most <= 1.1 else "more on some cards' account than on others'" for row in rows.itertuples()}
+    told = "; ".join(f"on a {name} {row.median:.2f}, {said[name]}" for name, row in zip(said, rows.itertuples()))
+    end = " It is one answer on one processor and another on the next, so mistrust whoever tells you without naming the chip." if len(set(said.values())) > 1 else ""
+    return f"For transformers: {told}.{end}" if said else ""
 
 
 def beside_timm() -> None:
-    """This machine's speeds as ranks and ratios beside timm's tables, from report/data/machines-ours.csv."""
-    stored("machines-ours", {"ours": "Measured here", "theirs": "timm's machine", "networks": "Networks", "rho": "Rank correlation", "ratio": "Theirs over ours (median)",
-                             "least": "Least", "most": "Most"}, "The networks that we measured, beside timm's tables of the same networks at the same size.",
-           numeric=("networks", "rho", "ratio", "least", "most"),
+    """Our machines' speeds as ranks and ratios beside timm's tables, from report/data/machines-ours.csv; then one picture at a time."""
+    both = {"ours": "Measured here", "theirs": "timm's machine"}
+    stored("machines-ours", {**both, "networks": "Networks", "rho": "Rank correlation", "ratio": "Theirs over ours (median)", "least": "Least", "most": "Most"},
+           "The networks that we measured, beside timm's tables of the same networks at the same size: images per second.", numeric=("networks", "rho", "ratio", "least", "most"),
            formats={"Networks": "{:.0f}", "Rank correlation": "{:.3f}", "Theirs over ours (median)": "{:,.1f}×", "Least": "{:,.1f}×", "Most": "{:,.1f}×"})
+    stored("machines-ours", {**both, "latency_networks": "Networks timed singly", "latency_ratio": "Our wait over theirs (median)", "latency_least": "Least wait", "latency_most": "Most wait"},
+           "The wait for one picture at a time: ours over theirs.", numeric=("latency_networks", "latency_ratio", "latency_least", "latency_most"), rows=lambda frame: frame.latency_networks > 0,
+           label="tbl-machines-latency", formats={"Networks timed singly": "{:.0f}", "Our wait over theirs (median)": "{:.1f}×", "Least wait": "{:.1f}×", "Most wait": "{:.1f}×"})

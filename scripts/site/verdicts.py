@@ -35,7 +35,7 @@ def matrix() -> None:
     grid = findings.matrix(frame)
     keys = {claim.sentence: claim.key for claim in findings.CLAIMS}
     evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
-    shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{_anchor(keys[sentence])}") for sentence in grid.index]})
+    shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]})
     popovers = []
     for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []
@@ -50,7 +50,7 @@ def matrix() -> None:
     page.html("".join(popovers))
 
 
-def _anchor(key: str) -> str:
+def anchor(key: str) -> str:
     return key.replace("_", "-")
 
 
@@ -70,12 +70,12 @@ def headline() -> None:
     """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all machines."""
     if not (DATA / findings.FILE).exists():
         return
-    newest = _newest()
-    sides = [set(rows) for _, rows in newest[newest.claim.isin([claim.key for claim in findings.ON_HARDWARE])].groupby("claim").verdict]
+    judged = newest()
+    sides = [set(rows) for _, rows in judged[judged.claim.isin([claim.key for claim in findings.ON_HARDWARE])].groupby("claim").verdict]
     if sides:
         holds, fails = sides.count({HOLDS}), sides.count({FAILS})
         print(f"On the newest tables, of {len(sides)} claims **{_many(holds)}** on every machine that can tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
-              f"**{len(sides) - holds - fails}** it depends on the machine.\n")
+              f"**{len(sides) - holds - fails}** the answer needs a condition or a machine.\n")
 
 
 def _many(count: int, one: str = "holds", more: str = "hold") -> str:
@@ -84,22 +84,21 @@ def _many(count: int, one: str = "holds", more: str = "hold") -> str:
 
 def summary() -> None:
     """One sentence per old claim: on how many of the newest tables it holds."""
-    newest = _newest()
-    lines = []
+    judged, lines = newest(), []
     for claim in findings.ON_HARDWARE:
-        rows = newest[newest.claim == claim.key]
+        rows = judged[judged.claim == claim.key]
         if len(rows):
-            lines.append(f"- {page.text(claim.sentence)._repr_markdown_()}: {_tally(rows.verdict)}.")
+            lines.append(f"- {page.text(claim.sentence)._repr_markdown_()}: {tally(rows.verdict)}.")
     print("\n".join(lines) + "\n")
 
 
-def _newest() -> pd.DataFrame:
+def newest() -> pd.DataFrame:
     """The main verdicts on each machine's newest table."""
     frame = findings.load()
     return frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
 
 
-def _tally(column: pd.Series) -> str:
+def tally(column: pd.Series) -> str:
     """holds on all 6 machines; holds on 2 of 6, fails on 4."""
     counts, total = Counter(column), len(column)
     if len(counts) == 1:
@@ -120,10 +119,10 @@ def claims() -> None:
         rows = frame[frame.claim == claim.key]
         if rows.empty:
             continue
-        print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{_anchor(claim.key)}}}\n")
+        print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{anchor(claim.key)}}}\n")
         judged = rows[rows.main & (rows.verdict != NO_DATA)]
         if len(judged):
-            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {_tally(judged.verdict)}, over both years and our own.\n"
+            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict)}, over both years and our own.\n"
                   if claim in findings.ON_HARDWARE else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n")
         main = rows.main & (rows.verdict != NO_DATA)
         if main.any() and not main.all():

@@ -1,0 +1,102 @@
+"""How fast the findings and the picker are, on timm's real tables and in a real browser.
+
+    TIMM_RESULTS=copy/of/tables python -m scripts.perf.picker
+
+Prints: processor seconds for all findings over all tables (limit 10); milliseconds in Chromium from a change of the form to the new answer on
+the screen, over CHANGES changes, the pause for the typing included, and from a change of machine, its data's loading included (limit 100 for
+both); and kB of the picker's data and script, gzipped (limit 150). The page is opened as a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from scripts.common.errors import UserError, cli
+from scripts.common.paths import ASSETS, ROOT
+
+CHANGES = 60
+LIMITS = {"findings": 10.0, "answer": 100.0, "size": 150.0}  # seconds, milliseconds, kB
+
+# resolves to milliseconds from the change until the frame after the answer was put in place
+CHANGE = """async ([name, value]) => {
+  const form = document.getElementById('picker'), field = form.elements[name], before = Number(form.dataset.answered || 0);
+  const start = performance.now();
+  if (field.type === 'checkbox') field.checked = !field.checked; else field.value = value;
+  field.dispatchEvent(new Event('input', {bubbles: true}));
+  await new Promise((done) => { const watch = new MutationObserver(() => { if (Number(form.dataset.answered) > before) { watch.disconnect(); requestAnimationFrame(() => setTimeout(done)); } });
+    watch.observe(form, {attributes: true, attributeFilter: ['data-answered']}); });
+  return performance.now() - start; }"""
+
+
+def page(folder: Path) -> tuple[Path, float]:
+    """The picker's page with the real data in `folder`, as it lies in the site; and kB of data and script, gzipped."""
+    from scripts.data import picker_data
+
+    for name in ("assets", "report", "charts/picker"):
+        (folder / name).mkdir(parents=True)
+    sizes = picker_data.write(folder / "charts" / "picker")
+    shutil.copyfile(ASSETS / "picker.js", folder / "assets" / "picker.js")
+    script = len(gzip.compress((ASSETS / "picker.js").read_bytes(), 9))
+    form = re.search(r"```\{=html\}\n(.*?)```", (ROOT / "report" / "picker.qmd").read_text(encoding="utf-8"), re.S)
+    if not form:
+        raise UserError("report/picker.qmd: no form in it")
+    path = folder / "report" / "picker.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><title>Choose a model</title>{form[1]}<script src=../assets/picker.js></script>", encoding="utf-8")
+    return path, (sum(sizes.values()) + script) / 1000
+
+
+def changes(path: Path) -> tuple[list[float], list[float]]:
+    """(milliseconds of each change of a need, of each first choice of a machine)."""
+    from playwright.sync_api import sync_playwright
+
+    from scripts.figures.browser import browser
+
+    wanted = [("min_throughput", "500"), ("max_params", "60"), ("commercial", ""), ("min_top1", "80"), ("replace", "resnet50"), ("replace", ""), ("max_size", "256"),
+              ("pretrain-1", ""), ("min_throughput", "1e9"), ("min_throughput", ""), ("max_params", ""), ("min_top1", "")]
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=str(browser()), args=["--no-sandbox", "--disable-background-networking"])
+        try:
+            tab = chrome.new_page()
+            tab.goto(path.as_uri())
+            tab.wait_for_selector("#picker[data-answered]", timeout=20_000)
+            tab.evaluate("document.querySelector('[name=pretrain]').id = 'pretrain-1'")
+            machines = tab.evaluate("[...document.querySelectorAll('[name=machine] option')].map((option) => option.value)")
+            first = [tab.evaluate(CHANGE, ["machine", machine]) for machine in machines[1:]]
+            tab.evaluate(CHANGE, ["machine", machines[0]])
+            return [tab.evaluate(CHANGE, wanted[i % len(wanted)]) for i in range(CHANGES)], first
+        finally:
+            chrome.close()
+
+
+@cli
+def main(argv: list[str] | None = None) -> int:
+    argparse.ArgumentParser(prog="python -m scripts.perf.picker", description=__doc__.split("\n\n")[0]).parse_args(argv)
+    from scripts.data import findings
+
+    started, worked = time.perf_counter(), time.process_time()
+    frame = findings.compute()
+    wall, work = time.perf_counter() - started, time.process_time() - worked
+    tables = frame[["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]].drop_duplicates()
+    print(f"{len(frame)} findings over {len(tables)} configurations: {work:.1f} s of one processor, {wall:.1f} s in all; limit {LIMITS['findings']:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        path, size = page(Path(folder) / "site")
+        spent, first = changes(path)
+    for what, values in (("a change of a need", spent), ("a machine chosen first, with its data", first)):
+        if values:
+            print(f"picker, {what}: median {statistics.median(values):.0f} ms, worst {max(values):.0f} ms of {len(values)}; limit {LIMITS['answer']:.0f} ms")
+    print(f"picker, data and script: {size:.1f} kB gzipped; limit {LIMITS['size']:.0f} kB")
+    missed = work > LIMITS["findings"] or statistics.median(spent) > LIMITS["answer"] or size > LIMITS["size"]
+    print("reached" if not missed else "MISSED")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -90,3 +90,15 @@ def test_the_summary_says_what_came_out(tmp_path):
     said = gpu.summary(tmp_path)
     assert "best over plain: 3.00 (geometric mean over 2" in said[0] and "compiled: 55" in said[1] and "p95 0.99% over 1" in said[2]
     assert gpu.summary(tmp_path / "nowhere") == []
+
+
+def test_the_steps_and_the_design_need_no_package_beyond_pandas():
+    """What a lent machine may lack; torch and timm are for the measuring process alone."""
+    import subprocess
+    import sys
+
+    code = ("import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', 'timm'): sys.modules[name] = None\n"
+            "from scripts.bench import gpu\nfrom scripts.data import predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in gpu.STEPS) and int(done.stdout.splitlines()[-1]) >= 20

@@ -57,6 +57,26 @@ def test_the_light_set_has_no_torch(world, monkeypatch):
     assert not re.search(r"^(torch|fastai|timm)==", (ROOT / "requirements-site.lock").read_text(), re.M)
 
 
+def test_the_cloud_packages_get_an_environment_of_their_own(world, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["install.py", "--cloud"])
+    assert install.main() == 0
+    commands = [command for command in world[0] if "requirements-cloud.lock" in command]
+    assert commands and all(".venv/cloud/bin/python" in command and "--require-hashes" in command for command in commands)
+    assert not any("requirements.lock" in command.split("/")[-1] for command in commands)
+    world[1]["requirements-cloud"] = False  # no network, say
+    assert install.main() == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and "could not install requirements-cloud.lock" in err and "works without it" in err
+
+
+def test_the_cloud_lock_is_complete_but_for_what_is_left_out_on_purpose():
+    """It is installed without looking at what packages ask for, so a package that is missing would be found by an import only."""
+    pins = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements-cloud.lock").read_text(), re.M))
+    wanted = {line.split("#")[0].strip().partition("[")[0] for line in (ROOT / "requirements-cloud.in").read_text().splitlines() if line.split("#")[0].strip()}
+    left_out = set((ROOT / "requirements-cloud-excludes.txt").read_text().split("\n")[1:]) - {""}
+    assert wanted <= pins and left_out and not left_out & pins and not {"torch", "pyarrow"} & pins
+
+
 def test_without_chrome_and_quarto_it_says_what_happens_then(world, capsys):
     world[1].update({"browser": None, "quarto-cli": False, "bin/quarto": False, "plotly_get_chrome": False})
     assert install.main() == 0
@@ -76,7 +96,7 @@ def test_an_old_python_is_refused(world, capsys, monkeypatch):
     assert "too old" in capsys.readouterr().err and not world[0]
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-site.lock", "requirements-setup.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-site.lock", "requirements-setup.lock", "requirements-cloud.lock"])
 def test_locks_name_versions_and_hashes_and_no_address(lock):
     text = (ROOT / lock).read_text()
     names = re.findall(r"^([a-z0-9._-]+)==[^\s\\]+", text, re.M)

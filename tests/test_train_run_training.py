@@ -11,7 +11,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.train import contract, fast_local, results, run_training, sample, upload
+from scripts.common import cloud_files, cloud_jobs
+from scripts.train import contract, fast_local, results, run_training, sample
 from tests import cloud_server
 
 HYPER = {"models": "lenet5,vit", "lr": "0.001", "compile": "true", "weight-decay": "0.05"}
@@ -115,7 +116,7 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint_folder(tmp_path):
     """A spot machine is taken away after the first network: the next machine has only the checkpoints, and trains only the second."""
     photos = sample.write(tmp_path, images=12)
     source = tmp_path / "source.tar.gz"
-    upload.pack("train", source)
+    cloud_files.pack("train", source)
     variables = {contract.DATASET: "shapes-sample"}
     first, second = tmp_path / "first", tmp_path / "second"
     # The first machine: killed when the second seed begins.
@@ -171,7 +172,7 @@ def test_a_secret_is_never_packed(tmp_path, name):
     path = root / "scripts" / "train" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("hush")
-    upload.pack("train", tmp_path / "s.tar.gz", root)
+    cloud_files.pack("train", tmp_path / "s.tar.gz", root)
     with tarfile.open(tmp_path / "s.tar.gz") as tar:
         assert sorted(tar.getnames()) == ["requirements.txt", "scripts/__init__.py", "scripts/common/paths.py", "scripts/train/train_models.py"]
         assert b"hush" not in b"".join(tar.extractfile(member).read() for member in tar)
@@ -179,7 +180,7 @@ def test_a_secret_is_never_packed(tmp_path, name):
     (photos / "cat" / name).parent.mkdir(parents=True)
     (photos / "cat" / name).write_text("hush")
     (photos / "cat" / "1.jpg").write_bytes(b"x")
-    assert upload.data_files(photos, 1) == [("cat/1.jpg", 1)]
+    assert cloud_files.data_files(photos, 1) == [("cat/1.jpg", 1)]
 
 
 # Made up, and put together here so that no scanner takes this file for one that leaks.
@@ -191,7 +192,7 @@ def test_a_key_inside_the_program_stops_the_upload(tmp_path, key):
     root = project(tmp_path / "p")
     (root / "scripts" / "train" / "mine.py").write_text(f"KEY = '{key}'\n")
     with pytest.raises(UserError, match=r"scripts/train/mine.py: holds what looks like a key") as error:
-        upload.pack("train", tmp_path / "s.tar.gz", root)
+        cloud_files.pack("train", tmp_path / "s.tar.gz", root)
     assert key not in str(error.value)
 
 
@@ -199,15 +200,15 @@ def test_links_out_of_the_program_are_not_followed(tmp_path):
     root = project(tmp_path / "p")
     (tmp_path / "outside.py").write_text("hush")
     (root / "scripts" / "train" / "link.py").symlink_to(tmp_path / "outside.py")
-    assert "scripts/train/link.py" not in upload.pack("train", tmp_path / "s.tar.gz", root)
+    assert "scripts/train/link.py" not in cloud_files.pack("train", tmp_path / "s.tar.gz", root)
 
 
 def test_the_real_program_packs_small_and_pinned(tmp_path):
-    names = upload.pack("train", tmp_path / "s.tar.gz")
+    names = cloud_files.pack("train", tmp_path / "s.tar.gz")
     assert fast_local.ENTRY in names and "scripts/common/paths.py" in names and not any(name.startswith(("tests/", "report/", "scripts/site")) for name in names)
     assert (tmp_path / "s.tar.gz").stat().st_size < 1e6
-    pins = upload.requirements("train").splitlines()
-    assert len(pins) == len(upload.PACKAGES["train"]) and all("==" in pin for pin in pins) and not any(pin.startswith("torch==") for pin in pins)
+    pins = cloud_files.requirements("train").splitlines()
+    assert len(pins) == len(cloud_files.PACKAGES["train"]) and all("==" in pin for pin in pins) and not any(pin.startswith("torch==") for pin in pins)
 
 
 # --- a user's mistakes -------------------------------------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ def test_mistakes_are_one_line(arguments, words, capsys, monkeypatch):
 
 
 def test_without_the_cloud_packages_it_says_how_to_get_them(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(run_training, "CLOUD", tmp_path / "nothing")
+    monkeypatch.setattr(cloud_jobs, "PYTHON", tmp_path / "nothing")
     monkeypatch.setattr(run_training, "check", lambda _: None)
     assert run_training.main(["--execution_mode", "aws"]) == 2
     assert "make cloud" in capsys.readouterr().err

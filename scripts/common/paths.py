@@ -10,13 +10,11 @@ from scripts.common.errors import disk_error
 
 ROOT = Path(os.environ.get("BEST_IMAGE_MODELS_ROOT") or Path(__file__).resolve().parents[2])
 
-# The two that a container puts elsewhere:
-DATA = Path(os.environ.get("BEST_IMAGE_MODELS_DATA") or ROOT / "report" / "data")  # CSVs, each with a .json sidecar; committed
-CACHE = Path(os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache")         # downloads and journals of runs in progress; ignored
-
+DATA = ROOT / "report" / "data"  # CSVs that scripts write, each with a .json sidecar; committed
 IMAGES = ROOT / "images"         # JPG charts and manifest.json; committed
 CHARTS = ROOT / "charts"         # each chart's figure JSON and drawn CSV, for the site; ignored
 ASSETS = ROOT / "assets"         # what the pages load: styles and scripts of our own
+CACHE = Path(os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache")  # downloads and journals of runs in progress; ignored
 BUILD = ROOT / "build"           # stamps and logs; ignored
 SITE = ROOT / "_site"            # the website; ignored
 

@@ -19,18 +19,17 @@ import argparse
 import hashlib
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from scripts.common import cloud_jobs
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, DATA, ROOT
 from scripts.train import fast_local, sample, take_in
 
 SAMPLE = {"models": "lenet5", "epochs": "2", "size": "32"}  # for the made-up sample, where nothing else is said
-CLOUD = ROOT / ".venv" / "cloud" / "bin" / "python"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,17 +105,6 @@ def took(results: Path, models: Path, options: argparse.Namespace) -> None:
             print(f"{name}: {', '.join(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in paths)}")
 
 
-def into_cloud(argv: list[str]) -> None:
-    """Go on in the environment of `make cloud`, if this is not it. Raises UserError where there is none."""
-    if importlib.util.find_spec("sagemaker"):
-        return
-    if not CLOUD.exists():
-        raise UserError("Amazon's SDK is not installed; run `make cloud` first (--execution_mode fast_local_mode needs nothing)")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    sys.stdout.flush(), sys.stderr.flush()
-    os.execve(CLOUD, [str(CLOUD), "-m", "scripts.train.run_training", *argv], environment)
-
-
 def docker_mode(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
     """SageMaker's image in Docker here, by the SDK's container mode. Raises UserError where Docker doesn't answer."""
     docker()
@@ -135,7 +123,8 @@ def docker() -> None:
 
 
 def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
-    from scripts.train import sagemaker_jobs as jobs, upload
+    from scripts.common import cloud_files
+    jobs = cloud_jobs
     machine = jobs.Machine(options.instance_type, options.instance_count, options.spot, options.max_run, options.max_wait, options.region, options.role,
                            options.bucket, options.pytorch, options.volume_gb)
     machine.check()
@@ -143,10 +132,10 @@ def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
         return finish(jobs, jobs.session(machine), options.attach, options)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(options.data).expanduser() if options.data else sample.write(Path(folder))
-        files = upload.data_files(data, options.max_gb)
+        files = cloud_files.data_files(data, options.max_gb)
         source = Path(folder) / "source.tar.gz"
-        upload.pack("train", source)
-        key = hashlib.sha256(json.dumps([hyperparameters, upload.fingerprint(data, files)], sort_keys=True).encode()).hexdigest()[:12]
+        cloud_files.pack("train", source)
+        key = hashlib.sha256(json.dumps([hyperparameters, cloud_files.fingerprint(data, files)], sort_keys=True).encode()).hexdigest()[:12]
         work = jobs.Work("train", key, fast_local.ENTRY, hyperparameters=hyperparameters, environment={fast_local.DATASET: slug(data)})
         if options.dry_run:
             print(json.dumps(jobs.rehearse(work, machine, source, data=True), indent=2))
@@ -218,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
         docker()
     if not options.attach:
         check(hyperparameters)
-    into_cloud(argv)
+    cloud_jobs.into_cloud("scripts.train.run_training", argv)
     return docker_mode(options, hyperparameters) if options.execution_mode == "local" else aws(options, hyperparameters)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from scripts.train import fast_local, sample, take_in, upload
+from scripts.common import cloud_files, cloud_jobs as jobs
+from scripts.train import fast_local, sample
 
 
 def run(options, hyperparameters: dict[str, str], took) -> int:
@@ -13,24 +14,23 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
     from sagemaker.core.training.configs import Compute, InputData, SourceCode
     from sagemaker.train import ModelTrainer
     from sagemaker.train.model_trainer import Mode
-    from scripts.train import sagemaker_jobs as jobs
     machine = jobs.Machine("local_gpu" if list(Path("/dev").glob("nvidia[0-9]*")) else "local_cpu", region=options.region, pytorch=options.pytorch)
     session = jobs.session(machine)
     with tempfile.TemporaryDirectory() as folder, jobs.spoken(machine):
         home = Path(folder)
         data = Path(options.data).expanduser() if options.data else sample.write(home)
-        upload.data_files(data, options.max_gb)
+        cloud_files.data_files(data, options.max_gb)
         source = home / "source" / "source.tar.gz"
-        upload.pack("train", source)
+        cloud_files.pack("train", source)
         image = jobs.image(jobs.Machine("ml.g5.xlarge" if machine.instance == "local_gpu" else "ml.m5.xlarge", pytorch=options.pytorch),
                            session.boto_session.region_name)
         ModelTrainer(training_mode=Mode.LOCAL_CONTAINER, sagemaker_session=session, training_image=image, base_job_name=jobs.PREFIX,
-                     source_code=SourceCode(source_dir=str(source), entry_script=fast_local.ENTRY, requirements=upload.REQUIREMENTS),
+                     source_code=SourceCode(source_dir=str(source), entry_script=fast_local.ENTRY, requirements=cloud_files.REQUIREMENTS),
                      compute=Compute(instance_type=machine.instance, instance_count=1), local_container_root=str(home),
                      environment={fast_local.DATASET: data.resolve().name, "BEST_IMAGE_MODELS_CACHE": "/tmp/best-image-models"},
                      hyperparameters=hyperparameters).train(input_data_config=[InputData(channel_name="training", data_source=str(data))], wait=True)
         for archive in home.rglob("*.tar.gz"):
             if archive.name in ("output.tar.gz", "model.tar.gz"):
-                take_in.unpack(archive, home / archive.name.removesuffix(".tar.gz"))
+                cloud_files.unpack(archive, home / archive.name.removesuffix(".tar.gz"))
         took(home / "output", home / "model", options)
     return 0

@@ -1,44 +1,15 @@
 """Put what a training run elsewhere handed back where a run here would have put it: tables in report/data, networks in models/.
 
-Believes nothing: only names that train_models writes, no paths, no links, and each table is read before it is kept. Rows of a machine that
+Each table is read before it is kept (what a name may be: scripts/common/cloud_files.py). Rows of a machine that
 has a table already are put into it, as a run there would have done; nothing else in it changes.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
-import tarfile
 from pathlib import Path
 
-from scripts.common.errors import UserError
+from scripts.common.cloud_files import NETWORK, TABLE
 from scripts.common.paths import atomic_write, make_folder
-
-TABLE = re.compile(r"(zoo|mistakes|benchmark|batch\d+|curve|repeat)-[\w.+-]{1,150}\.(csv|json)")
-NETWORK = re.compile(r"([\w-]{1,100})/(model\.safetensors|config\.json|SHA256SUMS)")
-MAX_BYTES = 20 * 2**30  # unpacked
-
-
-def unpack(archive: Path, folder: Path) -> list[str]:
-    """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError for a damaged archive."""
-    refused, size = [], 0
-    try:
-        with tarfile.open(archive) as found:
-            for member in found:
-                name = member.name.removeprefix("./")
-                if member.isdir():
-                    continue
-                size += member.size
-                if not member.isfile() or not (TABLE.fullmatch(name) or NETWORK.fullmatch(name)) or size > MAX_BYTES:
-                    refused.append(name[:80])
-                    continue
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with found.extractfile(member) as source, open(target, "wb") as file:
-                    shutil.copyfileobj(source, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise UserError(f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach") from None
-    return refused
 
 
 def tables(source: Path, out: Path) -> list[Path]:

@@ -1,4 +1,6 @@
-"""What may leave this machine: the program, without anything that could be a secret, and a folder of photos of a size its owner expects.
+"""What may leave this machine for a rented one, and what may come back.
+
+Leave: the program, without anything that could be a secret, and a folder of photos of a size its owner expects.
 
 The program is packed from a list of folders; a file goes in only if its kind is known and its name is not on the list of secrets, and a
 key inside a file stops everything. A data folder's hidden files and files by names of secrets stay here.
@@ -11,6 +13,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -20,7 +23,8 @@ from scripts.common.paths import ROOT
 # Names that never go, wherever they lie (compared in lower case).
 SECRETS = (".*", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "*.keystore", "id_rsa*", "id_ed25519*", "id_ecdsa*", "*credential*", "*secret*",
            "*password*", "*passwd*", "*token*", "*.env", "env", "*.sqlite", "*.db", "*history", "kaggle.json", "service-account*", "netrc")
-FOLDERS = {"train": ("scripts/common", "scripts/train"), "bench": ("scripts/common", "scripts/bench")}
+FOLDERS = {"train": ("scripts/common", "scripts/train"), "bench": ("scripts/common", "scripts/data", "scripts/bench")}
+DATA = {"train": (), "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv")}  # what names the sets of models
 KINDS = (".py", ".csv", ".json")
 # An AWS access key, a private key, a GitHub, Slack, OpenAI/Anthropic or Hugging Face token: what scanners look for.
 KEY = re.compile(rb"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])|-----BEGIN [A-Z ]*PRIVATE KEY-----|gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}"
@@ -29,6 +33,11 @@ KEY = re.compile(rb"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])|-----BEGIN 
 PACKAGES = {"train": ("timm", "pandas", "scikit-learn", "pillow", "filelock", "psutil", "rich", "safetensors"),
             "bench": ("timm", "pandas", "filelock", "psutil", "rich", "nvidia-ml-py")}
 REQUIREMENTS = "requirements.txt"
+
+# What may come back: tables and networks of ours, by their names; no paths, no links, nothing that runs.
+TABLE = re.compile(r"(zoo|mistakes|benchmark|batch\d+|curve|repeat)-[\w.+-]{1,150}\.(csv|json)")
+NETWORK = re.compile(r"([\w-]{1,100})/(model\.safetensors|config\.json|SHA256SUMS)")
+MAX_BYTES = 20 * 2**30  # unpacked
 
 
 def is_secret(path: Path | str) -> bool:
@@ -44,7 +53,7 @@ def source_files(kind: str, root: Path = ROOT) -> list[str]:
             folders[:] = sorted(name for name in folders if name != "__pycache__" and not is_secret(name))
             found += [(Path(here) / name).relative_to(root).as_posix() for name in names
                       if name.endswith(KINDS) and not is_secret(name) and not (Path(here) / name).is_symlink()]
-    return ["scripts/__init__.py", *sorted(found)]
+    return ["scripts/__init__.py", *sorted(found), *(name for name in DATA[kind] if (root / name).exists())]
 
 
 def pack(kind: str, target: Path, root: Path = ROOT) -> list[str]:
@@ -92,3 +101,25 @@ def fingerprint(folder: Path, files: list[tuple[str, int]]) -> str:
     """12 hexadecimal digits of the files' names, sizes and times: the same folder is uploaded once."""
     lines = [f"{name} {size} {(folder / name).stat().st_mtime_ns}" for name, size in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def unpack(archive: Path, folder: Path) -> list[str]:
+    """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError for a damaged archive."""
+    refused, size = [], 0
+    try:
+        with tarfile.open(archive) as found:
+            for member in found:
+                name = member.name.removeprefix("./")
+                if member.isdir():
+                    continue
+                size += member.size
+                if not member.isfile() or not (TABLE.fullmatch(name) or NETWORK.fullmatch(name)) or size > MAX_BYTES:
+                    refused.append(name[:80])
+                    continue
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with found.extractfile(member) as source, open(target, "wb") as file:
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach") from None
+    return refused

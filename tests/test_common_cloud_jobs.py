@@ -225,7 +225,7 @@ def test_no_credentials_no_region_no_network(cloud, tmp_path, photos):
 
 def test_hostile_archives_write_nothing_outside(tmp_path):
     from scripts.common.errors import UserError
-    from scripts.train import take_in
+    from scripts.common import cloud_files
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name in ("../zoo-x-y.csv", "/tmp/zoo-x-y.csv", "zoo-x-y.csv/../../b", "run.py", "net/model.pkl", "zoo-a-b.csv", "net/config.json"):
@@ -236,9 +236,9 @@ def test_hostile_archives_write_nothing_outside(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
     (tmp_path / "bad.tar.gz").write_bytes(buffer.getvalue())
-    refused = take_in.unpack(tmp_path / "bad.tar.gz", tmp_path / "in")
+    refused = cloud_files.unpack(tmp_path / "bad.tar.gz", tmp_path / "in")
     assert sorted(path.relative_to(tmp_path / "in").as_posix() for path in (tmp_path / "in").rglob("*") if path.is_file()) == ["net/config.json", "zoo-a-b.csv"]
     assert len(refused) == 6
     (tmp_path / "cut.tar.gz").write_bytes(buffer.getvalue()[:60])
     with pytest.raises(UserError, match="cannot be unpacked"):
-        take_in.unpack(tmp_path / "cut.tar.gz", tmp_path / "cut")
+        cloud_files.unpack(tmp_path / "cut.tar.gz", tmp_path / "cut")

@@ -1,4 +1,4 @@
-"""Training jobs on Amazon SageMaker: start one, follow it, fetch what it made. Used by run_training (networks) and bench.cloud (speeds).
+"""Training jobs on Amazon SageMaker: start one, follow it, fetch what it made. Used by train.run_training (networks) and bench.cloud (speeds).
 
 Needs the packages of `make cloud` (the SDK's ModelTrainer, boto3) and an AWS account. Everything lies under s3://BUCKET/best-image-models/:
 the program and data that a job reads, what it keeps while it runs (checkpoints/), what it leaves (output/).
@@ -7,6 +7,7 @@ the program and data that a job reads, what it keeps while it runs (checkpoints/
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -18,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.common import cloud_files
 from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 from scripts.common.progress import duration
-from scripts.train import take_in, upload
 
+PYTHON = ROOT / ".venv" / "cloud" / "bin" / "python"
 PREFIX = "best-image-models"
 LOGS = "/aws/sagemaker/TrainingJobs"
 CHECKPOINTS = "/opt/ml/checkpoints"
@@ -71,6 +74,16 @@ class Work:
     command: str = ""
     hyperparameters: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+
+
+def into_cloud(module: str, argv: list[str]) -> None:
+    """Go on in the environment of `make cloud`, if this is not it. Raises UserError where there is none."""
+    if importlib.util.find_spec("sagemaker"):
+        return
+    if not PYTHON.exists():
+        raise UserError("Amazon's SDK is not installed; run `make cloud` first")
+    sys.stdout.flush(), sys.stderr.flush()
+    os.execve(PYTHON, [str(PYTHON), "-m", module, *argv], {**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------------------
@@ -180,7 +193,7 @@ def gpus(instance: str, region: str) -> int:
 def send_data(sm_session, folder: Path, files: list[tuple[str, int]]) -> str:
     """Upload `files` of `folder`, those that are not there yet. Returns the S3 address of the folder."""
     bucket, s3 = sm_session.default_bucket(), sm_session.boto_session.client("s3")
-    prefix = f"{PREFIX}/data/{upload.fingerprint(folder, files)}"
+    prefix = f"{PREFIX}/data/{cloud_files.fingerprint(folder, files)}"
     there = {item["Key"]: item["Size"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
              for item in page.get("Contents", [])}
     todo = [(name, size) for name, size in files if there.get(f"{prefix}/{name}") != size]
@@ -208,7 +221,7 @@ def start(work: Work, machine: Machine, sm_session, source: Path, data: str = ""
     trainer = ModelTrainer(
         sagemaker_session=sm_session, role=machine.role or os.environ.get("SAGEMAKER_ROLE") or None, training_image=image(machine, region),
         base_job_name=f"{PREFIX}-{work.kind}-{machine.instance.removeprefix('ml.').replace('.', '-')}", input_s3_key_prefix=f"{PREFIX}/code",
-        source_code=SourceCode(source_dir=str(source), requirements=upload.REQUIREMENTS, ignore_patterns=[*upload.SECRETS, "__pycache__"], **code),
+        source_code=SourceCode(source_dir=str(source), requirements=cloud_files.REQUIREMENTS, ignore_patterns=[*cloud_files.SECRETS, "__pycache__"], **code),
         distributed=Torchrun() if several else None,
         compute=Compute(instance_type=machine.instance, instance_count=machine.count, volume_size_in_gb=machine.volume_gb,
                         enable_managed_spot_training=machine.spot),
@@ -334,13 +347,13 @@ def fetch(sm_session, found: dict, folder: Path) -> list[str]:
             if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
                 raise
             continue
-        refused += take_in.unpack(archive, folder / home)
+        refused += cloud_files.unpack(archive, folder / home)
     if not any((folder / "results").iterdir()) and "CheckpointConfig" in found:
         bucket, _, prefix = found["CheckpointConfig"]["S3Uri"].removeprefix("s3://").partition("/")
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/results/"):
             for item in page.get("Contents", []):
                 name = item["Key"].rpartition("/")[2]
-                if take_in.TABLE.fullmatch(name):
+                if cloud_files.TABLE.fullmatch(name):
                     s3.download_file(bucket, item["Key"], str(folder / "results" / name))
     return refused
 

@@ -88,6 +88,9 @@ TABLES: list[Table] = [
         "file": Column("picture, by its number in scikit-learn's digits"), "label": Column("true class"), "predicted": Column("the surest wrong answer", varies=True),
         "confidence": Column("of that answer", "0–1", True), "wrong": Column("runs that get it wrong", varies=True), "runs": Column("runs: a network and seed each"),
         "pixels": Column("8×8 greys from 0 to 16, row by row")}),
+    Table("scaling-*.csv", "Training with several processes", "a run of one number of processes", ("model", "processes", "round"), {
+        "model": RUN["model"], "processes": Column("training together, one thread or GPU each"), "round": Column("the numbers of processes take turns"),
+        "images_per_sec": Column("training, of all processes together", "images/s", True), "step_ms": Column("median time of a step", "ms", True)}),
     Table("zoo-*.csv", "Networks trained on one dataset", "a training: model, weights and seed", ("model", "weights", "seed"), {
         **RUN, "arch": Column("timm's name, where it has one"), "source": Column("timm, torchvision or here"), "img_size": MODEL["img_size"], "epochs": Column("epochs"),
         "batch": Column("batch size", "images"), "lr": Column("highest learning rate"), "recipe": Column("what differs from scripts/train/recipe.py"),

@@ -53,3 +53,15 @@ def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr(hardware, "_output", lambda *command: "")
     with pytest.raises(UserError, match="cuda:7: no such GPU"):
         hardware.describe("cuda:7")
+
+
+def test_another_machine_can_stand_in_for_this_one(monkeypatch):
+    monkeypatch.setattr(hardware, "_detected", lambda: ("rtx5090", "some_cpu"))
+    with hardware.standing_in(["h200"]):
+        assert hardware.present() == ("h200",)
+        with hardware.standing_in([]):  # nobody named
+            assert hardware.present() == ("rtx5090", "some_cpu")
+        assert hardware.present() == ("h200",)
+    with pytest.raises(RuntimeError), hardware.standing_in(["h200"]):
+        raise RuntimeError
+    assert hardware.present() == ("rtx5090", "some_cpu")

@@ -27,7 +27,8 @@ def command(*arguments, timeout=200, **environment):
 
 
 def test_the_plain_command_trains_a_sample_and_brings_everything_home(tmp_path):
-    done = command("--epochs", "3", "--out", tmp_path / "out", "--keep", tmp_path / "models", "--device", "cpu", TMPDIR=str(tmp_path))
+    done = command("--epochs", "3", "--out", tmp_path / "out", "--keep", tmp_path / "models", "--device", "cpu", TMPDIR=str(tmp_path),
+                   BEST_IMAGE_MODELS_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr[-2000:]
     main, = results.runs(tmp_path / "out")
     frame = results.read(main)
@@ -38,10 +39,29 @@ def test_the_plain_command_trains_a_sample_and_brings_everything_home(tmp_path):
 
 def test_a_failure_is_the_reason_in_one_line_and_exit_1(tmp_path):
     (tmp_path / "photos" / "one").mkdir(parents=True)
-    done = command("--data", tmp_path / "photos", "--models", "lenet5", "--out", tmp_path / "out", "--keep", tmp_path / "models")
+    done = command("--data", tmp_path / "photos", "--models", "lenet5", "--out", tmp_path / "out", "--keep", tmp_path / "models",
+                   BEST_IMAGE_MODELS_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: the training failed: ") and "two classes or more" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists() or not results.runs(tmp_path / "out")
+
+
+def test_an_interrupted_run_keeps_its_checkpoints_and_a_finished_one_leaves_none(tmp_path, monkeypatch):
+    photos, kept = sample.write(tmp_path, images=1), tmp_path / "kept"
+    seen = []
+
+    def stand_in(code):
+        def run(command, env, cwd):
+            home = contract.found(env)
+            seen.append(sorted(path.name for path in home.results.glob("*")))
+            home.results.mkdir(exist_ok=True)
+            (home.results / "zoo-a-b.csv").write_text("x")
+            return subprocess.CompletedProcess(command, code)
+        return run
+    for number, code in enumerate((130, 0)):
+        monkeypatch.setattr(fast_local.subprocess, "run", stand_in(code))
+        assert fast_local.run(tmp_path / str(number), photos, HYPER, 1, kept)[0] == code
+    assert seen == [[], ["zoo-a-b.csv"]] and not kept.exists()
 
 
 def test_several_processes_are_torchruns(tmp_path):

@@ -16,13 +16,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from scripts.common import hardware
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, make_folder
 from scripts.train.contract import DATASET
 
 ENTRY = "scripts/train/train_models.py"
@@ -30,11 +31,14 @@ INSTANCE = "local"
 HOST = "algo-1"
 
 
-def tree(home: Path, channels: dict[str, Path], hyperparameters: dict[str, str]) -> Path:
-    """Make /opt/ml under `home`, with a link for each channel. Returns it."""
+def tree(home: Path, channels: dict[str, Path], hyperparameters: dict[str, str], checkpoints: Path | None = None) -> Path:
+    """Make /opt/ml under `home`, with a link for each channel, and for the checkpoints where they are to outlive it. Returns it."""
     ml = home / "opt" / "ml"
-    for folder in ("input/config", "input/data", "model", "output/data", "checkpoints"):
+    for folder in ("input/config", "input/data", "model", "output/data", *(() if checkpoints else ("checkpoints",))):
         (ml / folder).mkdir(parents=True, exist_ok=True)
+    if checkpoints:
+        make_folder(checkpoints)
+        (ml / "checkpoints").symlink_to(checkpoints.resolve(), target_is_directory=True)
     for name, folder in channels.items():
         (ml / "input" / "data" / name).symlink_to(Path(folder).resolve(), target_is_directory=True)
     for name, content in (("hyperparameters", hyperparameters), ("inputdataconfig", inputs(channels)), ("resourceconfig", resources())):
@@ -91,12 +95,19 @@ def command(hyperparameters: dict[str, str], processes: int) -> list[str]:
     return [sys.executable, *launcher, str(ROOT / ENTRY), *given]
 
 
-def run(home: Path, data: Path, hyperparameters: dict[str, str], processes: int, dataset: str = "") -> tuple[int, Path]:
-    """Train in a container's surroundings under `home`. Returns (exit code, /opt/ml). Output goes to this process's own."""
+def run(home: Path, data: Path, hyperparameters: dict[str, str], processes: int, checkpoints: Path | None = None) -> tuple[int, Path]:
+    """Train in a container's surroundings under `home`. Returns (exit code, /opt/ml). Output goes to this process's own.
+
+    checkpoints: a folder that outlives an interruption, as S3 does for a rented machine; removed when the training is done.
+    """
     channels = {"training": data}
-    ml = tree(home, channels, hyperparameters)
+    ml = tree(home, channels, hyperparameters, checkpoints)
     # The machine's GPUs, asked from the driver only where there is a device file: starting nvidia-smi costs a tenth of a second.
     gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
     job = f"fast-local-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
-    environment = {**os.environ, **variables(ml, channels, hyperparameters, job, gpus), DATASET: dataset}
-    return subprocess.run(command(hyperparameters, processes), env=environment, cwd=ROOT).returncode, ml
+    environment = {**os.environ, **variables(ml, channels, hyperparameters, job, gpus)}
+    environment.pop(DATASET, None)  # the channel is a link here, and the photos' own folder gives the name
+    code = subprocess.run(command(hyperparameters, processes), env=environment, cwd=ROOT).returncode
+    if checkpoints and not code:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return code, ml

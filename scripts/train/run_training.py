@@ -26,7 +26,7 @@ from pathlib import Path
 
 from scripts.common import cloud_jobs
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, DATA, ROOT
+from scripts.common.paths import BUILD, CACHE, DATA, ROOT
 from scripts.train import fast_local, sample, take_in
 
 SAMPLE = {"models": "lenet5", "epochs": "2", "size": "32"}  # for the made-up sample, where nothing else is said
@@ -88,12 +88,13 @@ def fast_local_mode(options: argparse.Namespace, hyperparameters: dict[str, str]
         data = Path(options.data).expanduser() if options.data else sample.write(home)
         if not data.is_dir():
             raise UserError(f"{data}: no such folder; name one with a folder per class, or leave --data away for a small sample")
-        code, ml = fast_local.run(home, data, hyperparameters, processes)
+        key = hashlib.sha256(json.dumps([str(data.resolve()) if options.data else sample.NAME, hyperparameters], sort_keys=True).encode()).hexdigest()[:12]
+        code, ml = fast_local.run(home, data, hyperparameters, processes, CACHE / "fast-local" / key)
         took(ml / "output" / "data", ml / "model", options)
         if code:
             failure = ml / "output" / "failure"
             said = failure.read_text().strip() if failure.exists() else f"exit code {code}"
-            print(f"error: the training failed: {said}", file=sys.stderr)
+            print(f"error: the training failed: {said}; what it had finished is kept, the same command goes on from there", file=sys.stderr)
             return 130 if code == 130 else 1
     return 0
 

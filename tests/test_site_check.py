@@ -87,6 +87,7 @@ def test_without_a_site_it_says_what_to_do(tmp_path, capsys):
     ('<script src="https://cdn.example/x.js"></script>', "fetches something from another site"),
     ('<iframe src="gone.html" title="x"></iframe>', "no such file"),
     ('<div class="chart" data-figure="d" data-src="charts/gone.json"><img src="../images/dots.jpg" alt="x"></div>', "no such file"),
+    ('<div class="chart" data-figure="d" data-explore="gone"><img src="../images/dots.jpg" alt="x"></div>', "no such file"),
     ('<p style="background: url(https://cdn.example/x.png)">x</p>', "fetches something from another site"),
     ('<p id="deep">x</p>', "'deep' stands twice"),
     ('<p id="a b">x</p>', "one with a blank"),
@@ -141,6 +142,14 @@ def test_a_page_that_the_sitemap_lacks_is_named(site):
     assert "sitemap.xml: report/new.html is not in it" in found
 
 
+def test_what_a_chart_loads_is_looked_for_as_the_script_it_is(site):
+    (site / "charts/picker").mkdir(parents=True)
+    for name in ("dots", "picker/models", "picker/rtx_5090"):
+        (site / f"charts/{name}.js").write_text("")
+    add(site, '<div class="chart" data-figure="d" data-src="charts/dots.json" data-phone="charts/dots.json" data-explore="rtx_5090"><img src="../images/dots.jpg" alt="x"></div>')
+    assert check_html.problems(site) == []
+
+
 # --- in Chrome ---------------------------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def chrome():
@@ -159,9 +168,10 @@ def test_a_good_site_has_no_problem_in_a_browser(good, chrome):
 def test_what_only_a_browser_sees(site, chrome):
     add(site, '<script>fetch("https://evil.example/x").catch(() => 0); console.error("oh no"); undefinedFunction()</script>')
     add(site, '<p style="color: #999; background: #aaa">pale</p><div style="width: 600px">wide</div>')
+    add(site, '<h2>Next</h2><h5>too deep</h5><button style="all: unset; font-size: 8px">a</button><button style="all: unset; font-size: 8px">b</button>')
     add(site, '<script>if (matchMedia("(prefers-color-scheme: dark)").matches) document.body.append(Object.assign(new Image(), {src: "gone.jpg", alt: "x"}))</script>')
     (site / "charts").mkdir()
-    (site / "charts/dots.json").write_text("{}")
+    (site / "charts/dots.js").write_text("")
     add(site, '<div class="chart" data-figure="dots" data-src="charts/dots.json"><img src="../images/dots.jpg" alt="x"></div>')
     check.DRAWN_LIMIT_S, kept = 1, check.DRAWN_LIMIT_S
     try:
@@ -169,6 +179,7 @@ def test_what_only_a_browser_sees(site, chrome):
     finally:
         check.DRAWN_LIMIT_S = kept
     for words in ("a request left the site: https://evil.example/x", "on the console: oh no", "a script failed: undefinedFunction", "axe, serious: Elements must meet",
+                  "(heading-order)", "(target-size)",
                   "pixels wider than the screen [phone light, phone dark]", "gone.jpg answers 404 [desktop dark, phone dark]", "the chart 'dots' was not drawn"):
         assert any(words in problem for problem in found), (words, found)
 

@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 from scripts.common.errors import UserError
@@ -23,7 +23,9 @@ NOT_FOUND, SITEMAP, FEED, DOWNLOAD = "404.html", "sitemap.xml", "feed.xml", "res
 # element -> attributes that make the browser fetch something
 FETCHED = {"img": ("src", "srcset"), "source": ("src", "srcset"), "script": ("src",), "iframe": ("src",), "video": ("src", "poster"), "audio": ("src",),
            "track": ("src",), "embed": ("src",), "object": ("data",), "input": ("src",), "image": ("href",), "use": ("href",), "link": ("href",)}
-OURS = ("data-src", "data-phone")  # what assets/charts.js fetches, as seen from the site's root
+OURS = {  # what assets/charts.js fetches, as seen from the site's root: a figure, always as a script, and the tables of a machine
+    "data-src": lambda value: [re.sub(r"\.json$", ".js", value)], "data-phone": lambda value: [re.sub(r"\.json$", ".js", value)],
+    "data-explore": lambda value: [f"charts/picker/{quote(name)}.js" for name in ("models", value)]}
 NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}  # rel of a link that is only an address
 NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list", "popovertarget")
 QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
@@ -163,7 +165,7 @@ def _addresses(page: Page, by_path: dict[str, Page], site: Path) -> Iterator[Pro
             value = node.get(attribute, node.get("{http://www.w3.org/1999/xlink}href") if attribute == "href" else None)
             if value is None or (value == "" and QUARTO.match(node.get("onclick", ""))):
                 continue
-            for address in (_srcset(value) if attribute == "srcset" else [value.strip()]):
+            for address in (_srcset(value) if attribute == "srcset" else OURS[attribute](value) if attribute in OURS else [value.strip()]):
                 ours = attribute in OURS
                 what = _wrong(address, "index.html" if ours else page.path, by_path, site, fetched=ours or attribute in fetched)
                 if what:

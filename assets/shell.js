@@ -72,11 +72,15 @@
   }
 
   const entries = new Map([...document.querySelectorAll("#TOC a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
-  const watch = new IntersectionObserver((seen) => {
-    for (const one of seen) if (one.isIntersecting) {
-      for (const link of entries.values()) link.classList.remove("active");
-      entries.get(one.target.id)?.classList.add("active");
-    }
-  }, { rootMargin: "-10% 0px -80% 0px" });
-  for (const id of entries.keys()) { const target = document.getElementById(id); if (target) watch.observe(target); }
+  const targets = [...entries.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+  let asked = false;
+  const mark = () => { // the last section whose head has come into the upper fifth of the screen
+    asked = false;
+    const here = targets.filter((target) => target.getBoundingClientRect().top < innerHeight / 5).pop();
+    for (const [id, link] of entries) link.classList.toggle("active", id === here?.id);
+  };
+  if (targets.length) {
+    addEventListener("scroll", () => { if (!asked) { asked = true; requestAnimationFrame(mark); } }, { passive: true });
+    mark();
+  }
 })();

@@ -27,7 +27,7 @@ def html(frame: pd.DataFrame, formats: Mapping[str, str | Callable], caption: st
     sort: whether readers may sort it; False for a table whose order says something that no column does.
     """
     columns = [_column(frame.iloc[:, i], formats.get(name)) for i, name in enumerate(frame.columns)]
-    prose = any(kind == "prose" for kind, _ in columns)
+    prose = sum(kind == "prose" for kind, _ in columns)
     names = [safe(name) for name in frame.columns]
     style = [f' class="{kind}"' if kind else "" for kind, _ in columns]
     label = [f' data-label="{name}"' if prose else "" for name in names]
@@ -37,7 +37,7 @@ def html(frame: pd.DataFrame, formats: Mapping[str, str | Callable], caption: st
         first, *others = cells
         rows.append(f'<tr><th scope="row"{style[0]}>{first}</th>' + "".join(f"<td{s}{n}>{c}</td>" for s, n, c in zip(style[1:], label[1:], others)) + "</tr>")
     name = f' role="region" aria-label="{safe(caption)}"' if caption else ""
-    kinds = f'table{" cards" if prose else ""}{"" if sort and len(frame) > 2 else " fixed"}'
+    kinds = f'table{" cards" if prose else ""}{" one" if prose == 1 else ""}{"" if sort and len(frame) > 2 else " fixed"}'
     tools = _TOOLS.format(rows=len(frame)) if sort and len(frame) >= FILTER_FROM else ""
     return (f'{tools}<div class="table-scroll" tabindex="0"{name}><table class="{kinds}" data-quarto-disable-processing="true">\n<thead><tr>{head}</tr></thead>\n'
             f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>")

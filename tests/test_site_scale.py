@@ -15,11 +15,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def write(folder, name, speeds, date="2026-01-01T00:00:00Z"):
-    rows = [{"model": "net", "processes": processes, "round": turn + 1, "images_per_sec": speed, "step_ms": 10.0}
+    rows = [{"model": "net", "size": 64, "processes": processes, "round": turn + 1, "images_per_sec": speed, "step_ms": 10.0}
             for processes, found in speeds.items() for turn, speed in enumerate(found)]
     pd.DataFrame(rows).to_csv(folder / f"scaling-{name}.csv", index=False)
     (folder / f"scaling-{name}.json").write_text(json.dumps({"schema": 1, "date": date, "hardware": {"name": f"Machine {name}"}, "fast_local_seconds": 0.7,
-                                                            "settings": {"size": 64, "batch": 32, "precision": "fp32"}}))
+                                                            "settings": {"batch": 32, "precision": "fp32"}}))
 
 
 def test_ratios_are_of_the_medians(folder):
@@ -33,12 +33,13 @@ def test_sentences_are_of_the_newest_measurement(folder):
     write(folder, "x", {1: [10], 2: [18]})
     write(folder, "a", {1: [10], 2: [19], 4: [30]}, date="2026-02-01T00:00:00Z")
     found = scale.facts()
-    assert (found.hardware, found.processes, found.ratio, found.overhead, found.date) == ("Machine a", "4", "3.00", "0.7", "2026-02-01")
+    assert found.measured == "Measured here: 4 processes train 3.00 times as many images a second as one, on Machine a (2026-02-01)."
+    assert "0.7 seconds" in found.added
 
 
 def test_nothing_measured_is_said(folder, capsys):
     scale.scaling()
-    assert "scripts.perf.scaling --write" in capsys.readouterr().out and scale.facts().ratio == "n/a"
+    assert "scripts.perf.scaling --write" in capsys.readouterr().out and scale.facts().measured == scale.facts().added == ""
 
 
 def test_prices_and_plan_show_their_dates(capsys, monkeypatch):

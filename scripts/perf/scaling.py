@@ -54,9 +54,9 @@ def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
         return {"images_per_sec": batch / statistics.median(seconds), "step_ms": 1000 * statistics.median(seconds), "rank": distributed.rank()}
 
 
-def launch(options: argparse.Namespace, processes: int) -> dict:
+def launch(options: argparse.Namespace, size: int, processes: int) -> dict:
     """`work` in `processes` processes of its own. Raises UserError where it fails."""
-    own = ["--work", "--model", options.model, "--size", str(options.size), "--batch", str(options.batch), "--steps", str(options.steps), "--device", options.device]
+    own = ["--work", "--model", options.model, "--size", str(size), "--batch", str(options.batch), "--steps", str(options.steps), "--device", options.device]
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
     done = subprocess.run([sys.executable, *several, "-m", "scripts.perf.scaling", *own], cwd=ROOT, capture_output=True, text=True, timeout=900,
                           env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -87,9 +87,9 @@ def overhead(rounds: int = 5) -> list[float]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--size", type=int, default=64, help="pixels a side")
+    parser.add_argument("--size", default="64,128", help="pixels a side, comma-separated: the gradients to exchange are the same, the computing between is not")
     parser.add_argument("--batch", type=int, default=64, help="pictures in a step, of all processes together")
-    parser.add_argument("--steps", type=int, default=12, help="timed in each run")
+    parser.add_argument("--steps", type=int, default=6, help="timed in each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each number of processes")
     parser.add_argument("--processes", default="", help="numbers, comma-separated; empty: 1, 2, 4 … up to the cores or GPUs")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.work:
-        found = work(options.model, options.size, options.batch, options.steps, options.device)
+        found = work(options.model, int(options.size), options.batch, options.steps, options.device)
         if not found.pop("rank"):
             print(json.dumps(found), flush=True)
         return
@@ -106,15 +106,15 @@ def main(argv: list[str] | None = None) -> None:
     numbers = [int(part) for part in options.processes.split(",") if part] or [n for n in (1, 2, 4, 8, 16, 32) if n <= max(most, 2)]
     runs = []
     for turn in range(options.rounds):
-        for processes in numbers:
-            found = launch(options, processes)
-            runs.append({"model": options.model, "processes": processes, "round": turn + 1, "images_per_sec": found["images_per_sec"], "step_ms": found["step_ms"]})
-            print(f"round {turn + 1}, {processes} process{'es' * (processes > 1)}: {found['images_per_sec']:.1f} images/s", file=sys.stderr, flush=True)
+        for size in [int(part) for part in options.size.split(",")]:
+            for processes in numbers:
+                found = launch(options, size, processes)
+                runs.append({"model": options.model, "size": size, "processes": processes, "round": turn + 1, **found})
+                print(f"round {turn + 1}, {size} px, {processes} process{'es' * (processes > 1)}: {found['images_per_sec']:.1f} images/s", file=sys.stderr, flush=True)
     seconds = overhead()
-    said = summary(runs)
-    for processes, (speed, ratio) in said.items():
+    for (size, processes), (speed, ratio) in summary(runs).items():
         wanted = f", target {TARGETS['two processes']:g}: {'reached' if ratio >= TARGETS['two processes'] else 'MISSED'}" if processes == 2 else ""
-        print(f"{options.model}, {options.size} px, batch {options.batch}: {processes} process{'es' * (processes > 1)} {speed:.1f} images/s, {ratio:.2f}× of one{wanted}")
+        print(f"{options.model}, {size} px, batch {options.batch}: {processes} process{'es' * (processes > 1)} {speed:.1f} images/s, {ratio:.2f}× of one{wanted}")
     added = statistics.median(seconds)
     print(f"fast_local_mode adds {added:.2f} s (median of {len(seconds)}), target under {TARGETS['fast_local_mode']:g}: "
           f"{'reached' if added < TARGETS['fast_local_mode'] else 'MISSED'}")
@@ -122,17 +122,19 @@ def main(argv: list[str] | None = None) -> None:
         write(runs, options, device, added)
 
 
-def summary(runs: list[dict]) -> dict[int, tuple[float, float]]:
-    """Per number of processes the median images per second and its ratio to one process."""
-    speeds = {processes: statistics.median(run["images_per_sec"] for run in runs if run["processes"] == processes) for processes in sorted({run["processes"] for run in runs})}
-    return {processes: (speed, speed / speeds[min(speeds)]) for processes, speed in speeds.items()}
+def summary(runs: list[dict]) -> dict[tuple[int, int], tuple[float, float]]:
+    """(size, processes) -> median images per second, and its ratio to the fewest processes at that size."""
+    keys = sorted({(run["size"], run["processes"]) for run in runs})
+    speeds = {key: statistics.median(run["images_per_sec"] for run in runs if (run["size"], run["processes"]) == key) for key in keys}
+    fewest = min(processes for _, processes in keys)
+    return {(size, processes): (speed, speed / speeds[size, fewest]) for (size, processes), speed in speeds.items()}
 
 
 def write(runs: list[dict], options: argparse.Namespace, device: str, added: float) -> Path:
     import pandas as pd
     path = DATA / f"scaling-{hardware.slug(device)}.csv"
     atomic_csv(pd.DataFrame(runs).round({"images_per_sec": 2, "step_ms": 2}), path)
-    facts = provenance.sidecar(device, ("torch", "timm"), settings={"model": options.model, "size": options.size, "batch": options.batch, "steps": options.steps,
+    facts = provenance.sidecar(device, ("torch", "timm"), settings={"model": options.model, "batch": options.batch, "steps": options.steps,
                                                                    "precision": "fp32", "threads": 1}, fast_local_seconds=round(added, 2))
     provenance.write_sidecar(path, facts)
     print(f"wrote {path.name}")

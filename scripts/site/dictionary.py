@@ -88,8 +88,8 @@ TABLES: list[Table] = [
         "file": Column("picture, by its number in scikit-learn's digits"), "label": Column("true class"), "predicted": Column("the surest wrong answer", varies=True),
         "confidence": Column("of that answer", "0–1", True), "wrong": Column("runs that get it wrong", varies=True), "runs": Column("runs: a network and seed each"),
         "pixels": Column("8×8 greys from 0 to 16, row by row")}),
-    Table("scaling-*.csv", "Training with several processes", "a run of one number of processes", ("model", "processes", "round"), {
-        "model": RUN["model"], "processes": Column("training together, one thread or GPU each"), "round": Column("the numbers of processes take turns"),
+    Table("scaling-*.csv", "Training with several processes", "a run of one number of processes", ("model", "size", "processes", "round"), {
+        "model": RUN["model"], "size": Column("edge of the square picture", "pixels"), "processes": Column("training together, one thread or GPU each"), "round": Column("the numbers of processes take turns"),
         "images_per_sec": Column("training, of all processes together", "images/s", True), "step_ms": Column("median time of a step", "ms", True)}),
     Table("zoo-*.csv", "Networks trained on one dataset", "a training: model, weights and seed", ("model", "weights", "seed"), {
         **RUN, "arch": Column("timm's name, where it has one"), "source": Column("timm, torchvision or here"), "img_size": MODEL["img_size"], "epochs": Column("epochs"),
@@ -259,7 +259,9 @@ def show() -> None:
             rows.append((page.data_link(relative(path)), len(read_table(path)), *made))
         page.table(pd.DataFrame(rows, columns=["file", "rows", "sidecar", "machine", "date", "made by"]))
         columns = [(page.code(name), column.meaning, column.unit) for name, column in entry.columns.items() if any(_has(path, name) for path in here)]
+        page.html(f'<details class="more"><summary>What its {len(columns)} columns mean</summary>')
         page.table(pd.DataFrame(columns, columns=["column", "meaning", "unit"]).replace("", None))
+        page.html("</details>")
 
 
 def _has(path: Path, name: str) -> bool:

@@ -26,27 +26,28 @@ def _runs() -> list:
 
 
 def medians(path) -> pd.DataFrame:
-    """model, processes, images_per_sec and step_ms (medians over rounds), ratio to one process, efficiency (ratio over processes), rounds."""
-    frame = read_table(path, required=["model"], numeric=["processes", "round", "images_per_sec", "step_ms"], key=["model", "processes", "round"])
-    by = frame.groupby(["model", "processes"])
+    """model, size, processes, images_per_sec and step_ms (medians over rounds), ratio to one process, efficiency (ratio over processes), rounds."""
+    frame = read_table(path, required=["model"], numeric=["size", "processes", "round", "images_per_sec", "step_ms"], key=["model", "size", "processes", "round"])
+    by = frame.groupby(["model", "size", "processes"])
     found = by[["images_per_sec", "step_ms"]].median().assign(rounds=by.size()).reset_index()
-    one = found.groupby("model")["images_per_sec"].transform("first")
+    one = found.groupby(["model", "size"])["images_per_sec"].transform("first")
     return found.assign(ratio=found["images_per_sec"] / one, efficiency=found["images_per_sec"] / one / found["processes"])
 
 
 def facts() -> SimpleNamespace:
-    """Sentences' figures: the newest scaling (hardware, date, model, processes, ratio, overhead), the plan's inputs and its cheapest and quickest row."""
+    """For sentences: measured and added (of the newest scaling, '' where there is none), networks, the plan's inputs (given) and its cheapest and quickest row."""
     given, zoo = imagenet.inputs(), imagenet.networks()
     plan = imagenet.plan(zoo, given, prices.load()) if len(zoo) else pd.DataFrame()
-    found = SimpleNamespace(hardware="no machine yet", date="no day yet", model="n/a", processes="n/a", ratio="n/a", overhead="n/a", size="n/a", batch="n/a", given=given,
-                            networks=len(zoo), prices=prices.load()["date"].max(), cheapest=None, quickest=None)
+    found = SimpleNamespace(measured="", added="", given=given, networks=len(zoo), cheapest=None, quickest=None)
     if len(plan):
         found.cheapest, found.quickest = plan.loc[plan["usd"].idxmin()], plan.loc[plan["hours"].idxmin()]
     if runs := _runs():
-        sidecar, last = read_sidecar(runs[-1]), medians(runs[-1]).iloc[-1]
-        found.__dict__.update(hardware=sidecar["hardware"]["name"], date=sidecar["date"][:10], model=last["model"], processes=f"{last['processes']:.0f}",
-                              ratio=f"{last['ratio']:.2f}", size=sidecar["settings"]["size"], batch=sidecar["settings"]["batch"],
-                              overhead=f"{sidecar['fast_local_seconds']:.1f}")
+        sidecar, frame = read_sidecar(runs[-1]), medians(runs[-1])
+        most = frame[frame["processes"] == frame["processes"].max()].sort_values("size")
+        ratios = [f"{most['ratio'].min():.2f}", f"{most['ratio'].max():.2f}"]
+        found.measured = (f"Measured here: {most['processes'].iloc[0]:.0f} processes train {' to '.join(dict.fromkeys(ratios))} times as many images a second as one, on "
+                          f"{sidecar['hardware']['name']} ({sidecar['date'][:10]}).")
+        found.added = f"The first adds {sidecar['fast_local_seconds']:.1f} seconds to the plain command, measured on {sidecar['hardware']['name']}."
     return found
 
 
@@ -57,13 +58,13 @@ def scaling() -> None:
         print("\n::: {.callout-note}\n## Nothing measured yet\n`python -m scripts.perf.scaling --write` measures this machine.\n:::\n")
     for path in runs:
         frame, sidecar = medians(path), read_sidecar(path)
-        shown = frame[["processes", "images_per_sec", "ratio", "efficiency", "step_ms", "rounds"]].set_axis(
-            ["Processes", "Images/s", "Of one process", "Efficiency", "A step (ms)", "Runs"], axis=1)
+        shown = frame[["size", "processes", "images_per_sec", "ratio", "efficiency", "step_ms", "rounds"]].set_axis(
+            ["Pixels", "Processes", "Images/s", "Of one process", "Efficiency", "A step (ms)", "Runs"], axis=1)
         asked = sidecar["settings"]
-        page.table(shown, f"{frame['model'].iloc[0]} at {asked['size']} pixels, {asked['batch']} pictures a step in all, {asked['precision']}, on {sidecar['hardware']['name']}: "
+        page.table(shown, f"{frame['model'].iloc[0]}, {asked['batch']} pictures a step in all, {asked['precision']}, on {sidecar['hardware']['name']}: "
                           f"medians of runs that took turns.", label=f"tbl-scaling-{path.stem.removeprefix('scaling-').replace('_', '-').replace('.', '-')}",
                    link=f"report/data/{path.name}",
-                   formats={"Processes": "{:.0f}", "Images/s": images_per_second, "Of one process": "{:.2f}×", "Efficiency": "{:.0%}", "A step (ms)": "{:.0f}", "Runs": "{:.0f}"})
+                   formats={"Pixels": "{:.0f}", "Processes": "{:.0f}", "Images/s": images_per_second, "Of one process": "{:.2f}×", "Efficiency": "{:.0%}", "A step (ms)": "{:.0f}", "Runs": "{:.0f}"})
 
 
 def plan() -> None:

@@ -103,8 +103,8 @@ def test_a_table_aligns_numbers_and_shows_what_is_missing(root, capsys):
     frame = pd.DataFrame({"model": ["NA", "b"], "rate": [1234.567, float("nan")], "n": [20000, 3], "ok": [True, False], "link": [page.link("x", "/y"), None]})
     page.table(frame, "Cap", formats={"rate": "{:,.1f}"}, link="report/data/a.csv")
     text = html(capsys)
-    assert '<th scope="row">NA</th><td class="number">1,234.6</td><td class="number">20,000</td><td>yes</td><td><a href="/y">x</a></td>' in text
-    assert '<td class="number">–</td>' in text and text.count("<td>–</td>") == 1 and "data-quarto-disable-processing" in text
+    assert '<th scope="row" class="short">NA</th><td class="number">1,234.6</td><td class="number">20,000</td><td class="short">yes</td><td class="short"><a href="/y">x</a></td>' in text
+    assert '<td class="number">–</td>' in text and text.count('<td class="short">–</td>') == 1 and "data-quarto-disable-processing" in text
     assert 'aria-label="Cap"' in text and 'href="/report/data/a.csv"' in text
 
 
@@ -142,3 +142,7 @@ def test_a_frontier_chart_offers_the_readers_machine_where_the_speeds_are_there(
         (root / "charts" / "picker" / f"{name}.js").write_text("")
     page.chart("dots")
     assert 'data-explore="box" data-part="train"' in html(capsys)
+
+
+def test_an_empty_text_leaves_nothing_on_the_page():
+    assert page.text("")._repr_markdown_() == "" and page.text(" a ")._repr_markdown_() == "`a`{=html}"

@@ -61,6 +61,6 @@ def block(html: str) -> str:
 
 
 def inline(html: str) -> str:
-    """Raw HTML inside a line of Markdown."""
+    """Raw HTML inside a line of Markdown; nothing for nothing, for which Markdown has no signs."""
     html = " ".join(html.split()).replace("`", "&#96;")
-    return f"`{html}`{{=html}}"
+    return f"`{html}`{{=html}}" if html else ""

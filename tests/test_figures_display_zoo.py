@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from scripts.figures import display_zoo, display_zoo_mistakes
+from scripts.figures import display_zoo, display_zoo_mistakes, theme
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import PHONE, WIDE
 from scripts.site import page, zoo
@@ -133,6 +133,16 @@ def test_the_matrix_counts_every_test_picture_of_every_seed_once(folder):
     assert (found.to_numpy() == metrics.confusion_matrix(mine.label, mine.predicted)).all() and found.to_numpy().sum() == 180
     counts = pd.DataFrame([[90, 10], [3, 7]], index=["a", "b"], columns=["a", "b"])
     assert display_zoo_mistakes.worst(counts) == ("b", "a", 3)  # a third of b is worse than a tenth of a
+
+
+@pytest.mark.parametrize("family", ["levit", "resnet", "vgg", "eva", "densenet"])
+def test_numbers_on_the_diagonal_read_by_day_and_by_night(family):
+    full = (theme.text_colour(family), theme.dark_map()[theme.text_colour(family)])
+    ink = display_zoo_mistakes.readable(full[0], 1.0)
+    for number, ground in zip((ink, theme.dark_map()[ink]), full):
+        assert theme.contrast(number, ground) >= 4.5
+    ink = display_zoo_mistakes.readable(full[0], 0.0)
+    assert theme.contrast(ink, theme.GRID[0]) >= 4.5 and theme.contrast(theme.dark_map()[ink], theme.GRID[1]) >= 4.5
 
 
 @pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c")])

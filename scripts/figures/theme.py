@@ -79,7 +79,7 @@ def pale(family: str) -> str:
 def dark_map() -> dict[str, str]:
     """Each light colour that our charts use -> what replaces it on dark paper."""
     swap = dict([PAPER, INK, MUTED, GRID, CONTEXT, LEADER, families.GREY, VEIL])
-    for light, dark in families.COLOURS.values():
+    for light, dark in (*families.COLOURS.values(), families.GREY):
         swap[light] = dark
         swap[for_text(light, PAPER[0], INK[0])] = for_text(dark, PAPER[1], INK[1])
         swap[mix(light, PAPER[0], PALE)] = mix(dark, PAPER[1], PALE)

@@ -153,7 +153,7 @@ def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path
     monkeypatch.setattr(load_test, "DATA", tmp_path)
     monkeypatch.setattr(photo_results, "DATA", tmp_path)
     assert photos.load_said() == ""
-    load_test.write({"start_seconds": 3.72, "photo_ms": 76.4, "photos": 10, "users": 20, "asked": 40, "answered": 39, "slowest_seconds": 1.7, "load_before": 0.1}, models[0])
+    load_test.write({**load_test.about(models[0]), "start_seconds": 3.72, "photo_ms": 76.4, "photos": 10, "users": 20, "asked": 40, "answered": 39, "slowest_seconds": 1.7, "load_before": 0.1})
     said = photos.load_said()
     assert "3.7 seconds" in said and "76 milliseconds" in said and "39 of 40" in said and "test_resnet at 96 pixels" in said
     assert not dictionary.unknown(tmp_path)

@@ -136,12 +136,16 @@ def untrained(folder: Path) -> Path:
     return folder
 
 
-def write(row: dict, model: Path) -> Path:
-    """The figures and which network they are of, with a sidecar."""
+def about(model: Path) -> dict:
+    """Which network it is: model, arch, img_size."""
     from scripts.train import exported
     config = exported.load(model).config
-    facts = {"model": "untrained" if not config.trained else model.resolve().name, "arch": config.arch, "img_size": config.size}
-    path = atomic_csv(pd.DataFrame([{**facts, **row}]).round(3), DATA / f"demo-{slug()}.csv")
+    return {"model": model.resolve().name if config.trained else "untrained", "arch": config.arch, "img_size": config.size}
+
+
+def write(row: dict) -> Path:
+    """The figures with a sidecar, as report/data/demo-<hardware>.csv."""
+    path = atomic_csv(pd.DataFrame([row]).round(3), DATA / f"demo-{slug()}.csv")
     provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "gradio")))
     return path
 
@@ -159,6 +163,7 @@ def main() -> int:
             raise UserError(f"--{name} {getattr(given, name)}: at least 1")
     with tempfile.TemporaryDirectory() as temporary:
         model = given.model or untrained(Path(temporary) / "resnet18")
+        facts = about(model)
         load_before = os.getloadavg()[0]
         process, address, started = start([model.resolve()])
         try:
@@ -168,7 +173,7 @@ def main() -> int:
         finally:
             stop(process)
     failed = [answer for answer in alone + together if not answer["success"]]
-    row = {"start_seconds": started, "photo_ms": 1e3 * statistics.median(answer["seconds"] for answer in alone), "photos": len(alone), "users": given.users,
+    row = {**facts, "start_seconds": started, "photo_ms": 1e3 * statistics.median(answer["seconds"] for answer in alone), "photos": len(alone), "users": given.users,
            "asked": len(together), "answered": sum(answer["success"] for answer in together), "slowest_seconds": max(answer["seconds"] for answer in together),
            "load_before": load_before}
     print(f"{describe()['name']}, load average {load_before:.1f} before")
@@ -178,7 +183,7 @@ def main() -> int:
     if failed:
         raise UserError(f"{len(failed)} requests failed; the first: {failed[0]['error']}")
     if given.write:
-        print(relative(write(row, model)))
+        print(relative(write(row)))
     return 0
 
 

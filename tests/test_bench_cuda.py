@@ -38,6 +38,8 @@ class Event:
 @pytest.fixture
 def gpu(monkeypatch):
     """What was asked of the stand-in, by name."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here: the sweep itself is the test")
     asked = []
     note = lambda name, answer=None: lambda *arguments, **_: asked.append(name) or answer
     stream = SimpleNamespace(wait_stream=lambda other: None)

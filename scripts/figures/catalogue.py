@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scripts.figures import display_data, display_frontier, display_limits, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
+from scripts.figures import display_data, display_family, display_frontier, display_limits, display_machines, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
 from scripts.figures.drawing import Chart
 
 _ALL = [
@@ -14,9 +14,18 @@ _ALL = [
     Chart("training_graph", partial(display_sub_data.draw_key_families, "train"), "timm"),
     Chart("speed_vs_parameters", display_data.draw_by_parameters, "timm"),
     Chart("convnext", display_sub_data.draw_convnext, "timm"),
+    *(Chart(f"family_{key}", partial(display_family.draw_family, key), "timm") for key in display_family.FAMILIES),
+    Chart("convnext_steps", partial(display_family.draw_steps, "convnext"), "timm"),
     Chart("frontier_gpu", partial(display_frontier.draw_frontier, "gpu", "an RTX 5090"), "timm"),
     Chart("frontier_cpu", partial(display_frontier.draw_frontier, "cpu", "a laptop’s i7-12700H"), "timm"),
     Chart("frontier_2022_2026", display_frontier.draw_years, "timm"),
+    Chart("machines_frontiers", display_machines.draw_frontiers, "timm"),
+    Chart("machines_compiling", display_machines.draw_compiling, "timm"),
+    Chart("machines_agreement", display_machines.draw_agreement, "measured"),
+    Chart("machines_stable", display_machines.draw_stable, "measured"),
+    Chart("machines_penalty", display_machines.draw_penalty, "measured"),
+    Chart("machines_succession", display_machines.draw_succession, "measured"),
+    Chart("machines_ours", display_machines.draw_ours, "measured"),
     Chart("measured_inference", partial(display_measured.draw_measured, "infer"), "measured"),
     Chart("measured_training", partial(display_measured.draw_measured, "train"), "measured"),
     Chart("measured_latency", display_measured.draw_latency, "measured"),

@@ -1,0 +1,314 @@
+"""The same models on many machines: each machine's frontier, how alike they rank, what moving to a processor costs each kind of network, what
+compiling gives each, what dethroned the frontier of 2022, our own machines beside timm's, and the models that stay on top nearly everywhere.
+
+machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of scripts/data/aggregates.py in
+report/data, so that they can be drawn where timm's cannot be had.
+
+    python -m scripts.figures.export --only machines_frontiers machines_agreement machines_penalty machines_compiling \\
+        machines_succession machines_ours machines_stable
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from scripts.common import families, hardware
+from scripts.common.paths import DATA
+from scripts.common.provenance import read_sidecar
+from scripts.common.tables import read_table
+from scripts.data import machines, read_data
+from scripts.data.summary import TABLES
+from scripts.figures import list_chart, published
+from scripts.figures.display_frontier import FLOOR
+from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
+from scripts.figures.frontier_chart import hover, visible
+from scripts.figures.labels import safe
+from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, contrast, frontier, mix, nice_range, text_colour
+
+BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from paper to this
+KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}
+
+
+def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFrame, dict]:
+    """report/data/machines-<name>.csv and where it comes from (sources and date of a Drawing). Raises DataMissing where it was never made."""
+    path = DATA / f"machines-{name}.csv"
+    if not path.exists():
+        raise DataMissing(f"report/data/{path.name} is not there; run `make data` where timm's tables can be had")
+    table = read_table(path, required=required, optional_numeric=numeric)
+    return table, {"sources": [source(path)], "date": str(read_sidecar(path).get("date", ""))[:10]}
+
+
+FOOTER = f"Source: computed from timm’s published results of {published.day(read_data.NOW)}"
+
+
+# --- each machine's frontier
+
+def draw_frontiers() -> Drawing:
+    """The step frontier of every machine: eager where there is such a table, compiled on processors; above FLOOR."""
+    tables = machines.main_tables(compiled=False, ours=False)
+    if not tables:
+        raise read_data.TablesMissing("timm's tables are not at hand")
+    edges = {key: frontier(visible(table.dropna(subset=["top1"]), FLOOR)) for key, table in tables.items()}
+    fronts = machines.stable_picks({key: visible(table, FLOOR) for key, table in tables.items()})
+    everywhere = int((fronts["machines"] == len(tables)).sum())
+    title = f"{counted(len(fronts), 'model')} are on the frontier of some machine, {everywhere} on that of all {len(tables)}"
+    wide, phone = (_frontiers(edges, title, size).figure for size in (WIDE, PHONE))
+    files = [file for file in read_data.configs(read_data.NOW, "infer") if any(_is(file, table) for table in tables.values())]
+    data = pd.concat([edge.assign(machine=machines.name_of(key, tables)) for key, edge in edges.items()])
+    names = listing([machines.name_of(key, tables) for key in tables])
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=data,
+        alt=f"Falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy, one for each of {names}. Processors lie far to the left; the cards lie "
+            f"close together.",
+        caption=f"{title}. Each line is the best accuracy at that speed or faster on one machine, cards not compiled, models above {FLOOR:g}%; colours are families.", **published.provenance(read_data.NOW, *files))
+
+
+def _is(file: str, table: pd.DataFrame) -> bool:
+    """Whether a tidy table is that of a file."""
+    named, head = hardware.parse_benchmark_name(file), table.iloc[0]
+    return all(named[name] == head[name] for name in ("hardware", "precision", "layout", "compiled", "torch"))
+
+
+def _frontiers(edges: dict[str, pd.DataFrame], title: str, size: tuple[int, int]) -> Canvas:
+    every = pd.concat(edges.values())
+    x = Axis("images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True)
+    y = Axis("top-1", *nice_range(every.top1, log=False, before=0.1, after=0.05), write="{:g}%".format)
+    canvas = Canvas(size, title, "The best ImageNet top-1 accuracy at that speed or faster, machine by machine", f"{FOOTER} · mixed precision on cards, 32-bit floats on processors", x, y)
+    lines, dots = [], []
+    for key, edge in edges.items():
+        lines.append(canvas.step(edge, "samples_per_sec", "top1", INK[0] if _kind(edge) == "gpu" else MUTED[0], machines.name_of(key), "solid" if _kind(edge) == "gpu" else "dash", 1.1))
+        dots.append(canvas.pixels(edge.samples_per_sec, edge.top1))
+        canvas.figure.add_scatter(
+            x=edge.samples_per_sec, y=edge.top1, mode="markers", hovertemplate="%{text}<extra></extra>",
+            text=[f"{safe(machines.name_of(key))}<br>{line}" for line in hover(edge, "samples_per_sec")],
+            marker={"size": 6.5, "color": [families.colour(name) for name in edge.family], "symbol": [families.SYMBOLS.get(kind, "circle") for kind in edge.kind]})
+    segments, points = np.vstack(lines), np.vstack(dots)
+    canvas.label([(row.samples_per_sec, row.top1, machines.name_of(key), {"style": "Semibold", "radius": 4, "veil": True})
+                  for (key, edge), level in zip(edges.items(), np.linspace(0.15, 0.75, len(edges)) * [_kind(edge) == "gpu" for edge in edges.values()])
+                  for row in [edge.iloc[int(level * (len(edge) - 1))]]], points, segments)
+    return canvas
+
+
+def _kind(rows: pd.DataFrame) -> str:
+    return hardware.named(rows["hardware"].iloc[0]).kind
+
+
+# --- how alike they rank
+
+def draw_agreement() -> Drawing:
+    """Spearman's rank correlation of speeds between every two machines, as a heat map."""
+    table, about = small("agreement", ["machine"], [])
+    names = list(table.machine)
+    square = table.set_index("machine")[names].astype(float)
+    pairs = [(square.loc[a, b], a, b) for i, a in enumerate(names) for b in names[:i]]
+    if not pairs:
+        raise DataMissing("one machine alone has nothing to agree with")
+    least, most = min(pairs), max(pairs)
+    title = f"Machines rank networks alike: rank correlations from {least[0]:.2f} to {most[0]:.3f}"
+    wide, phone = (_heat(square, title, size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table,
+        alt=f"Heat map of the rank correlation of speeds between {counted(len(names), 'machine')}. The least alike are {least[1]} and {least[2]} ({least[0]:.3f}), the most "
+            f"alike {most[1]} and {most[2]} ({most[0]:.3f}).",
+        caption=f"Spearman's rank correlation of the speeds of the same networks; 1 is the same order. Least alike: {least[1]} and {least[2]}.",
+        hardware=f"{len(names)} machines of timm's", **about)
+
+
+def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
+    names, count = list(square), len(square)
+    numbers = [str(i + 1) for i in range(count)]
+    canvas = Canvas(size, title, "Spearman’s rank correlation of speed between machines, over the networks that both timed", FOOTER,
+                    Axis("", -0.5, count - 0.5, names=numbers), Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]))
+    low = float(np.floor(square.to_numpy().min() * 20) / 20)
+    for row, one in enumerate(names):
+        for column, other in enumerate(names):
+            value = square.loc[one, other]
+            share = (value - low) / max(1 - low, 1e-9)
+            ground = mix(PAPER[0], BLUE, 0.05 + 0.9 * share)
+            ink = max((INK[0], PAPER[0]), key=lambda colour: contrast(colour, ground))
+            height = count - 1 - row
+            canvas.figure.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=height - 0.5, y1=height + 0.5, fillcolor=ground, line={"color": PAPER[0], "width": 2})
+            canvas.figure.add_annotation(x=column, y=height, text="" if row == column else f"{value:.2f}" if canvas.phone else f"{value:.3f}", showarrow=False,
+                                         font={"size": canvas.small * (0.8 if canvas.phone else 1), "color": ink}, name="cell")
+    centres = [(column, count - 1 - row) for row in range(count) for column in range(count)]
+    canvas.figure.add_scatter(x=[x for x, _ in centres], y=[y for _, y in centres], mode="markers", marker={"size": 30, "opacity": 0}, hovertemplate="%{text}<extra></extra>",
+                              text=[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for one in names for other in names])
+    return canvas
+
+
+# --- what a processor costs each kind
+
+def draw_penalty() -> Drawing:
+    """Slow-down of each kind of network relative to convnets on moving from a card to a processor; range over the cards compared."""
+    table, about = small("cpu_penalty", ["cpu", "kind"], ["median", "least", "most", "gpus"])
+    table = table.sort_values(["kind", "cpu"], ascending=[False, True], kind="stable")
+    moved = table[table.kind == "transformer"].sort_values("median", kind="stable")
+    if moved.empty:
+        raise DataMissing("no processor with enough transformers and convnets timed")
+    best, worst = moved.iloc[0], moved.iloc[-1]
+    title = (f"Transformers lose {worst['median']:.2f} times as much as convnets on a {_plain(worst.cpu)}"
+             + (f", {best['median']:.2f} times on a {_plain(best.cpu)}" if len(moved) > 1 else ""))
+    rows = pd.DataFrame({"label": [f"{KINDS.get(row.kind, row.kind)}, {_plain(row.cpu)}" for row in table.itertuples()], "value": table["median"], "low": table.least, "high": table.most,
+                         "family": "other", "kind": table.kind, "details": [f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over {row.gpus:.0f} cards)"
+                                                                            for row in table.itertuples()]})
+    axis = Axis("slow-down relative to convnets", *nice_range(pd.concat([table.least, table.most]), log=False, before=0.08, after=0.08), write="{:g}×".format)
+    wide, phone = (list_chart.draw(rows, axis, title, "Median slow-down from a graphics card to a processor, over that of convnets; lines: least and most over the cards compared",
+                                   FOOTER, size, (1.0, "as convnets")).figure for size in (WIDE, PHONE))
+    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware=listing([_plain(name) for name in table.cpu.unique()]), alt=(
+        f"List of kinds of network and processors by how much more than convnets they slow down: {listing([f'{row.label} {row.value:.2f}' for row in rows.itertuples()])}."),
+        caption=f"{title}. Above 1 a kind loses more than convnets do, below 1 less.", **about)
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(", compiled")
+
+
+# --- what compiling gives each network
+
+def draw_compiling() -> Drawing:
+    """Speed-up by torch.compile of every network on the card of `summary.TABLES['gpu']`. Re-parameterised networks are left out."""
+    file = TABLES["gpu"][1]
+    key = hardware.parse_benchmark_name(file)["hardware"]
+    tables = machines.main_tables(ours=False)
+    if key not in tables or f"{key}-compiled" not in tables:
+        raise read_data.TablesMissing(f"timm's tables of the {key}, eager and compiled, are not at hand")
+    gain = machines.speedups(tables[key], tables[f"{key}-compiled"])
+    changed = int(gain.changed.sum())
+    gain = gain.dropna(subset=["speedup"]).merge(tables[key].drop_duplicates(machines.NETWORK)[[*machines.NETWORK, "samples_per_sec"]], on=machines.NETWORK, validate="1:1")
+    medians = gain.groupby("kind").speedup.median().sort_values(ascending=False)
+    slower = int((gain.speedup < 1).sum())
+    title = f"{hardware.named(key).name}: compiling makes the median network {gain.speedup.median():.2f} times as fast, {counted(slower, 'network')} slower"
+    compiled = next(name for name in read_data.configs(read_data.NOW, "infer") if _is(name, tables[f"{key}-compiled"]))
+    wide, phone = (_gains(gain, medians, title, published.footer(read_data.NOW, compiled), size).figure for size in (WIDE, PHONE))
+    by_kind = listing([f"{KINDS.get(kind, kind)} {value:.2f}" for kind, value in medians.items()])
+    best = gain.loc[gain.speedup.idxmax()]
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=gain,
+        alt=f"Scatter chart of {counted(len(gain), 'network')}: images per second without compiling on a log axis against the speed-up by torch.compile, from {gain.speedup.min():.2f} to "
+            f"{best.speedup:.2f} times ({best.arch}). Medians: {by_kind}.",
+        caption=f"What torch.compile gives each of {counted(len(gain), 'network')}. Medians by kind: {by_kind}."
+                + (f" {counted(changed, 'network')} whose parameter count differs between the tables are left out." if changed else ""),
+        **published.provenance(read_data.NOW, file, compiled))
+
+
+def _gains(gain: pd.DataFrame, medians: pd.Series, title: str, footer: str, size: tuple[int, int]) -> Canvas:
+    x = Axis("images per second, not compiled (log scale)", *nice_range(gain.samples_per_sec, log=True), log=True)
+    y = Axis("speed-up", *nice_range(gain.speedup, log=True, after=0.08), log=True, write="{:g}×".format)
+    canvas = Canvas(size, title, "Images per second in inference with torch.compile over those without; a point per network and picture size", footer, x, y)
+    key = gain.family.isin(families.KEY_FAMILIES)
+    for family, rows in [("other", gain[~key]), *gain[key].groupby("family", sort=False)]:
+        canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.speedup, mode="markers", name=families.label(family), hovertemplate="%{text}<extra></extra>",
+                                  marker={"size": 5 if family == "other" else 6.5, "color": CONTEXT[0] if family == "other" else families.colour(family),
+                                          "symbol": [families.SYMBOLS.get(kind, "circle") for kind in rows.kind]},
+                                  text=[f"<b>{safe(row.arch, 80)}</b>, {int(row.img_size)} px<br>{safe(families.label(row.family))}<br>{row.speedup:.2f} times as fast" for row in rows.itertuples()])
+    canvas.figure.add_scatter(x=[x.low, x.high], y=[1, 1], mode="lines", hoverinfo="skip", line={"color": MUTED[0], "width": 1.4, "dash": "dot"})
+    points = np.column_stack([canvas.pixels(gain.samples_per_sec, gain.speedup), np.full(len(gain), 0.3)])
+    line = np.hstack([canvas.pixels([x.low], [1]), canvas.pixels([x.high], [1])])
+    ends = pd.concat([gain.nlargest(3 if canvas.phone else 5, "speedup"), gain.nsmallest(2 if canvas.phone else 4, "speedup")]).drop_duplicates("arch")
+    canvas.label([(row.samples_per_sec, row.speedup, row.arch, {"veil": True}) for row in ends.itertuples()], points, line)
+    shown = gain[gain.family.isin(families.KEY_FAMILIES)].groupby("family").filter(lambda rows: len(rows) >= 5)
+    canvas.label([(rows.samples_per_sec.median(), rows.speedup.median(), families.label(family), {"style": "Semibold", "colour": text_colour(family), "veil": True, "size": canvas.base + 1})
+                  for family, rows in shown.groupby("family", sort=False)], points, line)
+    return canvas
+
+
+# --- what dethroned what
+
+def draw_succession() -> Drawing:
+    """The frontier of 2022 on one card, with an arrow from each dethroned member to what beats it on the same card today."""
+    table, about = small("succession", ["model", "family", "still", "by"], ["img_size", "top1", "samples_per_sec", "by_top1", "by_samples_per_sec"])
+    table = table[table.top1 >= FLOOR] if (table.top1 >= FLOOR).any() else table
+    gone, kept = table[table.still == "no"], table[table.still == "yes"]
+    heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
+    card = "RTX 3090"
+    title = f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} still there" + (
+        f"; the heirs are {listing([str(name) for name in heirs.index[:3]])}" if len(heirs) else "")
+    wide, phone = (_succession(table, title, card, size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table, hardware=card,
+        alt=f"Images per second (log axis) against ImageNet top-1 accuracy on an {card}: {counted(len(table), 'model')} of the frontier of 2022"
+            + (f", {len(gone)} of them with an arrow to the model that beats them today: {listing([f'{row.model} by {row.by}' for row in gone.head(6).itertuples()])}" if len(gone) else "")
+            + (" and others." if len(gone) > 6 else "."),
+        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the end of the arrow, timed on the same card with the software of "
+                f"{read_data.NOW[:4]}." + (f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}." if len(heirs) else ""), **about)
+
+
+def _succession(table: pd.DataFrame, title: str, card: str, size: tuple[int, int]) -> Canvas:
+    gone, kept = table[table.still == "no"], table[table.still != "no"]
+    x = Axis("images per second (log scale)", *nice_range(pd.concat([table.samples_per_sec, gone.by_samples_per_sec]), log=True, after=0.08), log=True)
+    y = Axis("top-1", *nice_range(pd.concat([table.top1, gone.by_top1]), log=False, after=0.08), write="{:g}%".format)
+    canvas = Canvas(size, title, f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today", FOOTER, x, y)
+    lines = [np.hstack([canvas.pixels(gone.samples_per_sec, gone.top1), canvas.pixels(gone.by_samples_per_sec, gone.by_top1)])]
+    for row in gone.itertuples():
+        canvas.figure.add_annotation(x=x.coordinate(row.by_samples_per_sec), y=row.by_top1, ax=x.coordinate(row.samples_per_sec), ay=row.top1, xref="x", yref="y", axref="x", ayref="y",
+                                     showarrow=True, arrowhead=3, arrowsize=0.9, arrowwidth=1.2, arrowcolor=MUTED[0], standoff=5, startstandoff=5, text="", name="arrow")
+    for rows, form in ((gone, "-open"), (kept, "")):
+        canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.top1, mode="markers", hovertemplate="%{text}<extra></extra>", marker={
+            "size": 9, "color": [families.colour(families.family(name)) for name in rows.model], "symbol": [families.SYMBOLS.get(families.kind(name), "circle") + form for name in rows.model],
+            "line": {"width": 2 if form else 1, **({} if form else {"color": PAPER[0]})}}, text=[
+                f"<b>{safe(row.model, 80)}</b>, 2022<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s" + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "") for row in rows.itertuples()])
+    heirs = gone.drop_duplicates("by")
+    canvas.figure.add_scatter(x=heirs.by_samples_per_sec, y=heirs.by_top1, mode="markers", hovertemplate="%{text}<extra></extra>", marker={
+        "size": 9, "color": [families.colour(families.family(name.partition(".")[0])) for name in heirs.by], "symbol": [families.SYMBOLS.get(families.kind(name.partition(".")[0]), "circle") for name in heirs.by],
+        "line": {"width": 1, "color": PAPER[0]}}, text=[f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s" for row in heirs.itertuples()])
+    points = np.vstack([canvas.pixels(table.samples_per_sec, table.top1), canvas.pixels(heirs.by_samples_per_sec, heirs.by_top1)])
+    some = 4 if canvas.phone else 7
+    heirs = gone.by.value_counts().index[:some]
+    named = [(row.by_samples_per_sec, row.by_top1, row.by.partition(".")[0], {"style": "Semibold", "veil": True}) for row in gone.drop_duplicates("by").itertuples() if row.by in heirs]
+    named += [(row.samples_per_sec, row.top1, row.model, {"veil": True, "size": canvas.small, "colour": MUTED[0]})
+              for row in table.iloc[np.unique(np.linspace(0, len(table) - 1, some).round().astype(int))].itertuples()]
+    canvas.label(named, points, lines[0])
+    return canvas
+
+
+# --- ours beside timm's, and the stable picks
+
+def draw_ours() -> Drawing:
+    """How many times as fast timm's machines are as ours: median, least and most over the networks that both timed."""
+    table, about = small("ours", ["ours", "theirs"], ["networks", "rho", "ratio", "least", "most"])
+    table = table.sort_values(["ours", "ratio"], kind="stable")
+    first, several = table.iloc[0], table.ours.nunique() > 1
+    title = f"{first.ours} beside timm’s machines: the {_plain(first.theirs)} is {plain(first.ratio, 2)} times as fast"
+    rows = pd.DataFrame({"label": [f"{row.theirs}{f' / {row.ours}' if several else ''}" for row in table.itertuples()], "value": table.ratio, "low": table.least, "high": table.most,
+                         "family": "other", "kind": "convnet", "details": [f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to {plain(row.most)}), "
+                                                                           f"rank correlation {row.rho:.2f}" for row in table.itertuples()]})
+    axis = Axis("times as fast (log scale)", *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06), log=True, write=lambda value: f"{value:,.6g}×")
+    words = f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, least and most"
+    wide, phone = (list_chart.draw(rows, axis, title, words, FOOTER + " and this project’s own measurements", size).figure for size in (WIDE, PHONE))
+    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware=listing(list(dict.fromkeys(table.ours))), alt=(
+        f"List of timm's machines by how many times as fast as ours they are: {listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."),
+        caption=f"{title}. The line goes from the network that gains least to the one that gains most: the wider, the less one machine says about the other.", **about)
+
+
+def draw_stable() -> Drawing:
+    """Models on the frontier of at least half of the machines: a dot for each machine on whose frontier they are."""
+    table, about = small("stable", ["model", "family", "where"], ["img_size", "top1", "machines", "timed"])
+    square, _ = small("agreement", ["machine"], [])
+    names = list(square.machine)
+    every = int((table.machines == len(names)).sum())
+    best = table.iloc[0]
+    title = f"{counted(every, 'model')} {'is' if every == 1 else 'are'} on the frontier of all {len(names)} machines" if every else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
+    wide, phone = (_stable(table, names, title, size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide, phone=phone, title=title, data=table, hardware=f"{len(names)} machines of timm's",
+        alt=f"Grid of {counted(len(table), 'model')} by {counted(len(names), 'machine')} with a dot where the model is on the machine's frontier. On the most: "
+            f"{listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
+        caption=f"{title}. A dot: on the frontier of that machine. Machines by number: {', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.", **about)
+
+
+def _stable(table: pd.DataFrame, names: list[str], title: str, size: tuple[int, int]) -> Canvas:
+    rows = table.head(16 if size == PHONE else 22)
+    arches = rows.model.str.partition(".")[0]
+    labels = [arch if f"{size:.0f}" in arch else f"{arch}, {size:.0f} px" for arch, size in zip(arches, rows.img_size)]
+    canvas = Canvas(size, title, "Models by accuracy within the number of machines on whose frontier they are; columns are machines, numbered in the caption", FOOTER,
+                    Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]), Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]))
+    for height in range(len(rows)):
+        canvas.figure.add_scatter(x=[0, len(names) - 1], y=[height, height], mode="lines", hoverinfo="skip", line={"color": GRID[0], "width": 1})
+    for position, row in enumerate(rows.itertuples()):
+        there = [i for i, name in enumerate(names) if name in row.where.split("; ")]
+        arch, height = row.model.partition(".")[0], len(rows) - 1 - position
+        canvas.figure.add_scatter(x=there, y=[height] * len(there), mode="markers", hovertemplate="%{text}<extra></extra>",
+                                  text=[f"<b>{safe(row.model, 80)}</b><br>{row.top1:.2f}%<br>on the frontier of {safe(names[i])}" for i in there],
+                                  marker={"size": 11, "color": families.colour(families.family(arch)), "symbol": families.SYMBOLS.get(families.kind(arch), "circle")})
+    return canvas

@@ -1,0 +1,165 @@
+"""Charts about machines and about one family: drawn from small tables, words computed from them, hostile names as text, missing tables left out."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.paths import DATA
+from scripts.data import family, machines, read_data
+from scripts.figures import display_family, display_machines
+from scripts.figures.drawing import DataMissing
+from scripts.figures.theme import label_boxes
+from tests.test_data_family import stairs
+from tests.test_data_findings import field
+
+EVIL = "vit_<img src=x onerror=alert(1)>"
+FROM_TABLES = {"agreement": display_machines.draw_agreement, "cpu_penalty": display_machines.draw_penalty, "succession": display_machines.draw_succession,
+               "ours": display_machines.draw_ours, "stable": display_machines.draw_stable}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """report/data with the machines' tables alone; a function that rewrites one of them."""
+    for name in FROM_TABLES:
+        for end in ("csv", "json"):
+            shutil.copyfile(DATA / f"machines-{name}.{end}", tmp_path / f"machines-{name}.{end}")
+    monkeypatch.setattr(display_machines, "DATA", tmp_path)
+
+    def rewrite(name, change):
+        path = tmp_path / f"machines-{name}.csv"
+        change(pd.read_csv(path, keep_default_na=False)).to_csv(path, index=False)
+    return rewrite
+
+
+def words(drawing) -> str:
+    return f"{drawing.title} {drawing.alt} {drawing.caption} {drawing.figure.to_json()} {drawing.phone.to_json()}"
+
+
+def apart(figure) -> None:
+    boxes = label_boxes(figure)
+    assert not [(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other, -1)]
+
+
+@pytest.mark.parametrize("name", FROM_TABLES)
+def test_charts_are_drawn_from_the_committed_tables(data, name):
+    drawing = FROM_TABLES[name]()
+    assert drawing.title and drawing.alt and drawing.caption and len(drawing.data) and drawing.sources[0]["path"].endswith(f"machines-{name}.csv")
+    assert "nan" not in f"{drawing.title} {drawing.alt} {drawing.caption}".lower().replace("nano", "")
+    for figure in (drawing.figure, drawing.phone):
+        apart(figure)
+
+
+@pytest.mark.parametrize("name", FROM_TABLES)
+def test_a_table_that_was_never_made_leaves_its_chart_out(data, name, tmp_path):
+    (tmp_path / f"machines-{name}.csv").unlink()
+    with pytest.raises(DataMissing, match="make data"):
+        FROM_TABLES[name]()
+
+
+def test_a_damaged_table_is_an_error_that_names_it(data):
+    data("ours", lambda table: table.assign(ratio="fast"))
+    with pytest.raises(UserError, match="machines-ours.csv.*not a number"):
+        display_machines.draw_ours()
+
+
+def test_titles_follow_the_figures(data):
+    data("cpu_penalty", lambda table: table.assign(median=[9.87] * len(table), least=9.0, most=10.0))
+    assert "9.87 times" in display_machines.draw_penalty().title
+    data("succession", lambda table: table.assign(still="yes", by="", by_top1="", by_samples_per_sec=""))
+    assert f"{int((display_machines.small('succession', [], ['top1'])[0].top1 >= 70).sum())} are still there" in display_machines.draw_succession().title
+    data("agreement", lambda table: table.assign(**{table.columns[1]: [1.0] + [0.123] * (len(table) - 1)}))
+    assert "from 0.12 to" in display_machines.draw_agreement().title
+
+
+def test_hostile_names_stay_text(data):
+    data("stable", lambda table: table.assign(model=[f"{EVIL}.x", *table.model[1:]]))
+    data("ours", lambda table: table.assign(theirs=[EVIL, *table.theirs[1:]]))
+    for drawing in (display_machines.draw_stable(), display_machines.draw_ours()):
+        assert "<img" not in drawing.figure.to_json() and "<img" not in drawing.phone.to_json()
+
+
+def test_a_dot_for_each_machine_on_whose_frontier_a_model_is(data):
+    drawing = display_machines.draw_stable()
+    shown = drawing.data.head(22)
+    dots = sum(len(trace.x) for trace in drawing.figure.data if trace.mode == "markers")
+    assert dots == shown.machines.sum(), "names of machines in the two tables must agree"
+
+
+def speeds(factor, **about):
+    frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("convnext_tiny.fb_in22k_ft_in1k", 224, 83.0, 400, 28.6), **about)
+    return frame.assign(samples_per_sec=frame.samples_per_sec * factor)
+
+
+def test_machines_and_compiling_from_tidy_tables(monkeypatch):
+    tables = {"rtx5090": speeds(1.0), "rtx5090-compiled": speeds(1.7, compiled=True), "i7_12700h-compiled": speeds(0.01, hardware="i7_12700h", compiled=True, precision="fp32")}
+    files = ["benchmark-infer-amp-nchw-pt291-cu130-5090.csv", "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv", "benchmark-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv"]
+    monkeypatch.setattr(machines, "main_tables", lambda ours=True, compiled=True: {key: table for key, table in tables.items() if compiled or key != "rtx5090-compiled"})
+    monkeypatch.setattr(read_data, "configs", lambda vintage, part: files)
+    monkeypatch.setattr(display_machines.published, "provenance", lambda vintage, *files: {"sources": [], "hardware": "; ".join(files), "date": vintage})
+    fronts, gain = display_machines.draw_frontiers(), display_machines.draw_compiling()
+    assert "on that of all 2" in fronts.title and fronts.hardware == f"{files[0]}; {files[2]}"
+    assert "1.70 times as fast, 0 networks slower" in gain.title and len(gain.data) == 14
+    tables["rtx5090-compiled"].loc[0, "param_count"] *= 2
+    assert len(display_machines.draw_compiling().data) == 13 and "1 network whose parameter count differs" in display_machines.draw_compiling().caption
+
+
+# ---- one family
+
+@pytest.fixture
+def own(monkeypatch):
+    def use(frame):
+        monkeypatch.setattr(display_family, "_table", lambda: frame)
+        monkeypatch.setattr(display_family.published, "provenance", lambda vintage, *files: {"sources": [], "hardware": "", "date": vintage})
+    return use
+
+
+def test_every_member_of_a_family_is_a_mark_of_its_shade(own):
+    frame = pd.concat([stairs(2, 1), field(), field(("convnextv2_tiny.fcmae_ft_in22k_in1k", 224, 83.0, 300, 28.6)).tail(1)], ignore_index=True)
+    own(frame)
+    drawing = display_family.draw_family("convnext")
+    members = [trace for trace in drawing.figure.data if trace.mode == "markers" and trace.name]
+    assert sum(len(trace.x) for trace in members) == 16 == len(drawing.data)
+    colours = {trace.name: trace.marker.color for trace in members}
+    assert len(set(colours.values())) == 2 and all(colour in drawing.figure.layout.meta["dark"] for colour in colours.values())
+    assert any("open" in str(trace.marker.symbol) for trace in members), "version 2 is hollow"
+    apart(drawing.figure)
+    apart(drawing.phone)
+
+
+def test_the_title_says_which_step_buys_more(own):
+    own(stairs(2, 1))
+    assert "larger network buys more" in display_family.draw_steps("convnext").title
+    own(stairs(1, 2))
+    assert "larger picture buys more" in display_family.draw_steps("convnext").title
+    own(stairs(1, 1))
+    assert "about as much" in display_family.draw_steps("convnext").title
+
+
+def test_a_family_of_one_or_without_steps_is_refused(own):
+    own(field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)))
+    with pytest.raises(UserError, match="1 member"):
+        display_family.draw_family("levit")
+    with pytest.raises(UserError, match="too few steps"):
+        display_family.draw_steps("resnet")
+
+
+def test_a_hostile_member_stays_text(own):
+    own(field((f"levit_{EVIL}.in1k", 224, 81.0, 9000, 19.0), ("levit_b.in1k", 224, 80.0, 9500, 19.0), ("levit_c.in1k", 224, 79.0, 9900, 19.0)).assign(
+        family=lambda rows: rows.family.where(~rows.model.str.startswith("levit"), "levit"), kind=lambda rows: rows.kind.fillna("hybrid")))
+    drawing = display_family.draw_family("levit")
+    assert "<img" not in drawing.figure.to_json() and np.isfinite(drawing.data.top1).all()
+
+
+def test_any_family_by_name_on_the_command_line(own, capsys, monkeypatch, tmp_path):
+    own(pd.concat([stairs(2, 1), field()], ignore_index=True))
+    made = {}
+    from scripts.figures import export
+    monkeypatch.setattr(export, "export", lambda charts, out: made.update(charts) or {"drawn": list(charts), "same": []})
+    assert display_family.main(["ConvNeXt", "--out", str(tmp_path)]) == 0 and list(made) == ["family_convnext"]
+    assert display_family.main(["hamster", "--out", str(tmp_path)]) == 2 and "there are convnext, resnet" in capsys.readouterr().err
+    assert family.resolve("resnet", ["resnet"]) == "resnet"

@@ -10,7 +10,7 @@ configuration (timm's test networks left out) and `Tables`, from which it may as
     no data       the table lacks the rows or columns to tell; never counted as holding
 
 The judges are in `claims_families` (who leads) and `claims_speed` (what decides speed), those about other test sets in `robustness`;
-`findings` runs them all.
+`findings` runs them all. A new claim about machines also needs its advice for readers: `scripts/site/advice.py`.
 """
 
 from __future__ import annotations

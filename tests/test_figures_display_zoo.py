@@ -135,6 +135,13 @@ def test_the_matrix_counts_every_test_picture_of_every_seed_once(folder):
     assert display_zoo_mistakes.worst(counts) == ("b", "a", 3)  # a third of b is worse than a tenth of a
 
 
+def test_a_phone_shows_as_many_matrices_as_can_be_read(folder):
+    write(folder, classes=tuple("abcdefgh"), models=("resnet18", "levit_128s", "vit_tiny_patch16_224"))
+    heatmaps = lambda figure: [trace.text[0][0] for trace in figure.data if trace.type == "heatmap"]
+    drawing = display_zoo_mistakes.draw_confusion()
+    assert len(heatmaps(drawing.figure)) == 3 and len(heatmaps(drawing.phone)) == 2
+
+
 @pytest.mark.parametrize("family", ["levit", "resnet", "vgg", "eva", "densenet"])
 def test_numbers_on_the_diagonal_read_by_day_and_by_night(family):
     full = (theme.text_colour(family), theme.dark_map()[theme.text_colour(family)])

@@ -113,6 +113,8 @@ def readable(colour: str, share: float) -> str:
 def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, subtitle: str, foot: str, size) -> Canvas:
     """A matrix for each network, shaded by the share of its row."""
     canvas = blank(title, subtitle, foot, size)
+    if canvas.phone and len(rows) > 2 and len(counts[rows.label[0]]) > 4:
+        rows = rows.iloc[[0, -1]]  # the best and the last: smaller squares could not be read
     columns = min(len(rows), (1 if len(rows) == 2 else 2) if canvas.phone else 3)
     for row, (left, top, wide, high) in zip(rows.itertuples(), panes(canvas, len(rows), columns)):
         matrix = counts[row.label]

@@ -85,11 +85,12 @@ window.explorerRules = (() => {
     const boxes = [...taken], placed = [];
     for (const label of labels) {
       let best = null;
+      const far = DISTANCES.at(-1) + label.radius + 12, near = points.filter(([x, y]) => Math.abs(x - label.x) < far + label.width && Math.abs(y - label.y) < far + label.height);
       for (const box of candidates(label)) {
         if ((best && box.distance * 0.35 >= best.cost) || box.distance > (label.furthest ?? Infinity)) break;
         if (box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom || boxes.some((other) => overlaps(box, other))) continue;
         let cost = box.distance * 0.35 + box.lean + (box.distance > 15 ? 6 : 0);
-        for (const [x, y, weight] of points) if (x > box.left - 3 && x < box.right + 3 && y > box.top - 2 && y < box.bottom + 2) cost += weight;
+        for (const [x, y, weight] of near) if (x > box.left - 3 && x < box.right + 3 && y > box.top - 2 && y < box.bottom + 2) cost += weight;
         for (const line of lines) if (crosses(box, line)) cost += 25;
         for (const other of labels) if (other !== label && other.x > box.left - 4 && other.x < box.right + 4 && other.y > box.top - 4 && other.y < box.bottom + 4) cost += 12;
         if (!best || cost < best.cost) best = { cost, box };

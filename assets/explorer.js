@@ -99,7 +99,7 @@ window.explorerChart = (() => {
     }
     function remember() {
       const items = [["m", state.machine === home ? "" : state.machine], ["t", state.part === (chart.dataset.part || "infer") ? "" : state.part], ["p", [...state.pretrain].join()],
-        ["f", [...state.families].join()], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].map((value) => Number(value.toFixed(3))).join() : ""]];
+        ["f", [...state.families].join()], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""]];
       const query = new URLSearchParams(location.search), text = items.filter(([, value]) => value).map(([key, value]) => `${key}:${value}`).join(";");
       if (text) query.set(figure, text); else query.delete(figure);
       try { history.replaceState(null, "", `${location.pathname}${String(query) && "?" + query}${location.hash}`); } catch { /* file:// in some browsers */ }
@@ -189,6 +189,7 @@ window.explorerChart = (() => {
       for (const row of shown) { const [x, y] = px(row); here.set(row.id, [x, y, 1]); }
       cancelAnimationFrame(frame);
       axes();
+      over.classList.remove("moving");
       if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) { paint(here); return overlay(); }
       over.classList.add("moving");
       const began = performance.now();
@@ -249,7 +250,7 @@ window.explorerChart = (() => {
       pen.restore();
     }
 
-    function steps(line, { x, y }) {
+    function steps(line) {
       const right = [], at = line.map((row) => px(row));
       at.forEach(([a, b], i) => { if (i) right.push([a, at[i - 1][1], a, b]); right.push([i ? at[i - 1][0] : area.left, b, a, b]); });
       if (at.length) right.push([at.at(-1)[0], at.at(-1)[1], at.at(-1)[0], area.bottom]);
@@ -274,20 +275,22 @@ window.explorerChart = (() => {
       const { y } = view(), claims = Object.values(T.claims).flat();
       const few = shown.length <= FEW ? shown.filter((row) => chosen(row) && inside(px(row))) : [];
       const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims), ...few])];
-      const points = shown.map((row) => [...px(row), chosen(row) && edge.includes(row) ? 3 : 0.3]).filter(inside);
+      const front = new Set(edge), at = new Map(shown.map((row) => [row, px(row)]).filter(([, place]) => inside(place))), held = steps(line);
+      const points = [...at].map(([row, [a, b]]) => [a, b, chosen(row) && front.has(row) ? 3 : 0.3]);
       const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
       const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
       const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
       const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : ""), base(), { pinned: pinned.includes(row) }));
-      const placed = R.place(wanted, room, points, steps(line, view()));
+      const placed = R.place(wanted, room, points, held);
       const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && (!state.families.size || state.families.has(group))).flatMap((group) => {
-        const own = shown.filter((row) => groupOf(row.family) === group).map((row) => [row, px(row)]).filter(([, at]) => inside(at));
+        const own = [...at].filter(([row]) => groupOf(row.family) === group);
         if (!own.length) return [];
-        const crowd = ([, [a, b]]) => own.filter(([, [e, f]]) => Math.hypot(a - e, b - f) < 45).length - 3 * seen.filter((row) => groupOf(row.family) !== group && Math.hypot(a - px(row)[0], b - px(row)[1]) < 50).length;
+        const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)), within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
+        const crowd = ([, place]) => own.reduce((sum, [, other]) => sum + within(place, other, 45), 0) - 3 * rivals.reduce((sum, other) => sum + within(place, other, 50), 0);
         const best = own.map((one) => [crowd(one), one[0]]).reduce((one, other) => other[0] > one[0] ? other : one);
         return [label(best[1], groupName(group), base() + 1, { group, furthest: 18 })];
       });
-      const all = [...placed, ...R.place(families, room, points, steps(line, view()), placed.map((one) => one.box))];
+      const all = [...placed, ...R.place(families, room, points, held, placed.map((one) => one.box))];
       for (const one of all) {
         const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2], colour = one.group ? style(one.group).text[d] : ink[d];
         if (one.box.distance > 15) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
@@ -345,7 +348,7 @@ window.explorerChart = (() => {
       const wide = domain.x[1] - domain.x[0], share = x.map((value) => (value - domain.x[0]) / wide);
       const whole = share[1] - share[0] >= 1 || y[1] - y[0] >= domain.y[1] - domain.y[0];
       if (!whole && (share[1] - share[0] < 0.005 || y[1] - y[0] < 0.05)) return;
-      state.zoom = whole ? null : { x: share, y };
+      state.zoom = whole ? null : { x: share.map((one) => Number(one.toFixed(4))), y: y.map((one) => Number(one.toFixed(3))) }; // as the address has it
       hover(null); remember(); layout(move);
     }
     const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };

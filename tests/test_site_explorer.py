@@ -374,3 +374,12 @@ def test_another_plotly_brings_its_own_bundle(tmp_path, monkeypatch):
     other.write_text("/**\n* plotly.js (cartesian - minified) v1.2.3\n*/")
     monkeypatch.setattr(chart_files, "PART", other)
     assert chart_files.plotly_script().parent.name == "package_data"
+
+
+def test_points_travel_where_motion_is_welcome(site, browser):
+    with Visit(browser, site[1], reduced_motion="no-preference") as visit:
+        visit.page.locator(".explorer-machine").select_option("slow")
+        visit.page.wait_for_selector(".explorer-over.moving", state="attached")
+        visit.page.locator(".explorer-machine").select_option("fast")  # in the middle of it
+        visit.page.wait_for_function("!document.querySelector('.explorer-over').classList.contains('moving') && document.querySelectorAll('.explorer-name').length > 2")
+        assert visit.errors == []

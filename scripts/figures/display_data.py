@@ -47,7 +47,7 @@ def for_phone(figure: go.Figure) -> go.Figure:
                          legend={"orientation": "h", "title": {"text": ""}, "x": -0.12, "xanchor": "left", "y": -axes / high, "yanchor": "top", "font": {"size": small}},
                          coloraxis_colorbar={"orientation": "h", "y": -axes / high, "yanchor": "top", "thickness": 18, "title": {"side": "top", "font": {"size": small}},
                                              "tickfont": {"size": small}})
-    figure.update_xaxes(automargin=False, title_standoff=8)
+    figure.update_xaxes(automargin=False, title_standoff=8, dtick="D2")
     figure.update_yaxes(automargin=False, title_standoff=4)
     for trace in figure.data:
         if trace.mode == "markers" and trace.marker.sizeref:

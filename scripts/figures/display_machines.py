@@ -129,8 +129,8 @@ def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
             ink = max((INK[0], PAPER[0]), key=lambda colour: contrast(colour, ground))
             height = count - 1 - row
             canvas.figure.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=height - 0.5, y1=height + 0.5, fillcolor=ground, line={"color": PAPER[0], "width": 2})
-            canvas.figure.add_annotation(x=column, y=height, text="" if row == column else f"{value:.2f}" if canvas.phone else f"{value:.3f}", showarrow=False,
-                                         font={"size": canvas.small * (0.8 if canvas.phone else 1), "color": ink}, name="cell")
+            canvas.figure.add_annotation(x=column, y=height, text="" if row == column else f"{value:.2f}".removeprefix("0").replace("1.00", "1") if canvas.phone else f"{value:.3f}", showarrow=False,
+                                         font={"size": canvas.small, "color": ink}, name="cell")
     centres = [(column, count - 1 - row) for row in range(count) for column in range(count)]
     canvas.figure.add_scatter(x=[x for x, _ in centres], y=[y for _, y in centres], mode="markers", marker={"size": 30, "opacity": 0}, hovertemplate="%{text}<extra></extra>",
                               text=[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for one in names for other in names])

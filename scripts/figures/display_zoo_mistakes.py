@@ -135,9 +135,11 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
         grid(canvas, left + aside, top + heading, (cell, cell), shares, colour, 1, texts)
         if not named:
             continue
+        step = max(1, math.ceil(1.2 * small / cell))  # of many small squares every second or third is named
         for i, name in enumerate(names):
-            write(canvas, left + aside - 5, top + heading + (i + 0.5) * cell, fit(name, small, aside), small, MUTED[0], xanchor="right")
-            write(canvas, left + aside + (i + 0.5) * cell, top + heading + side + under / 2 + 1, fit(name, small, cell), small, MUTED[0])
+            if i % step == 0:
+                write(canvas, left + aside - 5, top + heading + (i + 0.5) * cell, fit(name, small, aside), small, MUTED[0], xanchor="right")
+                write(canvas, left + aside + (i + 0.5) * cell, top + heading + side + under / 2 + 1, fit(name, small, cell * step), small, MUTED[0])
             for j in range(n):
                 if matrix.iloc[i, j] and cell * 0.5 >= small:  # where a number can be read; the hover has them all
                     ground = mix(GRID[0], colour, float(shares[i, j]))

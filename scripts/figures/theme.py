@@ -165,7 +165,8 @@ class Canvas:
         under_title = 14 + len(heading) * title_size * LINE + 2
         top = under_title + len(below) * (self.base + 1) * LINE + 16
         lines = 1 if x.names is None else max((text.count("\n") + 1 for text in self._ticktext(x, [])), default=1)
-        bottom = (lines + bool(x.title)) * self.base * LINE + 26 + len(foot) * (self.small) * LINE
+        below_axis = 8 if phone else 0  # the first labels of both axes meet at the corner
+        bottom = (lines + bool(x.title)) * self.base * LINE + 26 + below_axis + len(foot) * (self.small) * LINE
         left = self.side + max((width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))), default=0) + 10
         self.area = Area(round(left), round(top), size[0] - right, size[1] - round(bottom))
         self.taken: list[Area] = []
@@ -180,11 +181,11 @@ class Canvas:
                        "autoexpand": False},
             "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
             "meta": {"scale": SCALE, "dark": dark_map()},
-            "xaxis": {**axis, **self._axis(x, wide)}, "yaxis": {**axis, **self._axis(y, high)}})
+            "xaxis": {**axis, **self._axis(x, wide), "ticklabelstandoff": below_axis}, "yaxis": {**axis, **self._axis(y, high)}})
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
         self._lines("footer", foot, size[1] - 10 - len(foot) * (self.small) * LINE, {"size": self.small, "color": MUTED[0]})
-        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-round(self.base * LINE + 8), showarrow=False,
+        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-round(self.base * LINE + 8 + below_axis), showarrow=False,
                                    name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]}))
 
     @property

@@ -26,6 +26,17 @@ def write(root: Path, out: Path) -> None:
     (out / "assets" / "explorer-theme.js").write_text(f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n", encoding="utf-8")
 
 
+def hints(html: str, up: str) -> str:
+    """A page's HTML; where the first chart is an explorer before the first heading, with what that loads fetched at once, not after charts.js asks."""
+    first = re.search(r'<div class="chart"[^>]*>', html)
+    machine = first and re.search(r'\sdata-explore="([\w.-]+)"', first[0])
+    if not machine or "</h2>" in html[html.find("<main"):first.start()]:
+        return html
+    files = [*(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-input", "")), "charts/picker/models.js", f"charts/picker/{machine[1]}.js"]
+    links = "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files) + f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
+    return html.replace("</head>", links + "</head>", 1)
+
+
 def plotly_script() -> Path:
     """The plotly.js that the pages load: the bundle of charts with two axes in assets/vendor, a third of the whole, or the whole one of the plotly
     package where that holds another version than the bundle. Raises UserError where there is none."""

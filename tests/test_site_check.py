@@ -168,7 +168,7 @@ def test_a_good_site_has_no_problem_in_a_browser(good, chrome):
 def test_what_only_a_browser_sees(site, chrome):
     add(site, '<script>fetch("https://evil.example/x").catch(() => 0); console.error("oh no"); undefinedFunction()</script>')
     add(site, '<p style="color: #999; background: #aaa">pale</p><div style="width: 600px">wide</div>')
-    add(site, '<h2>Next</h2><h5>too deep</h5><button style="all: unset; font-size: 8px">a</button><button style="all: unset; font-size: 8px">b</button>')
+    add(site, '<h2>Next</h2><h5>too deep</h5><div><button style="all: unset; display: block; width: 9px; height: 9px">a</button><button style="all: unset; display: block; width: 9px; height: 9px">b</button></div>')
     add(site, '<script>if (matchMedia("(prefers-color-scheme: dark)").matches) document.body.append(Object.assign(new Image(), {src: "gone.jpg", alt: "x"}))</script>')
     (site / "charts").mkdir()
     (site / "charts/dots.js").write_text("")

@@ -80,7 +80,7 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(address):  # the site first: Playwright's event loop leaves no room for the renderer's
     with chromium() as found:
         yield found
 

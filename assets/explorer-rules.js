@@ -79,19 +79,23 @@ window.explorerRules = (() => {
         distance, lean: 0.6 * (1 - cos) + 0.4 * (1 - sin) };
     }
   }
-  const crosses = (box, [x0, y0, x1, y1]) => Math.min(x0, x1) < box.right + 2 && Math.max(x0, x1) > box.left - 2 && Math.min(y0, y1) < box.bottom + 1 && Math.max(y0, y1) > box.top - 1;
+  const crosses = (box, line) => Math.min(line[0], line[2]) < box.right + 2 && Math.max(line[0], line[2]) > box.left - 2
+    && Math.min(line[1], line[3]) < box.bottom + 1 && Math.max(line[1], line[3]) > box.top - 1;
   // labels: {x, y, width, height, radius, …}; points: [x, y, weight]; lines: horizontal and vertical [x0, y0, x1, y1]. Returns those placed, with `box`.
   function place(labels, area, points, lines, taken = []) {
     const boxes = [...taken], placed = [];
     for (const label of labels) {
       let best = null;
-      const far = DISTANCES.at(-1) + label.radius + 12, near = points.filter(([x, y]) => Math.abs(x - label.x) < far + label.width && Math.abs(y - label.y) < far + label.height);
+      const far = DISTANCES.at(-1) + label.radius + 12, near = points.filter((point) => Math.abs(point[0] - label.x) < far + label.width && Math.abs(point[1] - label.y) < far + label.height);
       for (const box of candidates(label)) {
         if ((best && box.distance * 0.35 >= best.cost) || box.distance > (label.furthest ?? Infinity)) break;
         if (box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom || boxes.some((other) => overlaps(box, other))) continue;
         let cost = box.distance * 0.35 + box.lean + (box.distance > 15 ? 6 : 0);
-        for (const [x, y, weight] of near) if (x > box.left - 3 && x < box.right + 3 && y > box.top - 2 && y < box.bottom + 2) cost += weight;
-        for (const line of lines) if (crosses(box, line)) cost += 25;
+        for (let i = 0; i < near.length && !(best && cost >= best.cost); i++) {
+          const point = near[i];
+          if (point[0] > box.left - 3 && point[0] < box.right + 3 && point[1] > box.top - 2 && point[1] < box.bottom + 2) cost += point[2];
+        }
+        for (let i = 0; i < lines.length && !(best && cost >= best.cost); i++) if (crosses(box, lines[i])) cost += 25;
         for (const other of labels) if (other !== label && other.x > box.left - 4 && other.x < box.right + 4 && other.y > box.top - 4 && other.y < box.bottom + 4) cost += 12;
         if (!best || cost < best.cost) best = { cost, box };
       }

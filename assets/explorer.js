@@ -71,7 +71,7 @@ window.explorerChart = (() => {
       const asked = search.value.trim().toLowerCase();
       found = new Set(asked.length < 2 ? [] : shown.filter((row) => row.name.toLowerCase().includes(asked)).map((row) => row.id));
       said.textContent = asked.length < 2 ? "" : `${found.size} found`;
-      overlay();
+      marks();
     };
     search.onkeydown = (event) => {
       if (event.key !== "Enter") return;
@@ -258,7 +258,7 @@ window.explorerChart = (() => {
     }
     const path = (line) => { const at = line.map((row) => px(row)); return at.length ? `M${Math.min(area.left, at[0][0])},${at[0][1]}` + at.map(([a, b], i) => `${i ? `V${b}` : ""}H${a}`).join("") + `V${Math.max(area.bottom, at.at(-1)[1])}` : ""; };
     function overlay() {
-      const d = Number(dark()), { ink, muted, paper, leader } = T.colours;
+      const d = Number(dark()), { ink, paper, leader } = T.colours;
       over.replaceChildren();
       if (!area) return;
       const note = !domain ? "Nothing was timed on this machine." : !shown.length ? "No model of this kind was timed here; widen the filter." : "";
@@ -299,11 +299,22 @@ window.explorerChart = (() => {
         if (one.group) { made.dataset.group = one.group; made.append(svg("title", {}, `Only ${one.text}`)); }
         over.append(made);
       }
-      const ring = (row, radius, colour, width) => { const [a, b] = px(row); if (inside([a, b])) over.append(svg("circle", { class: "explorer-ring", cx: a, cy: b, r: radius, fill: "none", stroke: colour, "stroke-width": width })); };
-      for (const row of shown) if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
-      for (const row of pinned) ring(row, 8.5, ink[d], 2);
+      over.append(rings);
+      marks();
+    }
+    // What moves with the pointer: rings around what is found, pinned and named, and the box that is being drawn.
+    const rings = svg("g", {});
+    function marks() {
+      const d = Number(dark()), { ink, muted } = T.colours;
+      rings.replaceChildren();
+      if (!area || !domain) return;
+      const ring = (row, radius, colour, width) => { const [a, b] = px(row); if (inside([a, b])) rings.append(svg("circle", { class: "explorer-ring", cx: a, cy: b, r: radius, fill: "none", stroke: colour, "stroke-width": width })); };
+      for (const row of shown) {
+        if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
+        if (state.pins.includes(row.id)) ring(row, 8.5, ink[d], 2);
+      }
       if (hovered) ring(hovered, 7.5, ink[d], 2);
-      if (box) over.append(svg("rect", { x: Math.min(box[0], box[2]), y: Math.min(box[1], box[3]), width: Math.abs(box[2] - box[0]), height: Math.abs(box[3] - box[1]), class: "explorer-box", stroke: muted[d] }));
+      if (box) rings.append(svg("rect", { x: Math.min(box[0], box[2]), y: Math.min(box[1], box[3]), width: Math.abs(box[2] - box[0]), height: Math.abs(box[3] - box[1]), class: "explorer-box", stroke: muted[d] }));
     }
 
     // --- one model
@@ -320,7 +331,7 @@ window.explorerChart = (() => {
         tip.style.top = `${Math.max(0, Math.min(plot.clientHeight - high, y - high / 2))}px`;
         if (spoken) said.textContent = `${row.name}: ${familyOf(row)}, ${numbers(row).join(", ")}.`;
       }
-      overlay();
+      marks();
     }
     function pin(row, only = false) {
       const there = state.pins.includes(row.id);
@@ -353,7 +364,7 @@ window.explorerChart = (() => {
     }
     const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
     const whole = () => { state.zoom = null; remember(); layout(true); };
-    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: () => state.families.size > 0, setBox: (edges) => { box = edges; overlay(); },
+    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: () => state.families.size > 0, setBox: (edges) => { box = edges; marks(); },
       now: () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain) }) });
     addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
 

@@ -218,7 +218,8 @@ window.explorerChart = (() => {
         under.append(svg("line", { x1: area.left, x2: area.right, y1: at, y2: at, stroke: grid[d] }));
         text({ x: area.left - 6, y: at + 4, "text-anchor": "end" }, `${value}%`);
       }
-      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `images per second in ${state.part === "train" ? "training" : "inference"} (log scale) →`);
+      const speed = ["images per second", ` in ${state.part === "train" ? "training" : "inference"}`, " (log scale)"].reduce((words, more) => widthOf(`${words}${more} →`) <= area.width ? words + more : words);
+      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `${speed} →`);
       if (!narrow()) text({ x: area.left + 4, y: area.bottom + 35 }, "ImageNet top-1 accuracy ↑");
     }
 

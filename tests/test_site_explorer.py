@@ -66,7 +66,7 @@ def build(folder, data: dict, machine: str = "fast"):
         (folder / "charts" / "picker" / f"{key}.js").write_text(f"pickerData({json.dumps(key)}, {json.dumps(value).replace('<', chr(92) + 'u003c')});")
     (folder / "index.html").write_text(f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Chart</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css"></head><body><script>document.documentElement.className = matchMedia("(prefers-color-scheme: dark)").matches ? "quarto-dark" : "quarto-light"</script>
-<main class="content" style="max-width:900px;margin:auto;padding:0 16px"><h1>Chart</h1><figure id="fig-f"><div class="chart" data-figure="f" data-explore="{machine}" data-part="infer"><picture>
+<main class="content" style="max-width:900px;margin:auto;padding:0 16px"><h1>Chart</h1><figure id="fig-f" style="margin:0"><div class="chart" data-figure="f" data-explore="{machine}" data-part="infer"><picture>
 <source media="(max-width: 600px)" srcset="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="540" height="824"><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="1000" height="700" alt="A chart."></picture></div>
 <figcaption>Caption.</figcaption></figure></main><script src="assets/charts.js" defer></script></body></html>""")
     return folder

@@ -115,7 +115,7 @@ def write(device: str = "cpu") -> list[Path]:
     sidecar = provenance.sidecar(device, ("torch", "fastai", "timm"))
     paths = []
     for name, frame in (("", table(found)), ("-history", epochs(found))):
-        paths.append(atomic_csv(frame.round(6), DATA / f"runs-{slug(device)}{name}.csv"))
+        paths.append(atomic_csv(frame, DATA / f"runs-{slug(device)}{name}.csv"))
         provenance.write_sidecar(paths[-1], sidecar)
     return paths
 

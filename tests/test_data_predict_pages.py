@@ -45,6 +45,7 @@ def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
 def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys):
     monkeypatch.setattr(predict, "machine_rows", raising(UserError("nothing measured")))
     monkeypatch.setattr(predict, "here", raising(UserError("nothing measured")))
+    monkeypatch.setattr(predict_report, "read_check", raising(UserError("not checked")))
     assert yours.facts().used == 0
     yours.measure_next()
     yours.check()

@@ -8,6 +8,7 @@ each batch size, over that at batch 1. Both for this machine, which is the prese
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from scripts.common import families
@@ -82,18 +83,19 @@ def draw_curve() -> Drawing:
 def _curve(table: pd.DataFrame, best: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]):
     """A line per model; those that gain most and least by name, the others pale."""
     y = Axis("", *nice_range(pd.concat([table.gain, pd.Series([1.0])]), log=False, before=0.06, after=0.06), write="{:.3g}×".format)
-    x = Axis("images in a batch (log scale)", *nice_range(table.batch, log=True, before=0.02, after=0.02), log=True, write="{:g}".format)
+    table = table.assign(doublings=np.log2(table.batch))
+    x = Axis("images in a batch (log scale)", *nice_range(table.doublings, log=False, before=0.02, after=0.02), whole=True, write=lambda doublings: f"{2**doublings:g}")
     named = [*best.model[:NAMED - 3], *best.model[NAMED - 3:][-3:]]
     canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(max(width(name, 13.5, "Semibold") for name in named), size[0] / 3)) + 20)
     ends = []
     for model, line in sorted(table.groupby("model", sort=False), key=lambda one: one[0] in named):
         family = line.family.iloc[0]
         canvas.figure.add_scatter(
-            x=line.batch, y=line.gain, mode="lines+markers", name=safe(model), hovertemplate="%{text}<extra></extra>",
+            x=line.doublings, y=line.gain, mode="lines+markers", name=safe(model), hovertemplate="%{text}<extra></extra>",
             text=[f"<b>{safe(model, 80)}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×" for row in line.itertuples()],
             line={"color": families.colour(family) if model in named else CONTEXT[0], "width": 2.2 if model in named else 1.4},
             marker={"color": families.colour(family) if model in named else CONTEXT[0], "size": 6, "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle")})
         if model in named:
-            ends.append((float(line.batch.iloc[-1]), float(line.gain.iloc[-1]), model, {"colour": text_colour(family)}))
+            ends.append((float(line.doublings.iloc[-1]), float(line.gain.iloc[-1]), model, {"colour": text_colour(family)}))
     canvas.label_ends(ends)
     return canvas.figure

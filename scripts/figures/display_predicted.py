@@ -137,7 +137,7 @@ def draw_check() -> Drawing:
                        f"{plain(row.high * row.predicted)}" for row in rows.itertuples()]
     inside = int(rows.value.between(rows.low, rows.high).sum())
     title = f"{where}: half of {counted(len(rows), 'prediction')} are within {found['median_error']:.0%}, {inside} of {len(rows)} in their 90% interval"
-    axis = Axis("measured / predicted speed (log scale)", *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=True, before=0.05, after=0.05), log=True, write="{:g}×".format)
+    axis = Axis("measured / predicted speed", *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=False, before=0.05, after=0.05), write="{:g}×".format)
     foot = (f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from {about['used']} other models and timm’s published "
             f"results of {published.day(read_data.NOW)}")
     wide, phone = (list_chart.draw(rows, axis, title, "Speed of models that were predicted first and measured then; the dot is the measurement, the line the 90% interval given for it",

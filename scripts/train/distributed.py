@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from scripts.common.errors import UserError
 
 APART = 10**12                   # between the seeds of two processes: further than any seed and epoch reach
+SAID_BY_THE_FIRST = 30          # seconds that another process keeps an error to itself
 TIMEOUT = timedelta(minutes=30)  # for a collective: the first process may be decoding a large dataset
 
 
@@ -86,7 +87,7 @@ def quiet():
         try:
             yield
         except UserError:
-            time.sleep(3)  # a mistake that all meet is said once: the first process ends the others meanwhile
+            time.sleep(SAID_BY_THE_FIRST)  # a mistake that all meet is said once: torchrun ends the others when the first process ends
             raise
 
 

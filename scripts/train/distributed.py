@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from scripts.common.errors import UserError
 
 APART = 10**12                   # between the seeds of two processes: further than any seed and epoch reach
-SAID_BY_THE_FIRST = 30          # seconds that another process keeps an error to itself
+SAID_BY_THE_FIRST = 30           # seconds that another process keeps an error to itself
 TIMEOUT = timedelta(minutes=30)  # for a collective: the first process may be decoding a large dataset
 
 

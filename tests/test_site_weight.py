@@ -88,6 +88,6 @@ def test_the_rules_of_the_typeface_stand_in_the_style_sheet(tmp_path):
 
 def test_a_page_without_a_way_past_its_navigation_gets_one():
     page = '<body class="nav-fixed"><nav></nav><main id="quarto-document-content"></main></body>'
-    once = finish.skip_link(page)
-    assert once.startswith('<body class="nav-fixed">\n<a class="skip-link" href="#quarto-document-content">') and finish.skip_link(once) == once
-    assert finish.skip_link("<body><main></main></body>") == "<body><main></main></body>"  # it would lead nowhere
+    once = finish.quarto_frame(page)
+    assert once.startswith('<body class="nav-fixed">\n<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">') and finish.quarto_frame(once) == once
+    assert finish.quarto_frame("<body><main></main></body>") == "<body><main></main></body>"  # it would lead nowhere

@@ -44,17 +44,21 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
         html = chart_files.hints(weight.page(html, out, up), up)
-        html = skip_link(html)
+        html = quarto_frame(html)
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
     (out / ".nojekyll").touch()
 
 
-def skip_link(html: str) -> str:
-    """The page with a link past its navigation first of all, which Quarto's frame lacks."""
+def quarto_frame(html: str) -> str:
+    """A page in Quarto's frame with what that lacks: a link past its navigation first of all, a name for the navigation, and no menu where there is a
+    button. Any other page as it is."""
     if "skip-link" in html or 'id="quarto-document-content"' not in html:
         return html
-    return re.sub(r"(<body\b[^>]*>)", r'\1\n<a class="skip-link" href="#quarto-document-content">Skip to the text</a>', html, count=1)
+    skip = '<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">Skip to the text</a></nav>'
+    html = re.sub(r"(<body\b[^>]*>)", rf"\1\n{skip}", html, count=1)
+    html = html.replace('<nav class="navbar ', '<nav aria-label="Site" class="navbar ', 1)
+    return re.sub(r'(<button class="navbar-toggler"[^>]*?) role="menu"', r"\1", html, count=1)
 
 
 def built(renderer: str) -> str:

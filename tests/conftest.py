@@ -33,15 +33,15 @@ def photos() -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A full disk: a 64 kB tmpfs with 4 kB left. Needs root on Linux; skipped elsewhere."""
+    """A full disk: a 256 kB tmpfs with 4 kB left. Needs root on Linux; skipped elsewhere."""
     folder = tmp_path / "small-disk"
     folder.mkdir()
     if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount")):
         pytest.skip("a small tmpfs needs root")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True).returncode:
         pytest.skip("tmpfs cannot be mounted here")
     try:
-        (folder / "filler").write_bytes(b"x" * 60 * 1024)
+        (folder / "filler").write_bytes(b"x" * 252 * 1024)
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -113,7 +113,7 @@ def test_probe_takes_the_least_of_two_or_more(monkeypatch):
 
 def test_cpu_clock_times_each_step_and_knows_its_share_of_the_core():
     times, share = CpuClock(threads=1).run(lambda i: sum(range(200_000)), 0, 5)
-    assert len(times) == 5 and 0.1 < share < 1.05
+    assert len(times) == 5 and 0 < share < 1.05
     _, asleep = CpuClock(threads=1).run(lambda i: time.sleep(0.02), 0, 3)
     assert asleep < 0.5
     assert math.isnan(CpuClock(threads=2).run(lambda i: None, 0, 1)[1])

@@ -51,7 +51,7 @@ def test_without_quarto_the_built_in_renderer_makes_a_whole_site(site):
     assert "no Quarto found, the built-in renderer makes the same site" in done.stderr
     out = site / "_site"
     for name in ("index.html", "report/two.html", "assets/charts.js", "assets/site.css", "assets/plotly.min.js", "assets/fonts/fonts.css",
-                 "charts/dots.json", "charts/dots.csv", "images/dots.jpg", "images/manifest.json"):
+                 "charts/dots.js", "charts/dots.csv", "images/dots.jpg", "images/manifest.json"):
         assert (out / name).is_file(), name
     assert "Page made by the built-in renderer" in (out / "index.html").read_text()
     assert not list((site / "build").glob("site-new-*")) and (out.stat().st_mode & 0o777) == 0o755
@@ -62,7 +62,7 @@ def test_quarto_is_used_where_it_is_found_and_finished_alike(site, tmp_path):
     assert done.returncode == 0, done.stderr
     page = (site / "_site" / "report" / "two.html").read_text()
     assert f"{site} {sys.executable}" in page and "Page made by Quarto 9.9.9" in page and "quarto: fake quarto at work" in done.stderr
-    assert (site / "_site" / "assets" / "plotly.min.js").is_file() and (site / "_site" / "charts" / "dots.json").is_file()
+    assert (site / "_site" / "assets" / "plotly.min.js").is_file() and (site / "_site" / "charts" / "dots.js").is_file()
 
 
 @pytest.mark.parametrize("body, head, words", [

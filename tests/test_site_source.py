@@ -53,8 +53,8 @@ def test_cells_keep_their_lines_and_options(tmp_path):
 @pytest.mark.parametrize("change, line, words", [
     (("type: website", "type: book"), 2, "project.type: book"),
     (("title: Small site", "title: Small site\n  reader-mode: true"), 6, "'website.reader-mode'"),
-    (("    toc: true", "    toc: true\n    embed-resources: true"), 20, "'format.html.embed-resources'"),
-    (("html-math-method: mathml", "html-math-method: mathjax"), 20, "mathjax"),
+    (("    toc: true", "    toc: true\n    embed-resources: true"), 21, "'format.html.embed-resources'"),
+    (("html-math-method: mathml", "html-math-method: mathjax"), 21, "mathjax"),
     (("search: false", "search: true"), 7, "search"),
 ])
 def test_unknown_settings_are_refused_by_line(tmp_path, change, line, words):

@@ -228,11 +228,11 @@ def test_manifest_cannot_make_us_delete_elsewhere(tmp_path, pretend):
 
 
 def test_full_disk_keeps_the_old_picture(small_disk, monkeypatch, pretend):
-    (small_disk / "filler").write_bytes(b"x" * 30 * 1024)
+    (small_disk / "filler").write_bytes(b"x" * 222 * 1024)
     export(catalogue(chart("one")), out=small_disk)
     before = whole(small_disk)
     (small_disk / "filler").unlink()
-    (small_disk / "filler2").write_bytes(b"x" * 40 * 1024)
+    (small_disk / "filler2").write_bytes(b"x" * 232 * 1024)
     monkeypatch.setattr(browser, "draw", lambda figures: iter([("one", jpg((1200, 800), "red") + b"\0" * 60_000)]))
     with pytest.raises(UserError, match="disk is full"):
         export(catalogue(chart("one", "large", (1200, 800))), out=small_disk)

@@ -13,12 +13,14 @@ import re
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from scripts.common import families
 from scripts.figures import list_chart, published
+from scripts.figures.display_zoo_mistakes import readable
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.labels import fit, safe, width
-from scripts.figures.theme import GRID, INK, MUTED, PAPER, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, short, text_colour
+from scripts.figures.theme import GRID, INK, MUTED, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, short, text_colour
 from scripts.train import photo_results
 from scripts.train.photo_results import Training
 from scripts.train.train_cnn import REFERENCE
@@ -129,14 +131,15 @@ def matrix_chart(counts: pd.DataFrame, title: str, subtitle: str, foot: str, siz
                     Axis("", -0.5, n - 0.5, names=names[::-1]))
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     dark = families.colour("convnext")
+    canvas.figure.add_trace(go.Heatmap(
+        z=shares.to_numpy()[::-1].tolist(), x=list(range(n)), y=list(range(n)), xgap=4, ygap=4, zmin=0, zmax=1, colorscale=[[0, GRID[0]], [1, dark]], showscale=False,
+        text=[[f"{int(counts.iloc[row, column]):,} {safe(names[row], 40)} taken for {safe(str(counts.columns[column]), 40)}" for column in range(n)] for row in reversed(range(n))],
+        hovertemplate="%{text}<extra></extra>"))
     for row in range(n):
         for column in range(n):
             share, count = float(shares.iloc[row, column]), int(counts.iloc[row, column])
-            height = n - 1 - row
-            canvas.figure.add_shape(type="rect", x0=column - 0.48, x1=column + 0.48, y0=height - 0.48, y1=height + 0.48, line={"width": 0},
-                                    fillcolor=mix(GRID[0], dark, round(share, 3)), layer="below")
-            canvas.figure.add_annotation(x=column, y=height, showarrow=False, name="count", text=f"<b>{count:,}</b><br>{share:.0%}",
-                                         font={"size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11, "color": PAPER[0] if share > 0.5 else INK[0]})
+            canvas.figure.add_annotation(x=column, y=n - 1 - row, showarrow=False, name="count", text=f"<b>{count:,}</b><br>{share:.0%}",
+                                         font={"size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11, "color": readable(dark, share)})
     return canvas
 
 
@@ -172,7 +175,7 @@ def draw_pets_losses() -> Drawing:
         **both(lambda size: listed(rows, axis, title, subtitle, footer(run), size)), title=title, data=worst,
         alt=f"List of the {counted(len(rows), 'validation and test photo')} with the highest loss; the model is {rows.value.min():.0f} to {rows.value.max():.0f}% sure "
             "of a wrong answer.",
-        caption="The top losses. It is worth looking at these photos first: among them are wrong labels, drawings, and photos of both animals.",
+        caption="The top losses. Look at these photos first: what is wrong here may be the label or the photo, and not the model.",
         **about(run, "-predictions"))
 
 

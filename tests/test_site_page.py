@@ -145,4 +145,4 @@ def test_a_frontier_chart_offers_the_readers_machine_where_the_speeds_are_there(
 
 
 def test_an_empty_text_leaves_nothing_on_the_page():
-    assert page.text("")._repr_markdown_() == "" and page.text(" a ")._repr_markdown_() == "`a`{=html}"
+    assert page.text("")._repr_markdown_() == "`<!-- -->`{=html}" and page.text(" a ")._repr_markdown_() == "`a`{=html}"

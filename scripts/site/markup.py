@@ -32,7 +32,7 @@ class text:
         self.value = str(value)
 
     def _repr_markdown_(self) -> str:
-        return inline(breaking(self.value))
+        return inline(breaking(self.value) or "<!-- -->")  # Quarto shows the expression itself where an inline value is empty
 
     def __repr__(self) -> str:
         return repr(self.value)

@@ -190,8 +190,11 @@ def _work(folder: Path) -> int:
 
     def end_with_parent() -> None:
         os.read(0, 1)  # returns when the other end closes: our parent is gone, and cannot clean up any more
-        shutil.rmtree(folder, ignore_errors=True)
-        os.killpg(0, signal.SIGKILL)
+        try:
+            gone = folder.rename(folder.with_name(folder.name + "-gone"))  # so that a picture finished meanwhile finds no folder to be left in
+            shutil.rmtree(gone, ignore_errors=True)
+        finally:
+            os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     todo = json.loads((folder / "jobs.json").read_text())

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from scripts.bench import nvml
+from scripts.bench import allocator, nvml
 from scripts.bench.settings import Settings
 from scripts.bench.timing import CpuClock, CudaClock, Timing, probe, time_steps
 
@@ -191,6 +191,7 @@ class Memory:
 
     def __init__(self, device: str):
         gc.collect()
+        allocator.give_back()  # what the models before left
         self.device = device
         self.before = math.nan if device.startswith("cuda") or not Path("/proc/self/status").exists() else self._status("VmRSS")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
+from scripts.bench import allocator
 from scripts.common.errors import UserError
 from scripts.common.hardware import cores
 
@@ -56,9 +57,11 @@ def check_device(device: str) -> str:
 
 
 def prepare(device: str, threads: int) -> None:
-    """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32 products in TF32 on a GPU."""
+    """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32 products in TF32 on a GPU.
+    And the process to keep the memory that a step frees."""
     import torch
 
+    allocator.keep_freed_memory()
     torch.set_num_threads(threads)
     if device.startswith("cuda"):
         torch.cuda.set_device(device if ":" in device else 0)

@@ -44,11 +44,13 @@ def describe(device: str) -> dict:
     import timm
     import torch
 
+    from scripts.bench.allocator import keep_freed_memory
     from scripts.bench.settings import check_device
 
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
-    return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__}
+    return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__,
+            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way"}
 
 
 def choose(words: list[str], device: str = "cpu") -> list[str]:

@@ -1,13 +1,14 @@
 """Our sweep against a process per model with timm's protocol: wall time, the share of it spent timing, and whether the speeds agree.
 
 The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40 timed steps, one
-input, the mean. Same models, same batch, fp32, one thread on both sides; the two take turns model by model, and who goes first
+input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept (`scripts.bench.allocator`) on both sides; the two take turns model by model, and who goes first
 alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
 95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and what is to be compared is the
 methods. Pairs that stayed disturbed are marked, and left out of the agreement.
 
     python -m scripts.perf.bench                                   # the quick set, about eight minutes on one core
     python -m scripts.perf.bench --models resnet18 levit_128s --batch 1
+    python -m scripts.perf.bench --default-allocator                # what a plain Python process loses by giving memory back after each step
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ WARM_STEPS, TIMED_STEPS = 10, 40  # timm's benchmark.py
 TRIES = 3
 
 
-def process_for_one(name: str, batch: int) -> dict:
-    """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent timing."""
+def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
+    """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent timing.
+    keep: keep the memory that a step frees, as our side does."""
     import timm
     import torch
 
+    from scripts.bench.allocator import keep_freed_memory
     from scripts.bench.loaded import input_size
 
+    if keep:
+        keep_freed_memory()
     torch.set_num_threads(1)
     model = timm.create_model(name).eval()
     images = torch.randn(batch, *input_size(name, "infer"))
@@ -47,10 +52,11 @@ def process_for_one(name: str, batch: int) -> dict:
     return {"samples_per_sec": TIMED_STEPS * batch / seconds, "timed_secs": seconds, "core_share": busy / seconds}
 
 
-def other_side(name: str, batch: int) -> dict:
+def other_side(name: str, batch: int, keep: bool = True) -> dict:
     """`process_for_one` in a fresh process, with its wall time. Raises UserError where it fails."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "scripts.perf.bench", "--one", name, "--batch", str(batch)], cwd=ROOT, capture_output=True,
+    done = subprocess.run([sys.executable, "-m", "scripts.perf.bench", "--one", name, "--batch", str(batch),
+                           *([] if keep else ["--default-allocator"])], cwd=ROOT, capture_output=True,
                           text=True, timeout=3600)
     if done.returncode:
         raise UserError(f"{name}: the process-per-model side failed: {done.stderr.strip()[-300:]}")
@@ -89,10 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["quick"])
     parser.add_argument("--batch", type=int, default=4, help="images a step, on both sides")
+    parser.add_argument("--default-allocator", action="store_true", help="the other side with the C library's own way to give memory back")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(process_for_one(options.one, options.batch)))
+        print(json.dumps(process_for_one(options.one, options.batch, not options.default_allocator)))
         return 0
     from scripts.bench.process import Measurer
     from scripts.bench.settings import Settings
@@ -106,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
             for _ in range(TRIES):
                 row = {}
                 for side in (("ours", "theirs") if turn % 2 else ("theirs", "ours")):
-                    row[side] = our_side(measurer, name, settings) if side == "ours" else other_side(name, options.batch)
+                    row[side] = our_side(measurer, name, settings) if side == "ours" else other_side(name, options.batch, not options.default_allocator)
                 if not disturbed(row):
                     break
             rows.append(row)
@@ -114,7 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name:30} {ours['samples_per_sec']:9.2f} {theirs['samples_per_sec']:9.2f} "
                   f"{ours['samples_per_sec'] / theirs['samples_per_sec'] - 1:+7.1%}   {ours['wall_secs']:7.2f} {theirs['wall_secs']:7.2f}" + ("  disturbed" if disturbed(row) else ""), flush=True)
     found = summary(rows, start_secs)
-    print(f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now:\n"
+    print(f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now"
+          + (", the other side with the C library's allocator as it is" if options.default_allocator else "") + ":\n"
           f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"
           f"share spent timing    {found['ours_timing']:.0%} against {found['theirs_timing']:.0%}\n"
           f"speeds apart          {found['agreement']:.1%} (median over the {found['calm']} models that no neighbour disturbed; aim: 5% or less), "

@@ -1,8 +1,10 @@
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from scripts.common import hardware
+from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 
 
@@ -53,6 +55,34 @@ def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr(hardware, "_output", lambda *command: "")
     with pytest.raises(UserError, match="cuda:7: no such GPU"):
         hardware.describe("cuda:7")
+
+
+def nvidia_smi(monkeypatch, cards: dict[str, str]):
+    """A driver that counts `cards` (uuid -> name) by their slot."""
+    def answer(*command):
+        at = next((part.removeprefix("--id=") for part in command if part.startswith("--id=")), None)
+        chosen = list(cards.values()) if at is None else [cards[at]] if at in cards else list(cards.values())[int(at):][:1] if at.isdigit() else []
+        return "\n".join(f"{name}, 580.1, 24564 MiB, 3105 MHz, 10501 MHz, 450.00 W" for name in chosen)
+    monkeypatch.setattr(hardware, "_output", answer)
+
+
+def test_a_card_is_asked_by_its_uuid_since_torch_counts_otherwise(monkeypatch):
+    nvidia_smi(monkeypatch, {"GPU-aa": "NVIDIA GeForce RTX 3090", "GPU-bb": "NVIDIA GeForce RTX 5090"})
+    assert hardware.describe("cuda:0", "bb")["slug"] == hardware.describe("cuda:1")["slug"] == "rtx5090"
+    assert provenance.sidecar("cuda", uuid="bb")["hardware"]["slug"] == "rtx5090"
+    with pytest.raises(UserError, match="no such GPU"):  # rather than another one's name
+        hardware.describe("cuda:0", "cc")
+    nvidia_smi(monkeypatch, {"GPU-aa": "NVIDIA H200"})
+    assert hardware.describe("cuda", "a-part-of-it")["slug"] == "h200"
+
+
+def test_where_torch_computes_it_says_which_card(monkeypatch):
+    cuda = SimpleNamespace(is_initialized=lambda: True, get_device_properties=lambda device: SimpleNamespace(uuid="bb"))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    nvidia_smi(monkeypatch, {"GPU-aa": "NVIDIA GeForce RTX 3090", "GPU-bb": "NVIDIA GeForce RTX 5090"})
+    assert hardware.describe("cuda:0")["slug"] == "rtx5090"
+    cuda.is_initialized = lambda: False
+    assert hardware.describe("cuda:0")["slug"] == "rtx3090"
 
 
 def test_another_machine_can_stand_in_for_this_one(monkeypatch):

@@ -125,10 +125,18 @@ def _output(*command: str) -> str:
         return ""
 
 
-def describe(device: str = "cpu") -> dict:
+def _uuid(device: str) -> str:
+    """The card's uuid by torch; '' where this process has not begun to compute on a GPU."""
+    torch = sys.modules.get("torch")
+    return str(torch.cuda.get_device_properties(device).uuid) if torch and torch.cuda.is_initialized() else ""
+
+
+def describe(device: str = "cpu", uuid: str = "") -> dict:
     """This machine for a sidecar: slug, name, kind, year, cores, memory_gb and, on a GPU, driver, clocks and power as the driver says.
 
-    device: 'cpu', 'cuda' or 'cuda:N'. Raises UserError where that GPU is not there.
+    device: 'cpu', 'cuda' or 'cuda:N'. uuid: which card that is, str(torch.cuda.get_device_properties(device).uuid): torch counts the cards that
+    CUDA_VISIBLE_DEVICES leaves, the fastest first, the driver all of them by their slot. Left out, it is asked of torch where this process
+    computes with it already, and else N counts as the driver's. Raises UserError where that GPU is not there.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
     host = {"cpu": cpu_model(), "cores": cores(), "memory_gb": round(memory, 1), "system": f"{platform.system()} {platform.release()}"}
@@ -139,7 +147,12 @@ def describe(device: str = "cpu") -> dict:
         return {"slug": slug, "name": name, "kind": "cpu", "year": known.year if known else 0, **host}
     index = device.partition(":")[2] or "0"
     fields = ["name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit"]
-    values = _output("nvidia-smi", f"--id={index}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader").split(", ")
+    query = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
+    if uuid := uuid or _uuid(device):  # a part of a card (MIG) has a uuid of its own: then the only card that there is
+        said = _output("nvidia-smi", f"--id=GPU-{uuid.removeprefix('GPU-')}", *query) or _output("nvidia-smi", *query)
+    else:
+        said = _output("nvidia-smi", f"--id={index}", *query)
+    values = said.split(", ")
     if len(values) != len(fields):
         raise UserError(f"{device}: no such GPU answers nvidia-smi; use --device cpu, or check the driver")
     known = lookup(values[0])

@@ -58,12 +58,13 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), **extra) -> dict:
-    """What is known about a result made now on `device`; `extra` adds the script's own facts (dataset, seed, settings)."""
+def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), uuid: str = "", **extra) -> dict:
+    """What is known about a result made now on `device` (uuid: which card that is, see `hardware.describe`); `extra` adds the script's own facts
+    (dataset, seed, settings)."""
     commit, dirty = git_commit()
     command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv
     return {"schema": SCHEMA, "command": shlex.join(["python", *map(_public, command)]), "commit": commit, "dirty": dirty, "date": now(),
-            "hardware": hardware.describe(device), "versions": versions(*packages), "code": code.running(), **extra}
+            "hardware": hardware.describe(device, uuid), "versions": versions(*packages), "code": code.running(), **extra}
 
 
 def _public(argument: str) -> str:

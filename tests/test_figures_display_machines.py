@@ -90,6 +90,18 @@ def test_a_dot_for_each_machine_on_whose_frontier_a_model_is(data):
     assert dots == shown.machines.sum(), "names of machines in the two tables must agree"
 
 
+def test_one_machine_in_two_settings_is_one_machine(data):
+    names = ["RTX 5090", "RTX 5090, compiled", "Core i7, compiled"]
+    data("agreement", lambda table: pd.DataFrame(0.9, index=range(3), columns=names).assign(machine=names))
+    data("stable", lambda table: table.head(1).assign(machines=3, timed=3, where="; ".join(names)))
+    stable, agreement = display_machines.draw_stable(), display_machines.draw_agreement()
+    assert "1 model is on the frontier in all 3 settings of 2 machines" in stable.title and "3 settings of 2 machines" in agreement.alt
+    assert stable.hardware == agreement.hardware == "3 settings of timm's 2 machines"
+    data("agreement", lambda table: table[["machine", names[0], names[2]]].iloc[[0, 2]])
+    data("stable", lambda table: table.assign(machines=2, timed=2))
+    assert "of all 2 machines" in display_machines.draw_stable().title
+
+
 def speeds(factor, **about):
     frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("convnext_tiny.fb_in22k_ft_in1k", 224, 83.0, 400, 28.6), **about)
     return frame.assign(samples_per_sec=frame.samples_per_sec * factor)

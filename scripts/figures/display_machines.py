@@ -109,16 +109,23 @@ def draw_agreement() -> Drawing:
     wide, phone = (_heat(square, title, size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table,
-        alt=f"Heat map of the rank correlation of speeds between {counted(len(names), 'machine')}. The least alike are {least[1]} and {least[2]} ({least[0]:.3f}), the most "
+        alt=f"Heat map of the rank correlation of speeds between {_settings(names)}. The least alike are {least[1]} and {least[2]} ({least[0]:.3f}), the most "
             f"alike {most[1]} and {most[2]} ({most[0]:.3f}).",
         caption=f"Spearman's rank correlation of the speeds of the same networks; 1 is the same order. Least alike: {least[1]} and {least[2]}.",
-        hardware=f"{len(names)} machines of timm's", **about)
+        hardware=_settings(names, "timm's "), **about)
+
+
+def _settings(names: list[str], whose: str = "") -> str:
+    """9 settings of 6 machines: a machine, not compiled and compiled, is timed in two settings. 6 machines, where each was timed in one."""
+    count = len({_plain(name) for name in names})
+    machines = f"{whose}{counted(count, 'machine')}"
+    return machines if count == len(names) else f"{counted(len(names), 'setting')} of {machines}"
 
 
 def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
     names, count = list(square), len(square)
     numbers = [str(i + 1) for i in range(count)]
-    canvas = Canvas(size, title, "Spearman’s rank correlation of speed between machines, over the networks that both timed", FOOTER,
+    canvas = Canvas(size, title, "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both", FOOTER,
                     Axis("", -0.5, count - 0.5, names=numbers), Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]))
     low = float(np.floor(square.to_numpy().min() * 20) / 20)
     for row, one in enumerate(names):
@@ -150,7 +157,7 @@ def draw_penalty() -> Drawing:
     title = (f"Transformers lose {worst['median']:.2f} times as much as convnets on a {_plain(worst.cpu)}"
              + (f", {best['median']:.2f} times on a {_plain(best.cpu)}" if len(moved) > 1 else ""))
     rows = pd.DataFrame({"label": [f"{KINDS.get(row.kind, row.kind)}, {_plain(row.cpu)}" for row in table.itertuples()], "value": table["median"], "low": table.least, "high": table.most,
-                         "family": "other", "kind": table.kind, "details": [f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over {row.gpus:.0f} cards)"
+                         "family": "other", "kind": table.kind, "details": [f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over {counted(int(row.gpus), 'setting')} of cards)"
                                                                             for row in table.itertuples()]})
     axis = Axis("slow-down relative to convnets", *nice_range(pd.concat([table.least, table.most]), log=False, before=0.08, after=0.08), write="{:g}×".format)
     wide, phone = (list_chart.draw(rows, axis, title, "Median slow-down from a graphics card to a processor, over that of convnets; lines: least and most over the cards compared",
@@ -282,26 +289,26 @@ def draw_ours() -> Drawing:
 
 
 def draw_stable() -> Drawing:
-    """Models on the frontier of at least half of the machines: a dot for each machine on whose frontier they are."""
+    """Models on the frontier in at least half of the settings (a machine, compiled or not): a dot for each setting."""
     table, about = small("stable", ["model", "family", "where"], ["img_size", "top1", "machines", "timed"])
     square, _ = small("agreement", ["machine"], [])
     names = list(square.machine)
     every = int((table.machines == len(names)).sum())
-    best = table.iloc[0]
-    title = f"{counted(every, 'model')} {'is' if every == 1 else 'are'} on the frontier of all {len(names)} machines" if every else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
+    best, settings = table.iloc[0], _settings(names)
+    title = f"{counted(every, 'model')} {'is' if every == 1 else 'are'} on the frontier {'in' if 'setting' in settings else 'of'} all {settings}" if every else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
     wide, phone = (_stable(table, names, title, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table, hardware=f"{len(names)} machines of timm's",
-        alt=f"Grid of {counted(len(table), 'model')} by {counted(len(names), 'machine')} with a dot where the model is on the machine's frontier. On the most: "
+        figure=wide, phone=phone, title=title, data=table, hardware=_settings(names, "timm's "),
+        alt=f"Grid of {counted(len(table), 'model')} by {settings} with a dot where the model is on the frontier there. On the most: "
             f"{listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
-        caption=f"{title}. A dot: on the frontier of that machine. Machines by number: {', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.", **about)
+        caption=f"{title}. A dot: on the frontier there. By number: {', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.", **about)
 
 
 def _stable(table: pd.DataFrame, names: list[str], title: str, size: tuple[int, int]) -> Canvas:
     rows = table.head(16 if size == PHONE else 22)
     arches = rows.model.str.partition(".")[0]
     labels = [arch if f"{size:.0f}" in arch else f"{arch}, {size:.0f} px" for arch, size in zip(arches, rows.img_size)]
-    canvas = Canvas(size, title, "Models by accuracy within the number of machines on whose frontier they are; columns are machines, numbered in the caption", FOOTER,
+    canvas = Canvas(size, title, "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by their number in the caption", FOOTER,
                     Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]), Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]))
     for height in range(len(rows)):
         canvas.figure.add_scatter(x=[0, len(names) - 1], y=[height, height], mode="lines", hoverinfo="skip", line={"color": GRID[0], "width": 1})

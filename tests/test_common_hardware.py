@@ -39,10 +39,18 @@ def test_known_hardware_is_named(reported, slug):
     assert hardware.lookup(reported).slug == slug
 
 
-@pytest.mark.parametrize("reported", ["NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 3090 Ti", "NVIDIA GeForce RTX 5090 D",
-                                      "NVIDIA H200 NVL", "NVIDIA L40", "Core i7-12700HX", "AMD EPYC", ""])
-def test_its_neighbours_are_not_guessed(reported):
-    assert hardware.lookup(reported) is None
+@pytest.mark.parametrize("reported", ["NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 5090 Laptop GPU", "NVIDIA GeForce RTX 3090 Ti", "GeForce RTX 3090Ti",
+                                      "NVIDIA GeForce RTX 5090 D", "NVIDIA GeForce RTX 5090 D v2", "NVIDIA GeForce RTX 4090 D", "NVIDIA H200 NVL", "NVIDIA H100 PCIe",
+                                      "NVIDIA L40", "NVIDIA A10", "GRID T4-16Q", "Core i7-12700HX", "AMD EPYC", ""])
+def test_its_neighbours_are_not_guessed_and_keep_their_names_in_files(reported):
+    slug = hardware.slugify(reported)
+    assert hardware.lookup(reported) is None and hardware.named(slug).slug == slug and hardware.named(slug).year == 0
+
+
+@pytest.mark.parametrize("known", [known for _, known in hardware.KNOWN], ids=lambda known: known.slug)
+def test_a_known_slug_reads_back_from_a_file_name(known):
+    name = hardware.benchmark_name("infer", "amp", "nchw", "2.9.1", "cu130" if known.kind == "gpu" else "cpu", known.slug, False)
+    assert hardware.named(hardware.parse_benchmark_name(name)["hardware"]) == known
 
 
 def test_an_unknown_machine_gets_an_honest_slug(monkeypatch):

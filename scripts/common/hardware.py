@@ -32,20 +32,23 @@ class Hardware(NamedTuple):
     year: int
 
 
+# What makes another card of it: Ti, D, D V2, Laptop, … in a driver's words ("4090 Laptop") as in a slug ("4090_laptop").
+_ALONE = r"(?![a-z\d]|[ _](d|laptop|mobile|max|ti|\d))"
+
 # (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific patterns first.
-# Launch years: the vendors' announcements.
+# Launch years: the vendors' announcements. A card's virtual share ("T4-16Q") is not the card.
 KNOWN: list[tuple[str, Hardware]] = [
     (r"pro[ _]?6000.*max[-_ ]?q", Hardware("pro6000maxq", "RTX PRO 6000 Max-Q", "gpu", 2025)),
     (r"rtx[ _]?pro[ _]?6000", Hardware("pro6000", "RTX PRO 6000", "gpu", 2025)),
-    (r"(?<!\d)5090(?! ?(d|laptop|ti|\d))", Hardware("rtx5090", "RTX 5090", "gpu", 2025)),
-    (r"(?<!\d)4090(?! ?(d|laptop|ti|\d))", Hardware("rtx4090", "RTX 4090", "gpu", 2022)),
-    (r"(?<!\d)3090(?! ?(d|laptop|ti|\d))", Hardware("rtx3090", "RTX 3090", "gpu", 2020)),
+    (rf"(?<!\d)5090{_ALONE}", Hardware("rtx5090", "RTX 5090", "gpu", 2025)),
+    (rf"(?<!\d)4090{_ALONE}", Hardware("rtx4090", "RTX 4090", "gpu", 2022)),
+    (rf"(?<!\d)3090{_ALONE}", Hardware("rtx3090", "RTX 3090", "gpu", 2020)),
     (r"^(nvidia )?h200$", Hardware("h200", "NVIDIA H200", "gpu", 2023)),  # the NVL and PCIe cards differ: they keep their own names
     (r"^(nvidia )?h100 80gb hbm3$", Hardware("h100_sxm", "NVIDIA H100 SXM", "gpu", 2022)),
-    (r"\bl40s\b", Hardware("l40s", "NVIDIA L40S", "gpu", 2023)),
-    (r"\bl4\b", Hardware("l4", "NVIDIA L4", "gpu", 2023)),
-    (r"\ba10g\b", Hardware("a10g", "NVIDIA A10G", "gpu", 2021)),
-    (r"\bt4\b", Hardware("t4", "NVIDIA T4", "gpu", 2018)),
+    (r"\bl40s\b(?!-)", Hardware("l40s", "NVIDIA L40S", "gpu", 2023)),
+    (r"\bl4\b(?!-)", Hardware("l4", "NVIDIA L4", "gpu", 2023)),
+    (r"\ba10g\b(?!-)", Hardware("a10g", "NVIDIA A10G", "gpu", 2021)),
+    (r"\bt4\b(?!-)", Hardware("t4", "NVIDIA T4", "gpu", 2018)),
     (r"i7[-_]12700h\b", Hardware("i7_12700h", "Core i7-12700H", "cpu", 2022)),
     (r"i9[-_]10940x\b", Hardware("i9_10940x", "Core i9-10940X", "cpu", 2019)),
 ]
@@ -62,7 +65,7 @@ def lookup(text: str) -> Hardware | None:
 
 def named(slug: str) -> Hardware:
     """The hardware of a file name's slug. An unknown one keeps its slug as name, without kind or year."""
-    return lookup(slug) or Hardware(slug, slug.replace("_", " "), "", 0)
+    return next((hardware for _, hardware in KNOWN if hardware.slug == slug), None) or lookup(slug) or Hardware(slug, slug.replace("_", " "), "", 0)
 
 
 def torch_version(digits: str) -> str:

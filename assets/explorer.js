@@ -30,7 +30,7 @@ window.explorerChart = (() => {
 
   async function start(chart, models, { load, dark, alt }) {
     const figure = chart.dataset.figure, labels = Object.fromEntries(models.families), pretrains = models.pretrains;
-    const state = { machine: chart.dataset.explore, part: chart.dataset.part || "infer", pretrain: new Set(), families: new Set(), zoom: null, pins: [] };
+    const state = { machine: chart.dataset.explore, part: chart.dataset.part || "infer", pretrain: new Set(), families: new Set(), alone: "", zoom: null, pins: [] };
     const home = state.machine;
     recall();
     let rows = [], shown = [], edge = [], ownEdge = [], domain = null, area = null, here = new Map(), hovered = null, found = new Set(), frame = 0, turn = 0, box = null;
@@ -46,7 +46,7 @@ window.explorerChart = (() => {
     const parts = segment("What is timed", [["infer", "Inference"], ["train", "Training"]], (key) => { state.part = key; update(); });
     const more = make("button", { type: "button", className: "explorer-more", ariaExpanded: "false" }, "Filter");
     const zooms = make("span", { className: "explorer-zooms", role: "group", ariaLabel: "Zoom" }, ...[["+", "Zoom in", () => zoom(0.6)], ["−", "Zoom out", () => zoom(1 / 0.6)],
-      ["Reset", "Show everything", () => { state.zoom = null; state.families.clear(); state.pretrain.clear(); found.clear(); search.value = ""; update(); }]]
+      ["Reset", "Show everything", () => { state.zoom = null; state.families.clear(); state.alone = ""; state.pretrain.clear(); found.clear(); search.value = ""; update(); }]]
       .map(([text, words, onclick]) => make("button", { type: "button", title: words, ariaLabel: words, onclick }, text)));
     const trained = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Trained on" }, make("span", {}, "Trained on"));
     for (const [key, words] of pretrains) trained.append(make("button", { type: "button", value: key, onclick: () => { toggle(state.pretrain, key); update(); } }, words));
@@ -93,13 +93,14 @@ window.explorerChart = (() => {
       if (kept.t === "train" || kept.t === "infer") state.part = kept.t;
       state.pretrain = new Set((kept.p ?? "").split(",").filter((key) => pretrains.some(([name]) => name === key)));
       state.families = new Set((kept.f ?? "").split(",").filter((key) => T.key.includes(key) || key === "others"));
+      if (Object.hasOwn(labels, kept.a ?? "")) state.alone = kept.a; // one family by its own name, whatever colour it shares
       state.pins = (kept.pin ?? "").split(",").filter(Boolean).slice(0, 12);
       const numbers = (kept.z ?? "").split(",").map(Number);
       if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3]) state.zoom = { x: numbers.slice(0, 2), y: numbers.slice(2) };
     }
     function remember() {
       const items = [["m", state.machine === home ? "" : state.machine], ["t", state.part === (chart.dataset.part || "infer") ? "" : state.part], ["p", [...state.pretrain].join()],
-        ["f", [...state.families].join()], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""]];
+        ["f", [...state.families].join()], ["a", state.alone], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""]];
       const query = new URLSearchParams(location.search), text = items.filter(([, value]) => value).map(([key, value]) => `${key}:${value}`).join(";");
       if (text) query.set(figure, text); else query.delete(figure);
       try { history.replaceState(null, "", `${location.pathname}${String(query) && "?" + query}${location.hash}`); } catch { /* file:// in some browsers */ }
@@ -137,7 +138,7 @@ window.explorerChart = (() => {
       plot.ariaLabel = `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights on ${machine.name}: images per second in ${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; the frontier is a falling step line of ${edge.length} models${ends}.`;
       familyChips();
       if (hovered && !shown.some((row) => row.id === hovered.id)) hovered = null;
-      ownEdge = state.families.size ? R.frontier(shown.filter(chosen)) : [];
+      ownEdge = filtering() ? R.frontier(shown.filter(chosen)) : [];
       remember();
       fill();
       layout(true);
@@ -149,20 +150,23 @@ window.explorerChart = (() => {
       return [low - 0.03 * span, high + 0.07 * span];
     }
     const groupOf = (family) => kin(family) in T.families && T.key.includes(family) ? kin(family) : "others";
-    const chosen = (row) => !state.families.size || state.families.has(groupOf(row.family));
+    const filtering = () => state.alone !== "" || state.families.size > 0;
+    const chosen = (row) => state.alone ? row.family === state.alone : !state.families.size || state.families.has(groupOf(row.family));
     const groupName = (group) => group === "others" ? "others" : joined(T.key.filter((name) => kin(name) === group && shown.some((row) => row.family === name)).map((name) => labels[name] ?? name));
     const joined = (names) => names.length ? [names[0], ...names.slice(1).map((name) => name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name)].join(" / ") : "";
     const groupsShown = () => [...new Set([...T.key.map(kin), "others"])].filter((group) => shown.some((row) => groupOf(row.family) === group));
-    const filterFamily = (group) => { toggle(state.families, group); update(); };
+    const filterFamily = (group) => { state.alone = ""; toggle(state.families, group); update(); };
     function familyChips() {
       const held = document.activeElement?.parentElement === chips ? document.activeElement.value : null;
       for (const old of [...chips.querySelectorAll("button")]) old.remove();
-      for (const group of groupsShown()) {
-        const number = shown.filter((row) => groupOf(row.family) === group).length;
+      const chip = (value, family, words, on, of, onclick) => {
         const swatch = make("i", { ariaHidden: "true" });
-        swatch.style.background = style(group === "others" ? "" : group).strong[Number(dark())];
-        chips.append(make("button", { type: "button", value: group, ariaPressed: String(state.families.has(group)), title: `${number} of ${shown.length.toLocaleString("en")}`, onclick: () => filterFamily(group) }, swatch, groupName(group)));
-      }
+        swatch.style.background = style(family).strong[Number(dark())];
+        chips.append(make("button", { type: "button", value, ariaPressed: String(on), title: `${shown.filter(of).length} of ${shown.length.toLocaleString("en")}`, onclick }, swatch, words));
+      };
+      if (state.alone) chip("alone", state.alone, `Only ${labels[state.alone]}`, true, chosen, () => { state.alone = ""; update(); });
+      for (const group of groupsShown())
+        chip(group, group === "others" ? "" : group, groupName(group), !state.alone && state.families.has(group), (row) => groupOf(row.family) === group, () => filterFamily(group));
       if (held) [...chips.querySelectorAll("button")].find((button) => button.value === held)?.focus();
     }
 
@@ -236,7 +240,7 @@ window.explorerChart = (() => {
       pen.save(); pen.beginPath(); pen.rect(area.left - 6, area.top - 6, area.width + 12, area.height + 12); pen.clip();
       const layers = [[], [], [], []];
       for (const row of shown) {
-        const own = chosen(row), front = on.has(row.id), filtered = state.families.size > 0 || few;
+        const own = chosen(row), front = on.has(row.id), filtered = filtering() || few;
         layers[!own ? 0 : front ? 3 : filtered ? 2 : key.has(row.family) ? 1 : 0].push([row, own, front, filtered]);
       }
       for (const layer of layers) for (const [row, own, front, filtered] of layer) {
@@ -283,7 +287,7 @@ window.explorerChart = (() => {
       const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
       const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : ""), base(), { pinned: pinned.includes(row) }));
       const placed = R.place(wanted, room, points, held);
-      const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && (!state.families.size || state.families.has(group))).flatMap((group) => {
+      const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && !state.alone && (!state.families.size || state.families.has(group))).flatMap((group) => {
         const own = [...at].filter(([row]) => groupOf(row.family) === group);
         if (!own.length) return [];
         const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)), within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
@@ -365,7 +369,7 @@ window.explorerChart = (() => {
     }
     const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
     const whole = () => { state.zoom = null; remember(); layout(true); };
-    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: () => state.families.size > 0, setBox: (edges) => { box = edges; marks(); },
+    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: filtering, setBox: (edges) => { box = edges; marks(); },
       now: () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain) }) });
     addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
 

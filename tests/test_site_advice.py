@@ -97,7 +97,7 @@ def test_families_are_linked_to_their_own_chart_and_stay_text(families_csv, caps
     families_csv(label="<b>Conv</b>")
     closeup.families_by_name()
     out = capsys.readouterr().out
-    assert "frontier_gpu=f:convnext#fig-frontier-gpu" in html.unescape(out) and "<b>Conv" not in out
+    assert "frontier_gpu=a:convnext#fig-frontier-gpu" in html.unescape(out) and "<b>Conv" not in out
 
 
 @pytest.mark.parametrize("number, said", [(0, "none of them is a"), (1, "1 of them is a"), (3, "3 of them are"), (float("nan"), "n/a")])

@@ -1,8 +1,10 @@
 """The frontier chart of the pages in a real browser, on invented speeds: its rules are Python's, its state survives, bad data do no harm."""
 
+import html
 import json
+import re
 import shutil
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from scripts.common import families
 from scripts.common.paths import ROOT
 from scripts.data.frontier import on_frontier
 from scripts.figures import display_frontier, explorer, frontier_chart, theme
-from scripts.site import chart_files
+from scripts.site import chart_files, closeup
 from tests.site_fixtures import HOSTILE, chromium, served
 
 LONG = "convnext_" + "x" * 71
@@ -216,6 +218,31 @@ def test_families_are_filtered_by_chip_and_by_label(site, browser, data):
         assert pressed == ["ViT"] or visit.page.locator(".explorer-pin").count() == 1  # a point under the label goes first
 
 
+def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data, monkeypatch, capsys):
+    names = ("beit", "beitv2", "regnet", "swin", "resnet", "gmlp", "vgg")  # of one colour, and of none
+    folder = build(tmp_path / "site", {**data, "models": {**data["models"], "families": [[name, families.label(name)] for name in names]}})
+    numbers = {name: [1.0] * len(names) for name in closeup.NUMERIC}
+    pd.DataFrame({"family": names, "label": [families.label(name) for name in names], "best": "x", "more": "", **numbers}).to_csv(tmp_path / "families.csv", index=False)
+    monkeypatch.setattr(closeup, "DATA", tmp_path)
+    closeup.families_by_name()
+    states = re.findall(r"frontier_gpu=([^#]+)#", html.unescape(capsys.readouterr().out))
+    assert len(states) == len(names)
+    with served(folder) as address:
+        for name, state in zip(names, states):
+            own = [model for model, of, speed, top1 in zip(data["models"]["names"], data["models"]["family"], data["fast"]["speed"], data["models"]["rows"]["top1"])
+                   if names[of] == name and speed and top1 >= display_frontier.FLOOR]
+            with Visit(browser, address, unquote(state)) as visit:
+                plot, walked = visit.page.locator(".explorer-plot"), []
+                for _ in own:
+                    plot.press("Shift+ArrowRight")
+                    walked.append(visit.text(".explorer-tip strong"))
+                assert sorted(walked) == sorted(own) and own
+                assert visit.page.locator('.explorer-chips [aria-pressed="true"]').all_inner_texts() == [f"Only {families.label(name)}"]
+        with Visit(browser, address, "a:regnet") as visit:
+            visit.page.get_by_role("button", name="Only RegNet").click()
+            assert "a:" not in visit.page.url.partition("?")[2] and visit.page.locator(".explorer-own").count() == 0 and visit.errors == []
+
+
 def test_pretraining_compares_like_with_like(site, browser, data):
     frame = table(data)
     with Visit(browser, site[1]) as visit:
@@ -246,7 +273,7 @@ def test_another_machine_keeps_zoom_and_pins_and_the_address_keeps_all(site, bro
         assert "z:" not in visit.page.url and visit.errors == []
 
 
-@pytest.mark.parametrize("state", ["m:nosuch;t:x;p:zz;f:zz;pin:a@b,,;z:1,2,x", "z:0.5,0.5,70,70", ";;;:::", "__proto__:1;constructor:2"])
+@pytest.mark.parametrize("state", ["m:nosuch;t:x;p:zz;f:zz;a:zz;pin:a@b,,;z:1,2,x", "z:0.5,0.5,70,70", ";;;:::", "__proto__:1;constructor:2;a:constructor"])
 def test_a_broken_address_is_ignored(site, browser, state):
     with Visit(browser, site[1], state) as visit:
         assert "RTX 9090" in visit.text(".explorer-title") and visit.errors == []

@@ -18,7 +18,7 @@ from scripts.site import content, page
 
 SOURCE = "report/data/families.csv"
 NUMERIC = ["weights", "networks", "frontier", "top1", *(f"{what}_{name}" for what in ("picture", "network") for name in ("steps", "gain", "cost", "price", "low", "high"))]
-CHART = "report/inference.html?frontier_gpu=f:{}#fig-frontier-gpu"  # the explorer's state in the address: assets/explorer.js
+CHART = "report/inference.html?frontier_gpu=a:{}#fig-frontier-gpu"  # the explorer's state in the address: assets/explorer.js
 LARGER = {"picture": "the next larger picture", "network": "the next larger network"}
 
 

@@ -48,6 +48,7 @@ def given(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
+    monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
     (tmp_path / "cache").mkdir()
     return argparse.Namespace(data=str(tmp_path / "photos"), size=64, limit=10, recipe="original", epochs=2, batch=4, lr=0.0, seed=0,
                               out=tmp_path / "models" / "cnn", tracker="none")
@@ -120,7 +121,20 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(given, monkeypatch):
             train_cnn.train(given, "cpu")
     assert not train_cnn.DATA.exists()
     train_cnn.train(given, "cpu")
+    finished = next(run for run in runs.read_runs() if run["status"] == "finished")
+    assert [point["step"] for point in finished["history"] if "loss" in point] == [8, 9, 10, 11]  # what this run itself trained: the third epoch
+    assert finished["files"] and finished["files"][0].endswith("model.safetensors")
+    assert "Conv2d" in next(event["text"] for event in runs.events(tracking.RUNS / finished["run"]) if event["event"] == "summary")
     histories = {run["status"]: [point["epoch"] for point in run["history"] if "valid_loss" in point] for run in runs.read_runs()}
     assert histories == {"interrupted": [1, 2], "finished": [1, 2, 3]}
     history = pd.read_csv(next(train_cnn.DATA.glob("cnn-*-history.csv")).as_posix())
     assert history.epoch.tolist() == [1, 2, 3] and not list((train_cnn.CACHE / "train").iterdir())
+
+
+@pytest.mark.parametrize("difference, kept", [(1e-6, True), (0.5, False)])
+def test_onnx_is_held_against_the_network_on_test_photos(given, monkeypatch, capsys, difference, kept):
+    shapes = []
+    monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: shapes.append(tuple(sample.shape)) or difference)
+    train_cnn.train(given, "cpu")
+    assert shapes == [(6, 3, 64, 64)] and (given.out / "model.onnx").exists() == kept
+    assert "ONNX against PyTorch on 6 real photos" in capsys.readouterr().err

@@ -138,7 +138,7 @@ def runs_table() -> None:
     """Every run: when, how it ended, its settings, and its last validation figures."""
     found = photo_results.runs()
     if found is None:
-        note("No runs yet", "Every training of photos writes a log into `runs/`; `make train DATA=FOLDER` makes the first.")
+        note("No runs yet", "Every training of a single network writes a log into `runs/`; `make train DATA=FOLDER` makes the first.")
         return
     table = found.tables[""]
     names = {"valid_loss": "Validation loss", "error_rate": "Validation error", "valid_accuracy": "Validation accuracy", "test_error_rate": "Test error",

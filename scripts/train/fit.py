@@ -132,6 +132,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self.average = recipes.average(self.model, recipe)
         self.history: list[dict] = []
+        self.losses: list[float] = []  # of the newest epoch's steps
         self.notes: list[str] = distributed.note(self.device)
         self.checkpoint, self.report = checkpoint, report
 
@@ -175,12 +176,13 @@ class Trainer:
         torch.manual_seed(seed + distributed.APART * distributed.rank())  # dropout and its kin
         order = self.train_rows[torch.randperm(len(self.train_rows), generator=draws, device=self.device)]
         self.model.train()
-        total = torch.zeros((), device=self.device)
+        losses = torch.zeros(self.steps, device=self.device)
         for step in range(self.steps):
             rows = order[step * self.batch:(step + 1) * self.batch]
             mixed = bool(torch.rand((), generator=coin) < self.recipe.mix)
-            total += self.step(rows, mixed, generator)
-        loss = distributed.total(total).item() / self.steps
+            losses[step] = self.step(rows, mixed, generator)
+        self.losses = distributed.total(losses).tolist()
+        loss = sum(self.losses) / self.steps
         distributed.level(self.model, self.average)
         if not math.isfinite(loss):
             raise Failed(f"the loss is {loss} in epoch {number + 1}; try a smaller --lr")

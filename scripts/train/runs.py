@@ -1,8 +1,8 @@
 """Read the logs that training left in runs/: list them, write them down for the report, tell one to Comet afterwards.
 
     python -m scripts.train.runs                    # the runs on disk, newest first
-    python -m scripts.train.runs --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report; a
-                                                    # training of photos does so by itself when it ends
+    python -m scripts.train.runs --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report;
+                                                    # pets_export and train_cnn do so themselves when they end
     python -m scripts.train.runs --comet RUN        # send a run's log to Comet (offline zip without a key)
 
 A run that was killed has a log that is whole but for its last line; what is not a line of ours is left out.

@@ -37,6 +37,7 @@ NAME = "sharedconvnet"
 # The original run, on 8,000 training photos: what the page compares with.
 REFERENCE = {"train_images": 8000, "train_loss": 0.1495, "test_loss": 0.1815, "train_accuracy": 0.93, "test_accuracy": 0.93, "epochs": 20, "size": 224}
 RECIPES = {"original": {"epochs": 20, "batch": 32, "lr": 1e-4}, "zoo": {"epochs": 60}}
+CHECKED = 8  # test photos that the ONNX file is checked on
 PLAIN = {"weight_decay": 0.0, "smoothing": 0.0, "warmup": 0.0, "scale": 1.0, "ratio": 1.0, "colour": 0.0, "clip": 0.0}
 
 
@@ -104,7 +105,8 @@ def write_summary() -> Path:
 def train(given: argparse.Namespace, device: str) -> dict:
     """Train, test, export, write the CSVs. Returns the row. Raises UserError."""
     import torch
-    from scripts.train import exported, fit, models
+    import torchinfo
+    from scripts.train import exported, fit, models, recipe as recipes
     from scripts.train.recipe import MEAN, STD, Recipe
     dataset = load_data(given.data, given.size, given.limit)
     print("\n".join(dataset.lines()), file=sys.stderr)
@@ -121,11 +123,14 @@ def train(given: argparse.Namespace, device: str) -> dict:
     checkpoint = make_folder(CACHE / "train") / f"cnn-{key}.pt"
     with tracking.start(f"cnn-{given.recipe}", facts, given.tracker) as run, \
             Progress(recipe.epochs, f"{NAME}, {given.recipe} recipe, {side} pixels") as progress:
+        run.summary(str(torchinfo.summary(model, (1, 3, side, side), depth=2, verbose=0, device="cpu")))
         told = 0
 
         def report(text: str) -> None:
             nonlocal told
             new, told = trains.history[told:], len(trains.history)
+            for number, loss in enumerate(trains.losses if new else [], start=(told - 1) * trains.steps):
+                run.metrics({"loss": loss}, step=number)
             for row in new:
                 run.metrics({name: row[name] for name in ("train_loss", "valid_loss", "valid_accuracy", "seconds")}, epoch=row["epoch"])
             if text.startswith("epoch"):
@@ -152,8 +157,10 @@ def train(given: argparse.Namespace, device: str) -> dict:
         config = exported.Config(NAME, tuple(dataset.classes), side, MEAN, STD, builder="zoo", margin=1.0, weights="scratch",
                                  trained={**{name: row[name] for name in row if name != "arch"}, "error_rate": {"test": 1 - test_accuracy}})
         weights = trains.average.module if trains.average else trains.model
-        for line in exported.save(given.out, weights.float(), config):
+        seen = trains.test_rows[::-(-len(test) // CHECKED)]
+        for line in exported.save(given.out, weights.float(), config, sample=recipes.plain(trains.pixels.batch(seen), side).cpu()):
             print(line, file=sys.stderr)
+        run.file(given.out / exported.WEIGHTS)
     stem = f"cnn-{dataset.name}-{given.recipe}{f'-{given.limit}' if given.limit else ''}-{hardware.slug(device)}"
     sidecar = provenance.sidecar(device, ("torch", "timm", "torchinfo"), **{**dataset.facts(), "seed": given.seed, "size": side, "limit": given.limit,
                                  "recipe": dataclasses.asdict(recipe), "classes": dataset.classes, "confusion": counts})

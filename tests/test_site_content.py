@@ -58,11 +58,11 @@ def test_an_unknown_figure_says_so_in_a_sentence():
 def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
     content.answer()
     said = capsys.readouterr().out
-    assert said.count("RTX 5090") == said.count("Core i7-12700H") == 1 and "on both, **" in said and "80.5%" in said
+    assert said.count("RTX 5090") == said.count("Core i7-12700H") == 1 and "on both, **" in said and "80.5%" in said and "For a balance of speed and accuracy on an RTX 5090 take **" in said
     (data / "picks.csv").write_text(PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag"))
     content.answer()
     said = capsys.readouterr().out
-    assert "on both" not in said and "other" in said and "tag" not in said
+    assert "on both" not in said and "other.tag" in said  # the bare name would load timm's default weights
     assert content.then() == "ViT, ViT and ViT"
 
 
@@ -118,6 +118,24 @@ def test_every_word_of_the_glossary_is_one_anchor_and_every_link_to_it_leads_som
     assert linked and not [one for one in linked if one[1] not in anchors]
     with pytest.raises(UserError, match="no word"):
         glossary.note("nothing")
+
+
+def test_tables_are_counted_where_one_machine_has_two(data, capsys):
+    write_findings(data, finding(), finding(vintage="2022-04-01", year=2022), finding(vintage="measured", hardware="own", hardware_name="Own", verdict="fails"))
+    verdicts.claims()
+    assert "**holds** on 2, **fails** on 1 of 3 tables (2022, 2026 and our own)" in capsys.readouterr().out
+    write_findings(data, finding())
+    verdicts.claims()
+    assert "**holds** on the one table with data (2026)" in capsys.readouterr().out
+
+
+def test_a_machine_of_ours_says_on_how_few_it_was_judged(data, capsys, monkeypatch):
+    own = pd.DataFrame({"hardware": ["own", "own", "other"], "arch": ["a", "b", "c"], "top1": [80.0, float("nan"), 80.0]})
+    monkeypatch.setattr(verdicts.measured, "load", lambda part: own)
+    write_findings(data, finding(), finding(vintage="measured", hardware="own", hardware_name="Own <b>"))
+    verdicts.matrix()
+    out = capsys.readouterr().out
+    assert "Own &lt;b&gt; · 2026 (2 architectures, 1 with accuracy)" in out and out.count("architectures") == 1
 
 
 def test_the_matrix_opens_its_evidence(data, capsys):

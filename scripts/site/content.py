@@ -69,14 +69,15 @@ def images_per_second(value: float) -> str:
 
 
 def answer() -> None:
-    """The answer in one sentence: the balanced pick of each kind of machine, and the most accurate; then what the same rule gave in 2022."""
+    """The answer in one sentence: the balanced pick of each kind of machine, and the most accurate; by their whole names, for timm gives other weights
+    to the bare name of an architecture."""
     if not (DATA / "picks.csv").exists():
         print("\n::: {.callout-note}\n## No answer yet\n`make data` computes it from timm's tables.\n:::\n")
         return
     table = pick_table().set_index(["machine", "need"])
 
     def named(machine: str, need: str) -> str:
-        return f"**{page.text(table.model[machine, need].split('.')[0])._repr_markdown_()}**"
+        return f"**{page.text(table.model[machine, need])._repr_markdown_()}**"
 
     def on(machine: str) -> str:
         return hardware.named(table.hardware[machine, "balanced"]).name
@@ -86,13 +87,13 @@ def answer() -> None:
 
     there = [machine for machine in ("gpu", "cpu") if (machine, "balanced") in table.index]
     best = {table.model[machine, "accurate"]: machine for machine in there}
-    sentence = "; on ".join(f"{'' if i else 'On '}an {on(m)} take {named(m, 'balanced')} ({figures(m, 'balanced')})" if m == "gpu" else
-                            f"{'' if i else 'On '}a {on(m)} {named(m, 'balanced')} ({figures(m, 'balanced')})" for i, m in enumerate(there))
+    sentence = "For a balance of speed and accuracy " + "; ".join(f"on {'an' if m == 'gpu' else 'a'} {on(m)} {'' if i else 'take '}{named(m, 'balanced')} ({figures(m, 'balanced')})"
+                                                                for i, m in enumerate(there))
     if len(best) == 1 and len(there) > 1:
         sentence += f"; and where only accuracy counts, on both, {named(there[0], 'accurate')} ({table.top1[there[0], 'accurate']:.1f}%)"
-    elif there:
+    else:
         sentence += "; and where only accuracy counts, " + " and ".join(f"{named(m, 'accurate')} on the {on(m)}" for m in there)
-    print(f"::: {{.lead .answer}}\n{sentence}.\n:::\n")
+    print(f"::: {{.lead .answer}}\n{sentence}.\n:::\n" if there else "")
 
 
 def picks() -> None:

@@ -29,7 +29,7 @@ from scripts.common.provenance import read_sidecar, sha256
 from scripts.data import predict_design
 
 MODELS = [f"model{i}" for i in range(6)]
-KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31"},
+KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31", "allocator": "as it is", "code": {"scripts/bench/measure.py": "0" * 16}},
          "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 20.0, "device": "cpu"}}
 
 
@@ -392,6 +392,15 @@ def test_measuring_and_reading_stay_apart():
     """The parent process of a sweep is light: it must start in no time, and hold no memory that a model could use."""
     code = "import sys; import scripts.bench.sweep; sys.exit('torch' in sys.modules or 'timm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT).returncode == 0
+
+
+def test_what_fails_before_any_model_is_one_line_and_the_process_lives():
+    with process.Measurer() as measurer:
+        with pytest.raises(UserError, match="^ceilings: RuntimeError: .*nosuch"):
+            measurer.ask("ceilings", "nosuch", "fp32", 1)
+        pid = measurer.process.pid
+        machine = measurer.ask("describe", "cpu")
+        assert measurer.process.pid == pid and {"scripts/bench/count.py", "scripts/bench/roofline.py"} <= set(machine["code"])
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
             a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
             out = torch.empty(n, n, device=device, dtype=dtype)
             products = max(products, 2 * n**3 / _fastest(lambda: torch.mm(a, b, out=out), device, seconds / len(sizes)))
-        source = torch.randint(0, 255, ((1 << 30) if on_gpu else (256 << 20),), device=device, dtype=torch.uint8)
+        room = min(1 << 30, torch.cuda.mem_get_info(device)[0] // 4) if on_gpu else 256 << 20  # of the GPU's memory, others may hold most
+        source = torch.randint(0, 255, (room,), device=device, dtype=torch.uint8)
         target = torch.empty_like(source)
         copies = 2 * source.numel() / _fastest(lambda: target.copy_(source), device, seconds)
     return {"matmul_tflops": round(products / 1e12, 4), "copy_gbps": round(copies / 1e9, 2), "dtype": str(dtype).removeprefix("torch."),

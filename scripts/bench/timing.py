@@ -34,7 +34,7 @@ class Timing:
     warm_steps: int
     timed_seconds: float
     core_share: float = math.nan
-    chip: dict = field(default_factory=dict)  # what `nvml.Meter.summary` says
+    chip: dict = field(default_factory=dict)  # what `nvml.Meter.stop` says
 
     def percentile(self, share: float) -> float:
         """The latency in seconds that `share` (0–1) of the steps stay within: the nearest rank, so always a step that happened."""

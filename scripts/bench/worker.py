@@ -29,6 +29,10 @@ def serve(pipe) -> None:
             answer = ("ok", VERBS[verb](*arguments))
         except UserError as error:
             answer = ("error", str(error))
+        except Exception as error:  # a GPU without memory for the ceilings, say. A fault in a model's measurement ends the process: it may be broken
+            if verb == "measure":
+                raise
+            answer = ("error", f"{verb}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
         pipe.send(answer)
 
 
@@ -40,17 +44,19 @@ def _end_with(parent) -> None:
 
 
 def describe(device: str) -> dict:
-    """The checked device, and the versions that make a file's name."""
+    """The checked device, the versions that make a file's name, how memory is kept, and the fingerprints of the scripts that measure."""
     import timm
     import torch
 
+    from scripts.bench import count, measure, models, roofline  # noqa: F401 - loaded, so that `code.running` sees them
     from scripts.bench.allocator import keep_freed_memory
     from scripts.bench.settings import check_device
+    from scripts.common import code
 
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
     return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__,
-            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way"}
+            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way", "code": code.running()}
 
 
 def choose(words: list[str], device: str = "cpu") -> list[str]:

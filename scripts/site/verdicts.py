@@ -17,8 +17,9 @@ from collections import Counter
 import pandas as pd
 
 from scripts.common.paths import DATA
-from scripts.data import findings
+from scripts.data import findings, measured
 from scripts.data.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
+from scripts.figures.drawing import listing
 from scripts.site import page
 
 SIGNS = {HOLDS: "●", CONDITIONAL: "◐", FAILS: "○", NO_DATA: "·"}
@@ -36,6 +37,7 @@ def matrix() -> None:
     keys = {claim.sentence: claim.key for claim in findings.CLAIMS}
     evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
     shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]})
+    few = {column: _measured(row.hardware) for (_, column), row in evidence.items() if row.vintage == "measured"}
     popovers = []
     for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []
@@ -44,7 +46,7 @@ def matrix() -> None:
             cells.append(page.Html("") if row is None else page.Html(_button(row, len(popovers))))
             if row is not None:
                 popovers.append(_popover(row, sentence, column, len(popovers)))
-        shown[column] = cells
+        shown[column + few.get(column, "")] = cells
     page.table(shown, "Do the findings hold? " + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items()) + ". Open a verdict for its evidence.",
                label="tbl-findings", link=SOURCE, sort=False)
     page.html("".join(popovers))
@@ -52,6 +54,12 @@ def matrix() -> None:
 
 def anchor(key: str) -> str:
     return key.replace("_", "-")
+
+
+def _measured(slug: str) -> str:
+    """On how few architectures a machine of ours was judged, for the head of its column; '' where its table is not there."""
+    rows = measured.load("infer").query("hardware == @slug")
+    return f" ({rows.arch.nunique()} architectures, {rows.arch[rows.top1.notna()].nunique()} with accuracy)" if len(rows) else ""
 
 
 def _button(row, number: int) -> str:
@@ -98,14 +106,14 @@ def newest() -> pd.DataFrame:
     return frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
 
 
-def tally(column: pd.Series) -> str:
-    """holds on all 6 machines; holds on 2 of 6, fails on 4."""
+def tally(column: pd.Series, what: str = "machine") -> str:
+    """holds on all 6 machines; holds on 2, fails on 4 of 6 machines. what: of which there is a verdict each."""
     counts, total = Counter(column), len(column)
     if len(counts) == 1:
         verdict = next(iter(counts))
-        return f"**{_word(verdict)}** on " + (f"all {total} machines" if total > 1 else "the one machine with data")
+        return f"**{_word(verdict)}** on " + (f"all {total} {what}s" if total > 1 else f"the one {what} with data")
     parts = [f"**{_word(verdict)}** on {counts[verdict]}" for verdict in (HOLDS, CONDITIONAL, FAILS) if counts[verdict]]
-    return ", ".join(parts) + f" of {total} machines"
+    return ", ".join(parts) + f" of {total} {what}s"
 
 
 def _word(verdict: str) -> str:
@@ -122,7 +130,7 @@ def claims() -> None:
         print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{anchor(claim.key)}}}\n")
         judged = rows[rows.main & (rows.verdict != NO_DATA)]
         if len(judged):
-            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict)}, over both years and our own.\n"
+            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict, 'table')} ({_origins(judged)}).\n"
                   if claim in findings.ON_HARDWARE else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n")
         main = rows.main & (rows.verdict != NO_DATA)
         if main.any() and not main.all():
@@ -132,6 +140,12 @@ def claims() -> None:
             page.html("</details>")
         else:
             page.table(_evidence(rows), claim.sentence, link=SOURCE)
+
+
+def _origins(rows: pd.DataFrame) -> str:
+    """Where the tables come from: 2022, 2026 and our own."""
+    years = sorted(set(rows.year[rows.vintage != "measured"].astype(str)))
+    return listing([*years, *(["our own"] if (rows.vintage == "measured").any() else [])])
 
 
 def _evidence(rows: pd.DataFrame) -> pd.DataFrame:

@@ -167,7 +167,7 @@ def go(arguments: list[str] | None = None) -> tuple[Path | None, int]:
             print("\n".join(models))
             return None, 0
         settings = settings_from(options, machine["device"])
-        facts = sidecar(settings.device, platform=machine["platform"], allocator=machine["allocator"])
+        facts = sidecar(settings.device, uuid=machine["uuid"], platform=machine["platform"], allocator=machine["allocator"])
         facts["code"] |= machine["code"]
         machine["slug"] = facts["hardware"]["slug"]
         out = options.out if options.out and not folder else (folder or paths.DATA) / file_name(settings, machine, options.curve, options.repeat)

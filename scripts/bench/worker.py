@@ -44,7 +44,7 @@ def _end_with(parent) -> None:
 
 
 def describe(device: str) -> dict:
-    """The checked device, the versions that make a file's name, how memory is kept, and the fingerprints of the scripts that measure."""
+    """The checked device, the versions that make a file's name, how memory is kept, which card it is, and the fingerprints of the scripts that measure."""
     import timm
     import torch
 
@@ -56,7 +56,8 @@ def describe(device: str) -> dict:
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
     return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__,
-            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way", "code": code.running()}
+            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way", "code": code.running(),
+            "uuid": str(torch.cuda.get_device_properties(device).uuid) if device.startswith("cuda") else ""}
 
 
 def choose(words: list[str], device: str = "cpu") -> list[str]:

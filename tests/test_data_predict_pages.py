@@ -39,7 +39,10 @@ def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
     yours.frontier()
     yours.other_parts()
     said = capsys.readouterr().out
-    assert facts.predicted == 0 and "Nothing is predicted" in said and "<script>" not in said and "tbl-yours-frontier" not in said
+    monkeypatch.setattr(predict_evaluate, "table", raising(UserError("no such file")))
+    yours.trust()
+    assert capsys.readouterr().out == "" and "no others predicted" in facts.words and "nan" not in facts.words and f"{facts.within:.2f}" == "n/a"
+    assert "Nothing is predicted" in said and "<script>" not in said and "tbl-yours-frontier" not in said
 
 
 def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys):
@@ -106,6 +109,8 @@ def test_the_evaluation_shows_every_table_and_rival(capsys):
     said = capsys.readouterr().out
     assert said.count("<tr>") > len(predict_evaluate.table()["file"].unique()) and "Similar machine, scaled" in said and "tbl-predict-kinds" in said
     facts = yours.evaluation_facts()
+    yours.trust()
+    assert f"{facts.gpu:.1%} on any table of a graphics card" in capsys.readouterr().out
     assert 0 < facts.gpu < facts.cpu < 1 and facts.covered_least <= facts.covered_most and 0 <= facts.beaten <= facts.tables
 
 

@@ -98,6 +98,7 @@ def test_without_a_site_it_says_what_to_do(tmp_path, capsys):
     ("<p>{{&lt; include x &gt;}}</p><p>{{< video</p>", "stands in the text"),
     ("<table><tbody><tr><td>NaN</td></tr></tbody></table>", "stands in the text"),
     ("<p>top-1 of <b>nan%</b></p>", "stands in the text"),
+    ("<p>they stay within a factor of nan either way</p>", "stands in the text"),
     ("<table><tr><p>x</table>", "not valid HTML"),
     ('<p class="a" class="b">x</p>', "not valid HTML"),
     ("<b>x</i>", "not valid HTML"),

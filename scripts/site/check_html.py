@@ -29,7 +29,7 @@ OURS = {  # what assets/charts.js fetches, as seen from the site's root: a figur
 NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}  # rel of a link that is only an address
 NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list", "popovertarget")
 QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
-LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|^\s*nan\s*%?\s*$", re.M | re.I)  # Markdown that nothing resolved, and missing values
+LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|\bnan\b%?|^\s*NaN\s*%?\s*$", re.M)  # Markdown that nothing resolved, and missing values
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.data import measured, predict, predict_choice, predict_design, predict_evaluate, predict_report
 from scripts.site import page
-from scripts.site.content import images_per_second
+from scripts.site.content import Missing, images_per_second
 
 WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
 PARTS = {"infer": "inference", "train": "a training step", "latency": "one picture at a time"}
@@ -43,17 +43,29 @@ def _edge() -> pd.DataFrame:
 
 
 def facts() -> SimpleNamespace:
-    """For prose: name (of the machine), used (measurements), predicted (networks), weights, within (the factor that half of the 90% intervals stay within)."""
+    """For prose: name (of the machine), used (measurements), within (the factor that half of the predicted networks' 90% intervals stay within), and
+    words: how many networks were measured and predicted."""
     made, _ = _made()
     if made is None:
         try:
             rows = predict.machine_rows()
-            return SimpleNamespace(name=page.text(rows["hardware_name"].iloc[0]), used=len(rows), predicted=0, weights=0, within=float("nan"))
         except UserError:
-            return SimpleNamespace(name="no machine yet", used=0, predicted=0, weights=0, within=float("nan"))
+            return SimpleNamespace(name="no machine yet", used=0, within=Missing("nan"), words="nothing has been measured yet")
+        return SimpleNamespace(name=page.text(rows["hardware_name"].iloc[0]), used=len(rows), within=Missing("nan"), words=f"{len(rows)} networks were measured, and no others predicted yet")
     guessed = made.networks[made.networks["status"] == "predicted"]
-    return SimpleNamespace(name=page.text(made.hardware_name), used=made.used, predicted=f"{len(guessed):,}", weights=f"{len(predict.weights(made)):,}",
-                           within=round(float(((guessed["high"] / guessed["low"]) ** 0.5).median()), 2))
+    return SimpleNamespace(name=page.text(made.hardware_name), used=made.used, within=float(((guessed["high"] / guessed["low"]) ** 0.5).median()) if len(guessed) else Missing("nan"),
+                           words=f"{made.used} networks were measured, and {len(guessed):,} others predicted from these and from timm's tables")
+
+
+def trust() -> None:
+    """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the two what is known."""
+    within, e = facts().within, evaluation_facts()
+    if within == within:
+        print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. Intervals are as wide as was needed on machines that were left out in turn.")
+    if e.tables:
+        print(f"\nSo tested, with {predict_evaluate.MAIN} measurements, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on any of a processor, and "
+              f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. Scaling the table of the most similar machine did better on {e.beaten} "
+              f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} machines.\n")
 
 
 def notes() -> None:
@@ -235,7 +247,7 @@ def evaluation_facts() -> SimpleNamespace:
     try:
         frame = predict_evaluate.table()
     except UserError:
-        nan = float("nan")
+        nan = Missing("nan")
         return SimpleNamespace(gpu=nan, cpu=nan, spearman=nan, covered_least=nan, covered_most=nan, tables=0, beaten=0, machines=0, machines_beaten=0)
     main = frame[(frame["measured"] == predict_evaluate.MAIN) & (frame["part"] == "infer")]
     ours = main[main["method"] == "model"].set_index("file")
@@ -243,6 +255,7 @@ def evaluation_facts() -> SimpleNamespace:
     machines = predict_evaluate.by_machine(frame)
     covered = machines["coverage"]
     kind = ours.groupby("kind")
-    return SimpleNamespace(gpu=kind["median_error"].max().get("gpu"), cpu=kind["median_error"].max().get("cpu"), spearman=kind["spearman"].min().get("gpu"),
+    return SimpleNamespace(gpu=kind["median_error"].max().get("gpu", Missing("nan")), cpu=kind["median_error"].max().get("cpu", Missing("nan")),
+                           spearman=kind["spearman"].min().get("gpu", Missing("nan")),
                            covered_least=covered.min(), covered_most=covered.max(), tables=len(ours), beaten=int((best < ours["median_error"]).sum()), machines=len(machines),
                            machines_beaten=int((machines[list(predict_evaluate.RIVALS)].min(axis=1) < machines["model"]).sum()))

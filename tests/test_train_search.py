@@ -85,7 +85,7 @@ def test_random_draws_differ_between_workers(options):
 
 def test_another_space_is_another_study(options):
     search.work(options)
-    for change in ({"space": {"lr": [1.0]}}, {"data": "elsewhere"}, {"epochs": 9}, {"size": 64}, {"model": "resnet20"}):
+    for change in ({"space": {"lr": [1.0]}}, {"data": "elsewhere"}, {"epochs": 9}, {"size": 64}, {"model": "resnet20"}, {"checksum": "other pictures"}):
         with pytest.raises(UserError, match=f"made with another {next(iter(change))}; choose another --study"):
             search.open_study(dataclasses.replace(options, **change))
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from PIL import Image
 
 from scripts.common import paths
 from scripts.common.errors import UserError
-from scripts.train import datasets, fit, metrics, models, results, train_models
+from scripts.train import datasets, fit, metrics, models, results, take_in, train_models
 
 
 @pytest.fixture
@@ -68,6 +69,25 @@ def test_a_finished_run_starts_afresh_and_keeps_other_rows(home, pets):
     second = results.read(path).set_index("model")
     assert second.loc["lenet5", "lr"] == 0.0001 and first.loc["lenet5", "lr"] != 0.0001
     assert second.loc["resnet20"].equals(first.loc["resnet20"])
+
+
+def test_pictures_that_changed_get_a_table_of_their_own(home, pets, tmp_path):
+    grown = tmp_path / "grown" / pets.name
+    shutil.copytree(pets, grown)
+    Image.new("RGB", (40, 40), (250, 200, 150)).save(grown / "bright" / "new.png")
+    first = train_models.train(command(home, pets, "--epochs", "1"))
+    before = {path.name: path.read_bytes() for path in (home / "out").iterdir()}
+    other, again = (train_models.train(command(home, grown, "--epochs", "1", models=name)) for name in ("lenet5", "resnet20"))
+    assert other == again != first and results.read(other).model.tolist() == ["lenet5", "resnet20"]
+    assert {name: (home / "out" / name).read_bytes() for name in before} == before
+    assert other.name.startswith(f"zoo-{json.loads(other.with_suffix('.json').read_text())['dataset']}-")
+    # From elsewhere, under the folder's own name: into the table of those pictures.
+    (tmp_path / "elsewhere").mkdir()
+    for name in results.PARTS:
+        for kind in (".csv", ".json"):
+            shutil.copy(results.part(other, name).with_suffix(kind), tmp_path / "elsewhere" / results.part(first, name).with_suffix(kind).name)
+    assert take_in.tables(tmp_path / "elsewhere", home / "out") == [other]
+    assert (home / "out" / first.name).read_bytes() == before[first.name]
 
 
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(home, pets, tmp_path):

@@ -37,7 +37,9 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import UserError
+from scripts.common.hardware import slugify
 from scripts.common.paths import DATA, atomic_csv
+from scripts.common.provenance import read_sidecar, sidecar_path
 from scripts.common.tables import read_table
 
 KEY = ["model", "weights", "seed"]
@@ -52,6 +54,15 @@ MISTAKES = "-mistakes"  # the wrong digits with their pixels; photos have none, 
 def path(dataset: str, hardware: str, part: str = "", folder: Path = DATA) -> Path:
     """Where a table lies: part is '', '-history', '-classes' or '-predictions'; hardware a slug."""
     return folder / f"zoo-{dataset}-{hardware}{part}.csv"
+
+
+def apart(dataset: str, checksum: str | None, hardware: str, folder: Path = DATA) -> str:
+    """What to call `dataset`: where its table is of other pictures (a folder that has changed, or another of that name), with the checksum's first
+    six digits, so that rows of different pictures are never ranked together and none is lost.
+    """
+    there = path(dataset, hardware, folder=folder)
+    known = read_sidecar(there).get("checksum") if there.exists() and sidecar_path(there).exists() else None
+    return dataset if None in (known, checksum) or known == checksum else f"{dataset}-{slugify(str(checksum))[:6]}"
 
 
 def runs(folder: Path = DATA) -> list[Path]:

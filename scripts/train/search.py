@@ -52,6 +52,7 @@ class Options:
     space: dict
     device: str
     threads: int
+    checksum: str = ""  # of the dataset
 
 
 @contextlib.contextmanager
@@ -105,7 +106,8 @@ def open_study(options: Options, number: int = 0):
 def identity(options: Options) -> dict:
     """What trials of one study share; as JSON gives it back."""
     name = options.data if options.data in ("digits", "pets") else Path(options.data).resolve().name
-    return json.loads(json.dumps({"space": options.space, "data": name, "model": options.model, "epochs": options.epochs, "size": options.size}))
+    return json.loads(json.dumps({"space": options.space, "data": name, "model": options.model, "epochs": options.epochs, "size": options.size,
+                                  "checksum": options.checksum}))
 
 
 def bury_dead(study) -> None:
@@ -253,10 +255,11 @@ def main() -> None:
     models.find(given.model)
     device = ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device
     size = given.size or (32 if given.data == datasets.EMBEDDED else 64)
-    print("\n".join(datasets.load(given.data, size).lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
+    dataset = datasets.load(given.data, size)
+    print("\n".join(dataset.lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
     name = given.study or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
     options = Options(name, given.db, given.data, given.model, given.epochs, size, given.sampler, given.trials, given.timeout, given.seed,
-                      read_space(given.space), device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0)
+                      read_space(given.space), device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0, dataset.checksum)
     for model in options.space.get("model", []):
         models.find(model)
     with database(options):

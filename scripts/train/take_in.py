@@ -1,35 +1,42 @@
 """Put what a training run elsewhere handed back where a run here would have put it: tables in report/data, networks in models/.
 
 Each table is read before it is kept (what a name may be: scripts/common/cloud_files.py). Rows of a machine that
-has a table already are put into it, as a run there would have done; nothing else in it changes.
+has a table already are put into it, as a run there would have done; nothing else in it changes. Where that table is of other pictures, they
+get one of their own (scripts.train.results.apart).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.common import provenance
 from scripts.common.cloud_files import NETWORK, TABLE
 from scripts.common.paths import atomic_write, make_folder
 
 
 def tables(source: Path, out: Path) -> list[Path]:
     """Put the training tables in `source` into `out`. Returns the main ones. Raises UserError for a damaged table; then nothing was changed."""
-    from scripts.train import results
+    from scripts.train import results, train_models
     mains = results.runs(source)
     read = {main: {name: results.read(results.part(main, name)) for name in results.PARTS} for main in mains}
     make_folder(out)
+    targets = []
     for main, parts in read.items():
-        target = out / main.name
-        if target.exists():
-            _merge(target, parts)
-        else:
-            for name in (*results.PARTS[1:], results.PARTS[0]):
-                atomic_write(results.part(target, name), results.part(main, name).read_bytes())
-        _sidecars(main, target)
+        dataset, machine = main.stem.removeprefix("zoo-").rpartition("-")[::2]
+        name = results.apart(dataset, provenance.read_sidecar(main).get("checksum"), machine, out) if provenance.sidecar_path(main).exists() else dataset
+        target = results.path(name, machine, folder=out)
+        with train_models.lock(target):
+            if target.exists():
+                _merge(target, parts)
+            else:
+                for part in (*results.PARTS[1:], results.PARTS[0]):
+                    atomic_write(results.part(target, part), results.part(main, part).read_bytes())
+            _sidecars(main, target, {} if name == dataset else {"dataset": name})
+        targets.append(target)
     for odd in source.glob("*mistakes*"):
         if TABLE.fullmatch(odd.name):
             atomic_write(out / odd.name, odd.read_bytes())
-    return [out / main.name for main in mains]
+    return targets
 
 
 def _merge(target: Path, parts: dict) -> None:
@@ -45,13 +52,12 @@ def _merge(target: Path, parts: dict) -> None:
         results.record(target, row, mine(parts["-history"]), mine(parts["-classes"]), test)
 
 
-def _sidecars(main: Path, target: Path) -> None:
-    """The newest run's sidecars, with the checksums of the tables as they are now."""
-    from scripts.common import provenance
+def _sidecars(main: Path, target: Path, changed: dict) -> None:
+    """The newest run's sidecars with what has `changed`, and with the checksums of the tables as they are now."""
     from scripts.train import results
     for name in results.PARTS:
         if provenance.sidecar_path(results.part(main, name)).exists():
-            provenance.write_sidecar(results.part(target, name), provenance.read_sidecar(results.part(main, name)))
+            provenance.write_sidecar(results.part(target, name), provenance.read_sidecar(results.part(main, name)) | changed)
 
 
 def networks(source: Path, models: Path) -> list[Path]:

@@ -146,7 +146,7 @@ class Run:
         distributed.check(self.recipe.batch)
         self.given = given
         self.sets, self.facts = {}, {}
-        self.failed_sizes = {}
+        self.failed_sizes, self.name = {}, ""
         self.jobs = []
         for entry in entries:
             try:
@@ -158,10 +158,14 @@ class Run:
             raise UserError("; ".join(self.failed_sizes.values()))
         self.dataset(self.jobs[0].size)
         self.slug = hardware.slug(self.device)
-        name = self.sets[self.jobs[0].size][0].name
+        found = self.sets[self.jobs[0].size][0]
+        self.name = name = results.apart(found.name, found.checksum, self.slug, options.out)
+        if name != found.name:
+            print(f"{found.name}: the table of that name is of other pictures; these go to {results.path(name, self.slug).name}", file=sys.stderr)
+            found.name = name
         self.csv = results.path(name, self.slug, folder=options.out)
         options.out.mkdir(parents=True, exist_ok=True)
-        settings = {**vars(options), "out": None, "threads": None, "data": name, "checksum": self.sets[self.jobs[0].size][0].checksum,
+        settings = {**vars(options), "out": None, "threads": None, "data": name, "checksum": found.checksum,
                     "keep": None, "device": self.device.partition(":")[0], "models": [entry.name for entry in entries], "recipe": dataclasses.asdict(self.recipe)}
         key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
         home = contract.found()
@@ -176,7 +180,7 @@ class Run:
             with distributed.first():
                 found = datasets.load(self.options.data, size)
             home = contract.found()
-            found.name = home.dataset or found.name if home else found.name
+            found.name = self.name or (home.dataset if home else "") or found.name
             if not self.sets:
                 print("\n".join(found.lines()), file=sys.stderr)
             self.sets[size] = found, fit.Pixels(found, self.device)

@@ -138,3 +138,12 @@ def test_onnx_is_held_against_the_network_on_test_photos(given, monkeypatch, cap
     train_cnn.train(given, "cpu")
     assert shapes == [(6, 3, 64, 64)] and (given.out / "model.onnx").exists() == kept
     assert "ONNX against PyTorch on 6 real photos" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train_cnn", "search", "pets_export"])
+@pytest.mark.parametrize("device, said", [("cuda:99", "torch finds"), ("gpu", "not a device"), ("cuda:x", "not a device")])
+def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys, command, device, said):
+    import importlib
+    module = importlib.import_module(f"scripts.train.{command}")
+    monkeypatch.setattr("sys.argv", [command, "--data", "digits", "--device", device])
+    assert module.main() == 2 and capsys.readouterr().err.startswith(f"error: --device {device}: {said}")

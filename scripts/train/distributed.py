@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import re
 import time
 from datetime import timedelta
 
@@ -48,15 +49,25 @@ def local_rank() -> int:
 
 
 def device(asked: str) -> str:
-    """What this process computes on, of --device auto, cpu or cuda: its own GPU. Raises UserError where a GPU serves two processes."""
+    """What this process computes on, of --device auto, cpu, cuda or cuda:N: its own GPU where there are several processes.
+
+    Raises UserError for what torch does not know or find, and where a GPU would serve two processes.
+    """
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "auto":
-        asked = "cuda" if torch.cuda.is_available() else "cpu"
-    if world() == 1 or asked == "cpu":
+        asked = "cuda" if there else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", asked):
+        raise UserError(f"--device {asked[:40]}: not a device; use auto, cpu, cuda or cuda:N")
+    if asked == "cpu":
+        return asked
+    if world() == 1:
+        if int(asked.partition(":")[2] or 0) >= there:
+            raise UserError(f"--device {asked}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu")
         return asked
     if asked != "cuda":
         raise UserError(f"--device {asked}: with several processes each takes its own GPU; leave --device away")
-    if local_rank() >= torch.cuda.device_count():
-        raise UserError(f"--nproc_per_node is more than the {torch.cuda.device_count()} GPUs here; use as many processes as GPUs, or --device cpu")
+    if local_rank() >= there:
+        raise UserError(f"--nproc_per_node is more than the {there} GPUs here; use as many processes as GPUs, or --device cpu")
     return f"cuda:{local_rank()}"
 
 

@@ -172,11 +172,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the model's folder (default models/pets; models/digits for digits)")
     parser.add_argument("--pretrained", choices=("auto", "yes", "no"), default="auto")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--profile", choices=("auto", "quick", "full"), default="full",
                         help="quick: small photos and few epochs, under four minutes on two cores; auto: full where there is a GPU")
     given = parser.parse_args()
-    device = ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device
+    from scripts.train import distributed
+    device = distributed.device(given.device)
     quick = given.profile == "quick" or (given.profile == "auto" and device == "cpu")
     digits = given.data == datasets.EMBEDDED
     defaults = DIGITS if digits else QUICK if quick else {"epochs": 0, "size": SIZE, "batch": BATCH}

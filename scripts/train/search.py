@@ -246,14 +246,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--db", type=Path, default=tracking.RUNS / "search.sqlite")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     for name, low in (("epochs", 1), ("trials", 1), ("workers", 1), ("timeout", 0)):
         if getattr(given, name) < low:
             raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
-    from scripts.train import datasets, models
+    from scripts.train import datasets, distributed, models
     models.find(given.model)
-    device = ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device
+    device = distributed.device(given.device)
     size = given.size or (32 if given.data == datasets.EMBEDDED else 64)
     dataset = datasets.load(given.data, size)
     print("\n".join(dataset.lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts

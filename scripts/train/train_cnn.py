@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "models" / "cnn")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--summary", action="store_true", help="only count layers and parameters, into report/data/cnn-summary.csv")
     given = parser.parse_args()
     for name, low in (("epochs", 0), ("batch", 0), ("lr", 0.0), ("limit", 0), ("size", 64)):
@@ -197,7 +197,8 @@ def main() -> None:
         return
     if not given.data:
         raise UserError("which photos? name a folder with --data FOLDER (or --summary for the layers alone)")
-    row = train(given, ("cuda" if hardware.has_gpu() else "cpu") if given.device == "auto" else given.device)
+    from scripts.train import distributed
+    row = train(given, distributed.device(given.device))
     print(f"{relative(given.out)}: loss {row['train_loss']:.4f} on {row['train_images']:,} training photos and {row['test_loss']:.4f} on "
           f"{row['test_images']:,} test photos, accuracy {row['train_accuracy']:.1%} and {row['test_accuracy']:.1%}")
 

@@ -132,8 +132,6 @@ class Run:
         from scripts.train.recipe import Recipe
         self.options = options
         self.device = distributed.device(options.device)
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(f"--device {self.device}: torch sees no GPU here; use --device cpu")
         if options.threads:
             torch.set_num_threads(options.threads)
         profile = options.profile if options.profile != "auto" else "full" if self.device.startswith("cuda") else "quick"

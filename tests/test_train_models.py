@@ -108,3 +108,9 @@ def test_weights_that_fail_to_load_are_said(monkeypatch):
     monkeypatch.setattr(models, "_timm", broken)
     built = models.build(models.REGISTRY["resnet18"], 2, 32, "auto")
     assert built.weights == "scratch" and built.reason == "weights could not be loaded (ConnectionResetError)"
+
+
+@pytest.mark.parametrize("name, size, patch", [("vit_base_patch32_224", 224, 32), ("vit_base_patch32_224", 64, 16), ("vit_base_patch14_dinov2", 224, 14),
+                                               ("vit_tiny", 224, 16), ("vit_tiny", 32, 8), ("vit_base_patch8_224", 64, 8)])
+def test_an_architecture_keeps_its_own_patch_where_the_picture_allows_it(name, size, patch):
+    assert models.find(name).options(size) == {"img_size": size, "patch_size": patch}

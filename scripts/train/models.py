@@ -3,8 +3,7 @@
     python -m scripts.train.models             # the registry as a table
 
 Small networks are written here to their papers; the rest comes from timm and torchvision. Any other name that timm knows works too
-(`--models regnetx_002`). Transformers take patches of 16 pixels, smaller ones on pictures under 64
-pixels (4×4 tokens at least).
+(`--models regnetx_002`). Vision transformers keep the patch that their name says, or take a smaller one where that would leave fewer than 4×4 tokens.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -139,16 +139,22 @@ class Entry:
     lr_scale: float = 1.0
 
 
-def patch(size: int) -> int:
-    """The largest patch that divides `size`, at most 16 pixels, and leaves 4×4 tokens or more. Raises UserError where none does."""
+def patch(size: int, own: int = 16) -> int:
+    """The architecture's `own` patch where it divides `size` and leaves 4×4 tokens or more; else the largest of 4 to 16 pixels that does.
+
+    Raises UserError where none does.
+    """
+    if size % own == 0 and size // own >= 4:
+        return own
     for candidate in range(min(16, size // 4), 3, -1):
         if size % candidate == 0:
             return candidate
     raise UserError(f"no patch of 4 to 16 pixels divides a picture of {size}; choose a multiple of 16")
 
 
-def _vit(size: int) -> dict:
-    return {"img_size": size, "patch_size": patch(size)}
+def _vit(size: int, arch: str = "patch16") -> dict:
+    named = re.search(r"patch(\d+)", arch)
+    return {"img_size": size, **({"patch_size": patch(size, int(named[1]))} if named else {})}
 
 
 def _torchvision(name: str, **options) -> Callable[[int, int], nn.Module]:
@@ -211,7 +217,7 @@ def find(name: str) -> Entry:
         return REGISTRY[name]
     import timm
     if timm.is_model(name):
-        return Entry(name, name, "timm", "timm", options=_vit if name.startswith(("vit_", "deit", "beit")) else lambda size: {})
+        return Entry(name, name, "timm", "timm", options=lambda size: _vit(size, name) if name.startswith(("vit_", "deit", "beit")) else {})
     near = difflib.get_close_matches(name, [*REGISTRY, *ALIASES, *timm.list_models()], n=3)
     raise UserError(f"no architecture called {name[:60]!r}; " + (f"did you mean {' or '.join(near)}?" if near else "see python -m scripts.train.models"))
 

@@ -134,6 +134,23 @@ def test_a_trial_that_cannot_be_trained_is_noted_and_the_rest_goes_on(options, m
     assert "the loss is nan" in found.note[1]
 
 
+def test_a_search_in_which_everything_fails_ends(options, monkeypatch):
+    tried = []
+
+    def never(*_):
+        tried.append(1)
+        assert len(tried) <= options.trials
+        raise UserError("no patch size divides 7 pixels")
+    monkeypatch.setattr(search, "evaluate", never)
+    search.work(options)
+    assert trials(options).state.tolist() == ["fail"] * options.trials
+
+
+def test_a_size_that_the_network_refuses_is_said_before_the_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["search", "--model", "lenet5", "--size", "64", "--db", str(tmp_path / "s.sqlite")])
+    assert search.main() == 2 and "lenet5: takes only 32 pixels" in capsys.readouterr().err and not (tmp_path / "s.sqlite").exists()
+
+
 def test_a_search_without_a_success_says_why(options, monkeypatch):
     def never(*_):
         raise UserError("no patch size divides 7 pixels")

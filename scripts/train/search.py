@@ -72,7 +72,7 @@ def database(options: Options):
             "cannot be opened" if "unable to open" in text else "damaged, or not Optuna's"
         raise UserError(f"{options.db}: {why}; name another with --db") from None
     except RuntimeError as error:
-        if "schema" in str(error) or "version" in str(error):
+        if "schema" in str(error):
             raise UserError(f"{options.db}: written by another version of Optuna; name another with --db") from None
         raise
 
@@ -132,7 +132,7 @@ def _alive(pid: int) -> bool:
 
 
 def work(options: Options, number: int = 0) -> None:
-    """Take trials until the study has enough of them or time is up."""
+    """Take trials until the study has enough of them, time is up, or as many as were asked for have failed here."""
     import optuna
     import torch
     from filelock import FileLock
@@ -144,9 +144,10 @@ def work(options: Options, number: int = 0) -> None:
     pixels = fit.Pixels(dataset, options.device)
     started = time.monotonic()
     lock = FileLock(make_folder(CACHE / "locks") / f"search-{hardware.slugify(options.study)}.lock")
+    failed = 0
     with database(options):
         study = open_study(options, number)
-        while not (options.timeout and time.monotonic() - started > options.timeout):
+        while failed < options.trials and not (options.timeout and time.monotonic() - started > options.timeout):
             with lock:  # so that two workers never start the last trial twice
                 taken = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
                 if len(taken) >= options.trials or (options.sampler == "grid" and study.sampler.is_exhausted(study)):
@@ -161,7 +162,7 @@ def work(options: Options, number: int = 0) -> None:
             except optuna.TrialPruned:
                 state = states.PRUNED
             except (fit.Failed, UserError) as error:
-                state, note = states.FAIL, str(error)
+                state, note, failed = states.FAIL, str(error), failed + 1
             trial.set_user_attr("seconds", round(time.monotonic() - began, 2))
             if note:
                 trial.set_user_attr("note", note)
@@ -252,16 +253,16 @@ def main() -> None:
         if getattr(given, name) < low:
             raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
     from scripts.train import datasets, distributed, models
-    models.find(given.model)
-    device = distributed.device(given.device)
+    device, space = distributed.device(given.device), read_space(given.space)
     size = given.size or (32 if given.data == datasets.EMBEDDED else 64)
+    entries = [models.find(model) for model in space.get("model", [given.model])]
+    for entry in entries:  # one alone may bring its own size, several have to share one
+        size = models.size_for(entry, size, chosen=bool(given.size) or len(entries) > 1)
     dataset = datasets.load(given.data, size)
     print("\n".join(dataset.lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
     name = given.study or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
     options = Options(name, given.db, given.data, given.model, given.epochs, size, given.sampler, given.trials, given.timeout, given.seed,
-                      read_space(given.space), device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0, dataset.checksum)
-    for model in options.space.get("model", []):
-        models.find(model)
+                      space, device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0, dataset.checksum)
     with database(options):
         study = open_study(options)
         bury_dead(study)

@@ -86,3 +86,13 @@ def test_a_class_without_test_images_makes_recall_and_auc_na_with_the_reason():
 def test_a_sure_mistake_has_a_finite_loss():
     found = metrics.evaluate(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([1, 1] * 5), ["a", "b"])
     assert found.values["log_loss"][0] == pytest.approx(-np.log(metrics.FLOOR) / 2, rel=1e-3)
+
+
+def test_many_classes_fit_into_memory():
+    import tracemalloc
+    probabilities, labels = guesses(n=600, classes=300)
+    tracemalloc.start()
+    metrics._bootstrap(probabilities, labels, probabilities.argmax(1), 300, 200, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # a confusion matrix for each resample takes 144 MB

@@ -4,6 +4,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from scripts.common.errors import UserError
+from scripts.common.tables import read_table
 from scripts.train import results
 
 
@@ -115,3 +116,14 @@ def test_curves_are_scikit_learns():
     assert bins["images"].sum() == 200 and (bins["confidence"] >= 0.5).all()
     with pytest.raises(UserError, match="no ROC curve for 'dogs'"):
         results.roc(long[long["label"] == "cats"], "dogs")
+
+
+def test_predictions_may_be_larger_than_a_published_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_table, "__defaults__", (*read_table.__defaults__[:-1], 100))
+    path = results.path("pets", "cpu", folder=tmp_path)
+    test = pd.DataFrame({"file": [f"{i}.jpg" for i in range(20)], "label": "cats", "cats": 0.5})
+    for seed in (0, 1):
+        results._predictions(results.part(path, "-predictions"), row(seed=seed), {seed}, test)
+    assert len(results.predictions(results.part(path, "-predictions"))) == 40
+    with pytest.raises(UserError, match="too large for a table"):
+        read_table(results.part(path, "-predictions"))

@@ -23,17 +23,17 @@ MAX_BYTES = 64 * 2**20  # the largest table of timm's is 0.2 MB
 
 
 def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable[str] = (), key: Iterable[str] = (),
-               optional_numeric: Iterable[str] = ()) -> pd.DataFrame:
+               optional_numeric: Iterable[str] = (), max_bytes: float = MAX_BYTES) -> pd.DataFrame:
     """Read a CSV strictly. Every cell stays text unless its column is named in `numeric` or `optional_numeric`.
 
     numeric: must be finite numbers ("1,014.45" is one). optional_numeric: numbers where the column and cell are there; an empty
-    cell is NaN. key: columns whose values together occur once.
+    cell is NaN. key: columns whose values together occur once. max_bytes: a larger file is none of ours.
     Raises UserError with file, line and remedy: not a CSV (HTML, binary), no rows, missing or doubled columns, a row with too few
     or too many cells, a line cut short, text in a number, a duplicate key.
     """
     path = Path(path)
     numeric, optional_numeric, key = list(numeric), list(optional_numeric), list(key)
-    rows = _rows(path)
+    rows = _rows(path, max_bytes)
     header = rows[0][1]
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:
@@ -60,10 +60,10 @@ def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable
     return frame
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     """(line number, cells) of each row, header first; every row as long as the header."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.stat().st_size > max_bytes:
             raise UserError(f"{path.name}: {path.stat().st_size / 2**20:.0f} MB is too large for a table; is this the right file?")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -31,6 +31,7 @@ numbers from 0 to 16, row by row).
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,8 @@ def read(csv_path: Path | str) -> pd.DataFrame:
     key = ["file", "label"] if stem.endswith("-predictions") else [*KEY, "epoch"] if stem.endswith("-history") else \
         [*KEY, "class"] if stem.endswith("-classes") else KEY
     text = [name for name in TEXT if not (name == "precision" and stem.endswith("-classes"))]  # there it is the metric, else the arithmetic
-    frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in _header(csv_path) if name not in text])
+    size = {"max_bytes": math.inf} if stem.endswith("-predictions") else {}  # images × classes × runs: Food-101 passes 64 MB with five networks
+    frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in _header(csv_path) if name not in text], **size)
     for name in WHOLE:
         if name in frame:
             frame[name] = frame[name].astype(int)

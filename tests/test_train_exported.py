@@ -138,6 +138,11 @@ def test_a_tampered_pickle_is_refused_even_when_pickles_are_trusted(model, tmp_p
         exported.load(model, trust_pickle=True)
 
 
+def test_an_architecture_may_be_named_with_its_weights_tag(model):
+    rewrite(model, exported.CONFIG, (model / exported.CONFIG).read_bytes().replace(b'"test_resnet"', b'"test_resnet.r160_in1k"'))
+    assert exported.load(model).config.arch == "test_resnet.r160_in1k"
+
+
 @pytest.mark.parametrize("change, what", [
     ({"schema": 99}, "schema 99"), ({"arch": "../../etc/passwd"}, "arch"), ({"arch": "hf-hub:someone/else"}, "arch"), ({"arch": "no_such_net"}, "no architecture"),
     ({"classes": ["cat"]}, "classes"), ({"classes": ["cat", "cat", "dog"]}, "classes"), ({"classes": "catdog"}, "classes"),

@@ -208,7 +208,7 @@ def read_config(content: bytes, where: Path) -> Config:
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise wrong(f"schema {raw.get('schema')!r}, this version knows {SCHEMA}" if isinstance(raw, dict) else "not a configuration")
     classes, size = raw.get("classes"), raw.get("size")
-    if not (isinstance(raw.get("arch"), str) and re.fullmatch(r"[a-z0-9_]{1,80}", raw["arch"])):
+    if not (isinstance(raw.get("arch"), str) and re.fullmatch(r"[a-z0-9_]{1,80}(\.[a-z0-9_]{1,80})?", raw["arch"])):
         raise wrong("'arch' is not the name of an architecture")
     if not (isinstance(classes, list) and 2 <= len(classes) <= 10_000 and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
             and len(set(classes)) == len(classes)):

@@ -81,6 +81,22 @@ def test_a_mistake_of_all_is_said_once(tmp_path):
     assert not results.runs(tmp_path / "out")
 
 
+def test_a_failure_of_the_first_does_not_leave_the_others_waiting(tmp_path):
+    (tmp_path / "fails.py").write_text("""
+from scripts.train import distributed
+with distributed.together("cpu"):
+    for attempt in range(2):
+        try:
+            with distributed.first():
+                raise ValueError("refused")
+        except ValueError:
+            print("on")
+    assert distributed.same(distributed.rank()) == 0
+""")
+    done = run([*TORCHRUN, str(tmp_path / "fails.py")], tmp_path, timeout=100)
+    assert done.returncode == 0 and done.stdout.count("on") == 2, done.stderr[-2000:]  # the second process is silent
+
+
 def test_each_process_takes_its_own_gpu(monkeypatch):
     for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)

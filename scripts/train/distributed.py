@@ -104,12 +104,17 @@ def quiet():
 
 @contextlib.contextmanager
 def first():
-    """The first process of each machine goes through this block before the others: it downloads and decodes, they find it done."""
+    """The first process of each machine goes through this block before the others: it downloads and decodes, they find it done.
+
+    Also where it fails in it: the others wait, and go on to the same failure.
+    """
     if world() > 1 and local_rank() > 0:
         dist.barrier()
-    yield
-    if world() > 1 and local_rank() == 0:
-        dist.barrier()
+    try:
+        yield
+    finally:
+        if world() > 1 and local_rank() == 0:
+            dist.barrier()
 
 
 def same(value):

@@ -64,3 +64,20 @@ def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, capsys):
     written = {path.name.endswith("-history.csv"): pd.read_csv(path) for path in (tmp_path / "data").glob("*.csv")}
     assert set(written[False].name) == set(written[True].name) == {"pets", "cnn"} and (written[True].valid_loss == 0.5).all()
     assert len(list((tmp_path / "data").glob("*.json"))) == 2
+
+
+def test_a_training_without_a_log_ends_well(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    runs.note("cpu")
+    assert capsys.readouterr().err.startswith("warning: this run is not on the page of runs (no runs in")
+
+
+def test_what_is_no_number_is_left_out_of_the_history(tmp_path, monkeypatch):
+    from scripts.train import photo_results
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
+    with tracking.start("a", {}) as run:
+        run.metrics({"valid_loss": float("nan"), "train_loss": 0.5}, epoch=1)
+        run.metrics({"valid_loss": 0.25, "train_loss": 0.5}, epoch=2)
+    runs.write()
+    assert photo_results.runs(tmp_path / "data").tables["-history"].valid_loss.dropna().tolist() == [0.25]

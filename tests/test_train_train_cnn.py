@@ -95,6 +95,8 @@ def test_photos_are_asked_for_in_one_line(monkeypatch, tmp_path, capsys):
     assert train_cnn.main() == 2 and "--data FOLDER" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["train_cnn", "--data", "/no/such/folder"])
     assert train_cnn.main() == 2 and "no such folder" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["train_cnn", "--data", "/no/such/folder", "--limit", "1"])
+    assert train_cnn.main() == 2 and "--limit 1: each class needs" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_is_one_line(given):

@@ -109,7 +109,7 @@ def run_all(settings: Settings) -> dict:
     if settings.data != datasets.EMBEDDED:
         write_tables(dataset, settings, facts, journal.history, found, error)
         if settings.tracker != "none":
-            runs.write(settings.device)
+            runs.note(settings.device)
     journal.forget()
     for line in said:
         say(line)

@@ -103,7 +103,7 @@ def epochs(runs: Sequence[dict]):
         for point in run["history"]:
             if isinstance(point.get("epoch"), int):
                 row = rows.setdefault((run["run"], point["epoch"]), {"run": run["run"], "name": run["name"]})
-                row.update({name: value for name, value in point.items() if name != "step"})
+                row.update({name: value for name, value in point.items() if name != "step" and isinstance(value, (int, float))})
     return pd.DataFrame(list(rows.values()), columns=None if rows else ["run", "name", "epoch"])
 
 
@@ -118,6 +118,14 @@ def write(device: str = "cpu") -> list[Path]:
         paths.append(atomic_csv(frame, DATA / f"runs-{slug(device)}{name}.csv"))
         provenance.write_sidecar(paths[-1], sidecar)
     return paths
+
+
+def note(device: str) -> None:
+    """`write` when a training has ended: where that can't be done, it is a warning, since the training has tables of its own."""
+    try:
+        write(device)
+    except UserError as error:
+        print(f"warning: this run is not on the page of runs ({error})", file=sys.stderr)
 
 
 def find(name: str, folder: Path | None = None) -> Path:

@@ -169,7 +169,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
         provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
     checkpoint.unlink(missing_ok=True)
     if given.tracker != "none":
-        runs.write(device)
+        runs.note(device)
     return row
 
 
@@ -192,6 +192,8 @@ def main() -> None:
     for name, low in (("epochs", 0), ("batch", 0), ("lr", 0.0), ("limit", 0), ("size", 64)):
         if not getattr(given, name) >= low:
             raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
+    if given.limit == 1:
+        raise UserError("--limit 1: each class needs a photo to learn from and another for validation; give 2 or more, or 0 for all")
     if given.summary:
         print(relative(write_summary()))
         return

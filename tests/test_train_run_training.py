@@ -116,9 +116,9 @@ space["main"]()
 
 def test_data_results_and_checkpoints_are_where_the_contract_says(tmp_path):
     variables = {"SM_MODEL_DIR": str(tmp_path / "model"), "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"), "SM_CHANNEL_CODE": "/code",
-                 "SM_CHANNEL_SM_DRIVERS": "/drivers", "SM_CHANNEL_PHOTOS": "/photos", contract.DATASET: "pets"}
+                 "SM_CHANNEL_SM_DRIVERS": "/drivers", "SM_CHANNEL_PHOTOS": "/photos", contract.DATASET: "My Photos"}
     home = contract.found(variables)
-    assert home.data == Path("/photos") and home.checkpoints is None and home.results == tmp_path / "output" / "data" and home.dataset == "pets"
+    assert home.data == Path("/photos") and home.checkpoints is None and home.results == tmp_path / "output" / "data" and home.dataset == "my-photos"  # as file names hold it
     (tmp_path / "checkpoints").mkdir()
     home = contract.found(variables)
     assert home.results == tmp_path / "checkpoints" / "results"  # what an interruption must not lose

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
+from scripts.common.hardware import slugify
+
 OURS = ("code", "sm_drivers")              # channels that carry the program, not data
 DATASET = "BEST_IMAGE_MODELS_DATASET"      # what to call the dataset, whose folder is called after its channel
 FAILURE_CHARACTERS = 1024                  # SageMaker keeps so much of the failure file
@@ -64,7 +66,12 @@ def found(environment: Mapping[str, str] = os.environ) -> Contract | None:
     checkpoints = model.parent / "checkpoints"
     return Contract(data[0] if data else None, model, Path(environment.get("SM_OUTPUT_DATA_DIR", model.parent / "output" / "data")),
                     Path(environment.get("SM_OUTPUT_FAILURE", model.parent / "output" / "failure")),
-                    checkpoints if checkpoints.is_dir() else None, environment.get(DATASET, ""))
+                    checkpoints if checkpoints.is_dir() else None, name(environment.get(DATASET, "")))
+
+
+def name(folder: str) -> str:
+    """What tables call the dataset in a folder of that name: small letters, digits and hyphens, so that file names hold it; '' for ''."""
+    return slugify(folder).replace("_", "-") if folder else ""
 
 
 def boolean(text: str) -> bool:

@@ -27,7 +27,7 @@ from pathlib import Path
 from scripts.common import cloud_jobs
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT
-from scripts.train import fast_local, sample, take_in
+from scripts.train import contract, fast_local, sample, take_in
 
 SAMPLE = {"models": "lenet5", "epochs": "2", "size": "32"}  # for the made-up sample, where nothing else is said
 
@@ -137,7 +137,7 @@ def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
         source = Path(folder) / "source.tar.gz"
         cloud_files.pack("train", source)
         key = hashlib.sha256(json.dumps([hyperparameters, cloud_files.fingerprint(data, files)], sort_keys=True).encode()).hexdigest()[:12]
-        work = jobs.Work("train", key, fast_local.ENTRY, hyperparameters=hyperparameters, environment={fast_local.DATASET: slug(data)})
+        work = jobs.Work("train", key, fast_local.ENTRY, hyperparameters=hyperparameters, environment={fast_local.DATASET: contract.name(data.resolve().name)})
         if options.dry_run:
             print(json.dumps(jobs.rehearse(work, machine, source, data=True), indent=2))
             print(estimate(machine, options.price, sum(size for _, size in files)))
@@ -147,11 +147,6 @@ def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
             job = jobs.start(work, machine, session, source, jobs.send_data(session, data, files))
     print(f"started {job}; --attach {job} takes it up again", file=sys.stderr)
     return finish(jobs, session, job, options)
-
-
-def slug(folder: Path) -> str:
-    from scripts.common import hardware
-    return hardware.slugify(folder.resolve().name).replace("_", "-")
 
 
 def estimate(machine, price: float | None, data_bytes: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
                      hyperparameters=hyperparameters).train(input_data_config=[InputData(channel_name="training", data_source=str(data))], wait=True)
         for archive in home.rglob("*.tar.gz"):
             if archive.name in ("output.tar.gz", "model.tar.gz"):
-                cloud_files.unpack(archive, home / archive.name.removesuffix(".tar.gz"))
+                for name in cloud_files.unpack(archive, home / archive.name.removesuffix(".tar.gz")):
+                    print(f"left out of what came back: {name}", file=sys.stderr)
         took(home / "output", home / "model", options)
     return 0

@@ -102,6 +102,9 @@ def test_the_same_picture_in_both_splits_stays_a_test_photo(tmp_path):
     found = load(root, tmp_path)
     assert found.excluded == [("train/cats/copy.png", "the same file as test/cats/cats.0.png, a test photo")]
     assert "test/cats/cats.0.png" in found.files and found.pixels.shape[0] == len(found.labels) == 16
+    again = load(root, tmp_path)  # from the cache, and still not a copy in memory
+    assert isinstance(found.pixels, np.memmap) and isinstance(again.pixels, np.memmap) and (again.pixels == found.pixels).all()
+    assert again.excluded == found.excluded and again.files == found.files
 
 
 def test_the_same_picture_with_two_labels_goes(tmp_path):

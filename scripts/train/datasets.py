@@ -7,7 +7,7 @@ A dataset is `digits` (scikit-learn's, always there), `pets` (Oxford-IIIT Pets, 
 
 Every file is decoded, in parallel, to one uint8 square; what does not decode, what stands twice, and what carries two labels is left out
 and listed with the reason. The squares stay in a cache under .cache/photos, memory-mapped, so that the next run decodes nothing. The
-test photos depend on no seed; the validation photos on the run's.
+test photos depend on no seed; the validation photos on the run's, so those in val/ are learned from, too, or tested on where there is no test/.
 
     python -m scripts.train.datasets FOLDER        # check a dataset and say what is in it
 """
@@ -15,6 +15,7 @@ test photos depend on no seed; the validation photos on the run's.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -228,17 +229,17 @@ def folder(root: Path, name: str, size: int, cache: Path, workers: int | None = 
         for old in cache.glob(f"{name}-{side}-*"):
             if old.name[:-len(old.suffix)] != index.stem and old.suffix in (".json", ".u8"):
                 old.unlink(missing_ok=True)
-    rows, excluded = drop_duplicates(kept["rows"])
-    excluded = [tuple(pair) for pair in kept["excluded"]] + excluded
+    if drop_duplicates(kept["rows"])[1]:
+        kept = without_duplicates(kept, store, side)
+        atomic_write(index, json.dumps(kept))
+    rows, excluded = kept["rows"], [tuple(pair) for pair in kept["excluded"]]
     classes = sorted({item.label for item in items})
     check_counts(root, classes, rows, excluded)
     labels = np.array([classes.index(row[2]) for row in rows], np.int64)
     test = np.array([row[3] == "test" for row in rows])
     if not test.any():
         test[stratified(labels, TEST_FRACTION, TEST_SEED)] = True
-    pixels = np.memmap(store, np.uint8, "r", shape=(len(kept["rows"]), 3, side, side))
-    if len(rows) < len(kept["rows"]):
-        pixels = pixels[[row[0] for row in rows]]
+    pixels = np.memmap(store, np.uint8, "r", shape=(len(rows), 3, side, side))
     checksum = hashlib.sha256("\n".join(sorted(f"{row[4]} {row[1]}" for row in rows)).encode()).hexdigest()
     return Dataset(name, classes, pixels, labels, test, [row[1] for row in rows], size, checksum, excluded=excluded)
 
@@ -266,27 +267,43 @@ def decode_all(root: Path, items: list[Item], side: int, store: Path, workers: i
             return str(reason)
 
     rows, excluded, started = [], [], time.monotonic()
+    with whole(store) as file, ThreadPoolExecutor(workers or hardware.cores()) as pool:
+        for start in range(0, len(items), 512):  # bounds what waits in memory
+            for item, picture in zip(items[start:start + 512], pool.map(one, items[start:start + 512])):
+                if isinstance(picture, str):
+                    excluded.append([item.file, picture])
+                else:
+                    file.write(picture.pixels.tobytes())
+                    rows.append([len(rows), item.file, item.label, item.split, picture.sha256])
+    print(f"{root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}", file=sys.stderr, flush=True)
+    return {"rows": rows, "excluded": excluded}
+
+
+@contextlib.contextmanager
+def whole(store: Path):
+    """A file to write into, renamed to `store` at the end. Raises UserError (full disk, …); then nothing is there."""
     temporary = None
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{store.name}.", suffix=".tmp", dir=store.parent)
-        with os.fdopen(handle, "wb") as file, ThreadPoolExecutor(workers or hardware.cores()) as pool:
-            for start in range(0, len(items), 512):  # bounds what waits in memory
-                for item, picture in zip(items[start:start + 512], pool.map(one, items[start:start + 512])):
-                    if isinstance(picture, str):
-                        excluded.append([item.file, picture])
-                    else:
-                        file.write(picture.pixels.tobytes())
-                        rows.append([len(rows), item.file, item.label, item.split, picture.sha256])
-        if rows:
-            os.replace(temporary, store)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(temporary, store)
     except OSError as error:
         raise disk_error(error, store) from error
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
-    print(f"{root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}", file=sys.stderr, flush=True)
-    return {"rows": rows, "excluded": excluded}
+
+
+def without_duplicates(kept: dict, store: Path, side: int) -> dict:
+    """`kept` with each picture once, and `store` written again accordingly, a picture at a time: it may be larger than the memory."""
+    rows, doubled = drop_duplicates(kept["rows"])
+    pixels = np.memmap(store, np.uint8, "r", shape=(len(kept["rows"]), 3, side, side))
+    with whole(store) as file:
+        for row in rows:
+            file.write(pixels[row[0]].tobytes())
+    return {"rows": [[number, *row[1:]] for number, row in enumerate(rows)], "excluded": [*kept["excluded"], *doubled]}
 
 
 def drop_duplicates(rows: list[list]) -> tuple[list[list], list[tuple[str, str]]]:

@@ -197,3 +197,14 @@ def test_the_terminal_answers_in_json(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["classify", str(tmp_path), files[0]])
     capsys.readouterr()
     assert classify.main() == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_model_of_no_numbers_is_one_line(tmp_path, monkeypatch, capsys):
+    config = exported.Config("test_resnet", ("cat", "dog"), 96, MEAN, STD, builder="fastai")
+    network = exported.build(config)
+    torch.nn.init.constant_(next(network.parameters()), float("nan"))
+    exported.save(tmp_path / "nan", network, config, onnx=False)
+    monkeypatch.setattr("sys.argv", ["classify", str(tmp_path / "nan"), "cat.jpg"])
+    assert classify.main() == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "damaged or were never trained" in said

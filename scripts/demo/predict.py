@@ -76,7 +76,7 @@ class Layer(NamedTuple):
 
 
 class Predictor:
-    """One exported model, ready to answer. Threads may share it; they take turns."""
+    """One exported model, ready to answer. Threads may share it; they take turns. Raises UserError where it can't be loaded or answers no number."""
 
     def __init__(self, folder: Path | str, trust_pickle: bool = False):
         self.exported = exported.load(folder, trust_pickle)
@@ -84,7 +84,10 @@ class Predictor:
         self.model.requires_grad_(False)
         self.lock = threading.Lock()
         self.layer = find_layer(self.model, self.config.size)
-        self.ask(Image.new("RGB", (SHOWN, SHOWN), "grey"))  # the first answer takes longer; nobody should wait for it
+        try:
+            self.ask(Image.new("RGB", (SHOWN, SHOWN), "grey"))  # the first answer takes longer; nobody should wait for it
+        except NotAPhoto:
+            raise UserError(f"{folder}: gives no number for a grey picture, so its weights are damaged or were never trained; export it again") from None
 
     def ask(self, image: Image.Image, heat: bool = True) -> Answer:
         """What the model says about an RGB image. Raises NotAPhoto where its answer is no number."""

@@ -64,7 +64,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     parser.add_argument("--compile", type=contract.boolean, nargs="?", const=True, default=False, metavar="", help="torch.compile")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
-    parser.add_argument("--untimed", action="store_true", help="other programs use the machine: leave the times out")
+    parser.add_argument("--untimed", type=contract.boolean, nargs="?", const=True, default=False, metavar="", help="other programs use the machine: leave the times out")
     parser.add_argument("--out", type=Path, default=DATA, help="folder for the CSVs")
     parser.add_argument("--keep", type=Path, default=None, help="folder to keep the trained networks in, one folder each; default: none is kept")
     for knob in dataclasses.fields(Recipe):

@@ -7,8 +7,8 @@
 
 Writes report/data/cnn-<dataset>-<recipe>-<hardware>.csv (one row: losses and accuracies on training and test photos, sizes, seconds) and
 …-history.csv by epoch, each with a sidecar, and exports the network to models/cnn; --summary writes report/data/cnn-summary.csv. A run that was
-stopped goes on when the command is given again. At 224 pixels a photo takes 13.6 G multiply-adds, three times that to learn from: 20 epochs
-of 2,000 photos are minutes on a GPU and most of a day on two cores.
+stopped goes on when the command is given again. At 224 pixels a photo takes 13.6 G multiply-adds, three times that to learn from: `train_images_per_sec`
+of a run with --limit 24 --epochs 1 says how long all of yours will take.
 
 "As it was" is what is known of the original run: the network, Adam at 1e-4, batches of 32, 20 epochs. Its augmentation is not known, so
 there is none but mirroring here. A tenth of the training photos is kept for validation; the test photos are looked at once.
@@ -179,8 +179,8 @@ def main() -> None:
     parser.add_argument("--data", help="a folder of photos, pets or digits")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="original")
     parser.add_argument("--epochs", type=int, default=0, help="default 20 (original) or 60 (zoo)")
-    parser.add_argument("--batch", type=int, default=0, help="default 32 (original), 64 (zoo)")
-    parser.add_argument("--lr", type=float, default=0.0, help="default 1e-4 (original), 1e-3 (zoo)")
+    parser.add_argument("--batch", type=int, default=0, help="default 32 (original), that of scripts/train/recipe.py (zoo)")
+    parser.add_argument("--lr", type=float, default=0.0, help="default 1e-4 (original), that of scripts/train/recipe.py (zoo)")
     parser.add_argument("--size", type=int, default=224, help="pixels a side, a multiple of 64 or near it (default 224)")
     parser.add_argument("--limit", type=int, default=0, help="only so many training and test photos of each class")
     parser.add_argument("--seed", type=int, default=0)

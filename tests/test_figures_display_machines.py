@@ -102,6 +102,19 @@ def test_one_machine_in_two_settings_is_one_machine(data):
     assert "of all 2 machines" in display_machines.draw_stable().title
 
 
+def test_how_ours_was_measured_stands_beside_the_ratio(data, monkeypatch):
+    own = pd.DataFrame({"file": ["one", "all"], "hardware_name": "AMD EPYC, 2 cores", "kind_of_hardware": "cpu", "precision": "fp32", "layout": "nchw", "compiled": False,
+                        "torch": "2.15.0", "threads": ["1", "2"], "samples_per_sec": [1.0, 2.0], "date": ["2026-01-01", "2026-01-02"]})
+    monkeypatch.setattr(display_machines.measured, "load", lambda part: own)
+    drawing = display_machines.draw_ours()
+    ours = "AMD EPYC, 2 cores, 32-bit floats, eager, 2 threads, PyTorch 2.15.0"
+    assert drawing.hardware == ours and ours in drawing.caption and "mixed precision on cards" in drawing.caption
+    assert all("2 threads" in figure.to_json() and "mixed precision" in figure.to_json() for figure in (drawing.figure, drawing.phone))
+    assert "Core i7-12700H, compiled, is" in drawing.title
+    monkeypatch.setattr(display_machines.measured, "load", lambda part: own.head(0))
+    assert display_machines.how_ours() == "" and display_machines.draw_ours().hardware == "AMD EPYC, 2 cores"
+
+
 def speeds(factor, **about):
     frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("convnext_tiny.fb_in22k_ft_in1k", 224, 83.0, 400, 28.6), **about)
     return frame.assign(samples_per_sec=frame.samples_per_sec * factor)

@@ -17,9 +17,10 @@ from scripts.common import families, hardware
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
-from scripts.data import machines, read_data
+from scripts.data import machines, measured, read_data
+from scripts.data.claims import version_key
 from scripts.data.summary import TABLES
-from scripts.figures import list_chart, published
+from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.frontier_chart import hover, visible
@@ -40,6 +41,7 @@ def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFr
 
 
 FOOTER = f"Source: computed from timm’s published results of {published.day(read_data.NOW)}"
+THEIRS = "mixed precision on cards, 32-bit floats on processors"  # of `machines.main_tables`
 
 
 # --- each machine's frontier
@@ -74,7 +76,7 @@ def _frontiers(edges: dict[str, pd.DataFrame], title: str, size: tuple[int, int]
     every = pd.concat(edges.values())
     x = Axis("images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True)
     y = Axis("top-1", *nice_range(every.top1, log=False, before=0.1, after=0.05), write="{:g}%".format)
-    canvas = Canvas(size, title, "The best ImageNet top-1 accuracy at that speed or faster, machine by machine", f"{FOOTER} · mixed precision on cards, 32-bit floats on processors", x, y)
+    canvas = Canvas(size, title, "The best ImageNet top-1 accuracy at that speed or faster, machine by machine", f"{FOOTER} · {THEIRS}", x, y)
     lines, dots = [], []
     for key, edge in edges.items():
         lines.append(canvas.step(edge, "samples_per_sec", "top1", INK[0] if _kind(edge) == "gpu" else MUTED[0], machines.name_of(key), "solid" if _kind(edge) == "gpu" else "dash", 1.1))
@@ -271,21 +273,36 @@ def _succession(table: pd.DataFrame, title: str, card: str, size: tuple[int, int
 
 # --- ours beside timm's, and the stable picks
 
+def our_tables() -> dict[str, pd.DataFrame]:
+    """The table of each machine measured here that is compared with timm's, by the machine's name; of several the one that `machines.main_tables` takes."""
+    tables = [table for _, table in measured.load("infer").groupby("file") if table.precision.iloc[0] in machines.PRECISIONS]
+    tables.sort(key=lambda table: (version_key(table.torch.iloc[0]), table.layout.iloc[0] == "nchw", table.samples_per_sec.median()))
+    return {table.hardware_name.iloc[0] + (", compiled" if table.compiled.iloc[0] else ""): table for table in tables}
+
+
+def how_ours() -> str:
+    """How our machines and timm's were measured: 'Ours: AMD EPYC, 2 cores, 32-bit floats, eager, 1 thread, PyTorch 2.15.0; timm's: …'. '' without a table of ours."""
+    ways = [f"{_plain(name)}, {display_measured.setting(table)}" for name, table in our_tables().items()]
+    return f"Ours: {'; '.join(ways)}. timm’s: {THEIRS}, compiled where it says so." if ways else ""
+
+
 def draw_ours() -> Drawing:
     """How many times as fast timm's machines are as ours: median, least and most over the networks that both timed."""
     table, about = small("ours", ["ours", "theirs"], ["networks", "rho", "ratio", "least", "most"])
     table = table.sort_values(["ours", "ratio"], kind="stable")
     first, several = table.iloc[0], table.ours.nunique() > 1
-    title = f"{first.ours} beside timm’s machines: the {_plain(first.theirs)} is {plain(first.ratio, 2)} times as fast"
+    own = {name: our_tables().get(name.replace(", measured here", "")) for name in dict.fromkeys(table.ours)}
+    ways = [name if rows is None else f"{_plain(name)}, {display_measured.setting(rows)}" for name, rows in own.items()]
+    title = f"{first.ours} beside timm’s machines: the {first.theirs}{',' if ', ' in first.theirs else ''} is {plain(first.ratio, 2)} times as fast"
     rows = pd.DataFrame({"label": [f"{row.theirs}{f' / {row.ours}' if several else ''}" for row in table.itertuples()], "value": table.ratio, "low": table.least, "high": table.most,
                          "family": "other", "kind": "convnet", "details": [f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to {plain(row.most)}), "
                                                                            f"rank correlation {row.rho:.2f}" for row in table.itertuples()]})
     axis = Axis("times as fast (log scale)", *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06), log=True, write=lambda value: f"{value:,.6g}×")
-    words = f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, least and most"
-    wide, phone = (list_chart.draw(rows, axis, title, words, FOOTER + " and this project’s own measurements", size).figure for size in (WIDE, PHONE))
-    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware=listing(list(dict.fromkeys(table.ours))), alt=(
+    words = f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, least and most. Ours: {'; '.join(ways)}"
+    wide, phone = (list_chart.draw(rows, axis, title, words, f"{FOOTER} ({THEIRS}) and this project’s own measurements", size).figure for size in (WIDE, PHONE))
+    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware="; ".join(ways), alt=(
         f"List of timm's machines by how many times as fast as ours they are: {listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."),
-        caption=f"{title}. The line goes from the network that gains least to the one that gains most: the wider, the less one machine says about the other.", **about)
+        caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: the wider, the less one machine says about the other.", **about)
 
 
 def draw_stable() -> Drawing:

@@ -183,6 +183,14 @@ def test_headline_says_what_is_on_the_frontier(drawings):
         assert {claim for claim in display_frontier.CLAIMS if claim in first} == (still or set(display_frontier.CLAIMS))
 
 
+@pytest.mark.parametrize("name", ["frontier_gpu", "frontier_cpu"])
+def test_captions_count_the_frontier_below_the_floor_too(drawings, monkeypatch, timm_tables, name):
+    monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
+    whole = frontier(display_frontier.eligible(read_data.load("infer", *display_frontier.TABLES[name.removeprefix("frontier_")])))
+    below = int((whole.top1 < display_frontier.FLOOR).sum())
+    assert below and f"{below} of them on the whole frontier of {len(whole)}." in drawings[name].caption
+
+
 @pytest.mark.parametrize("there, gone, sentence", [
     (["LeViT"], ["ConvNeXt", "BEiT"], "On X, LeViT reaches the frontier; ConvNeXt and BEiT no longer do"),
     ([], ["LeViT", "BEiT"], "On X, none of LeViT and BEiT is on the frontier any more"),

@@ -72,7 +72,8 @@ def test_the_zoo_trained_by_two_is_that_of_one_within_its_spread(tmp_path):
     assert list(history["epoch"]) == [1, 2, 3]
     assert both.stderr.count("1,438 images to train on") == 1  # one process speaks
     from scripts.train import exported
-    assert exported.load(tmp_path / "models" / "digits-lenet5-0").config.classes == tuple("0123456789")
+    config = exported.load(tmp_path / "models" / "digits-lenet5-0").config
+    assert config.classes == tuple("0123456789") and config.side == config.size  # digits are tested without a margin, and so they are served
 
 
 def test_a_mistake_of_all_is_said_once(tmp_path):

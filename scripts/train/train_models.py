@@ -239,7 +239,7 @@ class Run:
         """Write the trained network as a folder that scripts.train.exported reads."""
         from scripts.train import exported, recipe
         said = {name: row[name] for name in ("seed", "epochs", "train_images", "test_images", "accuracy", "date")}
-        config = exported.Config(job.entry.name, tuple(dataset.classes), job.size, recipe.MEAN, recipe.STD, weights=row["weights"],
+        config = exported.Config(job.entry.name, tuple(dataset.classes), job.size, recipe.MEAN, recipe.STD, margin=dataset.pixels.shape[-1] / job.size, weights=row["weights"],
                                  trained={"dataset": dataset.name, **said})
         network = trainer.average.module if trainer.average else trainer.model
         exported.save(self.options.keep / f"{dataset.name}-{job.entry.name}-{job.seed}", network, config, onnx=False)

@@ -36,6 +36,8 @@ def trials(options) -> pd.DataFrame:
     ({"lr": []}, "lr is neither"), ({"lr": {"low": 1, "high": 1}}, "lr is neither"), ({"lr": {"low": 0, "high": 1, "log": True}}, "lr is neither"),
     ({"lr": ["fast"]}, "lr is neither"), ({"lr": [float("nan")]}, "lr is neither"), ({"model": {"low": 1, "high": 2}}, "model is neither"),
     ({"model": [3]}, "model is neither"), ({"batch": {"low": 1, "high": 8, "step": 2}}, "batch is neither"), ({"lr": True}, "lr is neither"),
+    ({"batch": [0]}, "batch is neither .* from 2 to"), ({"lr": [-1]}, "lr is neither"), ({"warmup": {"low": 0, "high": 1}}, "warmup is neither"),
+    ({"lr": {"low": 1e-3, "high": 1e-2, "points": "a"}}, "lr is neither"), ({"lr": {"low": 1e-3, "high": 1e-2, "points": 10**9}}, "lr is neither"),
 ])
 def test_a_space_that_makes_no_sense_is_named(space, what):
     with pytest.raises(UserError, match=what):

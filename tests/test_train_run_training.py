@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -34,6 +35,7 @@ def test_the_plain_command_trains_a_sample_and_brings_everything_home(tmp_path):
     frame = results.read(main)
     assert main.name.startswith("zoo-shapes-sample-") and list(frame["epochs"]) == [3] and list(frame["model"]) == ["lenet5"]
     assert (tmp_path / "models" / "shapes-sample-lenet5-0" / "model.safetensors").exists()
+    assert not list((tmp_path / "out").glob("*mistakes*"))  # they name the reader's own photos, and tables may be committed
     assert not list(tmp_path.glob("sagemaker-*"))  # the temporary /opt/ml is gone
 
 
@@ -201,6 +203,50 @@ def test_a_secret_is_never_packed(tmp_path, name):
     (photos / "cat" / name).write_text("hush")
     (photos / "cat" / "1.jpg").write_bytes(b"x")
     assert cloud_files.data_files(photos, 1) == [("cat/1.jpg", 1)]
+
+
+def test_photos_go_whatever_their_class_is_called_and_what_stays_is_said(tmp_path, capsys):
+    for name in ("secretary_bird/1.jpg", "art_history/token_2.PNG", "art_history/.DS_Store", ".thumbs/1.jpg", "secretary_bird/id_rsa"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"x")
+    assert [name for name, _ in cloud_files.data_files(tmp_path / "photos", 1)] == ["art_history/token_2.PNG", "secretary_bird/1.jpg"]
+    said = capsys.readouterr().err
+    assert "3 stay here" in said and all(name in said for name in (".thumbs", "art_history/.DS_Store", "secretary_bird/id_rsa"))
+
+
+@pytest.mark.parametrize("linked", ["cat/2.jpg", "dog"])
+def test_a_link_among_the_photos_is_refused_since_a_training_here_would_follow_it(tmp_path, linked):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.jpg").write_bytes(b"x")
+    (tmp_path / "photos" / linked).symlink_to(tmp_path / "photos" / "cat" / "1.jpg" if "." in linked else tmp_path / "photos" / "cat")
+    with pytest.raises(UserError, match=f"{linked} is a link"):
+        cloud_files.data_files(tmp_path / "photos", 1)
+
+
+def test_the_same_program_is_packed_to_the_same_bytes(tmp_path, monkeypatch):
+    root = project(tmp_path / "p")
+    packed = []
+    for moment in (1e9, 2e9):
+        monkeypatch.setattr("time.time", lambda: moment)
+        cloud_files.pack("train", tmp_path / f"{moment}.tar.gz", root)
+        packed.append((tmp_path / f"{moment}.tar.gz").read_bytes())
+    assert packed[0] == packed[1]
+
+
+def test_no_flipped_bit_of_an_archive_is_unpacked_in_silence(tmp_path):
+    content = bytes(range(256)) * 2
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        (tmp_path / "zoo-a-b.csv").write_bytes(content)
+        tar.add(tmp_path / "zoo-a-b.csv", "zoo-a-b.csv")
+    whole = (tmp_path / "a.tar.gz").read_bytes()
+    for at in range(len(whole)):
+        (tmp_path / "a.tar.gz").write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1:])
+        shutil.rmtree(tmp_path / "in", ignore_errors=True)
+        try:
+            assert cloud_files.unpack(tmp_path / "a.tar.gz", tmp_path / "in") == []
+        except UserError:
+            continue
+        assert (tmp_path / "in" / "zoo-a-b.csv").read_bytes() == content, at
 
 
 # Made up, and put together here so that no scanner takes this file for one that leaks.

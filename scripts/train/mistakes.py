@@ -3,7 +3,7 @@
     python -m scripts.train.mistakes --data FOLDER        # for the newest run on that dataset
 
 Writes charts/mistakes-<dataset>.jpg (a grid of squares) and charts/mistakes-<dataset>.csv (file, label, predicted, confidence, wrong, runs,
-row, column), both in an ignored folder. train_models does it at the end of each run. Of scikit-learn's digits, whose licence permits it, the
+row, column), both in an ignored folder. train_models does it at the end of each run, but not where it was sent to (scripts.train.run_training). Of scikit-learn's digits, whose licence permits it, the
 pictures also stand in report/data/zoo-digits-<hardware>-mistakes.csv, which is drawn as zoo_digits_mistakes.
 """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.common import provenance
-from scripts.common.cloud_files import NETWORK, TABLE
+from scripts.common.cloud_files import NETWORK
 from scripts.common.paths import atomic_write, make_folder
 
 
@@ -33,9 +33,6 @@ def tables(source: Path, out: Path) -> list[Path]:
                     atomic_write(results.part(target, part), results.part(main, part).read_bytes())
             _sidecars(main, target, {} if name == dataset else {"dataset": name})
         targets.append(target)
-    for odd in source.glob("*mistakes*"):
-        if TABLE.fullmatch(odd.name):
-            atomic_write(out / odd.name, odd.read_bytes())
     return targets
 
 

@@ -312,6 +312,8 @@ def _train(options: argparse.Namespace) -> Path:
         raise UserError(f"no model could be trained; {failed[0]['model']}: {failed[0]['reason']}")
     if distributed.rank():
         return run.csv
+    if contract.found():  # the photos stay where they are; scripts.train.mistakes shows them from the tables
+        return run.csv
     from scripts.train import mistakes
     mistakes.write(run.sets[max(run.sets)][0], run.csv, CHARTS if options.out == DATA else options.out)
     return run.csv

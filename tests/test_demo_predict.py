@@ -166,14 +166,6 @@ def test_an_answer_with_and_without_heat_is_the_same(folder):
     assert picture.size == (predict.SHOWN, predict.SHOWN)
 
 
-def test_weights_that_are_no_numbers_are_said(folder, tmp_path):
-    model = exported.load(folder)
-    torch.nn.init.constant_(next(model.model.parameters()), float("nan"))
-    exported.save(tmp_path / "broken", model.model, model.config, onnx=False)
-    with pytest.raises(predict.NotAPhoto, match="damaged"):
-        predict.Predictor(tmp_path / "broken")
-
-
 def test_two_models_of_one_name_are_refused(folder):
     with pytest.raises(UserError, match="two models are called 'small'"):
         predict.load_all([folder, folder])

@@ -49,6 +49,7 @@ def apart(figure) -> None:
 def test_charts_are_drawn_from_the_committed_tables(data, name):
     drawing = FROM_TABLES[name]()
     assert drawing.title and drawing.alt and drawing.caption and len(drawing.data) and drawing.sources[0]["path"].endswith(f"machines-{name}.csv")
+    assert drawing.date == (read_data.NOW if name != "ours" else max(table.date.iloc[0] for table in display_machines.our_tables().values()))
     assert "nan" not in f"{drawing.title} {drawing.alt} {drawing.caption}".lower().replace("nano", "")
     for figure in (drawing.figure, drawing.phone):
         apart(figure)
@@ -108,6 +109,7 @@ def test_how_ours_was_measured_stands_beside_the_ratio(data, monkeypatch):
     monkeypatch.setattr(display_machines.measured, "load", lambda part: own)
     drawing = display_machines.draw_ours()
     ours = "AMD EPYC, 2 cores, 32-bit floats, eager, 2 threads, PyTorch 2.15.0"
+    assert drawing.date == "2026-01-02" and "2 January 2026" in drawing.figure.to_json().replace("\\u003cbr\\u003e", " ").replace("<br>", " ")
     assert drawing.hardware == ours and ours in drawing.caption and "mixed precision on cards" in drawing.caption
     assert all("2 threads" in figure.to_json() and "mixed precision" in figure.to_json() for figure in (drawing.figure, drawing.phone))
     assert "Core i7-12700H, compiled, is" in drawing.title

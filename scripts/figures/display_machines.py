@@ -15,7 +15,6 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.paths import DATA
-from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
 from scripts.data import machines, measured, read_data
 from scripts.data.claims import version_key
@@ -32,12 +31,12 @@ KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrid
 
 
 def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFrame, dict]:
-    """report/data/machines-<name>.csv and where it comes from (sources and date of a Drawing). Raises DataMissing where it was never made."""
+    """report/data/machines-<name>.csv and where its numbers come from (sources and date of a Drawing: timm's, not the day of computing). Raises DataMissing where it was never made."""
     path = DATA / f"machines-{name}.csv"
     if not path.exists():
         raise DataMissing(f"report/data/{path.name} is not there; run `make data` where timm's tables can be had")
     table = read_table(path, required=required, optional_numeric=numeric)
-    return table, {"sources": [source(path)], "date": str(read_sidecar(path).get("date", ""))[:10]}
+    return table, {"sources": [source(path)], "date": read_data.NOW}
 
 
 FOOTER = f"Source: computed from timm’s published results of {published.day(read_data.NOW)}"
@@ -293,13 +292,15 @@ def draw_ours() -> Drawing:
     first, several = table.iloc[0], table.ours.nunique() > 1
     own = {name: our_tables().get(name.replace(", measured here", "")) for name in dict.fromkeys(table.ours)}
     ways = [name if rows is None else f"{_plain(name)}, {display_measured.setting(rows)}" for name, rows in own.items()]
+    days = [rows.date.iloc[0] for rows in own.values() if rows is not None]
+    about |= {"date": max(days)} if days else {}
     title = f"{first.ours} beside timm’s machines: the {first.theirs}{',' if ', ' in first.theirs else ''} is {plain(first.ratio, 2)} times as fast"
     rows = pd.DataFrame({"label": [f"{row.theirs}{f' / {row.ours}' if several else ''}" for row in table.itertuples()], "value": table.ratio, "low": table.least, "high": table.most,
                          "family": "other", "kind": "convnet", "details": [f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to {plain(row.most)}), "
                                                                            f"rank correlation {row.rho:.2f}" for row in table.itertuples()]})
     axis = Axis("times as fast (log scale)", *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06), log=True, write=lambda value: f"{value:,.6g}×")
     words = f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, least and most. Ours: {'; '.join(ways)}"
-    wide, phone = (list_chart.draw(rows, axis, title, words, f"{FOOTER} ({THEIRS}) and this project’s own measurements", size).figure for size in (WIDE, PHONE))
+    wide, phone = (list_chart.draw(rows, axis, title, words, f"{FOOTER} ({THEIRS}) and this project’s own measurements{f' of {published.day(max(days))}' if days else ''}", size).figure for size in (WIDE, PHONE))
     return Drawing(figure=wide, phone=phone, title=title, data=table, hardware="; ".join(ways), alt=(
         f"List of timm's machines by how many times as fast as ours they are: {listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."),
         caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: the wider, the less one machine says about the other.", **about)

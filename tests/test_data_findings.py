@@ -336,6 +336,14 @@ def test_findings_on_tables_that_are_missing_are_kept(project, monkeypatch):
     assert {"measured", read_data.NOW} == set(now["vintage"]) and set(findings.load()["hardware"]) == {"our_gpu", "rtx5090", ""}
 
 
+def test_a_card_of_timms_that_was_measured_here_too_has_its_own_column(project, monkeypatch):
+    frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))]
+    frames.append(frames[0].assign(vintage="measured", hardware_name="RTX 5090", date=read_data.NOW))
+    monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
+    monkeypatch.setattr(findings, "configurations", lambda: frames)
+    assert list(findings.matrix(findings.update()).columns) == ["RTX 5090 · 2026", "RTX 5090, measured here · 2026"]
+
+
 def test_nothing_at_hand(project, monkeypatch):
     monkeypatch.setattr(findings, "configurations", lambda: [])
     with pytest.raises(UserError, match="nothing to judge"):

@@ -64,6 +64,22 @@ def test_without_timms_tables_our_own_machines_remain(monkeypatch):
     assert list(machines.main_tables()) == ["our_cpu"] and machines.name_of("our_cpu", machines.main_tables()) == "Our CPU"
 
 
+def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(monkeypatch):
+    from scripts.data import picker_data
+    file = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+    monkeypatch.setattr(read_data, "configs", lambda vintage, part: [file] if part == "infer" else [])
+    monkeypatch.setattr(read_data, "load", lambda part, vintage, file: field())
+    ours = pd.concat([field(torch="2.15.0", compiled=compiled).head(3).assign(vintage="measured", file=f"{compiled}", hardware_name="RTX 5090", kind_of_hardware="gpu",
+                                                                               date="2026-11-01") for compiled in (False, True)])
+    monkeypatch.setattr(measured, "load", lambda part=None: ours.assign(part=part))
+    tables, training = machines.main_tables(), machines.main_tables("train")
+    assert {key: len(table) for key, table in tables.items()} == {"rtx5090": 12, "rtx5090-measured": 3, "rtx5090-measured-compiled": 3}
+    assert list(training) == ["rtx5090-measured", "rtx5090-measured-compiled"]  # not beside timm's inference
+    assert machines.name_of("rtx5090-measured-compiled", tables) == "RTX 5090, measured here, compiled" and machines.name_of("rtx5090", tables) == "RTX 5090"
+    shown = {one["key"]: one for one in picker_data.picker_data(tables, training)["models"]["machines"]}
+    assert shown["rtx5090"]["models"] == 12 and not shown["rtx5090"]["training"] and shown["rtx5090-measured"]["training"] and shown["rtx5090-measured"]["year"] == 2025
+
+
 # ---- on the real tables
 
 @pytest.fixture

@@ -146,6 +146,8 @@ def update() -> pd.DataFrame:
         frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
     if frame.empty:
         raise UserError("nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`")
+    ours = frame["vintage"] == "measured"  # on a card of timm's it has a column of its own in the matrix
+    frame.loc[ours & frame["hardware"].isin(frame["hardware"][~ours]), "hardware_name"] += ", measured here"
     rounded = frame.assign(**{name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4) for name in ("margin", "uncertainty")},
                            weights=frame["weights"].astype(int))
     write_derived(rounded, DATA / FILE, sidecar(packages=("pandas", "numpy"), source="timm's published tables (see scripts/data/download.py), "

@@ -15,7 +15,7 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
-from scripts.data import measured, read_data
+from scripts.data import download, measured, read_data
 from scripts.data.claims import leads, version_key
 from scripts.data.claims_speed import penalty, same_network, slowdowns
 from scripts.data.frontier import on_frontier
@@ -26,30 +26,40 @@ NETWORK = ["arch", "img_size"]
 PRECISIONS = ("amp", "fp32")
 
 
-def key_of(head: pd.Series) -> str:
-    """What a configuration's machine is called here: its slug, and '-compiled' where it was."""
-    return head["hardware"] + ("-compiled" if head["compiled"] else "")
+def key_of(head: pd.Series, theirs: frozenset[str] = frozenset()) -> str:
+    """What a configuration's machine is called here: its slug; '-measured' where it is ours and `theirs` (`published`) has that card too; '-compiled'
+    where it was."""
+    ours = head.get("vintage") == "measured" and head["hardware"] in theirs
+    return head["hardware"] + ("-measured" if ours else "") + ("-compiled" if head["compiled"] else "")
 
 
 def name_of(key: str, tables: dict[str, pd.DataFrame] | None = None) -> str:
-    """The machine's name for people: 'RTX 5090, compiled'."""
-    slug, compiled = key.removesuffix("-compiled"), key.endswith("-compiled")
+    """The machine's name for people: 'RTX 5090, compiled', 'RTX 5090, measured here'."""
+    machine, compiled = key.removesuffix("-compiled"), key.endswith("-compiled")
+    slug, ours = machine.removesuffix("-measured"), machine.endswith("-measured")
     name = hardware.named(slug).name
     if tables and key in tables and "hardware_name" in tables[key]:
         name = str(tables[key]["hardware_name"].iloc[0])
-    return name + (", compiled" if compiled else "")
+    return name + (", measured here" if ours else "") + (", compiled" if compiled else "")
+
+
+def published(vintage: str = read_data.NOW) -> frozenset[str]:
+    """Slugs of the machines that timm's tables of a vintage are of, by their files' names, inference or training."""
+    return frozenset(hardware.parse_benchmark_name(file)["hardware"] for file in download.files(vintage) if file.startswith("benchmark-"))
 
 
 def main_tables(part: str = "infer", vintage: str = read_data.NOW, ours: bool = True, compiled: bool = True) -> dict[str, pd.DataFrame]:
     """One tidy table per machine (and per compiled machine): its newest torch, mixed precision on GPUs and fp32 on CPUs, nchw before nhwc.
 
     timm's test networks are left out. Only our own machines where timm's tables can't be had; ours=False leaves ours out; compiled=False
-    leaves compiled tables out where the machine has an eager one.
+    leaves compiled tables out where the machine has an eager one. A few models measured here never displace timm's whole table of the same
+    card: they stand beside it (`key_of`).
     """
     try:
         tables = [read_data.load(part, vintage, file) for file in read_data.configs(vintage, part)]
     except read_data.TablesMissing:
         tables = []
+    theirs = published(vintage) if ours else frozenset()
     if ours:
         tables += [table for _, table in measured.load(part).groupby("file")]
     chosen: dict[str, tuple] = {}
@@ -59,8 +69,9 @@ def main_tables(part: str = "infer", vintage: str = read_data.NOW, ours: bool = 
             continue
         # a CPU measured by us on one thread and on all: the all-threads table has the higher speeds
         rank = (version_key(head["torch"]), head["layout"] == "nchw", table["samples_per_sec"].median())
-        if key_of(head) not in chosen or rank > chosen[key_of(head)][0]:
-            chosen[key_of(head)] = (rank, table[table["family"] != "test"].reset_index(drop=True))
+        key = key_of(head, theirs)
+        if key not in chosen or rank > chosen[key][0]:
+            chosen[key] = (rank, table[table["family"] != "test"].reset_index(drop=True))
     found = {key: table for key, (_, table) in chosen.items()}
     if not compiled:
         found = {key: table for key, table in found.items() if not key.endswith("-compiled") or key.removesuffix("-compiled") not in found}
@@ -68,7 +79,7 @@ def main_tables(part: str = "infer", vintage: str = read_data.NOW, ours: bool = 
 
 
 def _year(key: str) -> tuple:
-    known = hardware.named(key.removesuffix("-compiled"))
+    known = hardware.named(key.removesuffix("-compiled").removesuffix("-measured"))
     return known.kind != "gpu", known.year or 9999
 
 

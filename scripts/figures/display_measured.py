@@ -13,7 +13,7 @@ import pandas as pd
 
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
-from scripts.data import measured
+from scripts.data import machines, measured
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, duration, plain, source
 from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range, short
@@ -84,7 +84,7 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
             f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} images/s).",
         caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture at that picture size. "
                 f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
-        explore={} if gpu else {"machine": table.hardware.iloc[0], "part": part}, **about(table))
+        explore={} if gpu else {"machine": machines.key_of(table.iloc[0], machines.published()), "part": part}, **about(table))
 
 
 def draw_latency() -> Drawing:
@@ -98,7 +98,7 @@ def draw_latency() -> Drawing:
     where = table.hardware_name.iloc[0]
     first, last = table.iloc[0], table.iloc[-1]
     quick = int((table.p50 <= 1000 / CAMERA).sum())
-    title = f"{where}: {quick} of {counted(len(table), 'model')} keep up with a camera of {CAMERA} pictures a second"
+    title = f"{where}: {quick} of {counted(len(table), 'model')} {'keeps' if len(table) == 1 else 'keep'} up with a camera of {CAMERA} pictures a second"
     rows = table.assign(label=table.arch, value=table.p50, low=table.p50, high=table.p90, details=[
         f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()])
     ends = nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06)
@@ -123,7 +123,8 @@ def draw_compiled() -> Drawing:
         raise DataMissing(f"no model was measured both eager and compiled on {table.hardware_name.iloc[0]}")
     both = both.assign(speedup=both.samples_per_sec / both.samples_per_sec_eager).sort_values("speedup", ascending=False, kind="stable")
     where, best, last = both.hardware_name.iloc[0], both.iloc[0], both.iloc[-1]
-    title = f"{where}: compiling makes the median model {both.speedup.median():.2f} times as fast, {best.arch} {best.speedup:.2f} times"
+    title = f"{where}: compiling makes " + (f"the median model {both.speedup.median():.2f} times as fast, " if len(both) > 1 else "") + f"{best.arch} {best.speedup:.2f} times" + (
+        "" if len(both) > 1 else " as fast")
     rows = both.assign(label=both.arch, value=both.speedup, low=float("nan"), high=float("nan"), details=[
         f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} images/s" for row in both.itertuples()])
     axis = Axis("speed compiled / eager", *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05), write="{:g}×".format)
@@ -134,5 +135,5 @@ def draw_compiled() -> Drawing:
         figure=wide, phone=phone, title=title, data=both,
         alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from {best.arch} ({best.speedup:.2f} times) to "
             f"{last.arch} ({last.speedup:.2f} times).",
-        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} become faster, the median one "
+        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} {'becomes' if len(both) == 1 else 'become'} faster, the median one "
                 f"{both.speedup.median():.2f} times.", **{**about(both), "sources": files})

@@ -35,8 +35,8 @@ PACKAGES = {"train": ("timm", "pandas", "scikit-learn", "pillow", "filelock", "p
 REQUIREMENTS = "requirements.txt"
 
 # What may come back: tables and networks of ours, by their names; no paths, no links, nothing that runs.
-TABLE = re.compile(r"(zoo|mistakes|benchmark|batch\d+|curve|repeat)-[\w.+-]{1,150}\.(csv|json)")
-NETWORK = re.compile(r"([\w-]{1,100})/(model\.safetensors|config\.json|SHA256SUMS)")
+TABLE = re.compile(r"(zoo|mistakes|(benchmark|batch\d+|curve|repeat)((size)?\d+px)?(graph)?)-[\w.+-]{1,150}\.(csv|json)")  # bench.sweep.file_name
+NETWORK = re.compile(r"([\w-][\w.-]{0,99})/(model\.safetensors|config\.json|SHA256SUMS)")
 MAX_BYTES = 20 * 2**30  # unpacked
 
 

@@ -374,6 +374,16 @@ def test_accept_records_a_picture_as_it_is(studio):
     assert studio.causes() == figures(RENDERER, 4)
 
 
+def test_accept_of_a_revision_leaves_the_working_tree_alone(studio, capsys):
+    studio.commit()
+    colour(studio)
+    before = {path: path.read_bytes() for path in (studio.root / "images").iterdir()}
+    assert run(studio, "--head", "HEAD", "--accept") == 2 and "no folder to write to" in capsys.readouterr().err
+    studio.commit()
+    assert run(studio, "--head", "HEAD~1", "--accept") == 2
+    assert {path: path.read_bytes() for path in (studio.root / "images").iterdir()} == before
+
+
 def test_accept_writes_nothing_while_something_cannot_be_read(studio, capsys):
     one_pixel(studio)
     studio.picture("chart_0").write_bytes(b"")

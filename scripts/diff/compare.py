@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, IMAGES, ROOT, atomic_write
+from scripts.common.paths import BUILD, ROOT, atomic_write
 from scripts.diff import report
-from scripts.diff.causes import ADDED, DATA, REMOVED, RENAMED, UNREADABLE, Change, changes
+from scripts.diff.causes import DATA, RENAMED, UNREADABLE, Change, changes
 from scripts.diff.pixels import open_image
 from scripts.diff.sides import PARTS, Side, default_base, digest, git, side
 from scripts.figures.export import MANIFEST, SCHEMA
@@ -122,13 +121,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--accept", action="store_true", help="take the new side as right: rewrite the manifest, and the base where it is a folder")
     options = parser.parse_args(arguments)
     with side(options.base or default_base()) as base, side(options.head) as head:
-        if options.accept and options.head and not Path(options.base).is_dir():
+        folder = Path(options.base) if options.base and Path(options.base).is_dir() else None  # Path("") is a folder: this one
+        if options.accept and options.head and not folder:
             raise UserError("--accept: there is no folder to write to; use it on the working tree, or with --base DIR")
         made = compare(base, head)
         report.write(made, options.out)
         tell(made, options.out)
         if options.accept:
-            written = accept(made.changes, head, Path(options.base) if options.base and Path(options.base).is_dir() else ROOT)
+            written = accept(made.changes, head, folder or ROOT)
             print(f"diff: accepted; wrote {', '.join(written) or 'nothing, all is recorded'}")
             return 0
     return made.exit_code

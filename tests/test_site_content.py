@@ -175,6 +175,24 @@ def test_the_readme_holds_the_present_answer():
 
 def test_a_readme_without_its_markers_is_refused(data):
     with pytest.raises(UserError, match="markers"):
+@pytest.mark.parametrize("show", [content.join_audit, content.agreement, lambda: content.robust_families("v2", "V2"), verdicts.summary, verdicts.claims])
+def test_one_missing_table_leaves_a_note_and_the_rest_of_the_page(data, capsys, show):
+    show()
+    assert "A table is missing here" in capsys.readouterr().out
+
+
+def test_without_a_card_or_a_processor_nothing_is_said_of_orders_that_travel(data):
+    (data / "machines-agreement.csv").write_text("machine,RTX 5090,RTX 4090\nRTX 5090,1,0.99\nRTX 4090,0.99,1\n")
+    assert content.machine_facts().advice == "" and f"{content.machine_facts().gpu_agreement:.2f}" == "0.99"
+
+
+@pytest.mark.parametrize("text", ["machine,A\nA,1\nB,0.9\n", "machine,A,B\nA,1,x\nB,0.9,1\n"])
+def test_a_damaged_square_of_machines_is_a_note_too(data, capsys, text):
+    (data / "machines-agreement.csv").write_text(text)
+    content.agreement()
+    assert "A table is missing here" in capsys.readouterr().out and content.machine_facts().advice == ""
+
+
         readme.updated("# no markers here\n")
 
 

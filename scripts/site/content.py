@@ -162,6 +162,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     return pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series(float("nan"), index=frame.index)
 
 
+@page.or_note()
 def join_audit() -> None:
     """What the join of speeds with accuracies did to each of timm's tables."""
     counts = ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
@@ -172,6 +173,7 @@ def join_audit() -> None:
     page.table(table, "The join, table by table: how many published accuracies found their speed.", label="tbl-joins", link="report/data/joins.csv")
 
 
+@page.or_note()
 def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str, ...] = (), formats: dict | None = None, rows=None,
            label: str = "") -> None:
     """Print a table of report/data by its file name: `columns` renames and orders, `numeric` are read as numbers, `rows` filters the frame."""
@@ -179,24 +181,27 @@ def stored(name: str, columns: dict[str, str], caption: str, numeric: tuple[str,
     if not path.exists():
         print(f"\n::: {{.callout-note}}\n## Not computed yet\n`make data` writes `report/data/{name}.csv`.\n:::\n")
         return
-    try:
-        frame = read_table(path, required=list(columns), optional_numeric=numeric)
-    except UserError as error:  # a column is missing, or the table is damaged: the rest of the page can still be read
-        print(f"\n::: {{.callout-warning}}\n## A table is missing here\n{page.text(error)._repr_markdown_()}\n:::\n")
-        return
+    frame = read_table(path, required=list(columns), optional_numeric=numeric)
     frame = frame if rows is None else frame[rows(frame)]
     page.table(frame[list(columns)].rename(columns=columns), caption, label=label or f"tbl-{name.replace('_', '-')}", link=f"report/data/{name}.csv", formats=formats)
 
 
+def _square() -> pd.DataFrame:
+    """Rank correlations between machines: machines down and across. Raises UserError where they were never computed or are damaged."""
+    path = DATA / "machines-agreement.csv"
+    names = list(read_table(path, key=["machine"])["machine"])
+    return read_table(path, numeric=names).set_index("machine")[names]
+
+
+@page.or_note()
 def agreement() -> None:
     """The square of rank correlations between machines."""
-    frame = read_table(DATA / "machines-agreement.csv", required=["machine"])
-    names = list(frame["machine"])
-    shown = frame[["machine", *names]].astype({name: float for name in names}).rename(columns={"machine": "Machine"})
-    page.table(shown, "How alike two machines rank the same networks by speed: Spearman's rank correlation, 1 is the same order.", label="tbl-agreement",
-               link="report/data/machines-agreement.csv", formats={name: "{:.3f}" for name in names})
+    square = _square()
+    page.table(square.rename_axis("Machine").reset_index(), "How alike two machines rank the same networks by speed: Spearman's rank correlation, 1 is the same order.", label="tbl-agreement",
+               link="report/data/machines-agreement.csv", formats={name: "{:.3f}" for name in square})
 
 
+@page.or_note()
 def robust_families(column: str, name: str) -> None:
     """The ten families that do best beyond expectation on one test set, and how many points their median model loses there."""
     frame = read_table(DATA / "robustness-families.csv", required=["set", "family"], numeric=["n", "loss", "beyond"])
@@ -210,7 +215,7 @@ def machine_facts() -> SimpleNamespace:
     """For the hardware page: least rank correlation between two cards run the same way (gpu_agreement) and between a card and a processor
     (cpu_agreement), and sentences: what was timed (words), whether an order travels (advice), and what a processor costs transformers (penalty)."""
     try:
-        square = read_table(DATA / "machines-agreement.csv", required=["machine"]).set_index("machine").astype(float)
+        square = _square()
     except UserError:
         return SimpleNamespace(gpu_agreement=Missing("nan"), cpu_agreement=Missing("nan"), words="several machines", advice="", penalty="")
     kind = {name: (hardware.lookup(name) or hardware.named(name)).kind for name in square}
@@ -219,7 +224,8 @@ def machine_facts() -> SimpleNamespace:
     cards = min((value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]), default=Missing("nan"))
     across = min((value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}), default=Missing("nan"))
     count = {one: len({name.removesuffix(", compiled") for name in square if kind[name] == one}) for one in ("gpu", "cpu")}
-    advice = ("An order that holds on one card holds, nearly, on the next. On a processor it is another order." if cards >= 0.95 > across else
+    advice = "" if cards != cards or across != across else (
+              "An order that holds on one card holds, nearly, on the next. On a processor it is another order." if cards >= 0.95 > across else
               "An order that holds on one machine holds, nearly, on the next." if min(cards, across) >= 0.95 else "An order that holds on one machine need not hold on the next.")
     return SimpleNamespace(gpu_agreement=cards, cpu_agreement=across, words=f"{count['gpu']} graphics cards and {count['cpu']} processors", advice=advice, penalty=_penalty())
 

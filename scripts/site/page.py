@@ -11,10 +11,11 @@ Needs pandas and what `make figures` wrote: images/manifest.json, images/<name>.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Callable, Iterator, Mapping
 
 import pandas as pd
 
@@ -130,6 +131,15 @@ def table(frame: pd.DataFrame, caption: str = "", label: str | None = None, link
         _print(f"::: {{#{label} .table-figure}}\n\n{block(body)}\n\n{inline(words or '&#8203;')}\n\n:::")
     else:
         _print(block(f'<figure class="table-figure">{body}{f"<figcaption>{words}</figcaption>" if words else ""}</figure>'))
+
+
+@contextlib.contextmanager
+def or_note() -> Iterator[None]:
+    """Print a note where a table would stand that is missing or damaged (UserError), so that the rest of the page can be read. Also a decorator."""
+    try:
+        yield
+    except UserError as error:
+        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{text(str(error).replace(f"{ROOT}/", ""))._repr_markdown_()}\n:::")
 
 
 def data_link(path: str, words: str | None = None) -> Html:

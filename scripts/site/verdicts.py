@@ -27,6 +27,7 @@ CLASSES = {HOLDS: "holds", CONDITIONAL: "conditional", FAILS: "fails", NO_DATA: 
 SOURCE = "report/data/findings.csv"
 
 
+@page.or_note()
 def matrix() -> None:
     """Claims down, machines and years across; each verdict is a button that opens its evidence."""
     if not (DATA / findings.FILE).exists():
@@ -74,6 +75,7 @@ def _popover(row, sentence: str, column: str, number: int) -> str:
             f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>")
 
 
+@page.or_note()
 def headline() -> None:
     """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all machines."""
     if not (DATA / findings.FILE).exists():
@@ -90,6 +92,7 @@ def _many(count: int, one: str = "holds", more: str = "hold") -> str:
     return f"{count or 'none'} {one if count <= 1 else more}"
 
 
+@page.or_note()
 def summary() -> None:
     """One sentence per old claim: on how many of the newest tables it holds."""
     judged, lines = newest(), []
@@ -120,6 +123,7 @@ def _word(verdict: str) -> str:
     return "holds with conditions" if verdict == CONDITIONAL else verdict
 
 
+@page.or_note()
 def claims() -> None:
     """Every claim with its origin and, for each configuration, its verdict and evidence: a section that can be linked."""
     frame = findings.load()

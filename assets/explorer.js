@@ -133,9 +133,10 @@ window.explorerChart = (() => {
       const where = article(machine.name.replace(", compiled", "").replace(", mostly predicted", "")) + (machine.compiled ? " with compiled models" : "");
       const found = R.headline(where, shown, edge, T, labels), among = R.listing(pretrains.filter(([key]) => state.pretrain.has(key)).map(([, words]) => words));
       title.textContent = (among ? `${among}: ${found[0].toLowerCase()}${found.slice(1)}` : found) + (state.part === "train" ? " (training)" : "");
-      source.textContent = `${machine.name}: ${machine.source}${measured ? "; hollow: predicted" : ""}`;
-      const ends = edge.length ? `, from ${edge[0].name} (${edge[0].top1.toFixed(1)}%, ${R.plain(edge[0].speed)} images/s) to ${edge.at(-1).name} (${edge.at(-1).top1.toFixed(1)}%, ${R.plain(edge.at(-1).speed)} images/s)` : "";
-      plot.ariaLabel = `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights on ${machine.name}: images per second in ${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; the frontier is a falling step line of ${edge.length} models${ends}.`;
+      source.textContent = `${machine.name}: ${(state.part === "train" && machine.training_source) || machine.source}${measured ? "; hollow: predicted" : ""}`;
+      const told = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.speed)} images/s)`, ends = edge.length ? `, from ${told(edge[0])} to ${told(edge.at(-1))}` : "";
+      plot.ariaLabel = `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights on ${machine.name}: images per second in `
+        + `${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; the frontier is a falling step line of ${edge.length} models${ends}.`;
       familyChips();
       if (hovered && !shown.some((row) => row.id === hovered.id)) hovered = null;
       ownEdge = filtering() ? R.frontier(shown.filter(chosen)) : [];

@@ -143,7 +143,7 @@
       if (!there && field.value.trim()) unknown.push(`“${field.labels[0].textContent.trim()}” was not measured on ${machine.name} and was left out.`);
     }
     const wanted = form.elements.replace.value.trim(), needs = needsOf();
-    show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), [...unknown, ...needs.bad, `${machine.name}: ${machine.source}.`].join(" "));
+    show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), [...unknown, ...needs.bad, `${machine.name}: ${machine.source}.`, needs.limits.min_training ? `Training: ${machine.training_source}.` : ""].join(" "));
     form.dataset.answered = String(mine);
   }
   function remember() {

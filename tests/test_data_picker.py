@@ -149,7 +149,7 @@ def parse(script: str):
 
 def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
     frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000.123, 19.0))
-    made = picker_data.scripts(picker_data.picker_data({"rtx5090": frame}, {"rtx5090": frame.head(2)}))
+    made = picker_data.scripts(picker_data.picker_data({"rtx5090": frame}, {"rtx5090": frame.head(2).assign(vintage="2022-04-01", torch="1.12.0")}))
     (_, models), (key, columns) = parse(made["models.js"]), parse(made["rtx5090.js"])
     assert key == columns["key"] == "rtx5090" and models["schema"] == picker_data.SCHEMA
     back = {(models["names"][models["rows"]["name"][i]], models["rows"]["size"][i]): (models["rows"]["top1"][i], columns["speed"][i])
@@ -160,7 +160,7 @@ def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
     assert models["kinds"][models["kind"][levit]] == "hybrid"
     assert sum(value is not None for value in columns["training"]) == 2 and columns["latency_ms"] is None
     assert models["machines"][0] == {"key": "rtx5090", "name": "RTX 5090", "kind": "gpu", "year": 2025, "compiled": False, "models": 13, "latency": False,
-                                     "training": True, "source": "timm's table of 2026-08-08, torch 2.9.1, amp"}
+                                     "training": True, "source": "timm's table of 2026-08-08, torch 2.9.1, amp", "training_source": "timm's table of 2022-04-01, torch 1.12.0, amp"}
 
 
 def test_a_hostile_name_cannot_leave_its_script():

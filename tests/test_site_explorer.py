@@ -38,7 +38,7 @@ def picker(rows: int = 240, seed: int = 1) -> dict[str, dict]:
               "commercial": [0] * rows, "licence": [0] * rows, "families": [[name, families.label(name)] for name in (*MEMBERS, "vgg")], "kinds": kinds, "pretrains": PRETRAINS,
               "commercials": ["yes"], "licences": ["mit"], "old": {}, "rules": {},
               "rows": {"name": list(range(rows)), "size": [224] * rows, "top1": top1.round(2).tolist(), "params": rng.uniform(1, 300, rows).round(1).tolist()},
-              "machines": [{"key": key, "name": name, "kind": kind, "year": 2025, "compiled": False, "models": rows, "latency": False, "training": key == "slow", "source": source}
+              "machines": [{"key": key, "name": name, "kind": kind, "year": 2025, "compiled": False, "models": rows, "latency": False, "training": key == "slow", "source": source, "training_source": "trained long ago" if key == "slow" else ""}
                            for key, name, kind, source in (("fast", "RTX 9090", "gpu", "timm's table"), ("slow", "Core i1", "cpu", "measured here, today"), ("empty", "Abacus", "cpu", "timm's table"))]}
     half = [value if i % 2 == 0 or i < 3 else None for i, value in enumerate((speed / 40).tolist())]
     return {"models": models, "fast": {"key": "fast", "speed": speed.tolist(), "latency_ms": None, "training": None, "params": {}},
@@ -265,6 +265,7 @@ def test_another_machine_keeps_zoom_and_pins_and_the_address_keeps_all(site, bro
         assert len(pins) == 2 and names[10] in pins[0] and "Not timed on this machine" in pins[1]
         visit.page.get_by_role("button", name="Training").click()
         visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('training')")
+        assert "trained long ago" in visit.text(".explorer-foot") and "measured here" not in visit.text(".explorer-foot")
         before = visit.labels(), visit.text(".explorer-panel"), visit.page.url
         visit.page.reload()
         visit.page.wait_for_selector('.chart[data-drawn="true"]')

@@ -15,8 +15,9 @@ models.js
     licences    [str]                       licence [int] per name: index into it
     rows        {name: [int], size: [int], top1: [float], params: [float]}     one entry per weights and image size; params in millions
     old         {name of 2022: index into names}    so that a model can be found by it
-    machines    [{key, name, kind, year, compiled, models, latency, training, source}]   kind: gpu, cpu or ''; latency, training: whether
-                the file has that column; source: the table it comes from, and its date
+    machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source}]   kind: gpu, cpu or ''; latency,
+                training: whether the file has that column; source: the table that the speeds come from, and its date; training_source: the
+                same of the training speeds, which may be older; '' without them
     rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5}
 <key>.js
     key         str
@@ -84,7 +85,7 @@ def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[st
         "rows": {"name": [position[name] for name in rows["model"]], "size": rows["img_size"].tolist(), "top1": _numbers(rows["top1"]),
                  "params": _numbers(rows["param_count"])},
         "old": {old: position[new] for old, new in zip(names.table()["old"], names.table()["new"]) if new in position and old != new.split(".")[0]},
-        "machines": [_machine(key, table) for key, table in full.items()],
+        "machines": [_machine(key, table, training.get(key.removesuffix("-compiled"))) for key, table in full.items()],
         "rules": {"images": IMAGES, "sigmas": SIGMAS, "timing_spread": TIMING_SPREAD, "picks": picker.PICKS, "ties": picker.TIES},
     }}
     for key, table in full.items():
@@ -92,14 +93,19 @@ def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[st
     return data
 
 
-def _machine(key: str, table: pd.DataFrame) -> dict:
-    head = table.iloc[0]
-    known = hardware.named(head["hardware"])
+def _source(head: pd.Series) -> str:
+    """Where a table's speeds come from, by its first row: "timm's table of 2026-08-08, torch 2.9.1, amp"."""
     source = {"measured": f"measured here, {head.get('date')}", "predicted": f"measured and predicted here, {head.get('date')}"}.get(
         head["vintage"], f"timm's table of {head['vintage']}")
+    return f"{source}, torch {head['torch']}, {head['precision']}"
+
+
+def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> dict:
+    head = table.iloc[0]
+    known, trained = hardware.named(head["hardware"]), bool(table["train_samples_per_sec"].notna().any())
     return {"key": key, "name": machines.name_of(key, {key: table}), "kind": known.kind or str(head.get("kind_of_hardware", "")), "year": known.year,
             "compiled": bool(head["compiled"]), "models": len(table), "latency": bool(table["latency_ms"].notna().any()),
-            "training": bool(table["train_samples_per_sec"].notna().any()), "source": f"{source}, torch {head['torch']}, {head['precision']}"}
+            "training": trained, "source": _source(head), "training_source": _source(training.iloc[0]) if trained else ""}
 
 
 def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:

@@ -28,7 +28,7 @@ def machines() -> None:
         return
     shown = pd.DataFrame({"Machine": [one["name"] for one in offered], "Models": [one["models"] for one in offered],
                           "One at a time": ["timed" if one["latency"] else "–" for one in offered], "Training": ["timed" if one["training"] else "–" for one in offered],
-                          "Source": [one["source"] for one in offered]})
+                          "Source": [one["source"] + (f"; training: {one['training_source']}" if one.get("training_source", "") not in ("", one["source"]) else "") for one in offered]})
     page.table(shown, "The machines that the picker knows, and the table that each answer comes from.", label="tbl-picker-machines", formats={"Models": "{:,.0f}"})
 
 

@@ -14,7 +14,7 @@
       element.src = new URL(path, ROOT);
       element.async = !ordered; // fetched side by side in any case
       element.onload = resolve;
-      element.onerror = () => reject(new Error(`${path} cannot be fetched`));
+      element.onerror = () => { scripts.delete(path); element.remove(); reject(new Error(`${path} cannot be fetched`)); }; // asked for again, it is tried again
       document.head.append(element);
     }));
     return scripts.get(path);

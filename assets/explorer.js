@@ -33,7 +33,7 @@ window.explorerChart = (() => {
     const state = { machine: chart.dataset.explore, part: chart.dataset.part || "infer", pretrain: new Set(), families: new Set(), alone: "", zoom: null, pins: [] };
     const home = state.machine;
     recall();
-    let rows = [], shown = [], edge = [], ownEdge = [], domain = null, area = null, here = new Map(), hovered = null, found = new Set(), frame = 0, turn = 0, box = null;
+    let rows = [], shown = [], edge = [], ownEdge = [], domain = null, area = null, here = new Map(), hovered = null, found = new Set(), frame = 0, turn = 0, box = null, onShow = "";
 
     // --- the frame
     const title = make("p", { className: "explorer-title" });
@@ -115,8 +115,17 @@ window.explorerChart = (() => {
     async function update() {
       const mine = ++turn, machine = models.machines.find((one) => one.key === state.machine);
       if (!machine) throw new Error(`${state.machine}: no such machine in the data`);
-      const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;
-      const [columns, sure] = await Promise.all([load(machine.key), measured && models.machines.some((one) => one.key === measured) ? load(measured) : null]);
+      const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;  // ours: beside timm's of the same card, or alone
+      const own = measured && [`${measured}-measured`, measured].find((key) => models.machines.some((one) => one.key === key));
+      let columns, sure;
+      try { [columns, sure] = await Promise.all([load(machine.key), own ? load(own) : null]); } catch (error) {
+        if (mine !== turn) return;
+        if (!onShow) throw error; // nothing is drawn yet
+        state.machine = machines.value = onShow;
+        source.textContent = said.textContent = `The speeds of ${machine.name} could not be loaded, so the chart is as it was. Choose the machine again to try once more.`;
+      onShow = machine.key;
+        return;
+      }
       if (mine !== turn) return;
       if (!columns.training) state.part = "infer";
       const all = tableOf(models, columns, state.part, sure && (state.part === "train" ? sure.training ?? [] : sure.speed));

@@ -348,6 +348,18 @@ def test_without_its_data_the_picture_stays(tmp_path, browser, damage):
             assert visit.page.locator("img").is_visible() and visit.page.locator(".explorer").count() == 0
 
 
+def test_a_machine_that_cannot_be_loaded_leaves_the_chart_and_can_be_chosen_again(site, browser):
+    with Visit(browser, site[1]) as visit:
+        title, machine = visit.text(".explorer-title"), visit.page.locator(".explorer-machine")
+        visit.page.route("**/slow.js", lambda route: route.abort())
+        machine.select_option("slow")
+        visit.page.wait_for_function("document.querySelector('.explorer-foot').textContent.includes('Core i1 could not be loaded')")
+        assert machine.input_value() == "fast" and visit.text(".explorer-title") == title and "slow" not in visit.page.url
+        visit.page.unroute("**/slow.js")
+        machine.select_option("slow")
+        visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('Core i1')")
+
+
 def test_missing_columns_and_ten_thousand_points(tmp_path, browser):
     many = picker(10_000)
     many["models"]["rows"].pop("params")

@@ -89,7 +89,7 @@
     return `Nothing fits; the nearest is ${row.name} at ${row.size} pixels: ${why.join("; ")}.`;
   }
   function replace(some, wanted, needs) {
-    const old = wanted in models.old ? models.names[models.old[wanted]] : "";
+    const old = Object.hasOwn(models.old, wanted) ? models.names[models.old[wanted]] : "";
     const mine = [wanted, old, old.split(".")[0]].map((name) => name && some.filter((row) => row.name === name || row.arch === name).sort(better)[0]).find(Boolean);
     if (!mine) return {picks: [], note: `“${wanted}” was not timed on this machine under that name; choose one from the list.`, fitting: 0};
     const beat = some.filter((row) => row.arch !== mine.arch && row.speed * models.rules.timing_spread >= mine.speed && row.top1 - mine.top1 > doubt(row.top1, mine.top1));

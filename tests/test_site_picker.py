@@ -116,6 +116,7 @@ def test_replacing_a_model(tab, tables):
     same(ask(tab, machine="rtx5090", replace=mine), expected(tables, "rtx5090", picker.Needs(), mine))
     assert ask(tab, machine="rtx5090", replace="no_such_net") == []
     assert "no_such_net" in tab.inner_text("#picker-said")
+    assert ask(tab, machine="rtx5090", replace="constructor") == [] and "“constructor” was not timed" in tab.inner_text("#picker-said")
 
 
 def test_nothing_fits_says_what_is_nearest(tab):

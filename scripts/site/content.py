@@ -154,7 +154,7 @@ def machine_table(part: str) -> None:
     what = "inference" if part == "infer" else "a training step"
     page.table(shown, f"Measured here: {what}. Top-1 is the best published accuracy on ImageNet of weights for that architecture at that size.",
                label=f"tbl-machine-{part}", link=f"report/data/{frame.file.iloc[0]}",
-               formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "ms for one": "{:.1f}", "% of roofline": "{:.0f}", "Joules for one": "{:.2g}", "Top-1 (%)": "{:.1f}"})
+               formats={"Parameters (M)": "{:.1f}", "Images/s": images_per_second, "95% interval": str, "ms for one": "{:.1f}", "% of roofline": "{:.0f}", "Joules for one": "{:.2g}", "Top-1 (%)": "{:.1f}"})
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:

@@ -96,7 +96,7 @@ def picks() -> None:
                           "Sure": rows["sure"], "Else most likely": rows["rival"].replace("", "–"),
                           "To be sure, measure": [" and ".join(names) or "–" for names in rows["measure"]]})
     page.table(shown, "The most accurate model that is fast enough, and in what share of the possible speeds it stays that: fast means among the fastest tenth, balanced at "
-               "least as fast as the median. The last column names the one or two models that decide between a pick and its likeliest rival.", label="tbl-yours-picks", formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "Sure": "{:.0%}"})
+               "least as fast as the median. The last column names the one or two models that decide between a pick and its likeliest rival.", label="tbl-yours-picks", formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "Sure": "{:.0%}"})
     wanted = list(dict.fromkeys(name for names in rows["measure"] for name in names))
     if wanted:
         print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
@@ -140,7 +140,7 @@ def frontier() -> None:
     shown = pd.DataFrame({"Model": rows["model"], "Pixels": rows["img_size"].astype(int), "Family": rows["family"].map(families.label), "Top-1 (%)": rows["top1"],
                           "Images/s": rows["samples_per_sec"], "90% interval": [_interval(row) for row in rows.itertuples()], "How": rows["status"], "On the frontier": rows["sure"]})
     page.table(shown, "The expected frontier, fastest first, and how probable it is that a model is on it.", label="tbl-yours-frontier",
-               formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "On the frontier": "{:.0%}"})
+               formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "On the frontier": "{:.0%}"})
 
 
 def other_parts() -> None:

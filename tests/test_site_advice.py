@@ -64,6 +64,25 @@ def test_without_findings_there_is_no_advice(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("correlation, said", [(0.95, "They do."), (0.8, "Mostly they do."), (0.2, "They need not."), (float("nan"), "")])
+def test_whether_orders_are_alike(correlation, said):
+    assert advice.alike(correlation) == said
+
+
+@pytest.mark.parametrize("rows, said, unsaid", [
+    ("A,0.95,0.8,10\nReaL,0.99,0.7,-5.25", ["carries over: the lowest rank correlation is 0.95, on", "it does so less (down to 0.70", "gains 5.2 points"], []),
+    ("A,0.8,0.9,10\nB,0.6,0.9,3", ["does not carry over everywhere", "0.60"], ["it does so less", "gain"]),
+])
+def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeypatch, capsys, rows, said, unsaid):
+    monkeypatch.setattr(advice, "DATA", tmp_path)
+    advice.carries_over()
+    assert capsys.readouterr().out == ""
+    (tmp_path / "robustness.csv").write_text(f"name,rho,rho_best,loss\n{rows}\n")
+    advice.carries_over()
+    out = capsys.readouterr().out
+    assert all(words in out for words in said) and not any(words in out for words in unsaid)
+
+
 # ---- a family up close, on its page
 
 @pytest.fixture

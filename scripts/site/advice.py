@@ -103,8 +103,8 @@ def speed_goes_with(figures: dict) -> str:
 
 
 def alike(correlation: float) -> str:
-    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim `training`."""
-    return "They do." if correlation >= 0.9 else "Mostly they do." if correlation >= 0.7 else "They need not."
+    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim `training`; '' where it is not known."""
+    return "" if correlation != correlation else "They do." if correlation >= 0.9 else "Mostly they do." if correlation >= 0.7 else "They need not."
 
 
 def _names(rows: pd.DataFrame, verdict: str) -> str:

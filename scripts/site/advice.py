@@ -77,7 +77,7 @@ def carries_over() -> None:
         return
     worst, near = table.loc[table.rho.idxmin()], table.loc[table.rho_best.idxmin()]
     word = "carries over" if worst.rho >= 0.9 else "carries over in part" if worst.rho >= 0.7 else "does not carry over everywhere"
-    lines = [f"Over all weights the order {word}: the lowest rank correlation is {worst.rho:.2f}, on {page.text(worst['name'])._repr_markdown_()}."]
+    lines = [f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f}, on {page.text(worst['name'])._repr_markdown_()}."]
     if (table.rho_best < table.rho).all():
         lines.append(f"Among the best hundred it does so less (down to {near.rho_best:.2f}, on {page.text(near['name'])._repr_markdown_()}): near the top, ImageNet's validation set tells "
                      "models apart less well.")

@@ -3,18 +3,21 @@
 Leave: the program, without anything that could be a secret, and a folder of photos of a size its owner expects.
 
 The program is packed from a list of folders; a file goes in only if its kind is known and its name is not on the list of secrets, and a
-key inside a file stops everything. A data folder's hidden files and files by names of secrets stay here.
+key inside a file stops everything. A data folder's hidden files, and files by names of secrets that are no photos, stay here.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import hashlib
 import io
 import os
 import re
 import shutil
+import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 from scripts.common.errors import UserError
@@ -23,6 +26,7 @@ from scripts.common.paths import ROOT
 # Names that never go, wherever they lie (compared in lower case).
 SECRETS = (".*", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "*.keystore", "id_rsa*", "id_ed25519*", "id_ecdsa*", "*credential*", "*secret*",
            "*password*", "*passwd*", "*token*", "*.env", "env", "*.sqlite", "*.db", "*history", "kaggle.json", "service-account*", "netrc")
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  # these go whatever they are called: secretary_bird/token_1.jpg
 FOLDERS = {"train": ("scripts/common", "scripts/train"), "bench": ("scripts/common", "scripts/data", "scripts/bench")}
 DATA = {"train": (), "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv")}  # what names the sets of models
 KINDS = (".py", ".csv", ".json")
@@ -60,7 +64,7 @@ def pack(kind: str, target: Path, root: Path = ROOT) -> list[str]:
     """Write the program as a .tar.gz, the same bytes for the same files. Returns its files. Raises UserError where one holds a key."""
     names = source_files(kind, root)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(target, "w:gz") as archive:
+    with open(target, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in [*((name, (root / name).read_bytes()) for name in names), (REQUIREMENTS, requirements(kind, root).encode())]:
             if KEY.search(content):
                 raise UserError(f"{name}: holds what looks like a key or token, so nothing was uploaded; take it out of the file first")
@@ -79,21 +83,31 @@ def requirements(kind: str, root: Path = ROOT) -> str:
 
 
 def data_files(folder: Path, max_gb: float) -> list[tuple[str, int]]:
-    """(name relative to `folder`, bytes) of what goes up. Raises UserError for an empty folder, or one larger than `max_gb` (10⁹ bytes)."""
+    """(name relative to `folder`, bytes) of what goes up; says what stays: hidden files, and those by names of secrets that are no photos.
+
+    Raises UserError for an empty folder, one larger than `max_gb` (10⁹ bytes), or a link in it: a training here would follow that.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name one with a folder per class, or leave --data away for a small sample")
-    found, total = [], 0
+    found, staying, total = [], [], 0
     for here, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_secret(name))
-        for name in sorted(names):
+        for name in sorted([*folders, *names]):
             path = Path(here) / name
-            if not is_secret(name) and path.is_file() and not path.is_symlink():
-                found.append((path.relative_to(folder).as_posix(), path.stat().st_size))
+            inside = path.relative_to(folder).as_posix()
+            if name.startswith(".") or (name in names and is_secret(inside) and path.suffix.lower() not in PHOTOS):
+                staying.append(inside)
+            elif path.is_symlink():
+                raise UserError(f"{folder}: {inside} is a link, and what it points to is not uploaded; make a copy without links (cp -rL) and name that")
+            elif path.is_file():
+                found.append((inside, path.stat().st_size))
                 total += found[-1][1]
                 if total > max_gb * 1e9:
                     raise UserError(f"{folder}: more than {max_gb:g} GB; name a smaller folder, or allow it with --max_gb")
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
     if not found:
         raise UserError(f"{folder}: no files in it to train on; name a folder with a folder per class")
+    if staying:
+        print(f"{folder.name}: {len(staying)} stay here, hidden or by a secret's name: {', '.join(staying[:5])}{' …' * (len(staying) > 5)}", file=sys.stderr)
     return found
 
 
@@ -107,6 +121,9 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError for a damaged archive."""
     refused, size = [], 0
     try:
+        with gzip.open(archive) as packed:  # to its end, where the checksum stands: tarfile stops before it
+            while packed.read(1 << 20):
+                pass
         with tarfile.open(archive) as found:
             for member in found:
                 name = member.name.removeprefix("./")
@@ -120,6 +137,6 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with found.extractfile(member) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise UserError(f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach") from None
     return refused

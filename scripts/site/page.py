@@ -139,7 +139,8 @@ def or_note() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{text(str(error).replace(f"{ROOT}/", ""))._repr_markdown_()}\n:::")
+        said = text(str(error).replace(str(ROOT), "the project"))._repr_markdown_()
+        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{said}\n:::")
 
 
 def data_link(path: str, words: str | None = None) -> Html:

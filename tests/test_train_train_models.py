@@ -53,7 +53,7 @@ def test_tables_sidecars_and_predictions_agree(home, pets):
     for _, row in frame.iterrows():  # any metric can be computed again from the predictions
         mine = long[long["seed"] == row["seed"]]
         again = metrics.evaluate(mine[["p:bright", "p:dark"]].to_numpy(), (mine["label"] == "dark").to_numpy().astype(int), ["bright", "dark"])
-        for name in results.METRICS:
+        for name in metrics.NAMES:
             assert again.values[name][0] == pytest.approx(row[name], abs=1e-5, nan_ok=True), name
     assert len(results.read(results.part(path, "-history"))) == 4 and len(results.read(results.part(path, "-classes"))) == 4
     facts = json.loads(path.with_suffix(".json").read_text())

@@ -45,7 +45,6 @@ from scripts.common.tables import read_table
 
 KEY = ["model", "weights", "seed"]
 SETTINGS = ["img_size", "epochs", "batch", "lr", "recipe", "precision"]  # rows of one model that differ here are not seeds of one thing
-METRICS = ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc", "log_loss", "ece"]
 TEXT = ["model", "arch", "source", "weights", "recipe", "precision", "compiled", "note", "date", "class", "file", "label"]
 WHOLE = ["seed", "epoch", "epochs", "batch", "img_size", "micro_batch", "train_images", "valid_images", "test_images", "images"]
 PARTS = ("", "-history", "-classes", "-predictions")
@@ -164,6 +163,11 @@ def reliability(long: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------------------
+
+def significant(value):
+    """A number as the tables keep it: six significant digits; anything else as it is."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
 
 def replace(csv_path: Path, rows: pd.DataFrame, displaced) -> None:
     """Write `rows` into the table: rows for which displaced(frame) is true go, the others stay. One rename; nothing is ever half there."""

@@ -27,7 +27,7 @@ import pandas as pd
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
-from scripts.train import tracking
+from scripts.train import results as tables, tracking
 from scripts.train.search_space import SPACE, grid, read_space, suggest
 
 SAMPLERS = ("tpe", "random", "grid")
@@ -225,8 +225,7 @@ def write(options: Options, study) -> Path:
         raise UserError(f"no trial of {options.study!r} is finished; give it more --timeout")
     if not (frame.state == "complete").any():
         raise UserError(f"no trial of {options.study!r} succeeded; the last said: {frame.note.iloc[-1] or frame.state.iloc[-1]}")
-    frame = frame.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)
-    path = atomic_csv(frame, DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv")
+    path = atomic_csv(frame.map(tables.significant), DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv")
     provenance.write_sidecar(path, provenance.sidecar(options.device, ("torch", "timm", "optuna"), **identity(options), sampler=options.sampler,
                                                       seed=options.seed, importance=importance))
     return path

@@ -31,7 +31,7 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, make_folder, relative
 from scripts.common.progress import Progress
-from scripts.train import runs, tracking
+from scripts.train import results, runs, tracking
 
 NAME = "sharedconvnet"
 # The original run, on 8,000 training photos: what the page compares with.
@@ -165,8 +165,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
     sidecar = provenance.sidecar(device, ("torch", "timm", "torchinfo"), **{**dataset.facts(), "seed": given.seed, "size": side, "limit": given.limit,
                                  "recipe": dataclasses.asdict(recipe), "classes": dataset.classes, "confusion": counts})
     for name, frame in ((f"{stem}.csv", pd.DataFrame([row])), (f"{stem}-history.csv", pd.DataFrame(outcome.history))):
-        frame = frame.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)
-        provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
+        provenance.write_sidecar(atomic_csv(frame.map(results.significant), DATA / name), sidecar)
     checkpoint.unlink(missing_ok=True)
     if given.tracker != "none":
         runs.note(device)

@@ -222,7 +222,7 @@ class Run:
         if self.options.untimed:
             row |= {name: math.nan for name in TIMES if name in row} | {"note": "; ".join(filter(None, [row["note"], "times n/a: other programs used the machine"]))}
             history[[name for name in TIMES if name in history]] = math.nan
-        row = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
+        row = {name: results.significant(value) for name, value in row.items()}
         if distributed.rank():
             return row
         if self.options.keep:
@@ -230,7 +230,7 @@ class Run:
         images = pd.DataFrame({"file": [dataset.files[i] for i in test], "label": [dataset.classes[i] for i in dataset.labels[test]]})
         images = pd.concat([images, pd.DataFrame(probabilities, columns=dataset.classes)], axis=1)
         with lock(self.csv):
-            results.record(self.csv, row, history.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value),
+            results.record(self.csv, row, history.map(results.significant),
                            measured.per_class.map(lambda value: round(value, 6) if isinstance(value, float) else value), images)
             self.sidecars()
         return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,34 @@ def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypat
     drawing = display_pets.draw_runs()
     assert "2 runs" in drawing.title and "cnn, 11-21 10:00" in drawing.title and "0.40" in drawing.title and len(drawing.data) == 4
     assert not dictionary.unknown(tables)
+
+
+def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "DATA", tables)
+    tracker = tracking.JsonLines(tmp_path / "runs" / "20261121-100004-pets" / "log.jsonl", "pets")
+    tracker.metrics({"valid_loss": 0.5}, epoch=1)
+    tracker.close("finished")
+    runs.write()
+    assert display_pets.draw_runs().title == "The validation loss of pets, 11-21 10:00 goes down to 0.50" and pages.runs_said().are == "is"
+
+
+def test_guessing_is_no_result(tables):
+    path = next(path for path in tables.glob("cnn-*.csv") if "history" not in path.name and "summary" not in path.name)
+    atomic_csv(pd.read_csv(path).assign(test_accuracy=0.52), path)
+    assert "not learned anything yet" in display_pets.draw_cnn_curves().title
+
+
+def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
+    facts = next(run.facts for run in photo_results.pets())
+    table = pd.DataFrame({"arch": [facts["arch"]], "weights": [facts["weights"]], "accuracy": 0.9, "train_images": 77.0, "img_size": 64.0, "epochs": 60})
+    monkeypatch.setattr(pages.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
+    pages.beside_zoo()
+    assert not capsys.readouterr().out  # other photos, as far as one can tell
+    file = next(run.paths[""] for run in photo_results.pets()).with_suffix(".json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "checksum": "x"}))
+    pages.beside_zoo()
+    said = capsys.readouterr().out
+    assert "(/report/zoo.qmd)" in said and "90.0% right there" in said and "77 of them at 64 pixels in 60 epochs" in said
 
 
 def test_the_pages_tables_are_escaped(tables, capsys):

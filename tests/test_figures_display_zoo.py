@@ -225,6 +225,20 @@ def test_sentences_about_a_run(folder):
     assert zoo.close(models.iloc[[0, 2]]) == "No other network’s interval reaches into its own." and zoo.close(models.head(1)) == ""
 
 
+def test_one_network_is_not_called_the_best_of_its_kind(folder):
+    write(folder, models=("resnet18",), seeds=1)
+    assert zoo.about("photos").leader == "resnet18 (1 seed)"
+    said = [display_zoo.draw_accuracy().caption, display_zoo.draw_curves().title, display_zoo.draw_curves().caption]
+    assert not any(word in text for text in said for word in ("overlap", "highest", "Highest"))
+
+
+def test_what_was_not_the_same_for_all_is_said(folder):
+    write(folder)
+    assert zoo.exceptions() == ""
+    write(folder, models=("vit_tiny",), lr=0.0005, precision="bf16")
+    assert zoo.exceptions() == "Exceptions with cats and dogs: a learning rate of 0.0005 instead of 0.001 for vit_tiny; bf16 arithmetic instead of fp32 for vit_tiny."
+
+
 def test_photos_are_shown_from_the_readers_own_run_only(folder, capsys):
     write(folder)
     zoo.mistakes()

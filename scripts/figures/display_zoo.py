@@ -116,8 +116,9 @@ def draw_accuracy(which: str = "photos") -> Drawing:
         figure=wide, phone=phone, title=title, data=table,
         alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval; best {best.label} "
             f"({100 * best.accuracy:.1f}%)" + (f", last {worst.label} ({100 * worst.accuracy:.1f}%)." if len(table) > 1 else "."),
-        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; the lines are 95% bootstrap "
-                f"intervals. Networks whose lines overlap are hardly told apart by {tests:,} pictures.", **run.about())
+        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; "
+                + (f"the lines are 95% bootstrap intervals. Networks whose lines overlap are hardly told apart by {tests:,} pictures." if len(table) > 1 else
+                   "the line is the 95% bootstrap interval."), **run.about())
 
 
 def draw_curves(which: str = "photos") -> Drawing:
@@ -126,16 +127,17 @@ def draw_curves(which: str = "photos") -> Drawing:
     ends = history.groupby("label", sort=False).last()
     halfway = max(1, int(history.epoch.max()) // 2)
     early = history[history.epoch == halfway].set_index("label").percent
-    title = f"{run.name}: {ends.percent.idxmax()} ends highest, at {ends.percent.max():.0f}%"
+    alone = len(ends) == 1
+    title = f"{run.name}: {ends.percent.idxmax()} ends {'' if alone else 'highest, '}at {ends.percent.max():.0f}%"
     if early.idxmax() != ends.percent.idxmax():
         title += f"; after {counted(halfway, 'epoch')} {early.idxmax()} led with {early.max():.0f}%"
-    wide, phone = (curves_chart(models, history, title, "Accuracy on validation pictures by epoch; the best of each family by name", run.footer(), size).figure
+    wide, phone = (curves_chart(models, history, title, "Accuracy on validation pictures by epoch" + ("" if alone else "; the best of each family by name"), run.footer(), size).figure
                    for size in (WIDE, PHONE))
     best = listing([f"{name} ({percent:.1f}%)" for name, percent in ends.percent.nlargest(3).items()])
     return Drawing(
         figure=wide, phone=phone, title=title, data=history,
-        alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of training. Highest at the end are {best}.",
-        caption=f"How {counted(ends.shape[0], 'network')} learned {run.dataset}. Highest at the end: {best}.", **run.about("-history"))
+        alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of training. {'At the end' if alone else 'Highest at the end'}: {best}.",
+        caption=f"How {counted(ends.shape[0], 'network')} learned {run.dataset}. {'At the end' if alone else 'Highest at the end'}: {best}.", **run.about("-history"))
 
 
 def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common.paths import relative
-from scripts.figures.drawing import counted, duration, listing
+from scripts.figures import display_zoo
+from scripts.figures.drawing import DataMissing, counted, duration, listing
 from scripts.demo import limits as app_limits
 from scripts.site import page
 from scripts.train import photo_results
@@ -38,8 +39,28 @@ def pets() -> SimpleNamespace:
         there=True, arch=facts["arch"], dataset=run.dataset, error=f"{facts['error_rate']['test']:.1%}", valid_error=f"{facts['error_rate']['valid']:.1%}",
         train=f"{facts['train_images']:,}", valid=f"{facts['valid_images']:,}", test=f"{facts['test_images']:,}", epochs=counted(len(run.tables['']), "epoch"),
         size=str(facts["size"]), seconds=duration(1000 * run.tables[""].seconds.sum(), 2),
-        how="from scratch, since no pretrained weights could be had" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}",
+        how="from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}",
         hardware=run.hardware, date=run.date)
+
+
+def beside_zoo() -> None:
+    """A paragraph on why the zoo's page gives the same network another accuracy on the same photos, where it does."""
+    found = photo_results.pets()
+    try:
+        zoo = display_zoo.chosen("photos")
+    except DataMissing:
+        return
+    if not found or not found[0].facts.get("checksum") or zoo.facts.get("checksum") != found[0].facts["checksum"]:
+        return
+    facts = found[0].facts
+    rows = zoo.table[(zoo.table.arch == facts["arch"]) & (zoo.table.weights == facts["weights"])]
+    if not len(rows):
+        return
+    row = rows.iloc[0]
+    words = (f"On the same photos {facts['arch']} gets {rows.accuracy.mean():.1%} right there and {1 - facts['error_rate']['test']:.1%} here. There it learned from "
+             f"{row.train_images:,.0f} of them at {row.img_size:.0f} pixels in {counted(int(row.epochs), 'epoch')}, here from {facts['train_images']:,} at {facts['size']} "
+             f"pixels in {counted(len(found[0].tables['']), 'epoch')}, and the recipes differ.")
+    page.markdown(f"[Training our own](/report/zoo.qmd) compares networks. {page.text(words)._repr_markdown_()}")
 
 
 def pets_table() -> None:
@@ -96,7 +117,7 @@ def convnet_layers() -> None:
                            for used, value, kind in zip(table.used_before, [f"{value:,.0f}" for value in table.parameters], table.kind)]
     page.table(shown, "The layers in the order in which they run, for one photo of 224×224 pixels, as torchinfo counts them. The last stage runs four times "
                "with the same parameters.", label="tbl-layers", link="report/data/cnn-summary.csv",
-               formats={"Output (MB)": "{:.2f}", "Multiply-adds (M)": "{:,.1f}"})
+               formats={"Parameters": str, "Output (MB)": "{:.2f}", "Multiply-adds (M)": "{:,.1f}"})
 
 
 def convnet_table() -> None:
@@ -131,7 +152,8 @@ def convnet_said() -> str:
 
 def runs_said() -> SimpleNamespace:
     found = photo_results.runs()
-    return SimpleNamespace(count=counted(0 if found is None else len(found.tables[""]), "run"), where="" if found is None else f"on {found.hardware}")
+    number = 0 if found is None else len(found.tables[""])
+    return SimpleNamespace(count=counted(number, "run"), are="is" if number == 1 else "are", where="" if found is None else f"on {found.hardware}")
 
 
 def runs_table() -> None:
@@ -156,6 +178,10 @@ def _settings(text: str) -> str:
     except (ValueError, TypeError):
         return ""
     return ", ".join(f"{name} {value}" for name, value in found.items() if name in ("dataset", "size", "batch", "lr", "weights", "train_images", "seed"))
+
+
+def searched() -> bool:
+    return bool(photo_results.searches())
 
 
 def search_table(rows: int = 10) -> None:

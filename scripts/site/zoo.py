@@ -24,7 +24,8 @@ from scripts.train import results
 
 NOTES = 6  # reasons listed below a table; the rest stands in the CSV
 UNKNOWN = {"there": False, "dataset": "no dataset yet", "hardware": "no machine yet", "date": "no day yet", "networks": "no network", "train_images": "no", "test_images": "no",
-           "epochs": "no", "best": "none", "best_accuracy": "n/a", "seeds": "no seed", "close": "", "pixels": "no", "weights": "none"}
+           "epochs": "no", "best": "none", "best_accuracy": "n/a", "seeds": "no seed", "close": "", "pixels": "no", "weights": "none", "leader": "none"}
+ALIKE = {"img_size": "{} pixels", "epochs": "{} epochs", "batch": "batches of {}", "lr": "a learning rate of {}", "precision": "{} arithmetic", "recipe": "the recipe {}"}
 
 
 def about(which: str) -> SimpleNamespace:
@@ -35,10 +36,29 @@ def about(which: str) -> SimpleNamespace:
         return SimpleNamespace(**UNKNOWN)
     rows, models = run.table, run.models()
     best = models.iloc[0]
+    leader = f"{best.model}, the best of {counted(run.networks, 'network')} ({counted(run.seeds, 'seed')})," if run.networks > 1 else f"{best.model} ({counted(run.seeds, 'seed')})"
     span = lambda values: " to ".join(f"{value:.0f}" for value in sorted({values.min(), values.max()}))
     return SimpleNamespace(there=True, dataset=run.dataset, hardware=run.where, date=run.date, networks=counted(run.networks, "network"), seeds=counted(run.seeds, "seed"),
                            train_images=f"{rows.train_images.max():,.0f}", test_images=f"{rows.test_images.max():,.0f}", epochs=span(rows.epochs), pixels=span(rows.img_size),
-                           best=best.model, best_accuracy=f"{100 * best.accuracy:.1f}%", close=close(models), weights=listing(sorted({*rows.weights}, key=str)))
+                           best=best.model, best_accuracy=f"{100 * best.accuracy:.1f}%", close=close(models), weights=listing(sorted({*rows.weights}, key=str)), leader=leader)
+
+
+def exceptions() -> str:
+    """What was not the same for all networks of a run, in a sentence for each run that the page shows; '' where all of it was."""
+    said = []
+    for which in ("photos", display_zoo.DIGITS):
+        try:
+            run = display_zoo.chosen(which)
+        except DataMissing:
+            continue
+        rows, apart = run.table.drop_duplicates(["model", "weights", *ALIKE]), []
+        for name, words in ALIKE.items():
+            usual = rows[name].mode().iloc[0]
+            apart += [f"{words.format(value)} instead of {usual} for {listing(sorted({*found.model}))}"
+                      for value, found in rows[rows[name] != usual].groupby(name)]
+        if apart:
+            said.append(f"Exceptions with {run.dataset}: {'; '.join(apart)}.")
+    return " ".join(said)
 
 
 def close(models: pd.DataFrame) -> str:

@@ -24,6 +24,11 @@ def test_a_written_name_reads_back():
                                                    "hardware": "h200", "compiled": True}
 
 
+@pytest.mark.parametrize("torch, base", [("2.12.0.dev20260101+cu130", "2.12.0"), ("2.11.0a0+b4e4ee81d3.nv26.1", "2.11.0"), ("2.15.0rc1", "2.15.0"), ("2.16", "2.16.0")])
+def test_a_pre_release_is_filed_as_its_release(torch, base):
+    assert hardware.parse_benchmark_name(hardware.benchmark_name("infer", "amp", "nhwc", torch, "cu130", "h200", False))["torch"] == base
+
+
 @pytest.mark.parametrize("name", ["results-imagenet.csv", "benchmark-infer.csv", "benchmark-infer-amp-nhwc-ptx-cu1-a.csv",
                                   "benchmark-infer-amp-nhwc-pt291-cu130-<script>.csv"])
 def test_other_names_are_refused(name):

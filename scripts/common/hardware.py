@@ -73,6 +73,12 @@ def torch_version(digits: str) -> str:
     return f"1.{digits[1:]}" if digits[0] == "1" else f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
 
 
+def torch_digits(version: str) -> str:
+    """A version as a file name's `pt` digits, without what marks a build or a pre-release: 2.15.0+cu130 -> 2150, 2.11.0a0 -> 2110; '' for no version."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return "".join(found.groups("0")) if found else ""
+
+
 def parse_benchmark_name(filename: str) -> dict:
     """What a benchmark file's name says: part, precision, layout, torch, cuda, hardware (slug), compiled (bool).
 
@@ -89,8 +95,7 @@ def parse_benchmark_name(filename: str) -> dict:
 
 def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str, hardware: str, compiled: bool) -> str:
     """The file name for a measurement (DESIGN: timm's form). `torch` is a version such as 2.15.0+cu130."""
-    digits = re.sub(r"\D", "", torch.split("+")[0])
-    return f"benchmark-{part}-{precision}-{layout}-pt{digits}-{cuda}-{hardware}{'-compiled' if compiled else ''}.csv"
+    return f"benchmark-{part}-{precision}-{layout}-pt{torch_digits(torch)}-{cuda}-{hardware}{'-compiled' if compiled else ''}.csv"
 
 
 def slugify(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -68,8 +69,14 @@ def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), 
 
 
 def _public(argument: str) -> str:
-    """An argument without this machine's folders: inside the project relative to it, elsewhere the bare name."""
-    return relative(argument) if argument.startswith("/") else argument
+    """An argument without this machine's folders, `--data=/home/jane/photos` too: inside the project relative to it, elsewhere the bare name."""
+    name, equals, value = argument.partition("=") if argument.startswith("-") or not _outside(argument) else ("", "", argument)
+    return f"{name}{equals}{relative(os.path.expanduser(value))}" if _outside(value) else argument
+
+
+def _outside(path: str) -> bool:
+    """Whether a path may lead out of the project."""
+    return path.startswith(("/", "~")) or ".." in Path(path).parts
 
 
 def sidecar_path(csv_path: Path | str) -> Path:
@@ -113,11 +120,3 @@ def read_sidecar(csv_path: Path | str) -> dict:
     if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
         raise UserError(f"{path.name}: schema {facts.get('schema')!r}, this version knows {SCHEMA}; update the project")
     return facts
-
-
-def source_line(facts: dict) -> str:
-    """A chart's footer from a sidecar: hardware, versions, date."""
-    versions_ = facts.get("versions", {})
-    parts = [facts["hardware"].get("name", "unknown hardware"), f"torch {versions_['torch']}" if "torch" in versions_ else "",
-             str(facts.get("date", ""))[:10]]
-    return " · ".join(part for part in parts if part)

@@ -41,6 +41,7 @@ def test_a_fit_one_passes(tmp_path, capsys):
     ({"status": "fine"}, "unknown status"),
     ({"status": "failed"}, "failed without a reason"),
     ({"status": "failed", "reason": "out of memory"}, "failed, but has a speed"),
+    ({"status": "failed", "infer_samples_per_sec": "", "reason": "levit_128s: no file /tmp/torchinductor_jane/x.so"}, "a reason that names a folder or an address"),
     ({"samples_per_sec_low": 1001}, "outside its interval"),
     ({"infer_step_time": 6.4}, "step time and batch size contradict"),
     ({"infer_batch_size": 0}, "that is none"),
@@ -77,6 +78,25 @@ def test_an_unfit_row_is_named(tmp_path, cells, words):
 def test_an_unfit_sidecar_is_named(tmp_path, facts, words):
     found = contribute.check(contribution(tmp_path, facts=facts))
     assert any(words in problem for problem in found), found
+
+
+def test_a_sweep_that_another_command_called_counts(tmp_path):
+    facts = {"command": "python -m scripts.bench.gpu eager", "code": {"scripts/bench/gpu.py": "0", "scripts/bench/sweep.py": "1"}}
+    assert contribute.check(contribution(tmp_path, facts=facts)) == []
+    assert contribute.check(contribution(tmp_path, facts={**facts, "code": {"scripts/bench/gpu.py": "0"}})) == ["the sidecar's command is not this project's sweep"]
+
+
+def test_a_pre_release_fits_its_name(tmp_path):
+    assert contribute.check(contribution(tmp_path, facts={"versions": {"torch": "2.15.0a0+b4e4ee81d3.nv26.1"}})) == []
+
+
+def test_what_was_trained_names_nobody_either(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(contribute, "DATA", tmp_path)
+    contribution(tmp_path)
+    (tmp_path / "zoo-cats-box.json").write_text(json.dumps({"command": "python -m scripts.train.train_models --data=/home/jane/photos"}))
+    assert contribute.main([]) == 1 and "zoo-cats-box.json: the sidecar names a folder" in capsys.readouterr().out
+    (tmp_path / "zoo-cats-box.json").write_text("{}")
+    assert contribute.main([]) == 0
 
 
 def test_no_models_measured(tmp_path):

@@ -5,7 +5,7 @@
 
 The name says what the sidecar and the rows say; the columns are those that `make bench` writes; figures are possible and fit together (the
 median lies in its interval, throughput times step time is the batch, nothing beats the machine's arithmetic limit); models are known; the
-sidecar belongs to this very file, and names no person, host or folder. One line per problem; exit code 0 fit, 1 not, 2 could not look.
+sidecar belongs to this very file, and names no person, host or folder, nor do the sidecars of what was trained. One line per problem; exit code 0 fit, 1 not, 2 could not look.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def _rows(frame: pd.DataFrame, part: str, about: dict) -> list[str]:
     odd = {
         "has an unknown status": ~frame["status"].isin(STATES),
         "failed without a reason": ~ok & (frame["reason"].str.strip() == ""),
+        "has a reason that names a folder or an address; take it out": frame["reason"].map(lambda text: bool(PRIVATE.search(json.dumps(text)))),
         "is ok without a speed": ok & ~rate.between(0, 1e8, inclusive="neither"),
         "failed, but has a speed": ~ok & rate.notna(),
         "has a speed outside its interval": ok & ~((frame["samples_per_sec_low"] <= rate) & (rate <= frame["samples_per_sec_high"])),
@@ -96,9 +97,9 @@ def _sidecar(path: Path, about: dict, frame: pd.DataFrame) -> list[str]:
     if machine.get("kind") == "gpu" and not machine.get("driver"):
         found.append("the sidecar does not say the GPU's driver")
     torch = str(versions.get("torch", ""))
-    if hardware.torch_version(re.sub(r"\D", "", torch.split("+")[0]) or "00") != about["torch"]:
+    if hardware.torch_version(hardware.torch_digits(torch) or "00") != about["torch"]:
         found.append(f"the sidecar says torch {torch[:20] or 'unknown'}, the file's name {about['torch']}")
-    if not re.search(r"\bscripts\.bench\.sweep\b", str(facts.get("command", ""))):
+    if not re.search(r"\bscripts[./]bench[./]sweep\b", f"{facts.get('command')} {facts.get('code')}"):  # bench.gpu and others call it
         found.append("the sidecar's command is not this project's sweep")
     try:
         made = datetime.fromisoformat(str(facts.get("date", "")).replace("Z", "+00:00"))
@@ -108,20 +109,35 @@ def _sidecar(path: Path, about: dict, frame: pd.DataFrame) -> list[str]:
         found.append("the sidecar has no date")
     if facts.get("rows") not in (None, len(frame)):
         found.append(f"the sidecar counts {facts['rows']} rows, the table has {len(frame)}")
-    if private := PRIVATE.search(json.dumps(facts)):
-        found.append(f"the sidecar names a folder or an address ({private.group()[:30]}); take it out")
-    return found
+    return [*found, *_private(facts)]
+
+
+def _private(facts) -> list[str]:
+    """What in a sidecar names a folder or a person."""
+    found = PRIVATE.search(json.dumps(facts))
+    return [f"the sidecar names a folder or an address ({found.group()[:30]}); take it out"] if found else []
+
+
+def other(path: Path) -> list[str]:
+    """What is wrong with the sidecar of another result (networks trained here, …) as far as that may name somebody."""
+    try:
+        return _private(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return ["is no readable sidecar"]
 
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.bench.contribute", description=__doc__.split("\n\n")[0], epilog="example: make check-data")
-    parser.add_argument("files", nargs="*", type=Path, metavar="CSV", help="default: every benchmark-*.csv in report/data")
-    chosen = parser.parse_args(arguments).files or sorted(DATA.glob("benchmark-*.csv"))
+    parser.add_argument("files", nargs="*", type=Path, metavar="CSV", help="default: every benchmark-*.csv in report/data, and of the other "
+                        "sidecars there whether they name somebody")
+    given = parser.parse_args(arguments).files
+    chosen = given or sorted(DATA.glob("benchmark-*.csv"))
+    others = [] if given else sorted(set(DATA.glob("*.json")) - {path.with_suffix(".json") for path in chosen})
     wrong = 0
-    for path in chosen:
+    for path in [*chosen, *others]:
         try:
-            problems = check(path)
+            problems = other(path) if path in others else check(path)
         except UserError as error:
             problems = [str(error)]
         wrong += len(problems)

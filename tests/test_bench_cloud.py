@@ -1,15 +1,19 @@
 """Benchmarks of rented machines against a moto server: the sweep that runs there, what comes back, and what is not paid for twice."""
 
+import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+import threading
 
 import pandas as pd
 import pytest
 
-from scripts.bench import cloud as bench_cloud, prices
+from scripts.bench import cloud as bench_cloud, prices, sweep
+from scripts.bench.settings import Settings
 from scripts.common import cloud_files, hardware, provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
@@ -99,6 +103,77 @@ def test_a_dry_run_adds_up_the_cost(cloud, tmp_path):
     assert answer.code == 0 and not cloud.requests, answer.err
     table_ = prices.load().set_index("instance")["usd_per_hour"]
     assert f"at most ${2 * (table_['ml.g5.xlarge'] + table_['ml.g4dn.xlarge']):,.2f} in all" in answer.out
+
+
+@rented
+def test_a_job_whose_tables_were_not_kept_loses_nothing_and_is_looked_at_again(cloud, tmp_path):
+    (tmp_path / "out").mkdir()
+    cloud.on_create = lambda body: cloud.put(f"{body['CheckpointConfig']['S3Uri']}/results/odd.csv", b"a\n1\n")
+    for _ in range(2):
+        answer = run(cloud, tmp_path, "ml.g5.xlarge", "--", "--seconds", "9")
+        assert answer.code == 1 and "left no table that could be kept" in answer.err and "left there: odd.csv" in answer.err
+    assert len(cloud.created()) == 1 and not [name for name, _ in cloud.requests if "delete" in name]
+
+
+@rented
+def test_ctrl_c_rents_nothing_more_and_names_what_goes_on(cloud, tmp_path):
+    (tmp_path / "out").mkdir()
+    cloud.lives = [{"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}]
+    cloud.on_create = lambda body: threading.Timer(0.5, os.kill, (cloud.worker.pid, signal.SIGINT)).start()
+    answer = run(cloud, tmp_path, "ml.g5.xlarge,ml.g4dn.xlarge", "--limit", "1")
+    job, = (body["TrainingJobName"] for body in cloud.created())
+    assert answer.code == 130 and f"ml.g5.xlarge: stopped following; {job} goes on and costs" in answer.err and "Traceback" not in answer.err
+    leaves(cloud, tmp_path, {"ml.g4dn.xlarge": "tesla_t4"})
+    cloud.lives = []
+    assert f"taking up {job}" in run(cloud, tmp_path, "ml.g5.xlarge,ml.g4dn.xlarge").err
+
+
+def test_every_name_that_a_sweep_writes_may_come_back():
+    machine = {"torch": "2.10.0+cu130", "platform": "cu130", "slug": "nvidia_a10g"}
+    for batch, size, graph, compiled, curve, repeat in itertools.product((None, 8), (None, 256), (False, True), ("", "default"), (False, True), (1, 3)):
+        settings = Settings(device="cuda", batch=batch, img_size=size, cuda_graph=graph, compile_mode=compiled)
+        name = sweep.file_name(settings, machine, curve, repeat)
+        assert cloud_files.TABLE.fullmatch(name), name
+    assert not cloud_files.TABLE.fullmatch("benchmark/../x.csv") and not cloud_files.TABLE.fullmatch("benchmarkpx-a.csv")
+    assert cloud_files.NETWORK.fullmatch("shapes-levit_256.fb_dist_in1k-0/config.json") and not cloud_files.NETWORK.fullmatch("../config.json")
+
+
+def part(path, rows, command, **cloud):
+    """Some rows of a table, as a sweep of these models alone leaves it."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[rows]
+    frame.to_csv(path, index=False, lineterminator="\n")
+    provenance.write_sidecar(path, {**provenance.read_sidecar(path), "rows": len(frame), "rows_of_other_runs": 0, "command": f"python -m scripts.bench.sweep {command}"})
+    return {"commit": "c" * 40, "dirty": False, "cloud": {"instance": "ml.g5.xlarge", "sweep": command.split(), **cloud}}
+
+
+def test_a_second_sweep_of_a_card_joins_the_first_ones_table(tmp_path):
+    first, second, out = table(tmp_path / "1"), table(tmp_path / "2"), tmp_path / "out"
+    everything = pd.read_csv(first, dtype=str, keep_default_na=False)
+    bench_cloud.keep(first.parent, out, part(first, slice(0, 6), "--models a"))
+    mend = part(second, slice(4, None), "--models b")
+    kept, = bench_cloud.keep(second.parent, out, mend)
+    frame, facts = pd.read_csv(kept, dtype=str, keep_default_na=False), provenance.read_sidecar(kept)
+    assert frame.equals(everything) and facts["rows"] == len(everything) and facts["rows_of_other_runs"] == 4
+    assert facts["sha256"] == provenance.sha256(kept)
+    for sweep_ in (["--models", "a"], ["--models", "b"]):
+        assert bench_cloud.measured("ml.g5.xlarge", sweep_, out) == kept
+    provenance.write_sidecar(second, {**provenance.read_sidecar(second), "complete": False})  # measured once more, and failed halfway
+    bench_cloud.keep(second.parent, out, mend)
+    assert len(pd.read_csv(kept)) == len(everything) and bench_cloud.measured("ml.g5.xlarge", ["--models", "a"], out) == kept
+    kept.write_text(kept.read_text().replace("status", "state", 1))
+    with pytest.raises(UserError, match="other columns"):
+        bench_cloud.keep(second.parent, out, mend)
+
+
+def test_a_price_is_of_the_region_or_says_of_which(monkeypatch, tmp_path, capsys):
+    made = pd.DataFrame({"instance": ["a", "a", "b"], "usd_per_hour": [1.0, 2.0, 3.0], "region": ["us-east-1", "eu-central-1", "us-east-1"]})
+    assert prices.of("a", "eu-central-1", made) == (2.0, "eu-central-1") and prices.of("b", "eu-central-1", made) == (3.0, "us-east-1") and prices.of("c", "", made) == (None, "")
+    monkeypatch.setattr(bench_cloud.prices, "load", lambda: made)
+    monkeypatch.setattr(bench_cloud.jobs, "rehearse", lambda *given, **more: {})
+    monkeypatch.setattr(bench_cloud.jobs.Machine, "check", lambda machine: None)
+    bench_cloud.dry_run(["a", "b"], bench_cloud.parser().parse_args(["--instance", "a,b", "--region", "eu-central-1", "--max_run", "3600"]), tmp_path)
+    said = capsys.readouterr().out
+    assert "$2 (eu-central-1): $2.00" in said and "$5.00 in all, but no price of eu-central-1 is known for b" in said
 
 
 def test_the_packed_sweep_is_complete(tmp_path):

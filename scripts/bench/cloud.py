@@ -6,7 +6,8 @@
 
 What has been measured is not paid for twice: an instance whose table is there, or a card that has been measured by the same sweep, is left
 out (--again measures it all the same), and a job that was started by an interrupted command is taken up again. A table that comes back is
-checked as a contributed one is (make check-data) before it is kept. Needs `make cloud` and an AWS account; prices: scripts/bench/cloud_prices.csv.
+checked as a contributed one is (make check-data) before it is kept; rows of the same card and settings that are there already stay, unless they
+were measured again. Ctrl-C rents nothing more and names the jobs that go on. Needs `make cloud` and an AWS account; prices: scripts/bench/cloud_prices.csv.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -21,15 +23,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
+
 from scripts.bench import prices
 from scripts.common import cloud_files, cloud_jobs as jobs, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_write
+from scripts.common.paths import CACHE, DATA, atomic_csv, atomic_write
+from scripts.common.tables import read_table
 
 RESULTS = f"{jobs.CHECKPOINTS}/results"                                   # kept through an interruption, with the sweep's journal
 HERE = {"BEST_IMAGE_MODELS_CACHE": f"{jobs.CHECKPOINTS}/cache"}
 LEDGER = CACHE / "cloud" / "jobs.json"  # sweep on an instance -> job that was started
-_ledger = threading.Lock()
+_ledger, _tables = threading.Lock(), threading.Lock()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,16 +73,18 @@ def measured(instance: str, sweep: list[str], folder: Path) -> Path | None:
     for sidecar in sorted(folder.glob("*.json")):
         try:
             facts = json.loads(sidecar.read_text())
-        except (OSError, ValueError):
-            continue
-        if not isinstance(facts, dict) or not facts.get("complete") or "scripts.bench.sweep" not in str(facts.get("command")):
-            continue
-        there = facts.get("cloud") or {}
-        said = shlex.split(facts["command"])
-        same = there.get("sweep") == sweep or said[said.index("scripts.bench.sweep") + 1:] == sweep
-        if same and (there.get("instance") == instance or facts.get("hardware", {}).get("slug") in cards):
-            return sidecar.with_suffix(".csv")
+            if sweep in whole(facts) and (facts.get("cloud", {}).get("instance") == instance or facts["hardware"]["slug"] in cards):
+                return sidecar.with_suffix(".csv")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # no sidecar of a sweep
     return None
+
+
+def whole(facts: dict) -> list[list[str]]:
+    """The sweeps whose rows are all in a table, by its sidecar: the last one if it is complete, and what it was merged with (`merge`)."""
+    there, said = facts.get("cloud", {}), shlex.split(facts["command"])
+    last = there["sweep"] if "sweep" in there else said[said.index("scripts.bench.sweep") + 1:]
+    return [*there.get("also", []), *([last] if facts.get("complete") else [])]
 
 
 def ledger(key: str, job: str | None = None, forget: bool = False) -> str:
@@ -98,14 +105,11 @@ def ledger(key: str, job: str | None = None, forget: bool = False) -> str:
         return job or ""
 
 
-def price(instance: str) -> float | None:
-    table = prices.load()
-    found = table.loc[table["instance"] == instance, "usd_per_hour"]
-    return float(found.iloc[0]) if len(found) else None
+def measure(instance: str, options: argparse.Namespace, source: Path, stop: threading.Event, running: dict[str, str]) -> list[Path]:
+    """Rent `instance`, follow its sweep, keep its tables. Returns them. Raises UserError where it failed; what it had measured is kept then too.
 
-
-def measure(instance: str, options: argparse.Namespace, source: Path) -> list[Path]:
-    """Rent `instance`, follow its sweep, keep its tables. Returns them. Raises UserError where it failed; what it had measured is kept then too."""
+    running: instance -> job, while it is followed. Once `stop` is set, nothing is rented any more, and no job followed: KeyboardInterrupt.
+    """
     sweep = sweep_command(options)
     machine = jobs.Machine(instance, spot=options.spot, max_run=options.max_run, region=options.region, role=options.role, bucket=options.bucket,
                            pytorch=options.pytorch)
@@ -118,25 +122,35 @@ def measure(instance: str, options: argparse.Namespace, source: Path) -> list[Pa
         job = ledger(key)
         if job and not options.again:
             jobs.say(f"{instance}: taking up {job}")
+        elif stop.is_set():
+            raise KeyboardInterrupt
         else:
             job = ledger(key, jobs.start(work, machine, session, source))
             jobs.say(f"{instance}: started {job}")
-        found = jobs.follow(session, job, options.poll, lambda text: jobs.say(f"{instance}: {text}"))
+        running[instance] = job
+        found = jobs.follow(session, job, options.poll, lambda text: jobs.say(f"{instance}: {text}"), stop.wait)
+        del running[instance]
         with tempfile.TemporaryDirectory() as folder:
-            jobs.fetch(session, found, Path(folder))
+            left = jobs.fetch(session, found, Path(folder))
             extra = {"commit": commit, "dirty": dirty, "cloud": {"instance": instance, "job": job, "sweep": sweep, "spot": options.spot,
                                                                 "seconds": found.get("BillableTimeInSeconds") or found.get("TrainingTimeInSeconds")}}
             kept = keep(Path(folder) / "results", options.out, extra)
-        ledger(key, forget=True)
-        if found["TrainingJobStatus"] == "Completed":
+        done = found["TrainingJobStatus"] == "Completed"
+        if kept or not done:
+            ledger(key, forget=True)
+        if kept and done and not left:
             jobs.forget_checkpoints(session, found)
-    if found["TrainingJobStatus"] != "Completed" or not kept:
+    if left:
+        jobs.say(f"{instance}: not a table of this project, so it was left there: {', '.join(left[:5])}{' …' * (len(left) > 5)}")
+    if done and not kept:
+        raise UserError(f"{instance}: {job} completed, but left no table that could be kept; the same command looks there again, --again measures once more")
+    if not done:
         for line in found["Tail"]:
             jobs.say(f"{instance}:   {line}")
-        raise UserError(f"{instance}: {job} {found['TrainingJobStatus'].lower()}: {' '.join(found.get('FailureReason', 'it left no table').split())}; the "
+        raise UserError(f"{instance}: {job} {found['TrainingJobStatus'].lower()}: {' '.join(found.get('FailureReason', 'no reason given').split())}; the "
                         "same command goes on from what it had measured")
-    cost = price(instance)
-    jobs.say(f"{instance}: {', '.join(path.name for path in kept)}" + (f"; cost {jobs.cost(found, cost)}" if cost else ""))
+    cost, there = prices.of(instance, session.boto_session.region_name)
+    jobs.say(f"{instance}: {', '.join(path.name for path in kept)}" + (f"; cost {jobs.cost(found, cost)} in {there}" if cost else ""))
     return kept
 
 
@@ -152,25 +166,51 @@ def keep(source: Path, out: Path, extra: dict) -> list[Path]:
         if wrong:
             raise UserError(f"{path.name}: came back, but {wrong[0]}; it was not kept")
         out.mkdir(parents=True, exist_ok=True)
-        atomic_write(out / path.name, path.read_bytes())
         facts = {**facts, **extra} if not facts.get("commit") else {**facts, "cloud": extra["cloud"]}
-        provenance.write_sidecar(out / path.name, facts)
-        kept.append(out / path.name)
+        with _tables:
+            kept.append(merge(path, out / path.name, facts))
     return kept
 
 
+def merge(path: Path, target: Path, facts: dict) -> Path:
+    """Put the rows of `path` into the table that `target` is, if there is one, as a sweep there would: row by row. Returns it, with its sidecar.
+
+    Raises UserError where that table has other columns, or no sidecar.
+    """
+    if not target.exists():
+        atomic_write(target, path.read_bytes())
+    else:
+        before, rows, known = read_table(target), read_table(path), provenance.read_sidecar(target)
+        if list(before.columns) != list(rows.columns):
+            raise UserError(f"{target.name}: came back, but the table here has other columns; move that one away, then the same command keeps it")
+        key = ["model", *(["batch_asked"] if target.name.startswith("curve") else []), *(["round"] if "round" in rows else [])]
+        old = before[~pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(rows[key]))]
+        atomic_csv(pd.concat([old, rows]), target)
+        try:
+            facts = {**facts, "cloud": {**facts["cloud"], "also": [each for each in whole(known) if each != facts["cloud"]["sweep"]]}}
+        except (ValueError, KeyError):
+            pass  # measured by another command than a sweep's
+        facts = {**facts, "rows": len(old) + len(rows), "rows_of_other_runs": len(old) + facts.get("rows_of_other_runs", 0)}
+    provenance.write_sidecar(target, facts)
+    return target
+
+
 def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> None:
-    total = 0.0
+    """Print the requests and what they can cost. Sends nothing."""
+    region, total, unsure = options.region or os.environ.get("AWS_DEFAULT_REGION", ""), 0.0, []
     for instance in instances:
         machine = jobs.Machine(instance, spot=options.spot, max_run=options.max_run, region=options.region, role=options.role, bucket=options.bucket,
                                pytorch=options.pytorch)
         machine.check()
         work = jobs.Work("bench", "dry-run", command=command(options), environment=HERE)
         print(json.dumps(jobs.rehearse(work, machine, source, data=False), indent=2))
-        cost, hours = price(instance), options.max_run / 3600
+        cost, there = prices.of(instance, region)
+        hours = options.max_run / 3600
+        if cost is None or there != (region or there):
+            unsure.append(instance)
         total += (cost or 0) * hours
-        print(f"cost: {instance}, at most {hours:g} h" + (f" at ${cost:g}: ${cost * hours:,.2f}" if cost else ": no price in scripts/bench/cloud_prices.csv"))
-    print(f"cost: at most ${total:,.2f} in all")
+        print(f"cost: {instance}, at most {hours:g} h" + (f" at ${cost:g} ({there}): ${cost * hours:,.2f}" if cost else ": no price in scripts/bench/cloud_prices.csv"))
+    print(f"cost: at most ${total:,.2f} in all" + (f", but no price{f' of {region}' * bool(region)} is known for {', '.join(unsure)}" if unsure else ""))
 
 
 @cli
@@ -197,13 +237,21 @@ def main(argv: list[str] | None = None) -> int:
         if options.dry_run:
             dry_run(wanted, options, source)
             return 0
+        stop, running = threading.Event(), {}
         with ThreadPoolExecutor(options.limit) as pool:
-            for instance, future in [(each, pool.submit(measure, each, options, source)) for each in wanted]:
-                try:
-                    future.result()
-                except UserError as error:
-                    failed.append(instance)
-                    print(f"error: {error}", file=sys.stderr)
+            try:
+                for instance, future in [(each, pool.submit(measure, each, options, source, stop, running)) for each in wanted]:
+                    try:
+                        future.result()
+                    except UserError as error:
+                        failed.append(instance)
+                        print(f"error: {error}", file=sys.stderr)
+            except KeyboardInterrupt:
+                stop.set()
+                pool.shutdown(cancel_futures=True)  # a job that is just being started is waited for, so that it is named
+                for instance, job in running.items():
+                    print(f"{instance}: stopped following; {job} goes on and costs: the same command takes it up again", file=sys.stderr)
+                return 130
     print(f"{len(wanted) - len(failed)} of {len(wanted)} measured; `make check-data` looks at the tables, git adds them", file=sys.stderr)
     return 1 if failed else 0
 

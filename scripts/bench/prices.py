@@ -22,6 +22,14 @@ def load(path: Path = PRICES) -> pd.DataFrame:
     return frame.astype({"gpus": int})
 
 
+def of(instance: str, region: str = "", table: pd.DataFrame | None = None) -> tuple[float | None, str]:
+    """US dollars per hour of an instance type, and the region whose price that is: `region`, or the first that is known; (None, '') where none is."""
+    table = load() if table is None else table
+    found = table[table["instance"] == instance]
+    here = found[found["region"] == region] if (found["region"] == region).any() else found
+    return (float(here["usd_per_hour"].iloc[0]), str(here["region"].iloc[0])) if len(here) else (None, "")
+
+
 def per_dollar(speeds: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
     """Images per US dollar of each measured (hardware, model) on the cheapest instance with one such card.
 

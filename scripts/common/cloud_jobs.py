@@ -265,9 +265,9 @@ def rehearse(work: Work, machine: Machine, source: Path, data: bool) -> dict:
     os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
     role = machine.role or os.environ.get("SAGEMAKER_ROLE") or "arn:aws:iam::000000000000:role/your-sagemaker-role"
     from dataclasses import replace
+    region = machine.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     machine = replace(machine, role=role if role.startswith("arn:") else f"arn:aws:iam::000000000000:role/{role}",
-                      region=machine.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-                      bucket=machine.bucket or "sagemaker-your-region-your-account")
+                      region=region, bucket=machine.bucket or f"sagemaker-{region}-your-account")
     try:
         with spoken(machine):
             start(work, machine, session(machine, pretend), source, f"s3://{machine.bucket}/{PREFIX}/data" if data else "")
@@ -309,8 +309,11 @@ class Log:
         return found
 
 
-def follow(sm_session, job: str, poll: float = 10.0, speak=say) -> dict:
-    """Tell a job's states and log until it ends. Returns SageMaker's last description, with the log's tail as `Tail`."""
+def follow(sm_session, job: str, poll: float = 10.0, speak=say, wait=time.sleep) -> dict:
+    """Tell a job's states and log until it ends. Returns SageMaker's last description, with the log's tail as `Tail`.
+
+    wait: pauses for `poll` seconds; what it returns, if true, stops the following: KeyboardInterrupt, for in a thread Ctrl-C raises none.
+    """
     client, log = sm_session.sagemaker_client, Log(sm_session.boto_session.client("logs"), job)
     told, started = 0, time.monotonic()
     while True:
@@ -325,7 +328,8 @@ def follow(sm_session, job: str, poll: float = 10.0, speak=say) -> dict:
             speak(f"  {line}")
         if found["TrainingJobStatus"] in DONE:
             return {**found, "Tail": list(log.tail)}
-        time.sleep(poll)
+        if wait(poll):
+            raise KeyboardInterrupt
 
 
 def fetch(sm_session, found: dict, folder: Path) -> list[str]:
@@ -355,6 +359,8 @@ def fetch(sm_session, found: dict, folder: Path) -> list[str]:
                 name = item["Key"].rpartition("/")[2]
                 if cloud_files.TABLE.fullmatch(name):
                     s3.download_file(bucket, item["Key"], str(folder / "results" / name))
+                elif not name.startswith("."):  # the sweep's journal
+                    refused.append(name[:80])
     return refused
 
 

@@ -2,7 +2,7 @@
 what dethroned the frontier of 2022.
 
     from scripts.data import machines
-    tables = machines.main_tables()                # {key: tidy table}, one per machine, e.g. 'rtx5090', and 'rtx5090-compiled'
+    tables = machines.main_tables()                # {key: tidy table}, one per machine: 'rtx5090', 'rtx5090-compiled', 'rtx5090-measured' (ours)
     machines.stable_picks(tables)                  # models by the number of machines on whose frontier they are
 
 Networks whose parameter count changed between two tables were re-parameterised in between (repvgg, mobileone, …): their speed-up is not

@@ -288,6 +288,17 @@ def test_latency_rows_are_sorted_and_long_names_are_shortened(measured):
     assert drawing.figure.layout.margin.l < 330
 
 
+def test_one_model_measured_is_one(measured, monkeypatch, tmp_path):
+    one = measured.iloc[5:6].assign(hardware_name="Box", arch="levit_1", batch1_p50_ms=5.0)
+    monkeypatch.setattr(display_measured.measured, "load", lambda part: one)
+    assert display_measured.draw_latency().title == "Box: 1 of 1 model keeps up with a camera of 30 pictures a second"
+    card = one.assign(kind_of_hardware="gpu")
+    (tmp_path / "compiled.csv").write_text("model\n")
+    monkeypatch.setattr(display_measured.measured, "load", lambda part: pd.concat([card, card.assign(compiled=True, file="compiled.csv", samples_per_sec=card.samples_per_sec * 2)]))
+    drawing = display_measured.draw_compiled()
+    assert drawing.title == "Box: compiling makes levit_1 2.00 times as fast" and "1 of 1 model becomes faster" in drawing.caption
+
+
 def test_gpu_charts_need_a_gpu_and_both_ways_of_running(measured, monkeypatch):
     with pytest.raises(DataMissing, match="nothing measured on a GPU"):
         display_measured.draw_measured("infer", gpu=True)

@@ -50,6 +50,11 @@ def test_limits_are_sorted_and_the_title_says_the_median(box):
     assert "0.1 TFLOP/s" in drawing.caption and drawing.hardware.startswith("Box") and drawing.phone is not None
 
 
+def test_the_limits_of_one_model(box):
+    box(TABLE, rows({"resnet18": 80.0}))
+    assert display_limits.draw_limits().title == "Box, 2 cores: resnet18 uses 80% of what the machine can do"
+
+
 def test_limits_that_were_not_measured_are_missing(box):
     box(TABLE, [{**row, "roofline_pct": ""} for row in rows({"resnet18": 0})])
     with pytest.raises(DataMissing, match="make bench"):

@@ -131,8 +131,11 @@ def test_machines_and_compiling_from_tidy_tables(monkeypatch):
     fronts, gain = display_machines.draw_frontiers(), display_machines.draw_compiling()
     assert "on that of all 2" in fronts.title and fronts.hardware == f"{files[0]}; {files[2]}"
     assert "1.70 times as fast, 0 networks slower" in gain.title and len(gain.data) == 14
+    with monkeypatch.context() as alone:
+        alone.setattr(machines, "main_tables", lambda ours, compiled: {"rtx5090": tables["rtx5090"]})
+        assert display_machines.draw_frontiers().title.endswith("on the frontier of RTX 5090")
     tables["rtx5090-compiled"].loc[0, "param_count"] *= 2
-    assert len(display_machines.draw_compiling().data) == 13 and "1 network whose parameter count differs" in display_machines.draw_compiling().caption
+    assert len(display_machines.draw_compiling().data) == 13 and "1 network whose parameter count differs between the tables is left out" in display_machines.draw_compiling().caption
 
 
 # ---- one family

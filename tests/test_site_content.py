@@ -98,7 +98,7 @@ def test_intervals_of_a_measured_table_sort_by_their_numbers(data, capsys, monke
 
 @pytest.mark.parametrize("verdicts_of, words", [
     ((("vgg", "holds"), ("levit_fastest", "fails")), "of 2 claims **1 holds** on every machine that can tell, **1 fails** on every one, and for **0** the answer needs"),
-    ((("vgg", "holds"), ("vgg", "fails"), ("levit_fastest", "no data")), "of 1 claims **none holds** on every machine that can tell, **none fails** on every one, and for **1** the answer needs"),
+    ((("vgg", "holds"), ("vgg", "fails"), ("levit_fastest", "no data")), "of 1 claim **none holds** on every machine that can tell, **none fails** on every one, and for **1** the answer needs"),
 ])
 def test_the_headline_counts_claims(data, capsys, verdicts_of, words):
     write_findings(data, *(finding(claim=claim, verdict=verdict, hardware=f"h{i}", hardware_name=f"H{i}") for i, (claim, verdict) in enumerate(verdicts_of)))

@@ -63,7 +63,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
         alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
             f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to "
             f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
-        caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} make up the frontier, most of them {leading}. "
+        caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} {'makes' if len(edge) == 1 else 'make'} up the frontier, most of them {leading}. "
                 + (f"{counted(left_out, 'model')} below {FLOOR:g}% {'is' if left_out == 1 else 'are'} not drawn"
                    + (f", {hidden} of them on the whole frontier of {len(edge) + hidden}." if hidden else ".") if left_out else "")).strip(),
         explore={"machine": f"{about['hardware']}{'-compiled' * about['compiled']}", "part": "infer"}, **published.provenance(vintage, file))

@@ -36,7 +36,8 @@ def draw_limits() -> Drawing:
     where, best, last = table.hardware_name.iloc[0], table.iloc[0], table.iloc[-1]
     ceilings = read_sidecar(DATA / table.file.iloc[0])["ceilings"]
     half = table.roofline_pct.median()
-    title = f"{where}: the median model uses {half:.0f}% of what the machine can do, {best.arch} {best.roofline_pct:.0f}%, {last.arch} {last.roofline_pct:.0f}%"
+    title = f"{where}: {'the median model' if len(table) > 1 else best.arch} uses {half:.0f}% of what the machine can do" + (
+        f", {best.arch} {best.roofline_pct:.0f}%, {last.arch} {last.roofline_pct:.0f}%" if len(table) > 1 else "")
     rows = table.assign(label=table.arch, value=table.roofline_pct, low=float("nan"), high=float("nan"), details=[
         f"{row.roofline_pct:.0f}% of the roofline, {row.arithmetic_pct:.0f}% of the arithmetic limit<br>{plain(row.samples_per_sec)} images/s at batch {row.batch_size}"
         for row in table.itertuples()])

@@ -53,7 +53,8 @@ def draw_frontiers() -> Drawing:
     edges = {key: frontier(visible(table.dropna(subset=["top1"]), FLOOR)) for key, table in tables.items()}
     fronts = machines.stable_picks({key: visible(table, FLOOR) for key, table in tables.items()})
     everywhere = int((fronts["machines"] == len(tables)).sum())
-    title = f"{counted(len(fronts), 'model')} are on the frontier of some machine, {everywhere} on that of all {len(tables)}"
+    title = f"{counted(len(fronts), 'model')} {'is' if len(fronts) == 1 else 'are'} on the frontier of " + (
+        f"some machine, {everywhere} on that of all {len(tables)}" if len(tables) > 1 else machines.name_of(*tables, tables))
     wide, phone = (_frontiers(edges, title, size).figure for size in (WIDE, PHONE))
     files = [file for file in read_data.configs(read_data.NOW, "infer") if any(_is(file, table) for table in tables.values())]
     data = pd.concat([edge.assign(machine=machines.name_of(key, tables)) for key, edge in edges.items()])
@@ -196,7 +197,7 @@ def draw_compiling() -> Drawing:
         alt=f"Scatter chart of {counted(len(gain), 'network')}: images per second without compiling on a log axis against the speed-up by torch.compile, from {gain.speedup.min():.2f} to "
             f"{best.speedup:.2f} times ({best.arch}). Medians: {by_kind}.",
         caption=f"What torch.compile gives each of {counted(len(gain), 'network')}. Medians by kind: {by_kind}."
-                + (f" {counted(changed, 'network')} whose parameter count differs between the tables are left out." if changed else ""),
+                + (f" {counted(changed, 'network')} whose parameter count differs between the tables {'is' if changed == 1 else 'are'} left out." if changed else ""),
         **published.provenance(read_data.NOW, file, compiled))
 
 
@@ -231,7 +232,7 @@ def draw_succession() -> Drawing:
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
     card = "RTX 3090"
     title = f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} still there" + (
-        f"; the heirs are {listing([str(name) for name in heirs.index[:3]])}" if len(heirs) else "")
+        f"; the {'heir is' if len(gone) == 1 else 'heirs are'} {listing([str(name) for name in heirs.index[:3]])}" if len(heirs) else "")
     wide, phone = (_succession(table, title, card, size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table, hardware=card,

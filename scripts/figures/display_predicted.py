@@ -136,7 +136,8 @@ def draw_check() -> Drawing:
     rows["details"] = [f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between {plain(row.low * row.predicted)} and "
                        f"{plain(row.high * row.predicted)}" for row in rows.itertuples()]
     inside = int(rows.value.between(rows.low, rows.high).sum())
-    title = f"{where}: half of {counted(len(rows), 'prediction')} are within {found['median_error']:.0%}, {inside} of {len(rows)} in their 90% interval"
+    title = (f"{where}: half of {len(rows)} predictions are within {found['median_error']:.0%}, {inside} of {len(rows)} in their 90% interval" if len(rows) > 1 else
+             f"{where}: the one prediction is off by {found['median_error']:.0%}, {'inside' if inside else 'outside'} its 90% interval")
     axis = Axis("measured / predicted speed", *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=False, before=0.05, after=0.05), write="{:g}×".format)
     foot = (f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from {about['used']} other models and timm’s published "
             f"results of {published.day(read_data.NOW)}")

@@ -19,7 +19,7 @@ import pandas as pd
 from scripts.common.paths import DATA
 from scripts.data import findings, measured
 from scripts.data.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
-from scripts.figures.drawing import listing
+from scripts.figures.drawing import counted, listing
 from scripts.site import page
 
 SIGNS = {HOLDS: "●", CONDITIONAL: "◐", FAILS: "○", NO_DATA: "·"}
@@ -60,7 +60,7 @@ def anchor(key: str) -> str:
 def _measured(slug: str) -> str:
     """On how few architectures a machine of ours was judged, for the head of its column; '' where its table is not there."""
     rows = measured.load("infer").query("hardware == @slug")
-    return f" ({rows.arch.nunique()} architectures, {rows.arch[rows.top1.notna()].nunique()} with accuracy)" if len(rows) else ""
+    return f" ({counted(rows.arch.nunique(), 'architecture')}, {rows.arch[rows.top1.notna()].nunique()} with accuracy)" if len(rows) else ""
 
 
 def _button(row, number: int) -> str:
@@ -84,7 +84,7 @@ def headline() -> None:
     sides = [set(rows) for _, rows in judged[judged.claim.isin([claim.key for claim in findings.ON_HARDWARE])].groupby("claim").verdict]
     if sides:
         holds, fails = sides.count({HOLDS}), sides.count({FAILS})
-        print(f"On the newest tables, of {len(sides)} claims **{_many(holds)}** on every machine that can tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
+        print(f"On the newest tables, of {counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
               f"**{len(sides) - holds - fails}** the answer needs a condition or a machine.\n")
 
 

@@ -76,7 +76,9 @@ bench: .venv/full.stamp  ## measure models on this machine, the most telling fir
 	@rm -f build/bench.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 
-build/bench.stamp: build/bench.settings $(filter-out scripts/bench/roofline.py scripts/bench/gpu.py scripts/bench/contribute.py,$(wildcard scripts/bench/*.py)) | .venv/full.stamp
+# Those that measure nothing and choose nothing that `make bench` measures:
+APART := $(addprefix scripts/bench/,cloud.py prices.py imagenet.py gpu.py contribute.py)
+build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts/bench/*.py)) | .venv/full.stamp
 	@$(PY) -m scripts.bench.sweep --part infer --models design $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
 	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
 	@touch $@
@@ -139,6 +141,7 @@ newer: .venv/light.stamp  ## look for newer timm tables upstream and take them i
 	@$(PY) -m scripts.data.newer
 
 proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer` took in
+	@$(PY) -m scripts.site.readme
 	@$(PY) -m scripts.data.newer --proposal
 
 test: .venv/full.stamp  ## the tests (those of rented machines are skipped where `make cloud` fails)

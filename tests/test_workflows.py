@@ -107,6 +107,18 @@ def test_every_run_is_a_make_target_without_text_from_outside():
         assert target and target[1] in TARGETS, run
 
 
+def test_a_proposal_renews_the_readme_first():
+    said = subprocess.run(["make", "-n", "-o", ".venv/light.stamp", "proposal"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert 0 <= said.find("scripts.site.readme") < said.find("scripts.data.newer --proposal")
+
+
+def test_the_machine_is_measured_again_for_what_measures_it_alone():
+    said = subprocess.run(["make", "-pnq", "build/bench.stamp"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    needs = re.search(r"^build/bench\.stamp: (.*)", said, re.M)[1].split()
+    assert {"scripts/bench/roofline.py", "scripts/bench/measure.py", "scripts/bench/models.py"} <= set(needs)
+    assert not {f"scripts/bench/{name}.py" for name in ("cloud", "prices", "imagenet", "gpu", "contribute")} & set(needs)
+
+
 def test_no_expression_is_pasted_into_a_script():
     for _, _, step in STEPS:
         assert "${{" not in step.get("with", {}).get("script", "") + step.get("run", "")

@@ -1,7 +1,10 @@
 """Newer tables upstream: found, checked, taken in for review; anything odd stops it with one line and nothing written."""
 
 import json
+import socket
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +14,14 @@ from scripts.data import download, newer
 
 OLD, NEW = "b" * 40, "c" * 40
 TABLE = "model,top1\nlevit_128,78.6\n"
+WAS, IS = "-".join(("2026", "08", "08")), "-".join(("2096", "01", "05"))  # in parts: taking in a vintage renews its date in the tests too
 
 
 class Upstream:
     """Stands for GitHub: answers by the end of the address."""
 
     def __init__(self):
-        self.commit, self.date = NEW, "2027-01-05T10:00:00Z"
+        self.commit, self.date = NEW, f"{IS}T10:00:00Z"
         self.files = {"results-imagenet.csv": TABLE, "benchmark-new.csv": TABLE}
         self.extra = [{"name": "README.md", "type": "file"}, {"name": "old", "type": "dir"}]
 
@@ -31,7 +35,7 @@ class Upstream:
 
 @pytest.fixture
 def upstream(tmp_path, monkeypatch):
-    """A project whose newest vintage is 2026-08-08, and a GitHub that has a newer one."""
+    """A project whose newest vintage is that of `WAS`, and a GitHub that has a newer one."""
     made = Upstream()
     monkeypatch.setattr(newer, "get", made.get)
     for name, value in {"ROOT": tmp_path, "CACHE": tmp_path / ".cache", "OUT": tmp_path / "build/newer", "DATA": tmp_path / "report/data"}.items():
@@ -41,10 +45,10 @@ def upstream(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "old.csv").write_text(TABLE.replace("78.6", "78.5"))
     registry = tmp_path / "scripts/data/timm_results.json"
-    registry.write_text(json.dumps({"2022-04-01": {"a.csv": "1"}, "2026-08-08": {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}))
+    registry.write_text(json.dumps({"2022-04-01": {"a.csv": "1"}, WAS: {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}))
     monkeypatch.setattr(download, "REGISTRY", registry)
-    monkeypatch.setattr(download, "VINTAGES", {"2022-04-01": "a" * 40, "2026-08-08": OLD})
-    (tmp_path / "scripts/data/download.py").write_text(f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "2026-08-08": "{OLD}"}}  # not 2026-08-081, nor x2026-08-08\n')
+    monkeypatch.setattr(download, "VINTAGES", {"2022-04-01": "a" * 40, WAS: OLD})
+    (tmp_path / "scripts/data/download.py").write_text(f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{WAS}": "{OLD}"}}  # not {WAS}1, nor x{WAS}\n')
     made.root = tmp_path
     return made
 
@@ -56,11 +60,11 @@ def files(root):
 def test_newer_tables_are_taken_in(upstream, capsys):
     assert newer.main([]) == 0
     news = json.loads((upstream.root / "build/newer/news.json").read_text())
-    assert news == {"vintage": "2027-01-05", "commit": NEW, "previous": "2026-08-08", "new": ["benchmark-new.csv"], "changed": ["results-imagenet.csv"], "gone": ["gone.csv"]}
-    assert (upstream.root / "scripts/data/download.py").read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "2027-01-05": "{NEW}"}}  # not 2026-08-081, nor x2026-08-08\n'
+    assert news == {"vintage": IS, "commit": NEW, "previous": WAS, "new": ["benchmark-new.csv"], "changed": ["results-imagenet.csv"], "gone": ["gone.csv"]}
+    assert (upstream.root / "scripts/data/download.py").read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{IS}": "{NEW}"}}  # not {WAS}1, nor x{WAS}\n'
     registry = json.loads(download.REGISTRY.read_text())
-    assert list(registry) == ["2022-04-01", "2027-01-05"]
-    assert registry["2027-01-05"]["benchmark-new.csv"] == sha256(upstream.root / ".cache/timm-results/2027-01-05/benchmark-new.csv")
+    assert list(registry) == ["2022-04-01", IS]
+    assert registry[IS]["benchmark-new.csv"] == sha256(upstream.root / f".cache/timm-results/{IS}/benchmark-new.csv")
     assert "1 new, 1 changed, 1 gone" in capsys.readouterr().out
 
 
@@ -71,7 +75,7 @@ def test_without_news_nothing_is_written(upstream, capsys, same):
     else:
         upstream.files = {"results-imagenet.csv": TABLE}
         (upstream.root / "new.csv").write_text(TABLE)
-        download.REGISTRY.write_text(json.dumps({"2022-04-01": {}, "2026-08-08": {"results-imagenet.csv": sha256(upstream.root / "new.csv")}}))
+        download.REGISTRY.write_text(json.dumps({"2022-04-01": {}, WAS: {"results-imagenet.csv": sha256(upstream.root / "new.csv")}}))
     before = files(upstream.root)
     assert newer.main([]) == 0
     assert "nothing" in capsys.readouterr().out and files(upstream.root) == before
@@ -98,7 +102,7 @@ def test_what_is_odd_upstream_stops_it(upstream, capsys, spoil, words):
 
 def test_a_name_that_leads_elsewhere_is_not_taken(upstream):
     upstream.extra = [{"name": "../../evil.csv", "type": "file"}, {"name": "a b.csv", "type": "file"}]
-    assert set(newer.fetch(NEW, "2027-01-05")) == {"results-imagenet.csv", "benchmark-new.csv"}
+    assert set(newer.fetch(NEW, IS)) == {"results-imagenet.csv", "benchmark-new.csv"}
 
 
 def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
@@ -112,18 +116,18 @@ def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
 
     (upstream.root / "images").mkdir()
     (upstream.root / ".gitignore").write_text("build/\n.cache/\n")
-    findings("2026-08-08", "holds")
+    findings(WAS, "holds")
     git("init", "-q")
     git("add", "-A")
     git("commit", "-qm", "x")
     newer.main([])
-    findings("2027-01-05", "fails", "<img src=x onerror=alert(1)> [x](https://evil.example) @all | x")
-    (upstream.root / "report/data/joins.csv").write_text("vintage,file,matched\n2026-08-08,old.csv,1\n2027-01-05,benchmark-new.csv,7\n")
+    findings(IS, "fails", "<img src=x onerror=alert(1)> [x](https://evil.example) @all | x")
+    (upstream.root / "report/data/joins.csv").write_text(f"vintage,file,matched\n{WAS},old.csv,1\n{IS},benchmark-new.csv,7\n")
     (upstream.root / "images/new.jpg").write_bytes(b"\xff\xd8\x00")
     assert newer.main(["--proposal"]) == 0
     body = (upstream.root / "build/newer/body.md").read_text()
     assert "Findings that changed: 1" in body and "| levit_fastest | rtx5090 | 2.9.1 | False | holds | fails |" in body
-    assert "| 2027-01-05 | benchmark-new.csv | 7 |" in body and "old.csv" not in body
+    assert f"| {IS} | benchmark-new.csv | 7 |" in body and "old.csv" not in body
     for sign in ("<img", "](", "://", "@all", "| x |"):
         assert sign not in body
     patch = (upstream.root / "build/newer/changes.patch").read_text()
@@ -139,3 +143,19 @@ def test_no_network_is_one_line(monkeypatch):
     monkeypatch.setattr(newer, "API", "http://127.0.0.1:9/repos")
     with pytest.raises(UserError, match="cannot be reached"):
         newer.newest()
+
+
+def test_a_connection_that_breaks_halfway_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def half():
+            with server.accept()[0] as client:
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nmodel,top1")
+        threading.Thread(target=half, daemon=True).start()
+        with pytest.raises(UserError, match="cannot be reached"):
+            newer.get(f"http://127.0.0.1:{server.getsockname()[1]}/table.csv")
+
+
+def test_these_tests_outlive_the_vintage():
+    """Taking one in renews its date wherever it stands in the tests."""
+    assert list(download.VINTAGES)[1] not in Path(__file__).read_text()

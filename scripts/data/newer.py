@@ -36,14 +36,15 @@ FINDING = ["claim", "hardware", "part", "precision", "layout", "compiled", "torc
 def get(url: str) -> bytes:
     """What `url` answers. Raises UserError: no network, an error, too large."""
     import requests
+    import urllib3
 
     token = os.environ.get("GITHUB_TOKEN", "") if url.startswith(API) else ""
     try:
         with requests.get(url, timeout=(5, 30), stream=True, headers={"Authorization": f"Bearer {token}"} if token else {}) as answer:
             answer.raise_for_status()
             content = answer.raw.read(MAX_BYTES + 1, decode_content=True)
-    except requests.exceptions.RequestException as error:
-        status = getattr(error.response, "status_code", None)
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter while it is read
+        status = getattr(getattr(error, "response", None), "status_code", None)
         raise UserError(f"{url.split('?')[0]}: {f'answers {status}' if status else 'cannot be reached'}; try again later") from None
     if len(content) > MAX_BYTES:
         raise UserError(f"{url.split('?')[0]}: more than {MAX_BYTES // 2**20} MB; is this still a table?")

@@ -36,6 +36,11 @@ def test_steps_run_in_order_and_again_when_all_were_done(swept, tmp_path, capsys
     assert len(seen) == 2 * len(gpu.STEPS)
 
 
+def test_a_step_that_was_asked_for_alone_is_not_all(swept, tmp_path, capsys):
+    assert gpu.main(["eager", "--out", str(tmp_path)]) == 0
+    assert "nothing left of those asked for" in capsys.readouterr().out and len(gpu.Steps(tmp_path).left()) == len(gpu.STEPS) - 1
+
+
 def test_a_step_that_ran_out_of_time_goes_on_and_the_done_ones_do_not(swept, tmp_path, capsys):
     seen, remaining = swept
     remaining["reduce-overhead"] = 7
@@ -90,6 +95,12 @@ def test_the_summary_says_what_came_out(tmp_path):
     said = gpu.summary(tmp_path)
     assert "best over plain: 3.00 (geometric mean over 2" in said[0] and "compiled: 55" in said[1] and "p95 0.99% over 1" in said[2]
     assert gpu.summary(tmp_path / "nowhere") == []
+    for frame, path in (table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090.csv", [("a", 1000), ("b", 1000)], 20),
+                        table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090-compiled.csv", [("a", 9000), ("b", 9000)], 30),
+                        table("benchmark-infer-bf16-nhwc-pt2110-cu130-rtx5090-compiled.csv", [("a", 2000), ("b", 2000)], 40)):
+        frame.to_csv(path, index=False)
+    said = gpu.summary(tmp_path)
+    assert "NVIDIA H200: best over plain: 3.00 (geometric mean over 2" in said[0] and "RTX 5090: best over plain: 2.00" in said[3]
 
 
 def test_the_steps_and_the_design_need_no_package_beyond_pandas():

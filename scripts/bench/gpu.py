@@ -24,7 +24,7 @@ import pandas as pd
 
 from scripts.bench import sweep
 from scripts.bench.run import folder_of
-from scripts.common import paths
+from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.tables import read_table
 
@@ -80,26 +80,39 @@ def run(device: str, folder: Path | None, minutes: float | None, wanted: list[st
     return open_
 
 
-def summary(folder: Path) -> list[str]:
-    """What the measurements in `folder` say, a line each for what is there."""
-    def rows(pattern: str) -> pd.DataFrame | None:
-        found = sorted(folder.glob(pattern))
-        if not found:
-            return None
-        frame = read_table(found[-1], required=["model", "status"])
-        frame = frame[frame["status"] == "ok"]
-        return frame.assign(rate=frame["infer_samples_per_sec"].astype(float), roofline=pd.to_numeric(frame["roofline_pct"], errors="coerce")).set_index("model")
+def _newest(folder: Path, pattern: str, compiled: bool = False) -> dict[str, Path]:
+    """Card (slug) -> its table of the newest torch, of the tables in `folder` that fit the pattern."""
+    found: dict[str, tuple] = {}
+    for path in folder.glob(pattern):
+        about = hardware.parse_benchmark_name(path.name.replace(path.name.partition("-")[0], "benchmark", 1))
+        if about["compiled"] == compiled:
+            rank = ([int(number) for number in about["torch"].split(".")], path)
+            found[about["hardware"]] = max(found.get(about["hardware"], rank), rank)
+    return {slug: path for slug, (_, path) in sorted(found.items())}
 
-    lines, best, plain = [], rows("benchmark-infer-bf16-nhwc-*-cu*-compiled.csv"), rows("benchmark-infer-amp-nchw-*-cu*.csv")
-    if best is not None and plain is not None and best.index.isin(plain.index).any():
-        gain = (best["rate"] / plain["rate"].reindex(best.index)).dropna()
-        lines.append(f"best over plain: {np.exp(np.log(gain).mean()):.2f} (geometric mean over {len(gain)} models; aim: 1.8 or more)")
-    if best is not None:
-        lines.append(f"percent of roofline, compiled: {best['roofline'].median():.0f} (median of {best['roofline'].notna().sum()}; aim: 50 or more)")
-    repeats = sorted(folder.glob("repeat-infer-*-cu*.csv"))
-    if repeats:
-        spread = sweep.run_to_run(read_table(repeats[-1], required=["model", "status", "round"]), "infer")["difference_pct"]
-        lines.append(f"run-to-run difference: p95 {spread.quantile(0.95):.2f}% over {len(spread)} models (aim: 1.5 or less)")
+
+def _rows(path: Path) -> pd.DataFrame:
+    frame = read_table(path, required=["model", "status"])
+    frame = frame[frame["status"] == "ok"]
+    return frame.assign(rate=frame["infer_samples_per_sec"].astype(float), roofline=pd.to_numeric(frame["roofline_pct"], errors="coerce")).set_index("model")
+
+
+def summary(folder: Path) -> list[str]:
+    """What the measurements in `folder` say, for each card a line for what is there."""
+    best, plain, repeats = (_newest(folder, *which) for which in (("benchmark-infer-bf16-nhwc-*-cu*.csv", True), ("benchmark-infer-amp-nchw-*-cu*.csv",),
+                                                                  ("repeat-infer-*-cu*.csv",)))
+    lines, cards = [], sorted({*best, *plain, *repeats})
+    for card in cards:
+        on = f"{hardware.named(card).name}: " if len(cards) > 1 else ""
+        if card in best:
+            rows = _rows(best[card])
+            gain = (rows["rate"] / _rows(plain[card])["rate"].reindex(rows.index)).dropna() if card in plain else []
+            if len(gain):
+                lines.append(f"{on}best over plain: {np.exp(np.log(gain).mean()):.2f} (geometric mean over {len(gain)} models; aim: 1.8 or more)")
+            lines.append(f"{on}percent of roofline, compiled: {rows['roofline'].median():.0f} (median of {rows['roofline'].notna().sum()}; aim: 50 or more)")
+        if card in repeats:
+            spread = sweep.run_to_run(read_table(repeats[card], required=["model", "status", "round"]), "infer")["difference_pct"]
+            lines.append(f"{on}run-to-run difference: p95 {spread.quantile(0.95):.2f}% over {len(spread)} models (aim: 1.5 or less)")
     return lines
 
 
@@ -129,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     left = run(options.device, options.out, options.minutes, options.steps)
     print("\n".join(summary(options.out or paths.DATA)))
-    print(f"left: {', '.join(left)}; run the same command again" if left else "all steps done")
+    print(f"left: {', '.join(left)}; run the same command again" if left else "nothing left of those asked for" if options.steps else "all steps done")
     return 0
 
 

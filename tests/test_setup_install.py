@@ -25,7 +25,7 @@ def world(tmp_path, monkeypatch):
         asked.append(" ".join(command))
         return all(good for word, good in works.items() if word in asked[-1])
     monkeypatch.setattr(install, "run", run)
-    monkeypatch.setattr(install, "make_venv", lambda: works.get("venv", True))
+    monkeypatch.setattr(install, "make_venv", lambda **_: works.get("venv", True))
     monkeypatch.setattr(install, "look_for_browser", lambda: works.get("browser", "/usr/bin/chromium"))
     return asked, works
 
@@ -88,6 +88,20 @@ def test_a_broken_venv_module_is_one_line(world, capsys):
     world[1]["venv"] = False
     assert install.main() == 2
     assert "python3-venv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version, makes", [(sys.version_info[:2], 0), ((3, 9), 1)])
+def test_another_python_than_the_one_asked_for_is_replaced(tmp_path, monkeypatch, version, makes):
+    made = []
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "PYTHON", tmp_path / ".venv" / "bin" / "python")
+    monkeypatch.setattr(install, "LOG", tmp_path / "setup.log")
+    install.PYTHON.parent.mkdir(parents=True)
+    install.PYTHON.touch()
+    monkeypatch.setattr(install, "run", lambda *command: "pip" in command or command[-1].endswith(f"!= {version})"))  # the .venv's Python is of `version`
+    monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda builder, folder: made.append(folder))
+    assert install.make_venv() and len(made) == makes
+    assert install.make_venv(any_python=True) and len(made) == makes
 
 
 def test_an_old_python_is_refused(world, capsys, monkeypatch):

@@ -39,7 +39,7 @@ def main() -> int:
                     "`make setup PYTHON=python3.12`, or whatever yours is called")
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
-    if not make_venv():
+    if not make_venv(any_python=options.cloud):
         return fail(f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv")
     if options.cloud:
         say("installing the packages of requirements-cloud.lock in .venv/cloud …")
@@ -51,7 +51,7 @@ def main() -> int:
         return fail(f"could not install {lock}; the reason is in {LOG.relative_to(ROOT)} (no network? a full disk?). Run `make setup` again")
     browser, quarto = find_browser(), find_quarto()
     (VENV / "found.json").write_text(json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n")
-    say(f"Python   {sys.version.split()[0]} in .venv, {lock}")
+    say(f"Python   {'.'.join(map(str, sys.version_info[:2]))} in .venv, {lock}")
     say(f"Chrome   {browser or 'none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH, then `make setup`'}")
     say(f"Quarto   {quarto or 'none: the built-in renderer makes the site. To use Quarto, install it from quarto.org, then `make setup`'}")
     return 0
@@ -79,9 +79,13 @@ def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
             return False
 
 
-def make_venv() -> bool:
-    """Make .venv, or keep the one that works (one that was moved or lost its Python is made anew)."""
-    if PYTHON.exists() and run(str(PYTHON), "-m", "pip", "--version"):
+def make_venv(any_python: bool = False) -> bool:
+    """Make .venv, or keep the one that works: one that was moved, lost its Python or has another (3.10 for 3.12) is made anew.
+
+    any_python: keep it whatever its Python, as what is only added to it does.
+    """
+    same = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    if PYTHON.exists() and run(str(PYTHON), "-m", "pip", "--version") and (any_python or run(str(PYTHON), "-c", same)):
         return True
     try:
         venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)

@@ -23,6 +23,7 @@ def test_a_good_report():
     {"schema": 2}, {"changes": "x"}, {"changes": [1]}, {"changes": [{"kind": "figure"}]}, {"code": 5}, {"notes": None},
     {"changes": [{**GOOD["changes"][0], "pixels": {"base_size": "ab", "head_size": [1, 2], "changed": 0, "ssim": 0}}]},
     {"changes": [{**GOOD["changes"][0], "pixels": {"base_size": [1, 2], "head_size": [1, 2], "changed": "<b>", "ssim": 0}}]},
+    {"changes": [{**GOOD["changes"][0], "pixels": {"base_size": [float("inf"), 1], "head_size": [1, 2], "changed": 0, "ssim": 0}}]},  # JSON's 1e999
 ], ids=str)
 def test_what_is_no_report_is_refused(spoil):
     with pytest.raises(comment.UserError, match="not a report of this project"):

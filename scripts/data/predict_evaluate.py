@@ -23,7 +23,7 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.data import predict_model, predict_tables
-from scripts.data.predict_tables import KEY, References
+from scripts.data.predict_tables import References
 from scripts.data.uncertainty import spearman
 
 BUDGETS = (5, 10, 20, 40)     # networks measured

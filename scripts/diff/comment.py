@@ -72,7 +72,7 @@ def markdown(report: dict) -> str:
     """The summary of `report` (the content of diff.json), at most LONGEST characters. Raises UserError where it is no such report."""
     try:
         lines = _lines(report)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(f"diff.json: not a report of this project ({type(error).__name__}: {cut(error, 80)}); make it again with `make diff`") from None
     kept, length = [], 0
     for line in lines:

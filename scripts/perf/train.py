@@ -25,11 +25,9 @@ from typing import NamedTuple
 
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import ROOT
 
 TARGETS = {"cpu": {128: 2.0}, "cuda": {224: 3.0, 128: 8.0}}  # of the ratio of times, by pixels
 SYNTHETIC = {"cpu": 0.9, "cuda": 0.97}
-SHARED = ROOT.parent / "shared" / "cats-and-dogs"
 
 
 def jpegs(folder: Path, count: int = 600) -> Path:
@@ -188,7 +186,7 @@ def verdict(options, dataset, pairs: list[tuple[Side, Side]], wanted: float | No
 @cli
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("DATA") or (str(SHARED) if SHARED.is_dir() else ""), help="folder of photos; empty: digits as JPEGs")
+    parser.add_argument("--data", default=os.environ.get("DATA", ""), help="folder of photos, or DATA of the environment; empty: digits as JPEGs")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--model", default="regnetx_002")
     parser.add_argument("--size", type=int, nargs="*", default=[], help="pixels; empty: those with a target")

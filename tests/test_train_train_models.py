@@ -237,6 +237,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 @pytest.mark.parametrize("module, arguments, said", [
     ("scripts.train.train_models", ["--models", "lenet5,resnet18,vit,levit,convnext", "--size", "32", "--epochs", "1", "--ema", "0.9", "--mix", "0.5", "--out", "OUT"], "5 models in"),
+    ("scripts.train.train_cnn", ["--size", "64", "--epochs", "1", "--limit", "6", "--batch", "4", "--out", "OUT"], "accuracy"),
     ("scripts.perf.train", ["--model", "resnet20", "--size", "32", "--epochs", "1", "--target", "0.1", "--batch", "8"], "real over synthetic"),
 ])
 def test_it_runs_with_torch_timm_torchvision_pandas_and_scikit_learn_alone(home, pets, module, arguments, said):

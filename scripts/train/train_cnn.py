@@ -17,6 +17,7 @@ there is none but mirroring here. A tenth of the training photos is kept for val
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -105,7 +106,6 @@ def write_summary() -> Path:
 def train(given: argparse.Namespace, device: str) -> dict:
     """Train, test, export, write the CSVs. Returns the row. Raises UserError."""
     import torch
-    import torchinfo
     from scripts.train import exported, fit, models, recipe as recipes
     from scripts.train.recipe import MEAN, STD, Recipe
     dataset = load_data(given.data, given.size, given.limit)
@@ -123,7 +123,9 @@ def train(given: argparse.Namespace, device: str) -> dict:
     checkpoint = make_folder(CACHE / "train") / f"cnn-{key}.pt"
     with tracking.start(f"cnn-{given.recipe}", facts, given.tracker) as run, \
             Progress(recipe.epochs, f"{NAME}, {given.recipe} recipe, {side} pixels") as progress:
-        run.summary(str(torchinfo.summary(model, (1, 3, side, side), depth=2, verbose=0, device="cpu")))
+        with contextlib.suppress(ImportError):  # a lent machine may do without torchinfo
+            import torchinfo
+            run.summary(str(torchinfo.summary(model, (1, 3, side, side), depth=2, verbose=0, device="cpu")))
         told = 0
 
         def report(text: str) -> None:

@@ -15,17 +15,8 @@ from scripts.common.paths import ROOT
 CODE = """
 import hashlib, json, sys
 from scripts.figures import export
-from scripts.figures.catalogue import CHARTS
-from scripts.figures.drawing import DataMissing
-from scripts.data.read_data import TablesMissing
-found = {}
-for name, chart in CHARTS.items():
-    try:
-        drawing = chart.draw()
-    except (DataMissing, TablesMissing):
-        continue
-    found[name] = hashlib.sha256(export.figure_json(drawing.figure).encode()).hexdigest()
-print(json.dumps(found))
+from scripts.figures.catalogue import drawings
+print(json.dumps({name: hashlib.sha256(export.figure_json(drawing.figure).encode()).hexdigest() for name, drawing in drawings()}))
 """
 
 

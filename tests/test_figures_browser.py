@@ -100,6 +100,11 @@ def test_crashing_browser_is_one_line(tmp_path, marked):
     assert marked() == []
 
 
+def test_a_window_of_a_crashing_browser_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="did not start .*BROWSER_PATH"), browser.window(fake(tmp_path, "exit 1")):
+        pass
+
+
 def test_hanging_browser_is_ended_with_all_its_children(tmp_path, marked):
     started = time.monotonic()
     with pytest.raises(UserError, match="hung while drawing one and was ended after 6 s"):

@@ -11,8 +11,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.figures import browser
-from scripts.figures.catalogue import CHARTS
-from scripts.figures.drawing import DataMissing
+from scripts.figures.catalogue import drawings
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, REPLICA, SHOWN, WIDE, label_boxes
 
@@ -25,11 +24,7 @@ def figures(timm_tables):
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
-        for name, chart in CHARTS.items():
-            try:
-                drawing = chart.draw()
-            except DataMissing:
-                continue
+        for name, drawing in drawings():
             found[name, "wide"] = json.loads(figure_json(drawing.figure))
             assert drawing.phone is not None, f"{name} has no version for a phone"
             found[name, "phone"] = json.loads(figure_json(drawing.phone))
@@ -77,7 +72,7 @@ def test_no_two_names_overlap(figures):
 
 
 def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
-    sync_api = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("playwright.sync_api")
     try:
         chrome = browser.browser()
     except UserError as error:
@@ -86,8 +81,7 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
         figure["layout"].setdefault("meta", {})["scale"] = 1
     drawn = dict(browser.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, path=chrome, image="svg"))
     wrong = []
-    with sync_api.sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=chrome, args=["--no-sandbox"], env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())})
+    with browser.window(chrome, env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())}) as window:
         page = window.new_page(viewport={"width": 1100, "height": 900})
         for (name, kind), figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[f'{name} {kind}'].decode()}</body>")
@@ -100,18 +94,13 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
                 across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
                 if across > 1 and down > 4:  # line boxes hold air above and below the letters
                     wrong.append((name, kind, one, other))
-        window.close()
     assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_alternative_texts_say_what_the_chart_shows(timm_tables, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     seen = {}
-    for name, chart in CHARTS.items():
-        try:
-            drawing = chart.draw()
-        except DataMissing:
-            continue
+    for name, drawing in drawings():
         alt = drawing.alt
         assert 80 < len(alt) < 1200 and re.match(r"[A-Z0-9]", alt) and alt.endswith(".") and re.search(r"\d", alt), (name, alt)
         assert not re.search(r"\bnan\b|None|\{|\}|<br>|\s\s", alt), (name, alt)

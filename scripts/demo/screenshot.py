@@ -24,16 +24,15 @@ SIZE, SCALE, QUALITY = (1120, 760), 2, 82
 def take(models: list[Path]) -> bytes:
     """A JPEG of the app with an answer of each of `models`. Raises UserError."""
     from PIL import Image
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error
 
-    from scripts.figures.browser import browser
+    from scripts.figures.browser import window
     from scripts.perf.demo import photo, start, stop
     with tempfile.TemporaryDirectory() as home:
         copies = [Path(shutil.copytree(model, Path(home) / model.resolve().name, ignore=shutil.ignore_patterns("examples"))) for model in models]
         process, address, _ = start(copies)
         try:
-            with sync_playwright() as playwright:
-                chrome = playwright.chromium.launch(executable_path=str(browser()), args=["--no-sandbox", "--disable-background-networking"])
+            with window() as chrome:
                 page = chrome.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, device_scale_factor=SCALE)
                 page.goto(address)
                 page.wait_for_selector("#photo input[type=file]", state="attached")
@@ -42,7 +41,6 @@ def take(models: list[Path]) -> bytes:
                 page.wait_for_selector("img[alt*='bright where']")
                 page.wait_for_timeout(1500)  # bars grow
                 picture = page.screenshot(full_page=True)
-                chrome.close()
         except Error as error:
             raise UserError(f"the browser failed: {str(error).splitlines()[0][:120]}; python -m scripts.figures.browser says which one is used") from None
         finally:

@@ -11,6 +11,7 @@ when a figure takes too long, when we are interrupted, and (the worker listens f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import queue
@@ -69,6 +70,26 @@ def version(path: str, limit: float = 20.0) -> str:
     if process.returncode or not found:
         raise UserError(f"{path} --version ended with {process.returncode} and does not look like a Chrome; {REMEDY}")
     return f"{found[1]} {found[2]}"
+
+
+@contextlib.contextmanager
+def window(path: str = "", **settings) -> Iterator:
+    """A headless Chrome for looking at pages: playwright's Browser, closed at the end. path: as from `browser`; settings: as playwright's `launch` takes them.
+
+    Raises UserError where there is none, or it does not start.
+    """
+    from playwright.sync_api import Error, sync_playwright
+
+    path = path or browser()
+    with sync_playwright() as playwright:
+        try:
+            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"], **settings)
+        except Error as error:
+            raise UserError(f"{path} did not start ({str(error).splitlines()[0][:160]}); {REMEDY}") from None
+        try:
+            yield chrome
+        finally:
+            chrome.close()
 
 
 def font_files() -> dict[str, Path]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Iterator
 
+from scripts.data.read_data import TablesMissing
 from scripts.figures import display_data, display_family, display_frontier, display_limits, display_machines, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
-from scripts.figures.drawing import Chart
+from scripts.figures.drawing import Chart, DataMissing, Drawing
 
 _ALL = [
     Chart("inference_graph_1", partial(display_data.draw_all_families, "infer"), "timm"),
@@ -50,3 +52,13 @@ _ALL = [
 ]
 
 CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}
+
+
+def drawings() -> Iterator[tuple[str, Drawing]]:
+    """(name, Drawing) of every chart that can be drawn here; those whose data are not at hand are left out."""
+    for name, chart in CHARTS.items():
+        try:
+            drawing = chart.draw()
+        except (DataMissing, TablesMissing):
+            continue
+        yield name, drawing

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from scripts.common.errors import UserError, cli
 from scripts.figures import browser
-from scripts.figures.drawing import DataMissing
 from scripts.figures.export import figure_json
 
 TARGET = 1 / 3
@@ -27,15 +26,10 @@ TARGET = 1 / 3
 
 def figures(most: int) -> dict[str, str]:
     """Up to `most` figures of the catalogue as JSON; those without data here are left out."""
-    from scripts.data.read_data import TablesMissing
-    from scripts.figures.catalogue import CHARTS
+    from scripts.figures.catalogue import drawings
 
     found = {}
-    for name, chart in CHARTS.items():
-        try:
-            drawing = chart.draw()
-        except (DataMissing, TablesMissing):
-            continue
+    for name, drawing in drawings():
         found |= {f"{name}{end}": figure_json(figure) for end, figure in (("", drawing.figure), ("-phone", drawing.phone)) if figure is not None}
         if len(found) >= most:
             break

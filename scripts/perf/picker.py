@@ -55,25 +55,19 @@ def page(folder: Path) -> tuple[Path, float]:
 
 def changes(path: Path) -> tuple[list[float], list[float]]:
     """(milliseconds of each change of a need, of each first choice of a machine)."""
-    from playwright.sync_api import sync_playwright
-
-    from scripts.figures.browser import browser
+    from scripts.figures.browser import window
 
     wanted = [("min_throughput", "500"), ("max_params", "60"), ("commercial", ""), ("min_top1", "80"), ("replace", "resnet50"), ("replace", ""), ("max_size", "256"),
               ("pretrain-1", ""), ("min_throughput", "1e9"), ("min_throughput", ""), ("max_params", ""), ("min_top1", "")]
-    with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=str(browser()), args=["--no-sandbox", "--disable-background-networking"])
-        try:
-            tab = chrome.new_page()
-            tab.goto(path.as_uri())
-            tab.wait_for_selector("#picker[data-answered]", timeout=20_000)
-            tab.evaluate("document.querySelector('[name=pretrain]').id = 'pretrain-1'")
-            machines = tab.evaluate("[...document.querySelectorAll('[name=machine] option')].map((option) => option.value)")
-            first = [tab.evaluate(CHANGE, ["machine", machine]) for machine in machines[1:]]
-            tab.evaluate(CHANGE, ["machine", machines[0]])
-            return [tab.evaluate(CHANGE, wanted[i % len(wanted)]) for i in range(CHANGES)], first
-        finally:
-            chrome.close()
+    with window() as chrome:
+        tab = chrome.new_page()
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("#picker[data-answered]", timeout=20_000)
+        tab.evaluate("document.querySelector('[name=pretrain]').id = 'pretrain-1'")
+        machines = tab.evaluate("[...document.querySelectorAll('[name=machine] option')].map((option) => option.value)")
+        first = [tab.evaluate(CHANGE, ["machine", machine]) for machine in machines[1:]]
+        tab.evaluate(CHANGE, ["machine", machines[0]])
+        return [tab.evaluate(CHANGE, wanted[i % len(wanted)]) for i in range(CHANGES)], first
 
 
 @cli

@@ -130,23 +130,19 @@ def main(arguments: list[str] | None = None) -> None:
     page = options.site / "index.html"
     if not page.is_file() or "data-explore" not in page.read_text(encoding="utf-8"):
         raise UserError(f"{page}: no home page with a frontier chart whose data are there; run `make data site`")
-    from playwright.sync_api import sync_playwright
-
-    from scripts.figures.browser import browser, version
+    from scripts.figures.browser import browser, version, window
 
     path = browser()
     with tempfile.TemporaryDirectory() as folder:
         usual_pages(Path(folder))
         ours, theirs = Server(options.site), Server(Path(folder))
-        with sync_playwright() as playwright:
-            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
+        with window(path) as chrome:
             one = visit(chrome, theirs, "one.html", THEIRS)
             visits: dict[str, list[dict]] = {"ours": [], "theirs": []}
             for _ in range(options.turns):
                 visits["ours"].append(visit(chrome, ours, "index.html", OURS))
                 visits["theirs"].append(visit(chrome, theirs, "all.html", THEIRS))
             slow = [visit(chrome, ours, "index.html", OURS, throttled=True) for _ in range(min(3, options.turns))]
-            chrome.close()
         ours.close()
         theirs.close()
     size = statistics.median(turn["bytes"] for turn in visits["ours"])

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.site import check, check_html, extras
+from scripts.site import check, check_html, extras, views
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -166,7 +166,7 @@ def test_a_good_site_has_no_problem_in_a_browser(good, chrome):
     assert [str(problem) for problem in check.in_browser(good, ["report/two.html"])] == []
 
 
-def test_what_only_a_browser_sees(site, chrome):
+def test_what_only_a_browser_sees(site, chrome, monkeypatch):
     add(site, '<script>fetch("https://evil.example/x").catch(() => 0); console.error("oh no"); undefinedFunction()</script>')
     add(site, '<p style="color: #999; background: #aaa">pale</p><div style="width: 600px">wide</div>')
     add(site, '<h2>Next</h2><h5>too deep</h5><div><button style="all: unset; display: block; width: 9px; height: 9px">a</button><button style="all: unset; display: block; width: 9px; height: 9px">b</button></div>')
@@ -174,11 +174,8 @@ def test_what_only_a_browser_sees(site, chrome):
     (site / "charts").mkdir()
     (site / "charts/dots.js").write_text("")
     add(site, '<div class="chart" data-figure="dots" data-src="charts/dots.json"><img src="../images/dots.jpg" alt="x"></div>')
-    check.DRAWN_LIMIT_S, kept = 1, check.DRAWN_LIMIT_S
-    try:
-        found = [str(problem) for problem in check.in_browser(site, ["report/two.html"])]
-    finally:
-        check.DRAWN_LIMIT_S = kept
+    monkeypatch.setattr(views, "DRAWN_LIMIT_S", 1)
+    found = [str(problem) for problem in check.in_browser(site, ["report/two.html"])]
     for words in ("a request left the site: https://evil.example/x", "on the console: oh no", "a script failed: undefinedFunction", "axe, serious: Elements must meet",
                   "(heading-order)", "(target-size)",
                   "pixels wider than the screen [phone light, phone dark]", "gone.jpg answers 404 [desktop dark, phone dark]", "the chart 'dots' was not drawn"):

@@ -11,31 +11,20 @@ folder of a server on loopback, as GitHub Pages does. One line per problem; exit
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
-import http.server
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
-from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
-from scripts.common.progress import Progress
+from scripts.site import views
 from scripts.site.check_html import Problem, problems
 
-FOLDER = "/best-image-models/"  # where the site lies on the server
-VIEWS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
-SCHEMES = ("light", "dark")
 # axe: all rules that it runs on its own, and the one of WCAG 2.2 AA that it does not (targets of 24 pixels). Without preload: its own fetching of style
 # sheets takes an @import for relative to the page.
 AXE = {"resultTypes": ["violations"], "preload": False, "rules": {"target-size": {"enabled": True}}}
 # Quarto's script puts the title of its sidebar's toggle outside all landmarks.
 NOT_OURS = {"exclude": [[".quarto-sidebar-toggle"]]}
-PAGE_LIMIT_S = 60   # for one page in one view; 2-4 s on two idle cores
-DRAWN_LIMIT_S = 20  # for its charts
 
 # What the page says about itself once everything on it has been scrolled into view.
 LOOK = """() => ({
@@ -43,75 +32,25 @@ LOOK = """() => ({
   broken: [...document.images].filter(i => i.currentSrc && i.complete && !i.naturalWidth).map(i => i.currentSrc),
   undrawn: [...document.querySelectorAll('.chart[data-src]')].filter(c => c.offsetParent && c.dataset.drawn !== 'true').map(c => c.dataset.figure),
 })"""
-SCROLL = """async () => {
-  for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) { scrollTo(0, y); await new Promise(r => setTimeout(r, 30)); }
-}"""
-DRAWN = "() => [...document.querySelectorAll('.chart[data-src]')].every(c => !c.offsetParent || c.dataset.drawn === 'true')"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves the site under FOLDER, and its 404 page for what is not there."""
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path("/" + path.removeprefix(FOLDER)) if path.startswith(FOLDER) else str(Path(self.directory) / ".not-here")
-
-    def log_message(self, *_) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(site: Path) -> Iterator[str]:
-    """The address of `site` on a server of its own on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def in_browser(site: Path, names: list[str]) -> list[Problem]:
     """What is wrong with the pages `names` in Chrome, one browser per processor core. Raises UserError where there is no Chrome."""
-    from scripts.figures.browser import browser
-
-    path = browser()
-    views = [(view, scheme) for view in VIEWS for scheme in SCHEMES]
-    found: dict[tuple[str, str], list[str]] = {}
-    with served(site) as address, Progress(len(names) * len(views), "check-site") as progress:
-        with ThreadPoolExecutor(min(len(views), hardware.cores())) as pool:
-            looks = pool.map(lambda view: list(_view(path, address, names, *view, progress)), views)
-            for (view, scheme), seen in zip(views, looks):
-                for name, what in seen:
-                    found.setdefault((name, what), []).append(f"{view} {scheme}")
-    return [Problem(name, what if len(where) == len(views) else f"{what} [{', '.join(where)}]") for (name, what), where in sorted(found.items())]
+    seen: dict[tuple[str, str], list[str]] = {}
+    looked = views.each(site, names, lambda page, address, name, view, scheme: sorted(set(_look(page, address, name))), "check-site")
+    for name, view, scheme, found in looked:
+        for what in found:
+            seen.setdefault((name, what), []).append(f"{view} {scheme}")
+    every = len(views.VIEWS) * len(views.SCHEMES)
+    return [Problem(name, what if len(where) == every else f"{what} [{', '.join(where)}]") for (name, what), where in sorted(seen.items())]
 
 
-def _view(path: str, address: str, names: list[str], view: str, scheme: str, progress: Progress) -> Iterator[tuple[str, str]]:
-    """(page, what is wrong with it) for the pages `names` at one width in one colour scheme, in a browser of its own."""
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import Error, sync_playwright
-
-    axe = Axe()
-    with sync_playwright() as playwright:
-        try:
-            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
-        except Error as error:
-            raise UserError(f"Chrome did not start ({str(error).splitlines()[0][:160]}); name a working one with BROWSER_PATH") from None
-        context = chrome.new_context(viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
-        for name in names:
-            page = context.new_page()
-            yield from ((name, what) for what in sorted(set(_look(page, address, name, axe, Error))))
-            page.close()
-            progress.advance(f"{name}, {view}, {scheme}")
-        chrome.close()
-
-
-def _look(page, address: str, name: str, axe, error: type[Exception]) -> Iterator[str]:
+def _look(page, address: str, name: str) -> Iterator[str]:
     """Open one page and say what is wrong with it."""
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Error
+
     events: list[str] = []
-    page.set_default_timeout(PAGE_LIMIT_S * 1000)
     page.on("console", lambda message: events.append(f"on the console: {message.text[:200]}") if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda failure: events.append(f"a script failed: {str(failure)[:200]}"))
     page.on("dialog", lambda dialog: (events.append(f"a dialog opened: {dialog.message[:80]}"), dialog.dismiss()))
@@ -128,17 +67,11 @@ def _look(page, address: str, name: str, axe, error: type[Exception]) -> Iterato
 
     page.route("**/*", gate)
     try:
-        page.goto(address + name, wait_until="load")
-        page.evaluate(SCROLL)
-        try:
-            page.wait_for_function(DRAWN, timeout=DRAWN_LIMIT_S * 1000)
-        except error:
-            pass  # named below
-        page.evaluate("scrollTo(0, 0)")
+        views.open_whole(page, address + name)
         seen = page.evaluate(LOOK)
-        results = axe.run(page, context=NOT_OURS, options=AXE).response
-    except error as failure:
-        yield f"could not be looked at within {PAGE_LIMIT_S} s: {str(failure).splitlines()[0][:160]}"
+        results = Axe().run(page, context=NOT_OURS, options=AXE).response
+    except Error as failure:
+        yield f"could not be looked at within {views.PAGE_LIMIT_S} s: {str(failure).splitlines()[0][:160]}"
         return
     yield from events
     if seen["wide"] > 1:
@@ -168,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     for problem in wrong:
         print(problem)
     print(f"check-site: {len(wrong)} problem{'s' * (len(wrong) != 1)} on {len(names)} page{'s' * (len(names) != 1)}"
-          + ("" if options.no_browser else f", each in {len(VIEWS) * len(SCHEMES)} views"), file=sys.stderr)
+          + ("" if options.no_browser else f", each in {len(views.VIEWS) * len(views.SCHEMES)} views"), file=sys.stderr)
     return int(bool(wrong))
 
 

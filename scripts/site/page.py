@@ -139,7 +139,7 @@ def or_note() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        said = text(str(error).replace(str(ROOT), "the project"))._repr_markdown_()
+        said = text(str(error).replace(f"{ROOT}/", ""))._repr_markdown_()
         _print(f"::: {{.callout-warning}}\n## A table is missing here\n{said}\n:::")
 
 

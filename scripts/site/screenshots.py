@@ -13,14 +13,11 @@ import argparse
 import io
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, SITE, atomic_write
-from scripts.common.progress import Progress
-from scripts.site.check import DRAWN, DRAWN_LIMIT_S, PAGE_LIMIT_S, SCHEMES, SCROLL, VIEWS, served
+from scripts.site.views import SCHEMES, VIEWS, each, open_whole
 
 HIGHEST = 12_000       # pixels of a page that are photographed: Chrome's own limit is 16,384
 THUMB = {"desktop": (420, 560), "phone": (200, 560)}  # pixels on the sheet; what is longer is cut at the bottom
@@ -35,48 +32,18 @@ def name_of(page: str, view: str, scheme: str) -> str:
 
 def photograph(site: Path, names: list[str], out: Path) -> list[Path]:
     """Write a picture of each page in each view into `out` and return their paths. Raises UserError where there is no Chrome, or a page does not open."""
-    from scripts.figures.browser import browser
+    from playwright.sync_api import Error
 
-    path, views = browser(), [(view, scheme) for view in VIEWS for scheme in SCHEMES]
-    with served(site) as address, Progress(len(names) * len(views), "screenshots") as progress:
-        with ThreadPoolExecutor(min(len(views), hardware.cores())) as pool:
-            made = list(pool.map(lambda view: _view(path, address, names, *view, out, progress), views))
-    return [one for some in made for one in some]
-
-
-def _view(path: str, address: str, names: list[str], view: str, scheme: str, out: Path, progress: Progress) -> list[Path]:
-    from playwright.sync_api import Error, sync_playwright
-
-    made = []
-    with sync_playwright() as playwright:
+    def shoot(page, address: str, name: str, view: str, scheme: str) -> Path:
         try:
-            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
+            open_whole(page, address + name)
+            height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
+            shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height})
         except Error as error:
-            raise UserError(f"Chrome did not start ({str(error).splitlines()[0][:160]}); name a working one with BROWSER_PATH") from None
-        context = chrome.new_context(viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
-        for name in names:
-            page = context.new_page()
-            page.set_default_timeout(PAGE_LIMIT_S * 1000)
-            try:
-                page.goto(address + name, wait_until="load")
-                page.evaluate(SCROLL)
-                try:
-                    page.wait_for_function(DRAWN, timeout=DRAWN_LIMIT_S * 1000)
-                except Error:
-                    pass  # the picture shows that a chart is not drawn; `make check-site` says it
-                page.evaluate("scrollTo(0, 0)")
-                height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
-                shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height})
-            except Error as error:
-                raise UserError(f"{name}: could not be photographed ({str(error).splitlines()[0][:160]}); see `make check-site`") from None
-            finally:
-                page.close()
-            target = out / name_of(name, view, scheme)
-            atomic_write(target, shot)
-            made.append(target)
-            progress.advance(f"{name}, {view}, {scheme}")
-        chrome.close()
-    return made
+            raise UserError(f"{name}: could not be photographed ({str(error).splitlines()[0][:160]}); see `make check-site`") from None
+        return atomic_write(out / name_of(name, view, scheme), shot)
+
+    return [path for *_, path in each(site, names, shoot, "screenshots")]
 
 
 def sheet(names: list[str], out: Path) -> Path:

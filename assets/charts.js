@@ -36,7 +36,7 @@
   const styles = () => (sheet ??= new Promise((resolve) => {
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve }));
   }));
-  const explorerParts = () => (explorer ??= Promise.all([speedsOf("models"), styles(), ...["-rules", "-theme", "-panel", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true))]).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
+  const explorerParts = () => (explorer ??= Promise.all([speedsOf("models"), styles(), ...["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true))]).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
   const explorers = new Map();
   async function explore(chart) {
     if (explorers.has(chart)) return explorers.get(chart).refresh();

@@ -1,18 +1,12 @@
 // The frontier chart on the reader's choice: machine, inference or training, what a model was trained on, families. Hover or arrow keys name a
 // model; a click or Enter pins it with its figures, its other weights and its line of code; dragging or two fingers zoom; the state is in the
-// address. Speeds come from charts/picker/*.js, colours and rules from explorer-theme.js and explorer-rules.js. All text from data is textContent.
+// address. Speeds come from charts/picker/*.js, colours from explorer-theme.js, rules from explorer-rules.js; explorer-draw.js draws. All text from data is
+// textContent.
 window.explorerChart = (() => {
   "use strict";
-  const R = window.explorerRules, T = window.explorerTheme, P = window.explorerPanel, { make, numbers } = P, NARROW = 720, FEW = 24, MOVE_MS = 420;
-  const svg = (tag, attributes, text) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
+  const R = window.explorerRules, T = window.explorerTheme, P = window.explorerPanel, { make, numbers } = P, { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
+  const NARROW = 720, MOVE_MS = 420;
   const toggle = (set, value) => { if (!set.delete(value)) set.add(value); };
-  const kin = (family) => T.shared[family] ?? family;
-  const style = (family) => T.families[kin(family)] ?? T.families[""];
   const cut = (name) => name.length <= T.longest ? name : name.slice(0, T.longest - 1) + "…";
   const article = (name) => (/^([AEIO]|R[TX])/.test(name) ? "an " : "a ") + name;
 
@@ -53,8 +47,10 @@ window.explorerChart = (() => {
     const chips = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Families" }, make("span", {}, "Families"));
     const search = make("input", { type: "search", placeholder: "Find a model", ariaLabel: "Find a model; Enter pins the best match" });
     const filters = make("div", { className: "explorer-filters" }, trained, chips);
-    const canvas = make("canvas"), under = svg("svg", { "aria-hidden": "true" }), over = svg("svg", { class: "explorer-over", "aria-hidden": "true" }), tip = make("div", { className: "explorer-tip", hidden: true });
-    const help = make("span", { className: "explorer-hidden", id: `explorer-help-${figure}` }, "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.");
+    const canvas = make("canvas"), under = svg("svg", { "aria-hidden": "true" }), over = svg("svg", { class: "explorer-over", "aria-hidden": "true" });
+    const tip = make("div", { className: "explorer-tip", hidden: true });
+    const help = make("span", { className: "explorer-hidden", id: `explorer-help-${figure}` },
+      "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.");
     const plot = make("div", { className: "explorer-plot", tabIndex: 0, role: "application" }, under, canvas, over, tip);
     plot.setAttribute("aria-describedby", help.id);
     const source = make("span"), said = make("span", { className: "explorer-hidden", role: "status" });
@@ -80,7 +76,8 @@ window.explorerChart = (() => {
     };
 
     function segment(words, items, chosen) {
-      return make("span", { className: "explorer-segment", role: "group", ariaLabel: words }, ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)));
+      return make("span", { className: "explorer-segment", role: "group", ariaLabel: words },
+        ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)));
     }
     const press = (group, on) => { for (const button of group.querySelectorAll("button")) button.ariaPressed = String(on(button.value)); };
 
@@ -123,10 +120,10 @@ window.explorerChart = (() => {
         if (!onShow) throw error; // nothing is drawn yet
         state.machine = machines.value = onShow;
         source.textContent = said.textContent = `The speeds of ${machine.name} could not be loaded, so the chart is as it was. Choose the machine again to try once more.`;
-      onShow = machine.key;
         return;
       }
       if (mine !== turn) return;
+      onShow = machine.key;
       if (!columns.training) state.part = "infer";
       const all = tableOf(models, columns, state.part, sure && (state.part === "train" ? sure.training ?? [] : sure.speed));
       const high = all.filter((row) => row.top1 >= T.floor);
@@ -183,95 +180,38 @@ window.explorerChart = (() => {
     // --- drawing
     const view = () => state.zoom ? { x: state.zoom.x.map((share) => domain.x[0] + share * (domain.x[1] - domain.x[0])), y: state.zoom.y } : domain;
     const px = (row) => { const { x, y } = view(); return [area.left + (Math.log10(row.speed) - x[0]) / (x[1] - x[0]) * area.width, area.bottom - (row.top1 - y[0]) / (y[1] - y[0]) * area.height]; };
-    const pen = canvas.getContext("2d");
-    const font = (weight, size) => `${weight} ${size}px "Source Sans Pro", Arial, sans-serif`;
-    const widthOf = (text, weight = 400, size = base()) => { pen.font = font(weight, size); return pen.measureText(text).width; };
-    const narrow = () => chart.clientWidth < NARROW, base = () => 13;
+    const narrow = () => chart.clientWidth < NARROW;
+    const now = () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain), part: state.part, narrow: narrow(), d: Number(dark()) });
+    const draw = brush(canvas, under, { px, view, chosen, filtered: filtering, now });
     const inside = ([x, y]) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top - 1 && y <= area.bottom + 1;
 
     function layout(move = false) {
       frameFor(narrow());
       const wide = plot.clientWidth, high = plot.clientHeight, scale = Math.min(3, devicePixelRatio || 1);
       if (!wide || !high) return;
-      if (canvas.width !== Math.round(wide * scale) || canvas.height !== Math.round(high * scale)) { canvas.width = Math.round(wide * scale); canvas.height = Math.round(high * scale); }
-      pen.setTransform(scale, 0, 0, scale, 0, 0);
+      draw.resize(wide, high, scale);
       for (const sheet of [under, over]) { sheet.setAttribute("viewBox", `0 0 ${wide} ${high}`); sheet.setAttribute("width", wide); sheet.setAttribute("height", high); }
-      const marks = domain ? R.linearTicks(...view().y, high - 48) : [], left = 8 + Math.ceil(Math.max(...marks.map((value) => widthOf(`${value}%`)), 30));
+      const marks = domain ? R.linearTicks(...view().y, high - 48) : [], left = 8 + Math.ceil(Math.max(...marks.map((value) => draw.widthOf(`${value}%`)), 30));
       area = { left, top: 8, right: wide - 10, bottom: high - 40, width: wide - 10 - left, height: high - 48 };
       const before = here;
       here = new Map();
       for (const row of shown) { const [x, y] = px(row); here.set(row.id, [x, y, 1]); }
       cancelAnimationFrame(frame);
-      axes();
+      draw.axes();
       over.classList.remove("moving");
-      if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) { paint(here); return overlay(); }
+      if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) { draw.paint(here); return overlay(); }
       over.classList.add("moving");
       const began = performance.now();
       const tick = (now) => {
         const t = Math.min(1, (now - began) / MOVE_MS), ease = 1 - (1 - t) ** 3;
         const between = new Map();
         for (const [id, [x, y]] of here) { const from = before.get(id); between.set(id, from ? [from[0] + (x - from[0]) * ease, from[1] + (y - from[1]) * ease, 1] : [x, y, ease]); }
-        paint(between);
+        draw.paint(between);
         if (t < 1) frame = requestAnimationFrame(tick); else { over.classList.remove("moving"); overlay(); }
       };
       frame = requestAnimationFrame(tick);
     }
 
-    function axes() {
-      const d = Number(dark()), { grid, muted } = T.colours;
-      under.replaceChildren();
-      if (!domain) return;
-      const { x, y } = view(), text = (attributes, words) => under.append(svg("text", { fill: muted[d], "font-size": base(), ...attributes }, words));
-      for (const value of R.logTicks(10 ** x[0], 10 ** x[1], area.width, widthOf)) {
-        const at = area.left + (Math.log10(value) - x[0]) / (x[1] - x[0]) * area.width, half = widthOf(R.short(value)) / 2;
-        under.append(svg("line", { x1: at, x2: at, y1: area.top, y2: area.bottom, stroke: grid[d] }));
-        if (at - half >= area.left - 20 && at + half <= area.right + 8) text({ x: at, y: area.bottom + 17, "text-anchor": "middle" }, R.short(value));
-      }
-      for (const value of R.linearTicks(y[0], y[1], area.height)) {
-        const at = area.bottom - (value - y[0]) / (y[1] - y[0]) * area.height;
-        under.append(svg("line", { x1: area.left, x2: area.right, y1: at, y2: at, stroke: grid[d] }));
-        text({ x: area.left - 6, y: at + 4, "text-anchor": "end" }, `${value}%`);
-      }
-      const speed = ["images per second", ` in ${state.part === "train" ? "training" : "inference"}`, " (log scale)"].reduce((words, more) => widthOf(`${words}${more} →`) <= area.width ? words + more : words);
-      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `${speed} →`);
-      if (!narrow()) text({ x: area.left + 4, y: area.bottom + 35 }, "ImageNet top-1 accuracy ↑");
-    }
-
-    function symbol(x, y, radius, kind) {
-      pen.beginPath();
-      const form = T.symbols[kind];
-      if (form === "diamond") { const r = radius * 1.25; pen.moveTo(x, y - r); pen.lineTo(x + r, y); pen.lineTo(x, y + r); pen.lineTo(x - r, y); pen.closePath(); }
-      else if (form === "square") pen.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
-      else pen.arc(x, y, radius, 0, 7);
-    }
-    function paint(at) {
-      const d = Number(dark()), on = new Set(edge.map((row) => row.id)), key = new Set(T.key), context = T.colours.context[d], few = shown.length <= FEW, small = (narrow() ? 0.8 : 1) * (few ? 1.3 : 1);
-      pen.clearRect(0, 0, canvas.width, canvas.height);
-      pen.save(); pen.beginPath(); pen.rect(area.left - 6, area.top - 6, area.width + 12, area.height + 12); pen.clip();
-      const layers = [[], [], [], []];
-      for (const row of shown) {
-        const own = chosen(row), front = on.has(row.id), filtered = filtering() || few;
-        layers[!own ? 0 : front ? 3 : filtered ? 2 : key.has(row.family) ? 1 : 0].push([row, own, front, filtered]);
-      }
-      for (const layer of layers) for (const [row, own, front, filtered] of layer) {
-        const [x, y, alpha] = at.get(row.id) ?? [];
-        if (x === undefined || x < area.left - 20 || x > area.right + 20 || y < area.top - 20 || y > area.bottom + 20) continue;
-        const colour = !own ? context : front ? style(row.family).strong[d] : filtered ? style(row.family).strong[d] : key.has(row.family) ? style(row.family).pale[d] : context;
-        pen.globalAlpha = alpha * (own || !filtered ? 1 : 0.55);
-        symbol(x, y, small * (front && own ? 5 : filtered && own ? 3.6 : key.has(row.family) && own ? 3 : 2.3), row.kind);
-        if (row.sure) { pen.fillStyle = colour; pen.fill(); if (front && own) { pen.lineWidth = 1.2; pen.strokeStyle = T.colours.paper[d]; pen.stroke(); } }
-        else { pen.lineWidth = front && own ? 1.8 : 1; pen.strokeStyle = colour; pen.stroke(); }
-      }
-      pen.restore();
-    }
-
-    function steps(line) {
-      const right = [], at = line.map((row) => px(row));
-      at.forEach(([a, b], i) => { if (i) right.push([a, at[i - 1][1], a, b]); right.push([i ? at[i - 1][0] : area.left, b, a, b]); });
-      if (at.length) right.push([at.at(-1)[0], at.at(-1)[1], at.at(-1)[0], area.bottom]);
-      return right;
-    }
-    const path = (line) => { const at = line.map((row) => px(row)); return at.length ? `M${Math.min(area.left, at[0][0])},${at[0][1]}` + at.map(([a, b], i) => `${i ? `V${b}` : ""}H${a}`).join("") + `V${Math.max(area.bottom, at.at(-1)[1])}` : ""; };
     function overlay() {
       const d = Number(dark()), { ink, paper, leader } = T.colours;
       over.replaceChildren();
@@ -282,20 +222,21 @@ window.explorerChart = (() => {
       clip.append(svg("rect", { x: area.left - 6, y: area.top - 6, width: area.width + 12, height: area.height + 12 }));
       over.append(clip);
       const lines = svg("g", { "clip-path": `url(#clip-${figure})`, fill: "none" });
-      lines.append(svg("path", { class: "explorer-frontier", d: path(edge), stroke: ownEdge.length ? leader[d] : ink[d], "stroke-width": 1.6 }));
-      if (ownEdge.length) lines.append(svg("path", { class: "explorer-own", d: path(ownEdge), stroke: ink[d], "stroke-width": 1.8, "stroke-dasharray": "5 3" }));
+      lines.append(svg("path", { class: "explorer-frontier", d: draw.path(edge), stroke: ownEdge.length ? leader[d] : ink[d], "stroke-width": 1.6 }));
+      if (ownEdge.length) lines.append(svg("path", { class: "explorer-own", d: draw.path(ownEdge), stroke: ink[d], "stroke-width": 1.8, "stroke-dasharray": "5 3" }));
       over.append(lines);
       const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean), line = ownEdge.length ? ownEdge : edge;
       const seen = line.filter((row) => inside(px(row)));
       const { y } = view(), claims = Object.values(T.claims).flat();
       const few = shown.length <= FEW ? shown.filter((row) => chosen(row) && inside(px(row))) : [];
       const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims), ...few])];
-      const front = new Set(edge), at = new Map(shown.map((row) => [row, px(row)]).filter(([, place]) => inside(place))), held = steps(line);
+      const front = new Set(edge), at = new Map(shown.map((row) => [row, px(row)]).filter(([, place]) => inside(place))), held = draw.steps(line);
       const points = [...at].map(([row, [a, b]]) => [a, b, chosen(row) && front.has(row) ? 3 : 0.3]);
       const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
       const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
-      const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
-      const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : ""), base(), { pinned: pinned.includes(row) }));
+      const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: draw.widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
+      const nameOf = (row) => cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : "");
+      const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, nameOf(row), BASE, { pinned: pinned.includes(row) }));
       const placed = R.place(wanted, room, points, held);
       const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && !state.alone && (!state.families.size || state.families.has(group))).flatMap((group) => {
         const own = [...at].filter(([row]) => groupOf(row.family) === group);
@@ -303,14 +244,14 @@ window.explorerChart = (() => {
         const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)), within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
         const crowd = ([, place]) => own.reduce((sum, [, other]) => sum + within(place, other, 45), 0) - 3 * rivals.reduce((sum, other) => sum + within(place, other, 50), 0);
         const best = own.map((one) => [crowd(one), one[0]]).reduce((one, other) => other[0] > one[0] ? other : one);
-        return [label(best[1], groupName(group), base() + 1, { group, furthest: 18 })];
+        return [label(best[1], groupName(group), BASE + 1, { group, furthest: 18 })];
       });
       const all = [...placed, ...R.place(families, room, points, held, placed.map((one) => one.box))];
       for (const one of all) {
         const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2], colour = one.group ? style(one.group).text[d] : ink[d];
         if (one.box.distance > 15) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
-        const made = svg("text", { class: one.group ? "explorer-family" : "explorer-name", x: centre[0], y: centre[1] + one.size * 0.34, "text-anchor": "middle", "font-size": one.size, "font-weight": 600,
-          fill: colour, stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" }, one.text);
+        const made = svg("text", { class: one.group ? "explorer-family" : "explorer-name", x: centre[0], y: centre[1] + one.size * 0.34, "text-anchor": "middle",
+          "font-size": one.size, "font-weight": 600, fill: colour, stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" }, one.text);
         if (one.group) { made.dataset.group = one.group; made.append(svg("title", {}, `Only ${one.text}`)); }
         over.append(made);
       }
@@ -323,13 +264,18 @@ window.explorerChart = (() => {
       const d = Number(dark()), { ink, muted } = T.colours;
       rings.replaceChildren();
       if (!area || !domain) return;
-      const ring = (row, radius, colour, width) => { const [a, b] = px(row); if (inside([a, b])) rings.append(svg("circle", { class: "explorer-ring", cx: a, cy: b, r: radius, fill: "none", stroke: colour, "stroke-width": width })); };
+      const ring = (row, radius, colour, width) => {
+        const [cx, cy] = px(row);
+        if (inside([cx, cy])) rings.append(svg("circle", { class: "explorer-ring", cx, cy, r: radius, fill: "none", stroke: colour, "stroke-width": width }));
+      };
       for (const row of shown) {
         if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
         if (state.pins.includes(row.id)) ring(row, 8.5, ink[d], 2);
       }
       if (hovered) ring(hovered, 7.5, ink[d], 2);
-      if (box) rings.append(svg("rect", { x: Math.min(box[0], box[2]), y: Math.min(box[1], box[3]), width: Math.abs(box[2] - box[0]), height: Math.abs(box[3] - box[1]), class: "explorer-box", stroke: muted[d] }));
+      if (!box) return;
+      const [left, right, top, bottom] = [Math.min(box[0], box[2]), Math.max(box[0], box[2]), Math.min(box[1], box[3]), Math.max(box[1], box[3])];
+      rings.append(svg("rect", { x: left, y: top, width: right - left, height: bottom - top, class: "explorer-box", stroke: muted[d] }));
     }
 
     // --- one model
@@ -379,8 +325,7 @@ window.explorerChart = (() => {
     }
     const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
     const whole = () => { state.zoom = null; remember(); layout(true); };
-    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: filtering, setBox: (edges) => { box = edges; marks(); },
-      now: () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain) }) });
+    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: filtering, now, setBox: (edges) => { box = edges; marks(); } });
     addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
 
     // --- on the page

@@ -32,7 +32,7 @@ def hints(html: str, up: str) -> str:
     machine = first and re.search(r'\sdata-explore="([\w.-]+)"', first[0])
     if not machine or "</h2>" in html[html.find("<main"):first.start()]:
         return html
-    files = [*(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-input", "")), "charts/picker/models.js", f"charts/picker/{machine[1]}.js"]
+    files = [*(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-draw", "-input", "")), "charts/picker/models.js", f"charts/picker/{machine[1]}.js"]
     links = "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files) + f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
     return html.replace("</head>", links + "</head>", 1)
 

@@ -204,6 +204,14 @@ def test_a_second_run_changes_nothing(site):
     assert before == {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
 
+def test_a_site_that_moves_takes_its_shared_links_along(site):
+    extras.add(site)
+    assert 'content="../social-card.jpg"' in (site / "report/two.html").read_text()
+    extras.add(site, "https://elsewhere.example/")
+    text = (site / "report/two.html").read_text()
+    assert re.findall('property="og:image" content="([^"]*)"', text) == ["https://elsewhere.example/social-card.jpg"] and text.count("application/rss+xml") == 1
+
+
 def test_hostile_titles_stay_text(tmp_path):
     (tmp_path / "index.html").write_text(PAGE.format(title="&lt;script&gt;x&lt;/script&gt;&quot;", up="", body=""))
     extras.add(tmp_path)

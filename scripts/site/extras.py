@@ -4,7 +4,7 @@
 
 Adds to each page's head its title and picture for links shared elsewhere, and the feed's address. Writes social-card.jpg, 404.html, feed.xml
 (what changed in the results, from git's history), results.zip (every CSV with its sidecar) and, where SITE_URL says where the site will lie,
-sitemap.xml. Run again it changes nothing.
+sitemap.xml. Run again it changes nothing but what another SITE_URL changes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from scripts.site.check_html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
 
 CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
 CARD_CHART = "frontier_gpu"
+HEAD, HEAD_END = "<!-- shared links -->", "<!-- /shared links -->"  # around what `head` wrote
 ENTRIES = 30  # commits that the feed looks at
 FINDING = ["claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]  # what names a verdict
 
@@ -77,11 +78,12 @@ def description() -> str:
 
 
 def head(path: Path, page: str, url: str, about: str) -> str:
-    """Put the tags for shared links and the feed into a page's head, where they are not yet. Returns the page's title.
+    """Put the tags for shared links and the feed into a page's head, in the place of those that an earlier run put there. Returns the page's title.
 
     about describes a page that does not describe itself.
     """
-    html = path.read_text(encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+    html = re.sub(rf"{HEAD}.*?{HEAD_END}\n", "", before, flags=re.S)
     title, site = _title(html)
     up = "../" * page.count("/")
     described = re.search(r'<meta name="description" content="([^"]*)"', html)
@@ -93,8 +95,9 @@ def head(path: Path, page: str, url: str, about: str) -> str:
              **({"og:description": about} if about else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
     tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in facts.items() if f'property="{key}"' not in html]
     tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
-    if "application/rss+xml" not in html:
-        atomic_write(path, html.replace("</head>", "\n".join(tags) + "\n</head>", 1))
+    html = html.replace("</head>", "\n".join([HEAD, *tags, HEAD_END]) + "\n</head>", 1)
+    if html != before:
+        atomic_write(path, html)
     return title or site
 
 

@@ -123,8 +123,10 @@ def test_every_word_of_the_glossary_is_one_anchor_and_every_link_to_it_leads_som
     pages = [readme.ROOT / "index.qmd", *(readme.ROOT / "report").glob("*.qmd")]
     linked = [(path.name, anchor) for path in pages for anchor in re.findall(r"glossary\.qmd#([\w-]+)", path.read_text())]
     assert linked and not [one for one in linked if one[1] not in anchors]
-    with pytest.raises(UserError, match="no word"):
-        glossary.note("nothing")
+    assert glossary.links("f1", "ece") == "[F1](/report/glossary.qmd#f1), [ECE](/report/glossary.qmd#ece)"
+    for ask in (glossary.note, glossary.links):
+        with pytest.raises(UserError, match="no word"):
+            ask("nothing")
 
 
 def test_tables_are_counted_where_one_machine_has_two(data, capsys):
@@ -175,13 +177,6 @@ def test_missing_findings_and_tables_say_what_to_run(data, capsys):
     assert out.count("make data") == 2
 
 
-def test_the_readme_holds_the_present_answer():
-    text = (readme.ROOT / "README.md").read_text()
-    assert readme.updated(text) == text, "run `python -m scripts.site.readme`"
-
-
-def test_a_readme_without_its_markers_is_refused(data):
-    with pytest.raises(UserError, match="markers"):
 @pytest.mark.parametrize("show", [content.join_audit, content.agreement, lambda: content.robust_families("v2", "V2"), verdicts.summary, verdicts.claims])
 def test_one_missing_table_leaves_a_note_and_the_rest_of_the_page(data, capsys, show):
     show()
@@ -200,6 +195,13 @@ def test_a_damaged_square_of_machines_is_a_note_too(data, capsys, text):
     assert "A table is missing here" in capsys.readouterr().out and content.machine_facts().advice == ""
 
 
+def test_the_readme_holds_the_present_answer():
+    text = (readme.ROOT / "README.md").read_text()
+    assert readme.updated(text) == text, "run `python -m scripts.site.readme`"
+
+
+def test_a_readme_without_its_markers_is_refused(data):
+    with pytest.raises(UserError, match="markers"):
         readme.updated("# no markers here\n")
 
 

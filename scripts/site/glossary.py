@@ -31,8 +31,15 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         "pretraining": ("Pretraining", "What a network learned from before ImageNet's thousand classes: `in1k` nothing else; `in12k`, `in21k`, `in22k` larger parts of ImageNet; `laion2b`, "
                                        "`openai`, `ig1b` and others pictures from the web; `dist` the answers of a larger network."),
         "fine-tuning": ("Fine-tuning", "Training a network that knows other pictures a little more, on one's own."),
+        "precision": ("Precision", "Of the pictures that a network puts into a class, the share that belongs there."),
+        "recall": ("Recall", "Of the pictures that belong to a class, the share that a network puts there."),
+        "f1": ("F1", "Precision and recall in one figure, their harmonic mean: high only where both are."),
+        "roc-auc": ("ROC AUC", "How likely a picture of a class gets a higher score for it than a picture of another class: 1 always, 0.5 by chance."),
         "log-loss": ("Log loss", "The price of being sure and wrong: the mean of minus the logarithm of the probability given to the right class. Lower is better."),
         "ece": ("ECE", "Expected calibration error: how far a network's confidence is from its hit rate, on average."),
+        "bootstrap": ("Bootstrap", "How far a figure would stray with other test pictures, found by drawing from the same ones again and again, with repeats."),
+        "epoch": ("Epoch", "One pass of training through all its pictures."),
+        "seed": ("Seed", "The number that starts all that is random in a training: first weights, order of pictures, augmentation. Another seed is the same experiment again."),
         "robustness": ("Beyond expectation", "Points of accuracy on another test set above what ImageNet accuracy lets one expect (effective robustness)."),
     },
     "How fast": {
@@ -51,7 +58,12 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
                                         "merged. It takes a minute once and is faster after."),
         "roofline": ("Roofline", "The least time that a machine could take: all its arithmetic and memory traffic at full speed. *Percent of roofline* is how near a measurement comes."),
         "interval": ("95% interval", "The range in which the true median lies with 95% confidence, given how much the timings scatter."),
+        "percentile": ("Percentile", "The value below which so many of a hundred lie: 5 of a hundred lie below the 5th percentile, half below the median."),
         "rank-correlation": ("Rank correlation", "Spearman's: whether two orders agree, whatever the sizes. 1 the same order, 0 no relation, −1 the opposite."),
+    },
+    "Where it comes from": {
+        "vintage": ("Vintage", "The state of timm's published tables on a day, pinned by commit: the one of the notebook, and the newest."),
+        "sidecar": ("Sidecar", "The JSON file beside a table that says how it was made: command, commit, hardware, versions, date and checksum."),
     },
 }
 _ALL = {anchor: term for group in TERMS.values() for anchor, term in group.items()}
@@ -63,6 +75,14 @@ def note(anchor: str) -> None:
         raise UserError(f"glossary: no word {anchor!r} in scripts/site/glossary.py; add it, or choose one of {', '.join(_ALL)}")
     word, meaning = _ALL[anchor]
     page.markdown(f"::: {{.column-margin .term}}\n**[{word}](/report/glossary.qmd#{anchor})** {meaning}\n:::")
+
+
+def links(*anchors: str) -> str:
+    """The words as Markdown links to their definitions: 'Precision, Recall, F1'. Raises UserError for a word that has none."""
+    unknown = [anchor for anchor in anchors if anchor not in _ALL]
+    if unknown:
+        raise UserError(f"glossary: no word {unknown[0]!r} in scripts/site/glossary.py; add it")
+    return ", ".join(f"[{_ALL[anchor][0]}](/report/glossary.qmd#{anchor})" for anchor in anchors)
 
 
 def show() -> None:

@@ -19,7 +19,7 @@ from scripts.common.paths import CHARTS, relative
 from scripts.common.tables import read_table
 from scripts.figures import display_zoo
 from scripts.figures.drawing import DataMissing, counted, listing
-from scripts.site import page
+from scripts.site import glossary, page
 from scripts.train import results
 
 NOTES = 6  # reasons listed below a table; the rest stands in the CSV
@@ -110,6 +110,7 @@ def quality(which: str) -> None:
     seeds = ", means over seeds; Over seeds: standard deviation of the accuracy and how many seeds" if run.seeds > 1 else ""
     page.table(shown, f"{run.name}: metrics on {rows.test_images.max():,.0f} test pictures, never seen in training, with 95% bootstrap intervals{seeds}. Precision, recall and "
                "F1 are means over the classes; ECE is the expected calibration error.", label=f"tbl-zoo-{which}", link=relative(run.path), formats={name: str for name in columns})
+    page.markdown(f"What the columns mean: {glossary.links('precision', 'recall', 'f1', 'roc-auc', 'log-loss', 'ece', 'bootstrap', 'seed', 'epoch')}.")
     reasons = run.table[run.table.note.astype(str) != ""] if "note" in run.table else run.table.head(0)
     if len(reasons):
         lines = [f"<li>{page.escaped(display_zoo.label(row.model, row.weights))}, seed {int(row.seed)}: {page.escaped(row.note)}</li>" for row in reasons.head(NOTES).itertuples()]

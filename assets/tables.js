@@ -1,5 +1,5 @@
 // Tables that sort by a click on a column's head (once: the most useful order, twice: the other way, a third time: as it was) and that are
-// filtered by words where they are long. Keyboard and screen reader: the heads are buttons, aria-sort says the order, a status line the rows left.
+// filtered by words where they are long; on a phone a long one shows its first dozen until all are asked for. Keyboard and screen reader: the heads are buttons, aria-sort says the order, a status line the rows left.
 (() => {
   "use strict";
   const said = document.createElement("p");
@@ -51,6 +51,7 @@
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     field.addEventListener("input", () => {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      table.classList.toggle("filtered", words.length > 0);
       for (const row of rows) row.hidden = !words.every((word) => texts.get(row).includes(word));
       const left = rows.filter((row) => !row.hidden).length;
       status.textContent = words.length ? `${left.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows` : `${rows.length.toLocaleString("en")} rows`;
@@ -58,11 +59,21 @@
     field.addEventListener("keydown", (event) => { if (event.key === "Escape" && field.value) { field.value = ""; field.dispatchEvent(new Event("input")); event.preventDefault(); } });
   }
 
+  const LONG = 18; // rows, from which a phone shows the first twelve (site.css)
+  function folded(table) {
+    const rows = table.tBodies[0].rows.length, words = (on) => (on ? "Show the first twelve rows" : `Show all ${rows.toLocaleString("en")} rows`);
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "show-all", textContent: words(false) });
+    table.classList.add("folded");
+    button.addEventListener("click", () => { button.textContent = words(!table.classList.toggle("folded")); });
+    (table.closest(".table-scroll") ?? table).after(button);
+  }
+
   for (const table of document.querySelectorAll("main table.table")) {
     if (!table.tHead?.rows.length || !table.tBodies.length) continue;
     if (!table.classList.contains("fixed") && table.tBodies[0].rows.length > 2) sortable(table);
     const tools = table.closest(".table-scroll")?.previousElementSibling;
     if (tools?.classList.contains("table-tools")) filtered(tools, table);
+    if (table.tBodies[0].rows.length > LONG) folded(table);
     if (table.classList.contains("cards")) { // set as cards on a phone, where some browsers else forget that it is a table
       const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
       for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, td, th")])

@@ -146,6 +146,22 @@ def test_no_table_widens_the_page_whatever_the_names(browser, address, width):
     opened.context.close()
 
 
+def test_on_a_phone_a_long_table_shows_its_first_dozen_until_all_are_asked_for(browser, address):
+    opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+    opened.goto(address)
+    many = opened.locator("#tbl-many")
+    assert many.locator("tbody tr:visible").count() == 12 and opened.locator(".show-all:visible").count() == 1
+    many.get_by_label("Filter").fill("model_1")
+    assert many.locator("tbody tr:visible").count() == 11 and opened.locator(".show-all:visible").count() == 0  # found wherever they stand
+    many.get_by_label("Filter").fill("")
+    opened.get_by_role("button", name="Show all 20 rows").click()
+    assert many.locator("tbody tr:visible").count() == 20
+    opened.get_by_role("button", name="Show the first twelve rows").click()
+    opened.emulate_media(media="print")
+    assert many.locator("tbody tr:visible").count() == 20
+    opened.context.close()
+
+
 def test_on_a_phone_sentences_stand_in_cards_and_a_wide_table_keeps_its_first_column(browser, address):
     opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
     opened.goto(address)

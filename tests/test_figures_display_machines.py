@@ -13,7 +13,7 @@ from scripts.common.paths import DATA
 from scripts.data import family, machines, read_data
 from scripts.figures import display_family, display_machines
 from scripts.figures.drawing import DataMissing
-from scripts.figures.theme import label_boxes
+from scripts.figures.theme import contrast, label_boxes, mix
 from tests.test_data_family import stairs
 from tests.test_data_findings import field
 
@@ -103,6 +103,18 @@ def test_one_machine_in_two_settings_is_one_machine(data):
     assert "of all 2 machines" in display_machines.draw_stable().title
 
 
+def test_the_heat_map_reads_by_day_and_by_night(data):
+    figure = display_machines.draw_agreement().figure
+    heat, dark = figure.data[0], figure.layout.meta["dark"]
+    assert all(colour in dark for _, colour in heat.colorscale), "a page in dark mode exchanges both ends"
+    values = {(x, y): value for y, row in zip(heat.y, heat.z) for x, value in zip(heat.x, row)}
+    ends = [colour for _, colour in heat.colorscale]
+    for note in (one for one in figure.layout.annotations if one.name == "cell"):
+        share = (values[note.x, note.y] - heat.zmin) / (heat.zmax - heat.zmin)
+        for ink, ground in ((note.font.color, mix(*ends, share)), (dark[note.font.color], mix(*(dark[one] for one in ends), share))):
+            assert contrast(ink, ground) >= 3.4
+
+
 def test_how_ours_was_measured_stands_beside_the_ratio(data, monkeypatch):
     own = pd.DataFrame({"file": ["one", "all"], "hardware_name": "AMD EPYC, 2 cores", "kind_of_hardware": "cpu", "precision": "fp32", "layout": "nchw", "compiled": False,
                         "torch": "2.15.0", "threads": ["1", "2"], "samples_per_sec": [1.0, 2.0], "date": ["2026-01-01", "2026-01-02"]})
@@ -157,6 +169,9 @@ def test_every_member_of_a_family_is_a_mark_of_its_shade(own):
     colours = {trace.name: trace.marker.color for trace in members}
     assert len(set(colours.values())) == 2 and all(colour in drawing.figure.layout.meta["dark"] for colour in colours.values())
     assert any("open" in str(trace.marker.symbol) for trace in members), "version 2 is hollow"
+    keys = [note for note in drawing.figure.layout.annotations if note.name == "key"]
+    assert all(note.font.color in drawing.figure.layout.meta["dark"] and note.bgcolor in drawing.figure.layout.meta["dark"] and "color" not in note.text for note in keys)
+    assert set(colours.values()) <= {note.font.color for note in keys}
     apart(drawing.figure)
     apart(drawing.phone)
 

@@ -26,7 +26,7 @@ from scripts.data.summary import TABLES, eligible
 from scripts.figures import published
 from scripts.figures.drawing import Chart, Drawing, counted, listing, plain
 from scripts.figures.frontier_chart import hover
-from scripts.figures.theme import CONTEXT, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, dark_map, frontier, mix, nice_range, text_colour
+from scripts.figures.theme import CONTEXT, INK, MUTED, PAPER, PHONE, VEIL, WIDE, Axis, Canvas, dark_map, frontier, mix, nice_range, text_colour
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
 SHADES = {"in1k": 0.5, "distilled": 0.28, "in21k": 0.0}  # share of paper in the family's colour: the more data, the darker; web-scale is ink
@@ -111,9 +111,10 @@ def _key(canvas: Canvas, own: pd.DataFrame, key: str, generations: bool) -> None
     lines = [(LABELS[one], shade(key, one)[0]) for one in CLASSES if one in set(own.pretrain)]
     lines += [("hollow: version 2 and later", MUTED[0])] if generations else []
     for number, (words, colour) in enumerate(reversed(lines)):
-        canvas.figure.add_annotation(xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="bottom", xshift=8, yshift=8 + number * canvas.base * 1.35, showarrow=False,
-                                     text=f'<span style="color:{colour}">{"●" if not words.startswith("hollow") else "○"}</span> {words}', name="key",
-                                     font={"size": canvas.small, "color": INK[0]}, bgcolor="rgba(255,255,255,0.75)")
+        sign = "○" if words.startswith("hollow") else "●"  # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
+        for text, right, ink in ((words, 8 + 1.3 * canvas.small, INK[0]), (sign, 8, colour)):
+            canvas.figure.add_annotation(xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="bottom", xshift=right, yshift=8 + number * canvas.base * 1.35, showarrow=False,
+                                         text=text, name="key", font={"size": canvas.small, "color": ink}, bgcolor=VEIL[0])
 
 
 def draw_steps(key: str) -> Drawing:

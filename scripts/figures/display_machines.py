@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from scripts.common import families, hardware
 from scripts.common.paths import DATA
@@ -21,12 +22,13 @@ from scripts.data.claims import version_key
 from scripts.data.summary import TABLES
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
+from scripts.figures.display_zoo_mistakes import readable
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.frontier_chart import hover, visible
 from scripts.figures.labels import safe
-from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, contrast, frontier, mix, nice_range, text_colour
+from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
 
-BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from paper to this
+BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from the grid's grey to this
 KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}
 
 
@@ -134,15 +136,11 @@ def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
         for column, other in enumerate(names):
             value = square.loc[one, other]
             share = (value - low) / max(1 - low, 1e-9)
-            ground = mix(PAPER[0], BLUE, 0.05 + 0.9 * share)
-            ink = max((INK[0], PAPER[0]), key=lambda colour: contrast(colour, ground))
-            height = count - 1 - row
-            canvas.figure.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=height - 0.5, y1=height + 0.5, fillcolor=ground, line={"color": PAPER[0], "width": 2})
-            canvas.figure.add_annotation(x=column, y=height, text="" if row == column else f"{value:.2f}".removeprefix("0").replace("1.00", "1") if canvas.phone else f"{value:.3f}", showarrow=False,
-                                         font={"size": canvas.small, "color": ink}, name="cell")
-    centres = [(column, count - 1 - row) for row in range(count) for column in range(count)]
-    canvas.figure.add_scatter(x=[x for x, _ in centres], y=[y for _, y in centres], mode="markers", marker={"size": 30, "opacity": 0}, hovertemplate="%{text}<extra></extra>",
-                              text=[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for one in names for other in names])
+            canvas.figure.add_annotation(x=column, y=count - 1 - row, text="" if row == column else f"{value:.2f}".removeprefix("0").replace("1.00", "1") if canvas.phone else f"{value:.3f}", showarrow=False,
+                                         font={"size": canvas.small, "color": readable(BLUE, share)}, name="cell")
+    canvas.figure.add_trace(go.Heatmap(
+        z=square.to_numpy().tolist(), x=list(range(count)), y=list(range(count))[::-1], xgap=2, ygap=2, zmin=low, zmax=1, colorscale=[[0, GRID[0]], [1, BLUE]], showscale=False,
+        text=[[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for other in names] for one in names], hovertemplate="%{text}<extra></extra>"))
     return canvas
 
 

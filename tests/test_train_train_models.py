@@ -242,6 +242,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 ])
 def test_it_runs_with_torch_timm_torchvision_pandas_and_scikit_learn_alone(home, pets, module, arguments, said):
     """As on a lent machine that only trains: every other package is hidden, and of what those five ask for filelock, rich and psutil too."""
+    (home / "report" / "data").mkdir(parents=True)
     arguments = [str(home / "out") if one == "OUT" else one for one in arguments]
     done = subprocess.run([sys.executable, "-c", BLOCKER, module, "--data", str(pets), "--device", "cpu", *arguments], cwd=paths.ROOT, capture_output=True, text=True,
                           env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home), "OMP_NUM_THREADS": "1"})

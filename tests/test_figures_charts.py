@@ -285,7 +285,14 @@ def test_latency_rows_are_sorted_and_long_names_are_shortened(measured):
     dots = next(trace for trace in drawing.figure.data if trace.mode == "markers")
     assert list(dots.x) == sorted(dots.x) and len(drawing.figure.layout.yaxis.ticktext) == 16
     assert all(len(text) <= 60 and "<" not in text for text in drawing.figure.layout.yaxis.ticktext)
-    assert drawing.figure.layout.margin.l < 330
+    assert drawing.figure.layout.margin.l < 330 and "shown" not in drawing.figure.to_json()
+
+
+def test_a_list_of_more_than_there_is_room_for_says_so(measured, monkeypatch):
+    many = pd.concat([measured.assign(arch=[f"net_{i}_{j}" for j in range(16)]) for i in range(2)], ignore_index=True)
+    monkeypatch.setattr(display_measured.measured, "load", lambda part: many)
+    drawing = display_measured.draw_latency()
+    assert "shown: 24 of 32" in drawing.figure.to_json() and "shown: 17 of 32" in drawing.phone.to_json().replace("<br>", " ").replace("\\u003cbr\\u003e", " ")
 
 
 def test_one_model_measured_is_one(measured, monkeypatch, tmp_path):

@@ -19,7 +19,7 @@ from scripts.figures import list_chart, published
 from scripts.figures.display_measured import about, footer, machine_rows, of_fullest_file
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
 from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, PHONE, WIDE, Axis, Canvas, nice_range, text_colour
+from scripts.figures.theme import CONTEXT, PHONE, TEXT, WIDE, Axis, Canvas, nice_range, text_colour
 
 GAIN = 1.1    # a batch size that makes a model so many times as fast pays
 NAMED = 8
@@ -87,7 +87,7 @@ def _curve(table: pd.DataFrame, best: pd.DataFrame, title: str, subtitle: str, f
     table = table.assign(doublings=np.log2(table.batch))
     x = Axis("images in a batch (log scale)", *nice_range(table.doublings, log=False, before=0.02, after=0.02), whole=True, write=lambda doublings: f"{2**doublings:g}")
     named = [*best.model[:NAMED - 3], *best.model[NAMED - 3:][-3:]]
-    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(max(width(name, 13.5, "Semibold") for name in named), size[0] / 3)) + 20)
+    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(max(width(name, TEXT[WIDE][0], "Semibold") for name in named), size[0] / 3)) + 20)
     ends = []
     for model, line in sorted(table.groupby("model", sort=False), key=lambda one: one[0] in named):
         family = line.family.iloc[0]

@@ -229,9 +229,10 @@ def draw_succession() -> Drawing:
     gone, kept = table[table.still == "no"], table[table.still == "yes"]
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
     card = "RTX 3090"
+    foot = f"Source: computed from timm’s published results of {published.day(read_data.THEN)} and {published.day(read_data.NOW)} · {card}, mixed precision, eager"
     title = f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} still there" + (
         f"; the {'heir is' if len(gone) == 1 else 'heirs are'} {listing([str(name) for name in heirs.index[:3]])}" if len(heirs) else "")
-    wide, phone = (_succession(table, title, card, size).figure for size in (WIDE, PHONE))
+    wide, phone = (_succession(table, title, card, foot, size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide, phone=phone, title=title, data=table, hardware=card,
         alt=f"Images per second (log axis) against ImageNet top-1 accuracy on an {card}: {counted(len(table), 'model')} of the frontier of 2022"
@@ -241,11 +242,11 @@ def draw_succession() -> Drawing:
                 f"{read_data.NOW[:4]}." + (f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}." if len(heirs) else ""), **about)
 
 
-def _succession(table: pd.DataFrame, title: str, card: str, size: tuple[int, int]) -> Canvas:
+def _succession(table: pd.DataFrame, title: str, card: str, foot: str, size: tuple[int, int]) -> Canvas:
     gone, kept = table[table.still == "no"], table[table.still != "no"]
     x = Axis("images per second (log scale)", *nice_range(pd.concat([table.samples_per_sec, gone.by_samples_per_sec]), log=True, after=0.08), log=True)
     y = Axis("top-1", *nice_range(pd.concat([table.top1, gone.by_top1]), log=False, after=0.08), write="{:g}%".format)
-    canvas = Canvas(size, title, f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today", FOOTER, x, y)
+    canvas = Canvas(size, title, f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today", foot, x, y)
     lines = [np.hstack([canvas.pixels(gone.samples_per_sec, gone.top1), canvas.pixels(gone.by_samples_per_sec, gone.by_top1)])]
     for row in gone.itertuples():
         canvas.figure.add_annotation(x=x.coordinate(row.by_samples_per_sec), y=row.by_top1, ax=x.coordinate(row.samples_per_sec), ay=row.top1, xref="x", yref="y", axref="x", ayref="y",
@@ -260,7 +261,7 @@ def _succession(table: pd.DataFrame, title: str, card: str, size: tuple[int, int
         "size": 9, "color": [families.colour(families.family(name.partition(".")[0])) for name in heirs.by], "symbol": [families.SYMBOLS.get(families.kind(name.partition(".")[0]), "circle") for name in heirs.by],
         "line": {"width": 1, "color": PAPER[0]}}, text=[f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s" for row in heirs.itertuples()])
     points = np.vstack([canvas.pixels(table.samples_per_sec, table.top1), canvas.pixels(heirs.by_samples_per_sec, heirs.by_top1)])
-    some = 4 if canvas.phone else 7
+    some = 3 if canvas.phone else 7
     heirs = gone.by.value_counts().index[:some]
     named = [(row.by_samples_per_sec, row.by_top1, row.by.partition(".")[0], {"style": "Semibold", "veil": True}) for row in gone.drop_duplicates("by").itertuples() if row.by in heirs]
     named += [(row.samples_per_sec, row.top1, row.model, {"veil": True, "size": canvas.small, "colour": MUTED[0]})

@@ -16,6 +16,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.data import measured, predict, predict_choice, predict_report, read_data
 from scripts.figures import frontier_chart, list_chart, published
+from scripts.figures.display_measured import setting
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
 from scripts.figures.theme import CONTEXT, GRID, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
 
@@ -59,7 +60,7 @@ def draw() -> Drawing:
     subtitle = ("ImageNet top-1 accuracy against images per second in inference; solid: measured, hollow: predicted, lines: 90% intervals; the step is the expected "
                 "frontier, the shade where it lies with 90% certainty")
     rows = measured_rows()
-    foot = (f"Source: measured by this project on {published.day(rows.date.iloc[0])} · {where}, PyTorch {rows.torch.iloc[0]} · predicted from timm’s published "
+    foot = (f"Source: measured by this project on {published.day(rows.date.iloc[0])} · {where}, {setting(rows)} · predicted from timm’s published "
             f"results of {published.day(read_data.NOW)}")
     wide, phone = (_draw(prediction, shown, likely, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
@@ -72,7 +73,7 @@ def draw() -> Drawing:
                 f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at least 80% certainty.",
         sources=[source(DATA / rows.file.iloc[0]), source(DATA / "predict-calibration.csv"), source(DATA / "predict-families.csv"),
                  *published.sources(read_data.NOW, *sorted(prediction.known.tables.file[prediction.known.tables.file.isin(read_data.configs(read_data.NOW))]))],
-        explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"}, hardware=where, date=rows.date.iloc[0])
+        explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"}, hardware=f"{where}, {setting(rows)}", date=rows.date.iloc[0])
 
 
 def measured_rows() -> pd.DataFrame:

@@ -13,10 +13,11 @@ ROOM = {WIDE: 24, PHONE: 17}  # rows
 
 def draw(table: pd.DataFrame, axis: Axis, title: str, subtitle: str, footer: str, size: tuple[int, int], mark: tuple[float, str] | None = None) -> Canvas:
     """table: a row a dot, in the order shown: label, value, low and high (NaN where unknown: no line), family, kind, and details (lines
-    for the hover). Where there are more rows than room, an even choice of them. mark: a value of note and its name.
+    for the hover). Where there are more rows than room, an even choice of them, and the subtitle says so. mark: a value of note and its name.
     """
     room = ROOM[size]
     if len(table) > room:
+        subtitle += f"; shown: {room} of {len(table)}"
         table = table.iloc[[round(i * (len(table) - 1) / (room - 1)) for i in range(room)]]
     canvas = Canvas(size, title, subtitle, footer, axis, Axis("", -0.7, len(table) - 0.3 + bool(mark), names=table.label.to_list()[::-1]))
     heights = list(range(len(table) - 1, -1, -1))

@@ -43,7 +43,7 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
-        html = chart_files.hints(weight.page(html, out, up), up)
+        html = chart_files.hints(weight.page(html, out), up)
         html = quarto_frame(html)
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")

@@ -19,7 +19,6 @@ from scripts.common.errors import UserError
 from scripts.common.paths import BUILD, atomic_write
 
 FACES = {"Regular": ("normal", "400"), "It": ("italic", "400"), "Semibold": ("normal", "600 700")}  # file -> style, weights that it serves
-FIRST = ("Regular", "Semibold")  # what the first screen is set in
 # Unicode ranges: what nearly every page prints, and accents, Greek, arrows and mathematical signs
 CORE = [(0x20, 0x7E), (0xA0, 0xFF), (0x2007, 0x2009), (0x2010, 0x2026), (0x2030, 0x203A), (0x2122, 0x2122), (0x2190, 0x2193), (0x2212, 0x2212)]
 MORE = [(0x100, 0x17F), (0x2B0, 0x2FF), (0x370, 0x3FF), (0x2044, 0x2044), (0x2070, 0x20CF), (0x2100, 0x2121), (0x2123, 0x218F), (0x2194, 0x2211),
@@ -112,10 +111,10 @@ def _size(path: Path) -> tuple[int, int]:
         return picture.size
 
 
-def page(html: str, out: Path, up: str) -> str:
-    """A page's HTML with its pictures in two sizes, the first of them at once and the others when they come near, and its letters fetched first.
+def page(html: str, out: Path) -> str:
+    """A page's HTML with its pictures in two sizes, the first of them at once and the others when they come near.
 
-    out: the site's folder, up: the way from the page to it ('' or '../').
+    out: the site's folder.
     """
     seen = 0
 
@@ -140,7 +139,4 @@ def page(html: str, out: Path, up: str) -> str:
         tag = tag.replace(address[0], f'{address[0]} srcset="{choice}" sizes="{sizes}"')
         return tag.replace('loading="lazy"', 'fetchpriority="high"') if seen == 1 else tag
 
-    html = _IMAGE.sub(lighter, html)
-    wanted = [f'<link rel="preload" href="{up}assets/fonts/{name}" as="font" type="font/woff2" crossorigin>'
-              for name in (f"SourceSansPro-{face}.woff2" for face in FIRST) if (out / "assets" / "fonts" / name).is_file()]
-    return html.replace("</title>", "</title>\n" + "\n".join(wanted), 1) if wanted and "as=\"font\"" not in html else html
+    return _IMAGE.sub(lighter, html)  # letters are not fetched ahead: from file:// that is an error, and with FALLBACK it moves nothing and saves no time

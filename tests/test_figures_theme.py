@@ -161,3 +161,10 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     boxes = [box for _, box in label_boxes(canvas.figure)]
     assert len(boxes) == 13 and not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     assert all(0 <= box.left and box.right <= WIDE[0] and canvas.area.top - 12 <= box.top and box.bottom <= canvas.area.bottom + 12 for box in boxes)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_a_picture_has_two_pixels_for_each_one_shown_and_not_many_more(size):
+    layout = Canvas(size, "t", "s", "f", Axis("x", 1, 10), Axis("y", 1, 10)).figure.layout
+    wide, high = (side * layout.meta["scale"] for side in size)
+    assert wide == int(wide) and high == int(high) and 2 <= wide / theme.SHOWN[size] <= 2.5

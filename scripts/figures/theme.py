@@ -28,7 +28,7 @@ SHOWN = {WIDE: 900, PHONE: 360}  # pixels that a page shows the picture at, at l
 TEXT = {WIDE: (14.0, 13.4, 24.0), PHONE: (19.0, 18.0, 26.0)}  # sizes of axes and names, of the smallest text, of the title
 PALE = 0.56            # share of paper in the colour of a dominated model
 LINE = 1.3             # line height, as Plotly draws it
-SCALE = 2              # pixels per unit in the JPGs of our own charts: sharp text on current screens
+SCALE = {WIDE: 2, PHONE: 1.5}  # pixels per unit in the JPGs of our own charts: two or more for each pixel that a page shows, sharp on current screens
 
 PAPER = ("#ffffff", "#15181c")    # light, dark
 INK = ("#1b1f24", "#e8eaed")      # 16.5:1 and 14.8:1
@@ -180,7 +180,7 @@ class Canvas:
             "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,
                        "autoexpand": False},
             "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
-            "meta": {"scale": SCALE, "dark": dark_map()},
+            "meta": {"scale": SCALE.get(size, SCALE[WIDE]), "dark": dark_map()},
             "xaxis": {**axis, **self._axis(x, wide), "ticklabelstandoff": below_axis}, "yaxis": {**axis, **self._axis(y, high)}})
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})

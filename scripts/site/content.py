@@ -83,14 +83,15 @@ def answer() -> None:
         return hardware.named(table.hardware[machine, "balanced"]).name
 
     def figures(machine: str, need: str) -> str:
-        return f"{table.top1[machine, need]:.1f}% at {images_per_second(table.samples_per_sec[machine, need])} images a second"
+        where = " on ImageNet" if machine == there[0] else ""
+        return f"{table.top1[machine, need]:.1f}% right{where}, {images_per_second(table.samples_per_sec[machine, need])} images a second"
 
     there = [machine for machine in ("gpu", "cpu") if (machine, "balanced") in table.index]
     best = {table.model[machine, "accurate"]: machine for machine in there}
     sentence = "For a balance of speed and accuracy " + "; ".join(f"on {'an' if m == 'gpu' else 'a'} {on(m)} {'' if i else 'take '}{named(m, 'balanced')} ({figures(m, 'balanced')})"
                                                                 for i, m in enumerate(there))
     if len(best) == 1 and len(there) > 1:
-        sentence += f"; and where only accuracy counts, on both, {named(there[0], 'accurate')} ({table.top1[there[0], 'accurate']:.1f}%)"
+        sentence += f"; and where only accuracy counts, on both, {named(there[0], 'accurate')} ({table.top1[there[0], 'accurate']:.1f}% right)"
     else:
         sentence += "; and where only accuracy counts, " + " and ".join(f"{named(m, 'accurate')} on the {on(m)}" for m in there)
     print(f"::: {{.lead .answer}}\n{sentence}.\n:::\n" if there else "")

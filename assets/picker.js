@@ -102,6 +102,7 @@
 
   // --- the page
   const short = (value, digits = 2) => Number(Number(value).toPrecision(digits)).toLocaleString("en", {maximumFractionDigits: 6});
+  const parts = (names) => names.split(/(?<=_)/).flatMap((part, i) => i ? [document.createElement("wbr"), part] : [part]); // names may go on in the next line after _
   const make = (tag, text, attributes = {}) => { const made = document.createElement(tag); made.textContent = text; Object.assign(made, attributes); return made; };
   function needsOf() {
     const limits = {}, bad = [];
@@ -117,10 +118,16 @@
     list.replaceChildren(...picks.map(({row, reason, ties}) => {
       const item = document.createElement("li");
       const head = make("p", "", {className: "pick"});
-      head.append(make("strong", row.name), ` ${row.family}, ${row.top1.toFixed(2)}% top-1 at ${row.size} pixels, ${short(row.speed, 3)} images/s`
+      const name = make("strong", "");
+      name.append(...parts(row.name));
+      head.append(name, ` ${row.family}, ${row.top1.toFixed(2)}% top-1 at ${row.size} pixels, ${short(row.speed, 3)} images/s`
         + (row.latency ? `, ${short(row.latency, 3)} ms for one` : "") + `, ${short(row.params, 3)} M parameters, licence ${row.licence}`);
       item.append(head, make("p", `${reason[0].toUpperCase()}${reason.slice(1)}.`));
-      if (ties.length) item.append(make("p", `As accurate, as far as ${models.rules.images.toLocaleString("en")} pictures can tell: ${ties.join(", ")}.`, {className: "source"}));
+      if (ties.length) {
+        const tied = make("p", `As accurate, as far as ${models.rules.images.toLocaleString("en")} pictures can tell: `, {className: "source"});
+        tied.append(...parts(`${ties.join(", ")}.`));
+        item.append(tied);
+      }
       const line = make("pre", ""); line.tabIndex = 0;
       line.append(make("code", `timm.create_model("${row.name}", pretrained=True)  # ${row.size}×${row.size} pixels`));
       item.append(line);
@@ -139,10 +146,11 @@
     for (const [name, there] of [["max_latency", machine.latency], ["min_training", machine.training]]) {
       const field = form.elements[name];
       field.disabled = !there; // what was typed stays, for another machine
-      field.title = there ? "" : `Not measured on ${machine.name}`;
+      field.title = field.placeholder = there ? "" : `Not measured on ${machine.name}`;
       if (!there && field.value.trim()) unknown.push(`“${field.labels[0].textContent.trim()}” was not measured on ${machine.name} and was left out.`);
     }
-    const wanted = form.elements.replace.value.trim(), needs = needsOf();
+    const wanted = form.elements.replace.value.trim(), needs = needsOf(), any = wanted || Object.keys(needs.limits).length || needs.pretrain.size || needs.commercial;
+    if (!any) unknown.push("Nothing is asked for yet, so these are the most accurate at any speed.");
     show(wanted ? replace(rows, wanted, needs) : pick(rows, needs), [...unknown, ...needs.bad, `${machine.name}: ${machine.source}.`, needs.limits.min_training ? `Training: ${machine.training_source}.` : ""].join(" "));
     form.dataset.answered = String(mine);
   }
@@ -163,10 +171,10 @@
     if (!models.machines.some((one) => one.key === form.elements.machine.value)) form.elements.machine.value = models.machines[0].key;
   }
   function fill() {
-    const chosen = form.elements.machine;
+    const chosen = form.elements.machine, first = models.machines.filter((one) => one.kind === "gpu" && !one.compiled && !/^measured/.test(one.source)).at(-1); // the newest card
     for (const kind of [...new Set(models.machines.map((one) => one.kind))]) {
       const group = make("optgroup", "", {label: kind === "gpu" ? "Graphics cards" : kind === "cpu" ? "Processors" : "Other"});
-      group.append(...models.machines.filter((one) => one.kind === kind).map((one) => make("option", `${one.name} (${one.models.toLocaleString("en")} models)`, {value: one.key})));
+      group.append(...models.machines.filter((one) => one.kind === kind).map((one) => make("option", `${one.name} (${one.models.toLocaleString("en")} models)`, {value: one.key, defaultSelected: one === first})));
       chosen.append(group);
     }
     document.getElementById("picker-pretrain").append(...models.pretrains.filter(([name]) => name !== "unknown").map(([name, words]) => {

@@ -108,7 +108,16 @@ def test_it_answers_as_the_command_line_does(tab, tables):
 def test_latency_counts_only_where_it_was_measured(tab, tables):
     same(ask(tab, machine="rtx5090", max_latency=20), expected(tables, "rtx5090", picker.Needs(max_latency=20)))
     ask(tab, machine="rtx4090")
+    assert tab.get_attribute("[name=max_latency]", "placeholder") == "Not measured on RTX 4090" and "Nothing is asked for yet" in tab.inner_text("#picker-said")
     assert tab.is_disabled("[name=max_latency]") and not tab.is_disabled("[name=min_throughput]")
+
+
+def test_it_begins_with_the_newest_card(site, chromium, tables):
+    page = chromium.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector("#picker[data-answered]")
+    assert page.eval_on_selector("[name=machine]", "field => field.value") == list(tables)[-1]  # tables come in the order of their years
+    page.close()
 
 
 def test_replacing_a_model(tab, tables):

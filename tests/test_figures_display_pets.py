@@ -106,8 +106,8 @@ def test_a_damaged_table_is_named(tables):
 
 def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "DATA", tables)
-    for name, ends in (("pets", 0.5), ("cnn", 0.3)):
-        tracker = tracking.JsonLines(tmp_path / "runs" / f"20261121-10000{len(name)}-{name}" / "log.jsonl", name)
+    for name, hour, ends in (("pets", 10, 0.5), ("cnn", 10, 0.3), ("pets", 11, 0.7)):
+        tracker = tracking.JsonLines(tmp_path / "runs" / f"20261121-{hour}0000-{name}" / "log.jsonl", name)
         tracker.params({"dataset": EVIL})
         for epoch in (1, 2):
             tracker.metrics({"valid_loss": ends + 0.2 / epoch}, epoch=epoch)
@@ -115,7 +115,8 @@ def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypat
         tracker.close("finished")
     runs.write()
     drawing = display_pets.draw_runs()
-    assert "2 runs" in drawing.title and "cnn, 11-21 10:00" in drawing.title and "0.40" in drawing.title and len(drawing.data) == 4
+    assert "3 runs, cnn gets" in drawing.title and "0.40" in drawing.title and len(drawing.data) == 6
+    assert {"pets, 11-21 10:00", "pets, 11-21 11:00"} <= {trace.name for trace in drawing.figure.data}
     assert not dictionary.unknown(tables)
 
 
@@ -125,7 +126,7 @@ def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
     tracker.metrics({"valid_loss": 0.5}, epoch=1)
     tracker.close("finished")
     runs.write()
-    assert display_pets.draw_runs().title == "The validation loss of pets, 11-21 10:00 goes down to 0.50" and pages.runs_said().are == "is"
+    assert display_pets.draw_runs().title == "The validation loss of pets goes down to 0.50" and pages.runs_said().are == "is"
 
 
 def test_guessing_is_no_result(tables):

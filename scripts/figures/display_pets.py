@@ -188,14 +188,16 @@ def cnn_runs() -> list[Training]:
     return found[:MOST_RUNS // 2]
 
 
-def run_name(run: Training) -> str:
-    row = run.tables[""].iloc[0]
-    return f"{row.recipe} recipe, {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "")
+def run_names(found: list[Training]) -> list[str]:
+    """By recipe, and by the photos where those differ."""
+    rows = [run.tables[""].iloc[0] for run in found]
+    photos = [f", {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "") for row in rows]
+    return [f"{row.recipe} recipe{said if len({*photos}) > 1 else ''}" for row, said in zip(rows, photos)]
 
 
 def draw_cnn_curves() -> Drawing:
     found = cnn_runs()
-    table = {run_name(run): run.tables["-history"][["epoch", "valid_loss"]] for run in found}
+    table = {name: run.tables["-history"][["epoch", "valid_loss"]] for name, run in zip(run_names(found), found)}
     best = min(found, key=lambda run: run.tables[""].test_loss.iloc[0])
     row = best.tables[""].iloc[0]
     guessing = row.test_accuracy <= 1 / max(2, len(best.classes)) + GUESSING
@@ -203,13 +205,14 @@ def draw_cnn_curves() -> Drawing:
         f"The plain convnet reaches a test loss of {row.test_loss:.2f} with {row.train_images:,.0f} photos; with {REFERENCE['train_images']:,} it reached {REFERENCE['test_loss']:.2f}"
     return Drawing(
         **both(lines, table, "epoch", "valid_loss", ("epoch", ""), title, "Cross-entropy on validation photos by epoch; dotted: the reference's on its test photos",
-               footer(best), [(f"reference, {REFERENCE['train_images']:,} photos", REFERENCE["test_loss"], "beit")], loss),
+               footer(best), [("reference", REFERENCE["test_loss"], "beit")], loss),
         title=title, data=pd.concat([frame.assign(run=name) for name, frame in table.items()]),
         alt=f"Line chart of the validation loss by epoch of {counted(len(table), 'run')} of the plain convnet, with the reference's test loss "
             f"({REFERENCE['test_loss']}) as a dotted line. Ends: " + listing([f"{name} {frame.valid_loss.iloc[-1]:.2f}" for name, frame in table.items()]) + ".",
         caption=f"The reference learned from {REFERENCE['train_images']:,} photos of {REFERENCE['size']} pixels in {REFERENCE['epochs']} epochs; here it was "
                 + listing([f"{row.train_images:,.0f} of {row['size']:.0f} pixels in {counted(int(row.epochs), 'epoch')} ({row.recipe} recipe)"
-                           for row in (run.tables[""].iloc[0] for run in found)]) + ".", **about(best, "", "-history"))
+                           for row in (run.tables[""].iloc[0] for run in found)]) + ".",
+        **{**about(best), "sources": [one for run in found for one in about(run, "", "-history")["sources"]]})
 
 
 # --- runs and searches -----------------------------------------------------------------------------------------------------------------
@@ -220,9 +223,11 @@ def draw_runs() -> Drawing:
         raise DataMissing("no runs written down; train something, for example make train DATA=FOLDER")
     history = found.tables["-history"].dropna(subset=["valid_loss"])
     frames = {}
+    once = history.drop_duplicates("run").name.value_counts() == 1
     for run, frame in history.groupby("run", sort=False):
         stamp = re.match(r"\d{4}(\d\d)(\d\d)-(\d\d)(\d\d)", str(run))
-        name = f"{frame['name'].iloc[0]}, {stamp[1]}-{stamp[2]} {stamp[3]}:{stamp[4]}" if stamp else str(run)
+        name = frame["name"].iloc[0]
+        name = name if once[name] else f"{name}, {stamp[1]}-{stamp[2]} {stamp[3]}:{stamp[4]}" if stamp else str(run)
         frames[name] = frame[["epoch", "valid_loss"]]
     frames = dict(list(frames.items())[:MOST_RUNS])
     if not frames:

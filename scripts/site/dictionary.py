@@ -155,7 +155,7 @@ TABLES: list[Table] = [
         "machine": Column("the machine"), "kind": Column("convnet, transformer, hybrid, mlp, or all"), "networks": Column("networks in both tables"), "median": Column("speed compiled over eager"),
         "p05": Column("5% of networks gain less"), "p95": Column("5% gain more"), "changed": Column("networks left out, for their parameter count differs")}),
     Table("machines-cpu_penalty.csv", "What a CPU costs each kind of network", "a CPU and a kind of network", ("cpu", "kind"), {
-        "cpu": Column("the CPU"), "kind": Column("kind of network"), "median": Column("slow-down against convnets, median over GPUs"), "least": Column("smallest"), "most": Column("largest"), "gpus": Column("GPUs compared with")}),
+        "cpu": Column("the CPU"), "kind": Column("kind of network"), "median": Column("slow-down against convnets, median over GPUs"), "least": Column("smallest"), "most": Column("largest"), "gpus": Column("GPU settings (compiled or not) compared with")}),
     Table("machines-frontiers.csv", "Who is on the frontier", "a machine", ("machine",), {
         "machine": Column("the machine"), "torch": Column("version"), "weights": Column("sets of weights"), "frontier": Column("of these on the frontier"), "families": Column("families on it, fastest first")}),
     Table("machines-ours.csv", "Our machines beside timm's", "one of ours and one of timm's", ("ours", "theirs"), {
@@ -171,7 +171,7 @@ TABLES: list[Table] = [
         "*_gain": Column("gain of such a step, median", "points"), "*_cost": Column("times slower, median"), "*_price": Column("gain per doubling of the time, median", "points"),
         "*_low": Column("95% bootstrap interval of that, lower end", "points"), "*_high": Column("upper end", "points"), "more": Column("which buys more: picture, network, tie; empty where too few steps")}),
     Table("machines-stable.csv", "On the frontier of most machines", "a set of weights at an image size", ("model", "img_size"), {
-        **MODEL, "machines": Column("machines on whose frontier it is"), "timed": Column("machines that timed it"), "where": Column("the machines on whose frontier it is")}),
+        **MODEL, "machines": Column("settings (a machine, compiled or not) on whose frontier it is"), "timed": Column("settings that timed it"), "where": Column("the settings on whose frontier it is")}),
     Table("machines-succession.csv", "What became of the frontier of 2022", "a model of that frontier", ("model", "img_size"), {
         **MODEL, "samples_per_sec": SPEED, "still": Column("still on it: yes, no, not timed"), "by": Column("what took its place"), "by_top1": Column("its accuracy", "%"), "by_samples_per_sec": Column("its throughput", "images/s")}),
     Table("predict-design.csv", "Which networks to measure", "a network in the order of measuring, for a kind of processor", ("kind", "role", "place"), {

@@ -31,12 +31,22 @@
 
   const speeds = {}; // charts/picker/KEY.js says pickerData("KEY", columns); the picker's page listens too
   const listen = () => { const other = window.pickerData; window.pickerData = Object.assign((key, value) => { speeds[key] = value; if (other && !other.ours) other(key, value); }, { ours: true }); };
-  const speedsOf = (key) => { if (!window.pickerData?.ours) listen(); return script(`charts/picker/${encodeURIComponent(key)}.js`).then(() => { if (!speeds[key]) throw new Error(`${key}: no data`); return speeds[key]; }); };
+  const speedsOf = async (key) => {
+    if (!window.pickerData?.ours) listen();
+    await script(`charts/picker/${encodeURIComponent(key)}.js`);
+    if (!speeds[key]) throw new Error(`${key}: no data`);
+    return speeds[key];
+  };
   let explorer, sheet;
   const styles = () => (sheet ??= new Promise((resolve) => {
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve }));
   }));
-  const explorerParts = () => (explorer ??= Promise.all([speedsOf("models"), styles(), ...["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true))]).then(() => { if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`); return [window.explorerChart, speeds.models]; }));
+  const explorerParts = () => (explorer ??= (async () => {
+    const parts = ["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true));
+    await Promise.all([speedsOf("models"), styles(), ...parts]);
+    if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`);
+    return [window.explorerChart, speeds.models];
+  })());
   const explorers = new Map();
   async function explore(chart) {
     if (explorers.has(chart)) return explorers.get(chart).refresh();

@@ -61,9 +61,9 @@ def trust() -> None:
     """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the two what is known."""
     within, e = facts().within, evaluation_facts()
     if within == within:
-        print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. Intervals are as wide as was needed on machines that were left out in turn.")
+        print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. Intervals are as wide as was needed on machines that were left out in turn.\n")
     if e.tables:
-        print(f"\nSo tested, with {predict_evaluate.MAIN} measurements, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on any of a processor, and "
+        print(f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks measured, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on any of a processor, and "
               f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. Scaling the table of the most similar machine did better on {e.beaten} "
               f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} machines.\n")
 

@@ -87,14 +87,15 @@ bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseli
 	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$(FOLDER)")
 
 # --- train -----------------------------------------------------------------------------------------------------------------------
-train: .venv/full.stamp  ## train the networks on DATA (or the embedded digits)
+train: .venv/full.stamp  ## train and export a network for DATA, in the full profile the whole zoo too; without DATA the zoo on the embedded digits
 	@rm -f build/train.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
 
 build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
-	@$(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}
-	@if [ -n "$$DATA" ]; then $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; \
-	else $(PY) -m scripts.train.pets_export --data digits --tracker none; fi
+	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
+	@if [ -z "$$DATA" ]; then $(PY) -m scripts.train.pets_export --data digits --tracker none; \
+	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA" \
+	&& { [ $(CHOSEN) = full ] || echo "train: to compare a dozen networks on these photos: $(PY) -m scripts.train.train_models --data \"$$DATA\""; }; fi
 	@touch $@
 
 # --- demo ------------------------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_every_chart_at_both_sizes_whatever_the_names(folder, name, classes):
 
 @pytest.mark.parametrize("draw", [*(partial(draw, "photos") for draw in DRAW.values()), *(partial(draw, "digits") for draw in DRAW.values()), display_zoo_mistakes.draw_digits])
 def test_without_a_run_there_is_no_chart(folder, draw):
-    with pytest.raises(DataMissing, match="make train"):
+    with pytest.raises(DataMissing, match="make train|train_models --data FOLDER"):
         draw()
 
 
@@ -212,7 +212,7 @@ def test_a_page_without_runs_says_what_to_run(folder, capsys):
     zoo.mistakes()
     zoo.runs()
     said = capsys.readouterr().out
-    assert said.count("make train DATA=FOLDER") == 4 and said.count("callout-note") == 5
+    assert said.count("train_models --data FOLDER") == 4 and said.count("callout-note") == 5
     assert zoo.about("digits").there is False and zoo.about("digits").best == "none"
 
 

@@ -2,7 +2,9 @@
 
 import importlib.resources
 import json
+import os
 import re
+import shutil
 import subprocess
 
 import jsonschema
@@ -117,6 +119,24 @@ def test_the_machine_is_measured_again_for_what_measures_it_alone():
     needs = re.search(r"^build/bench\.stamp: (.*)", said, re.M)[1].split()
     assert {"scripts/bench/roofline.py", "scripts/bench/measure.py", "scripts/bench/models.py"} <= set(needs)
     assert not {f"scripts/bench/{name}.py" for name in ("cloud", "prices", "imagenet", "gpu", "contribute")} & set(needs)
+
+
+def trains(folder, profile, **data) -> list[str]:
+    """The modules that `make train` runs with their options, by the Makefile itself with an interpreter that only says what it was given."""
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / ".venv").mkdir(exist_ok=True)
+    (folder / ".venv/full.stamp").touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATA", "MAKEFLAGS", "MAKELEVEL")} | data
+    done = subprocess.run(["make", "-B", "-o", ".venv/full.stamp", "PY=echo ran", f"PROFILE={profile}", "build/train.stamp"], cwd=folder, env=environment,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [line.removeprefix("ran -m scripts.train.") for line in done.stdout.splitlines() if line.startswith("ran ")]
+
+
+def test_photos_get_an_exported_network_first_and_the_zoo_where_there_is_time(tmp_path):
+    assert trains(tmp_path, "quick") == ["train_models --profile quick", "pets_export --data digits --tracker none"]
+    assert trains(tmp_path, "quick", DATA="my photos") == ["pets_export --profile quick --data my photos"]
+    assert trains(tmp_path, "full", DATA="my photos") == ["train_models --profile full --data my photos", "pets_export --profile full --data my photos"]
 
 
 def test_no_expression_is_pasted_into_a_script():

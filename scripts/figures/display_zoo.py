@@ -92,7 +92,7 @@ def chosen(which: str = "photos") -> Run:
     """
     runs = [run for run in all_runs() if (run.slug == DIGITS) == (which == DIGITS)]
     if not runs:
-        raise DataMissing(f"nothing trained on {which} yet; run `make train{'' if which == DIGITS else ' DATA=FOLDER'}`")
+        raise DataMissing(f"nothing trained on {which} yet; run `{'make train' if which == DIGITS else 'python -m scripts.train.train_models --data FOLDER'}`")
     return runs[0]
 
 

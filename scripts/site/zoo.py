@@ -82,7 +82,7 @@ def _run(which: str) -> display_zoo.Run | None:
         if which == display_zoo.DIGITS:
             note("Nothing trained yet", "`make train` trains the networks on this machine.")
         else:
-            note("No photos trained yet", "`make train DATA=FOLDER` trains the networks on the photos in a folder.")
+            note("No photos trained yet", "`python -m scripts.train.train_models --data FOLDER` trains the networks on the photos in a folder.")
         return None
 
 
@@ -179,7 +179,7 @@ def mistakes() -> None:
         table = read_table(picture.with_suffix(".csv"), required=["label", "predicted"], numeric=["confidence", "wrong", "runs"])
         data = base64.b64encode(picture.read_bytes()).decode()
     except (UserError, OSError):
-        note("Photos are the reader’s own", "This project holds none. After `make train DATA=FOLDER` the photos that most networks got wrong stand here.")
+        note("Photos are the reader’s own", "This project holds none. After `python -m scripts.train.train_models --data FOLDER` the photos that most networks got wrong stand here.")
         return
     said = "; ".join(f"{row.label} taken for {row.predicted} ({row.confidence:.0%} sure, {row.wrong:.0f} of {row.runs:.0f} wrong)" for row in table.itertuples())
     caption = f"The photos of {run.dataset} that most networks got wrong, row by row, with the surest wrong answer: {said}."

@@ -372,7 +372,7 @@ def test_training_chart_of_accuracy_has_a_row_a_network_best_first(trained):
 
 def test_nothing_trained_is_missing_data(monkeypatch):
     monkeypatch.setattr(display_zoo.results, "runs", lambda: [])
-    with pytest.raises(DataMissing, match="make train"):
+    with pytest.raises(DataMissing, match="train_models --data FOLDER"):
         display_zoo.draw_curves()
 
 

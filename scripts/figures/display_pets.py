@@ -262,13 +262,13 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
             continue
         low, high = float(values.min()), float(values.max())
         log = low > 0 and high / low > 20
-        scale = np.log(values.astype(float)) if log else values.astype(float)
+        scale = values.astype(float).map(math.log) if log else values.astype(float)
         span = (math.log(high) - math.log(low) if log else high - low) or 1.0
         heights[name] = (scale - (math.log(low) if log else low)) / span
         ends[name] = [(0.0, f"{low:.1%}"), (1.0, f"{high:.1%}")] if name == "accuracy" else [(0.0, plain(low)), (1.0, plain(high))]
     rank = table.accuracy.rank(pct=True)
     dark = families.colour("convnext")
-    for row in rank.sort_values().index:
+    for row in rank.sort_values(kind="stable").index:
         done = table.state[row] == "complete"
         colour = mix(GRID[0], dark, round(float(rank[row]) ** 2, 3))
         words = ", ".join(f"{name}={settings[name][row]:.4g}" if isinstance(settings[name][row], float) else f"{name}={settings[name][row]}" for name in settings)
@@ -310,7 +310,7 @@ def footer_of_search(run: Training) -> str:
 
 def draw_search_importance() -> Drawing:
     run = search_run()
-    importance = pd.Series(run.facts.get("importance", {}), dtype=float).sort_values(ascending=False)
+    importance = pd.Series(run.facts.get("importance", {}), dtype=float).sort_values(ascending=False, kind="stable")
     if not len(importance):
         raise DataMissing(f"{run.paths[''].stem}: too few trials to tell what mattered; run the search again with more --trials")
     rows = pd.DataFrame({"label": [word(name) for name in importance.index], "value": 100 * importance.to_numpy(), "low": 0.0,

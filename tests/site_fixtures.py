@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -86,21 +83,6 @@ def command(root: Path, *arguments: str, **environment: str) -> dict:
 def run(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """The renderer's command line, to its end."""
     return subprocess.run(**command(root, *arguments, **environment), capture_output=True, timeout=120)
-
-
-@contextlib.contextmanager
-def served(folder: Path):
-    """The address of `folder` on a loopback server."""
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextlib.contextmanager

@@ -145,10 +145,10 @@ def test_a_phone_shows_as_many_matrices_as_can_be_read(folder):
 @pytest.mark.parametrize("family", ["levit", "resnet", "vgg", "eva", "densenet"])
 def test_numbers_on_the_diagonal_read_by_day_and_by_night(family):
     full = (theme.text_colour(family), theme.dark_map()[theme.text_colour(family)])
-    ink = display_zoo_mistakes.readable(full[0], 1.0)
+    ink = theme.readable(full[0], 1.0)
     for number, ground in zip((ink, theme.dark_map()[ink]), full):
         assert theme.contrast(number, ground) >= 4.5
-    ink = display_zoo_mistakes.readable(full[0], 0.0)
+    ink = theme.readable(full[0], 0.0)
     assert theme.contrast(ink, theme.GRID[0]) >= 4.5 and theme.contrast(theme.dark_map()[ink], theme.GRID[1]) >= 4.5
 
 

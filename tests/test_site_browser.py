@@ -5,7 +5,8 @@ import json
 import pytest
 
 from scripts.site import render
-from tests.site_fixtures import CONFIG, HOSTILE, add_chart, chromium, project, run, served
+from scripts.site.views import served
+from tests.site_fixtures import CONFIG, HOSTILE, add_chart, chromium, project, run
 
 PAGE = """---
 title: Charts

@@ -15,7 +15,8 @@ from scripts.common.paths import ROOT
 from scripts.data.frontier import on_frontier
 from scripts.figures import display_frontier, explorer, frontier_chart, theme
 from scripts.site import chart_files, closeup
-from tests.site_fixtures import HOSTILE, chromium, served
+from scripts.site.views import served
+from tests.site_fixtures import HOSTILE, chromium
 
 LONG = "convnext_" + "x" * 71
 MEMBERS = ("levit", "convnext", "beit", "vit", "resnet", "swin")

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from scripts.site import render, tables
-from tests.site_fixtures import HOSTILE, chromium, project, served
+from scripts.site.views import served
+from tests.site_fixtures import HOSTILE, chromium, project
 
 NAME80 = "vit_enormous_patch14_reg4_siglip_384_with_a_head_of_its_own_and_then_some_more_x"
 

@@ -1,8 +1,8 @@
 """Memory on a CPU as a long-running program has it: what a step frees is kept for the next step.
 
 By default glibc gives large blocks back to the kernel when they are freed and fetches them again, page by page, in the next step. How many
-depends on what the process allocated before: the same model's speed then differs between two fresh processes, and a light model loses up to a
-third of it (`python -m scripts.perf.bench --default-allocator` measures that). PyTorch's guide for CPUs advises an allocator that keeps memory
+depends on what the process allocated before: the same model's speed then differs between two fresh processes, and a light model loses
+most (`python -m scripts.perf.bench --default-allocator` measures it). PyTorch's guide for CPUs advises an allocator that keeps memory
 (jemalloc, TCMalloc) for this reason: https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html
 """
 

@@ -58,7 +58,7 @@ def check_device(device: str) -> str:
 
 def prepare(device: str, threads: int) -> None:
     """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32 products in TF32 on a GPU.
-    And the process to keep the memory that a step frees."""
+    The process keeps the memory that a step frees."""
     import torch
 
     allocator.keep_freed_memory()

@@ -22,11 +22,10 @@ from scripts.data.claims import version_key
 from scripts.data.summary import TABLES
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
-from scripts.figures.display_zoo_mistakes import readable
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.frontier_chart import hover, visible
 from scripts.figures.labels import safe
-from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
+from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, readable, text_colour
 
 BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from the grid's grey to this
 KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}
@@ -290,7 +289,8 @@ def draw_ours() -> Drawing:
     table, about = small("ours", ["ours", "theirs"], ["networks", "rho", "ratio", "least", "most"])
     table = table.sort_values(["ours", "ratio"], kind="stable")
     first, several = table.iloc[0], table.ours.nunique() > 1
-    own = {name: our_tables().get(name.replace(", measured here", "")) for name in dict.fromkeys(table.ours)}
+    tables = our_tables()
+    own = {name: tables.get(name.replace(", measured here", "")) for name in dict.fromkeys(table.ours)}
     ways = [name if rows is None else f"{_plain(name)}, {display_measured.setting(rows)}" for name, rows in own.items()]
     days = [rows.date.iloc[0] for rows in own.values() if rows is not None]
     about |= {"date": max(days)} if days else {}

@@ -17,10 +17,9 @@ import plotly.graph_objects as go
 
 from scripts.common import families
 from scripts.figures import list_chart, published
-from scripts.figures.display_zoo_mistakes import readable
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.labels import fit, safe, width
-from scripts.figures.theme import GRID, INK, MUTED, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, short, text_colour
+from scripts.figures.theme import GRID, INK, MUTED, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, readable, short, text_colour
 from scripts.train import photo_results
 from scripts.train.photo_results import Training
 from scripts.train.train_cnn import REFERENCE

@@ -19,7 +19,7 @@ from scripts.common import families
 from scripts.figures.display_zoo import DIGITS, NAMED, Run, chosen, strongest
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, source
 from scripts.figures.labels import fit, safe, width
-from scripts.figures.theme import CONTEXT, GRID, INK, LINE, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, contrast, dark_map, mix, text_colour
+from scripts.figures.theme import CONTEXT, GRID, INK, LINE, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, contrast, mix, text_colour
 from scripts.train import results
 
 MATRICES = 6
@@ -102,12 +102,6 @@ def grid(canvas: Canvas, left: float, top: float, cell: tuple[float, float], val
     canvas.figure.add_trace(go.Heatmap(
         z=values.tolist(), x0=(left + cell[0] / 2) / wide, dx=cell[0] / wide, y0=1 - (top + cell[1] / 2) / high, dy=-cell[1] / high, xgap=gap, ygap=gap, zmin=0, zmax=1,
         colorscale=[[0, light], [1, dark]], showscale=False, text=texts, hovertemplate="%{text}<extra></extra>", hoverinfo="text"))
-
-
-def readable(colour: str, share: float) -> str:
-    """Of ink and paper the one that reads better on a square with `share` of `colour`, by day and by night."""
-    grounds = [mix(grid, full, share) for grid, full in zip(GRID, (colour, dark_map().get(colour, colour)))]
-    return max((INK, PAPER), key=lambda pair: min(contrast(one, ground) for one, ground in zip(pair, grounds)))[0]
 
 
 def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, subtitle: str, foot: str, size) -> Canvas:

@@ -86,6 +86,12 @@ def dark_map() -> dict[str, str]:
     return swap
 
 
+def readable(colour: str, share: float) -> str:
+    """Of ink and paper the one that reads better on a square with `share` of `colour`, by day and by night."""
+    grounds = [mix(grid, full, share) for grid, full in zip(GRID, (colour, dark_map().get(colour, colour)))]
+    return max((INK, PAPER), key=lambda pair: min(contrast(one, ground) for one, ground in zip(pair, grounds)))[0]
+
+
 def short(number: float) -> str:
     """A number as ticks and labels write it: 0.05, 7, 200, 1k, 20k, 1.5M."""
     for size, suffix in ((1e6, "M"), (1e3, "k")):

@@ -1,8 +1,8 @@
 """Our sweep against a process per model with timm's protocol: wall time, the share of it spent timing, and whether the speeds agree.
 
 The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40 timed steps, one
-input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept (`scripts.bench.allocator`) on both sides; the two take turns model by model, and who goes first
-alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
+input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept (`scripts.bench.allocator`) on both sides; the two
+take turns model by model, and who goes first alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
 95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and what is to be compared is the
 methods. Pairs that stayed disturbed are marked, and left out of the agreement.
 

@@ -38,7 +38,8 @@ def matrix() -> None:
     keys = {claim.sentence: claim.key for claim in findings.CLAIMS}
     evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
     shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]})
-    few = {column: _measured(row.hardware) for (_, column), row in evidence.items() if row.vintage == "measured"}
+    ours = {column: row.hardware for (_, column), row in evidence.items() if row.vintage == "measured"}
+    few = {column: _measured(slug) for column, slug in ours.items()}
     popovers = []
     for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []

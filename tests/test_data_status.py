@@ -63,7 +63,7 @@ def test_a_better_comment_makes_nothing_stale(project, old, new):
     assert status.stale("report/data/a.csv") == ""
 
 
-@pytest.mark.parametrize("old, new", [("2 * x", "3 * x"), ("double", "twice"), ("import sys\n", "")])
+@pytest.mark.parametrize("old, new", [("2 * x", "3 * x"), ("double", "twice")])
 def test_other_code_makes_its_results_stale(project, old, new):
     change(project, old, new)
     assert status.stale("report/data/a.csv") == "made by an earlier version of scripts/bench/sweep.py"

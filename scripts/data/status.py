@@ -29,8 +29,9 @@ MANIFEST = "manifest.json"  # of images/
 @functools.lru_cache(maxsize=256)
 def _now(path: str) -> str:
     """The fingerprint of a script as it is; '' where it is gone."""
+    path = code.todays_path(path)
     try:
-        return code.fingerprint((ROOT / path).read_text(encoding="utf-8"))
+        return code.fingerprint((ROOT / path).read_text(encoding="utf-8"), path)
     except (OSError, SyntaxError, UnicodeDecodeError):
         return ""
 
@@ -40,7 +41,7 @@ def _then(commit: str, path: str) -> str:
     """The fingerprint of a script at a commit; '' where it was not there or the commit is not at hand."""
     try:
         shown = subprocess.run(["git", "-C", str(ROOT), "show", f"{commit}:{path}"], capture_output=True, timeout=20, check=True)
-        return code.fingerprint(shown.stdout.decode())
+        return code.fingerprint(shown.stdout.decode(), path)
     except (OSError, subprocess.SubprocessError, SyntaxError, UnicodeDecodeError):
         return ""
 

@@ -12,6 +12,7 @@ CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null
 
 PY      := .venv/bin/python
 COMMON  := $(wildcard scripts/common/*.py)
+TABLES  := $(COMMON) $(wildcard scripts/data/*.py scripts/predict/*.py scripts/findings/*.py)
 RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
@@ -62,13 +63,13 @@ data: .venv/light.stamp  ## timm's published tables: fetch, verify, join
 	@rm -f build/data.stamp
 	@$(MAKE) --no-print-directory build/data.stamp
 
-build/data.stamp: build/data.settings $(COMMON) $(wildcard scripts/data/*.py) | .venv/light.stamp
-	@$(PY) -m scripts.data.update
+build/data.stamp: build/data.settings $(TABLES) | .venv/light.stamp
+	@$(PY) -m scripts.findings.update
 	@touch $@
 
-build/findings.stamp: build/data.stamp $(COMMON) $(wildcard scripts/data/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
-	@$(PY) -m scripts.data.findings --quiet
-	@mkdir -p charts && $(PY) -m scripts.data.picker_data --out charts/picker >/dev/null
+build/findings.stamp: build/data.stamp $(TABLES) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
+	@$(PY) -m scripts.findings.verdicts --quiet
+	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
 
 # --- bench -----------------------------------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ bench: .venv/full.stamp  ## measure models on this machine, the most telling fir
 	@$(MAKE) --no-print-directory build/bench.stamp
 
 # Those that measure nothing and choose nothing that `make bench` measures:
-APART := $(addprefix scripts/bench/,cloud.py prices.py imagenet.py gpu.py contribute.py)
+APART := $(addprefix scripts/bench/,gpu.py contribute.py)
 build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts/bench/*.py)) | .venv/full.stamp
 	@$(PY) -m scripts.bench.sweep --part infer --models design $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
 	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
@@ -105,14 +106,14 @@ demo: .venv/full.stamp  ## a web app for exported models (MODEL="models/pets …
 # --- figures ---------------------------------------------------------------------------------------------------------------------
 figures: build/figures.stamp  ## draw every chart as JPG
 
-build/figures.stamp: build/findings.stamp $(COMMON) $(wildcard scripts/data/*.py scripts/figures/*.py) $(RESULTS)
+build/figures.stamp: build/findings.stamp $(TABLES) $(wildcard scripts/figures/*.py) $(RESULTS)
 	@$(PY) -m scripts.figures.export
 	@touch $@
 
 # --- site ------------------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard scripts/site/*.py scripts/bench/*.py scripts/train/*.py assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
+build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard $(addprefix scripts/,site/*.py site/*/* pages/*.py cloud/*.py bench/*.py train/*.py) assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
 	@touch $@
 
@@ -127,22 +128,22 @@ verify: .venv/light.stamp build/data.stamp  ## draw every chart again and compar
 	@$(PY) -m scripts.diff.verify
 
 status: .venv/light.stamp  ## results that are older than the script that makes them
-	@$(PY) -m scripts.data.status
+	@$(PY) -m scripts.common.status
 
 check-data: .venv/light.stamp  ## measured tables and their sidecars fit together (what CI asks of a contributed machine)
 	@$(PY) -m scripts.bench.contribute
 
 check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; light and dark, desktop and phone
-	@$(PY) -m scripts.site.check
+	@$(PY) -m scripts.site.check.site
 
 screenshots: build/site.stamp  ## every page as a reader sees it, desktop and phone, light and dark: build/screenshots/contact-sheet.jpg
-	@$(PY) -m scripts.site.screenshots
+	@$(PY) -m scripts.site.check.screenshots
 
 newer: .venv/light.stamp  ## look for newer timm tables upstream and take them in, for review
 	@$(PY) -m scripts.data.newer
 
 proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer` took in
-	@$(PY) -m scripts.site.readme
+	@$(PY) -m scripts.pages.readme
 	@$(PY) -m scripts.data.newer --proposal
 
 test: .venv/full.stamp  ## the tests (those of rented machines are skipped where `make cloud` fails)

@@ -1,5 +1,5 @@
-// The picker: which model fits your needs on a machine. Data come from charts/picker/*.js (scripts/data/picker_data.py says what is in
-// them and gives the rules, which scripts/data/picker.py applies on the command line). Works from file://; the state is in the address.
+// The picker: which model fits your needs on a machine. Data come from charts/picker/*.js (scripts/choose/files.py says what is in
+// them and gives the rules, which scripts/choose/rules.py applies on the command line). Works from file://; the state is in the address.
 (() => {
   "use strict";
   const form = document.getElementById("picker");

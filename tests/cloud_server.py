@@ -206,7 +206,7 @@ def skip_reason() -> str:
 
 def container(source: bytes, data: Path, hyperparameters: dict[str, str], environment: dict[str, str], home: Path, checkpoints: Path | None = None) -> int:
     """Run an uploaded program as SageMaker's container does, but with this Python's packages. Leaves opt/ml under `home`. Returns the exit code."""
-    from scripts.train import fast_local
+    from scripts.cloud import fast_local
     code = home / "code"
     with tarfile.open(fileobj=io.BytesIO(source)) as tar:
         tar.extractall(code, filter="data")

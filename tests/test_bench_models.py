@@ -28,7 +28,7 @@ def test_the_sets_have_the_sizes_they_are_called_by():
 
 
 def test_the_design_is_that_of_the_processor_and_can_be_built():
-    from scripts.data import predict_design
+    from scripts.predict import design as predict_design
 
     cpu, card = models.choose(["design"], kind="cpu"), models.choose(["design"], kind="cuda")
     assert cpu == predict_design.design(None, "cpu") and card == predict_design.design(None, "gpu") and cpu != card

@@ -26,7 +26,7 @@ from scripts.bench.settings import Settings
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar, sha256
-from scripts.data import predict_design
+from scripts.predict import design as predict_design
 
 MODELS = [f"model{i}" for i in range(6)]
 KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31", "allocator": "as it is", "uuid": "",

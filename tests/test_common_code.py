@@ -35,7 +35,7 @@ def test_what_the_code_does_counts(before, after):
 
 
 def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
-    monkeypatch.setattr(code, "renames", lambda: {"scripts.findings.frontier": "scripts.data.frontier", "scripts.findings.frontier.points": "scripts.data.frontier.load",
+    monkeypatch.setattr(code, "renames", lambda: {"scripts.findings.frontier": "scripts.common.frontier", "scripts.findings.frontier.points": "scripts.common.frontier.load",
                                                   "scripts.choose.rules": "scripts.data.choice", "scripts.choose.rules.top": "scripts.data.choice.best"})
     moved = SOURCE.replace("scripts.data import frontier", "scripts.findings import frontier as edge").replace("frontier.load", "edge.points")
     assert same(moved.replace("def best", "def top"), "scripts/choose/rules.py")

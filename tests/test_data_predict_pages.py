@@ -6,21 +6,22 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.data import measured, predict, predict_evaluate, predict_report, predict_tables, read_data
+from scripts.data import measured, read_data
+from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables
 from scripts.figures import display_predicted
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import label_boxes
-from scripts.site import yours
+from scripts.pages import yours
 
 EVIL = "<script>alert(1)</script> ```"
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    for cached in (yours._made, yours._edge, predict.here):
+    for cached in (yours._made, yours._edge, speeds.here):
         cached.cache_clear()
     yield
-    for cached in (yours._made, yours._edge, predict.here, predict_tables.references):
+    for cached in (yours._made, yours._edge, speeds.here, predict_tables.references):
         cached.cache_clear()
 
 
@@ -31,7 +32,7 @@ def raising(error):
 
 
 def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
-    monkeypatch.setattr(predict, "here", raising(read_data.TablesMissing(f"timm's tables: {EVIL}")))
+    monkeypatch.setattr(speeds, "here", raising(read_data.TablesMissing(f"timm's tables: {EVIL}")))
     facts = yours.facts()
     yours.notes()
     yours.picks()
@@ -46,9 +47,9 @@ def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
 
 
 def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys):
-    monkeypatch.setattr(predict, "machine_rows", raising(UserError("nothing measured")))
-    monkeypatch.setattr(predict, "here", raising(UserError("nothing measured")))
-    monkeypatch.setattr(predict_report, "read_check", raising(UserError("not checked")))
+    monkeypatch.setattr(speeds, "machine_rows", raising(UserError("nothing measured")))
+    monkeypatch.setattr(speeds, "here", raising(UserError("nothing measured")))
+    monkeypatch.setattr(predict_command, "read_check", raising(UserError("not checked")))
     assert yours.facts().used == 0
     yours.measure_next()
     yours.check()
@@ -60,10 +61,10 @@ def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys
 def checked(monkeypatch):
     """Three models of a machine that were predicted and then measured, one outside its interval."""
     compared = pd.DataFrame([("resnet18", 224, 100.0, 100.0, 90.0, 110.0), ("vgg11", 224, 10.0, 20.0, 15.0, 25.0), ("levit_128s", 224, 900.0, 800.0, 700.0, 950.0)],
-                            columns=predict_report.CHECK)
+                            columns=predict_command.CHECK)
     about = {"hardware": {"name": f"Box {EVIL}"}, "used": 20, "date": "2026-11-21T10:00:00Z"}
     monkeypatch.setattr(measured, "machine", lambda: "box")
-    monkeypatch.setattr(predict_report, "read_check", lambda hardware: (compared, about))
+    monkeypatch.setattr(predict_command, "read_check", lambda hardware: (compared, about))
     monkeypatch.setattr(display_predicted, "source", lambda path, url="": {"path": path.name, "sha256": "0"})
 
 
@@ -84,11 +85,11 @@ def test_the_page_says_what_the_check_found(checked, capsys, monkeypatch):
 
 def test_energy_is_a_sentence_either_way(monkeypatch):
     rows = pd.DataFrame({"arch": ["a", "b"], "energy_j": ["0.5", "2"]})
-    monkeypatch.setattr(predict, "machine_rows", lambda: rows)
+    monkeypatch.setattr(speeds, "machine_rows", lambda: rows)
     assert "between 0.5 joules (a) and 2 joules (b)" in yours.energy().value
-    monkeypatch.setattr(predict, "machine_rows", lambda: rows.assign(energy_j=""))
+    monkeypatch.setattr(speeds, "machine_rows", lambda: rows.assign(energy_j=""))
     assert "not known here" in yours.energy().value
-    monkeypatch.setattr(predict, "machine_rows", raising(UserError("nothing")))
+    monkeypatch.setattr(speeds, "machine_rows", raising(UserError("nothing")))
     assert yours.energy().value == ""
 
 
@@ -116,7 +117,7 @@ def test_the_evaluation_shows_every_table_and_rival(capsys):
 
 @pytest.mark.parametrize("error, expected", [(UserError("too few"), DataMissing), (read_data.TablesMissing("none"), read_data.TablesMissing)])
 def test_the_chart_says_what_is_missing(monkeypatch, error, expected):
-    monkeypatch.setattr(predict, "here", raising(error))
+    monkeypatch.setattr(speeds, "here", raising(error))
     with pytest.raises(expected):
         display_predicted.draw()
 
@@ -124,7 +125,7 @@ def test_the_chart_says_what_is_missing(monkeypatch, error, expected):
 def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     try:
-        rows = predict.machine_rows()
+        rows = speeds.machine_rows()
     except UserError:
         pytest.skip("nothing measured here")
     if len(rows) < 5:
@@ -141,5 +142,5 @@ def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
     yours.picks()
     yours.frontier()
     assert "tbl-yours-picks" in (said := capsys.readouterr().out) and "tbl-yours-frontier" in said
-    key, table = predict.picker_table()
+    key, table = speeds.picker_table()
     assert key.endswith("-predicted") and not table.duplicated(["model", "img_size"]).any() and pd.notna(table["samples_per_sec"]).all()

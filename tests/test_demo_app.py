@@ -148,7 +148,7 @@ def test_twenty_people_at_once_all_get_an_answer(served):
 
 
 def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, monkeypatch):
-    from scripts.site import dictionary, photos
+    from scripts.pages import dictionary, photos
     from scripts.train import photo_results
     monkeypatch.setattr(load_test, "DATA", tmp_path)
     monkeypatch.setattr(photo_results, "DATA", tmp_path)

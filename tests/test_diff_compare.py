@@ -559,7 +559,7 @@ def test_a_comment_never_exceeds_what_github_takes(studio):
 def test_the_report_works_in_a_browser(studio, tmp_path):
     """View modes, filters and keys in Chromium; no error on the console, no request, and the hostile cells do nothing."""
     sync = pytest.importorskip("playwright.sync_api")
-    from scripts.figures import browser
+    from scripts.common import browser
 
     resized(studio)
     title(studio)

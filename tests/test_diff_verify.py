@@ -16,7 +16,8 @@ from scripts.common.provenance import sha256
 from scripts.data.read_data import TablesMissing
 from scripts.diff import sides, verify
 from scripts.diff.causes import ADDED, DATA, OTHER, REMOVED, RENDERER, SIDECAR, STYLE, UNREADABLE, UNRECORDED
-from scripts.figures import browser, export
+from scripts.common import browser
+from scripts.figures import export
 from scripts.figures.drawing import Chart, DataMissing, Drawing
 
 

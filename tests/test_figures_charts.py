@@ -17,7 +17,8 @@ import pytest
 from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.data import read_data
-from scripts.figures import browser, display_data, display_frontier, display_measured, display_sub_data, display_zoo, frontier_chart
+from scripts.common import browser
+from scripts.figures import display_data, display_frontier, display_measured, display_sub_data, display_zoo, frontier_chart
 from scripts.figures.catalogue import CHARTS
 from scripts.figures.drawing import DataMissing, counted, duration, listing, plain
 from scripts.figures.export import figure_json

@@ -10,7 +10,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
-from scripts.data import family, machines, read_data
+from scripts.data import read_data
+from scripts.findings import family, machines
 from scripts.figures import display_family, display_machines
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import contrast, label_boxes, mix

@@ -13,7 +13,7 @@ from sklearn import metrics
 from scripts.figures import display_zoo, display_zoo_mistakes, theme
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import PHONE, WIDE
-from scripts.site import page, zoo
+from scripts.pages import page, zoo
 from scripts.train import results
 
 EVIL = "<img src=x onerror=alert(1)>"

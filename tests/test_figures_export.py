@@ -17,7 +17,8 @@ from PIL import Image
 
 from scripts.common.errors import UserError, cli
 from scripts.data.read_data import TablesMissing
-from scripts.figures import browser, export as exporting
+from scripts.common import browser
+from scripts.figures import export as exporting
 from scripts.figures.drawing import Chart, DataMissing, Drawing
 from scripts.figures.export import export, read_manifest
 

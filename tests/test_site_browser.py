@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.site import render
-from scripts.site.views import served
+from scripts.site.check.views import served
 from tests.site_fixtures import CONFIG, HOSTILE, add_chart, chromium, project, run
 
 PAGE = """---

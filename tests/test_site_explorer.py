@@ -12,10 +12,11 @@ import pytest
 
 from scripts.common import families
 from scripts.common.paths import ROOT
-from scripts.data.frontier import on_frontier
+from scripts.common.frontier import on_frontier
 from scripts.figures import display_frontier, explorer, frontier_chart, theme
-from scripts.site import chart_files, closeup
-from scripts.site.views import served
+from scripts.pages import convnext
+from scripts.site import chart_files
+from scripts.site.check.views import served
 from tests.site_fixtures import HOSTILE, chromium
 
 LONG = "convnext_" + "x" * 71
@@ -24,7 +25,7 @@ PRETRAINS = [["in1k", "ImageNet-1k only"], ["distilled", "ImageNet-1k, distilled
 
 
 def picker(rows: int = 240, seed: int = 1) -> dict[str, dict]:
-    """charts/picker as scripts/data/picker_data.py lays it out: machine 'fast' (all rows), 'slow' (half of them, training too), 'empty' (none)."""
+    """charts/picker as scripts/choose/files.py lays it out: machine 'fast' (all rows), 'slow' (half of them, training too), 'empty' (none)."""
     rng = np.random.default_rng(seed)
     names = [f"{MEMBERS[i % 6]}_{i}.a{i % 3}" for i in range(rows)]
     family = [i % 6 for i in range(rows)]
@@ -222,10 +223,10 @@ def test_families_are_filtered_by_chip_and_by_label(site, browser, data):
 def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data, monkeypatch, capsys):
     names = ("beit", "beitv2", "regnet", "swin", "resnet", "gmlp", "vgg")  # of one colour, and of none
     folder = build(tmp_path / "site", {**data, "models": {**data["models"], "families": [[name, families.label(name)] for name in names]}})
-    numbers = {name: [1.0] * len(names) for name in closeup.NUMERIC}
+    numbers = {name: [1.0] * len(names) for name in convnext.NUMERIC}
     pd.DataFrame({"family": names, "label": [families.label(name) for name in names], "best": "x", "more": "", **numbers}).to_csv(tmp_path / "families.csv", index=False)
-    monkeypatch.setattr(closeup, "DATA", tmp_path)
-    closeup.families_by_name()
+    monkeypatch.setattr(convnext, "DATA", tmp_path)
+    convnext.families_by_name()
     states = re.findall(r"frontier_gpu=([^#]+)#", html.unescape(capsys.readouterr().out))
     assert len(states) == len(names)
     with served(folder) as address:

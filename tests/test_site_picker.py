@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from scripts.common import paths
-from scripts.data import machines, picker, picker_data
+from scripts.choose import files as picker_files, rules
+from scripts.findings import machines
 from tests import site_fixtures
 
 HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"
@@ -44,7 +45,7 @@ def site(tables, tmp_path_factory):
     for name in ("assets", "report", "charts/picker"):
         (folder / name).mkdir(parents=True)
     shutil.copyfile(paths.ASSETS / "picker.js", folder / "assets" / "picker.js")
-    for name, text in picker_data.scripts(picker_data.picker_data(tables, {})).items():
+    for name, text in picker_files.scripts(picker_files.picker_data(tables, {})).items():
         (folder / "charts" / "picker" / name).write_text(text)
     form = re.search(r"```\{=html\}\n(.*?)```", (paths.ROOT / "report" / "picker.qmd").read_text(), re.S)[1]
     (folder / "report" / "picker.html").write_text(f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/picker.js></script>")
@@ -83,8 +84,8 @@ def ask(tab, **fields) -> list[dict]:
 
 
 def expected(tables, key, needs, replace=None):
-    rows = picker.complete(tables[key], None)
-    found = picker.replace(rows, replace, needs) if replace else picker.pick(rows, needs)
+    rows = rules.complete(tables[key], None)
+    found = rules.replace(rows, replace, needs) if replace else rules.pick(rows, needs)
     return [{"name": row.model, "ties": list(row.ties)} for row in found.rows.itertuples()] if len(found.rows) else []
 
 
@@ -102,11 +103,11 @@ def test_it_answers_as_the_command_line_does(tab, tables):
         if dice.random() < 0.4:
             needs["pretrain"] = tuple(dice.sample(["in1k", "distilled", "in21k", "web"], 2))
             fields["pretrain"] = list(needs["pretrain"])
-        same(ask(tab, machine=key, **fields), expected(tables, key, picker.Needs(**needs)))
+        same(ask(tab, machine=key, **fields), expected(tables, key, rules.Needs(**needs)))
 
 
 def test_latency_counts_only_where_it_was_measured(tab, tables):
-    same(ask(tab, machine="rtx5090", max_latency=20), expected(tables, "rtx5090", picker.Needs(max_latency=20)))
+    same(ask(tab, machine="rtx5090", max_latency=20), expected(tables, "rtx5090", rules.Needs(max_latency=20)))
     ask(tab, machine="rtx4090")
     assert tab.get_attribute("[name=max_latency]", "placeholder") == "Not measured on RTX 4090" and "Nothing is asked for yet" in tab.inner_text("#picker-said")
     assert tab.is_disabled("[name=max_latency]") and not tab.is_disabled("[name=min_throughput]")
@@ -122,7 +123,7 @@ def test_it_begins_with_the_newest_card(site, chromium, tables):
 
 def test_replacing_a_model(tab, tables):
     mine = tables["rtx5090"].sort_values("top1").iloc[40].model
-    same(ask(tab, machine="rtx5090", replace=mine), expected(tables, "rtx5090", picker.Needs(), mine))
+    same(ask(tab, machine="rtx5090", replace=mine), expected(tables, "rtx5090", rules.Needs(), mine))
     assert ask(tab, machine="rtx5090", replace="no_such_net") == []
     assert "no_such_net" in tab.inner_text("#picker-said")
     assert ask(tab, machine="rtx5090", replace="constructor") == [] and "“constructor” was not timed" in tab.inner_text("#picker-said")
@@ -188,7 +189,7 @@ def test_a_whole_choice_by_keyboard_alone(tab, tables, chromium, site):
     page.keyboard.press("Space")
     page.wait_for_timeout(250)
     assert page.evaluate("document.activeElement.value") == "in21k" and page.is_checked("[value=in21k]")
-    wanted = expected(tables, machine, picker.Needs(min_throughput=120, pretrain=("in21k",)))
+    wanted = expected(tables, machine, rules.Needs(min_throughput=120, pretrain=("in21k",)))
     assert page.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == [one["name"] for one in wanted] and wanted
     page.close()
 
@@ -212,7 +213,7 @@ def test_the_line_of_code_creates_the_model_that_is_named(tab):
 
 def test_a_limit_that_is_no_number_is_named_and_left_out(tab, tables):
     picks = ask(tab, machine="rtx5090", min_throughput=-5, min_top1=75)
-    same(picks, expected(tables, "rtx5090", picker.Needs(min_top1=75)))
+    same(picks, expected(tables, "rtx5090", rules.Needs(min_top1=75)))
     assert "“At least, images per second” is not a number above 0" in tab.inner_text("#picker-said")
     assert tab.get_attribute("[name=min_throughput]", "aria-invalid") == "true" and tab.get_attribute("[name=min_top1]", "aria-invalid") == "false"
 
@@ -224,7 +225,7 @@ def test_a_limit_that_a_machine_cannot_answer_is_named_and_kept_for_another(tab,
     assert "max_latency=20" in tab.url and "was left out" in tab.inner_text("#picker-said")
     tab.select_option("[name=machine]", "rtx5090")
     tab.wait_for_function("!document.getElementById('picker-said').textContent.includes('was not measured on')")
-    names = [one["name"] for one in expected(tables, "rtx5090", picker.Needs(max_latency=20))]
+    names = [one["name"] for one in expected(tables, "rtx5090", rules.Needs(max_latency=20))]
     assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names
 
 
@@ -247,7 +248,7 @@ def test_an_address_opened_beside_another_takes_its_place(tab, site, tables):
     tab.evaluate("location.hash = 'machine=rtx4090&max_params=40'")
     tab.wait_for_function("document.querySelector('[name=max_params]').value === '40' && document.querySelector('[name=min_throughput]').value === ''")
     tab.wait_for_timeout(150)
-    names = [one["name"] for one in expected(tables, "rtx4090", picker.Needs(max_params=40))]
+    names = [one["name"] for one in expected(tables, "rtx4090", rules.Needs(max_params=40))]
     assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names and not tab.is_checked("[value=web]")
 
 
@@ -266,7 +267,7 @@ def test_without_script_the_page_says_how_to_ask(site, chromium):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(site.as_uri())
-    assert "python -m scripts.data.picker" in page.text_content("noscript") and not page.is_visible("#picker")
+    assert "python -m scripts.choose.rules" in page.text_content("noscript") and not page.is_visible("#picker")
     context.close()
 
 
@@ -289,15 +290,15 @@ def test_on_the_real_tables_page_and_command_line_agree(real_page):
     """Licence, training, latency, names of 2022: everything that the made-up tables lack."""
     tab, size = real_page
     assert size < 150, "kB, gzipped, data and script together"
-    asked = [("rtx4090", {"min_throughput": 5000, "commercial": ["yes"]}, picker.Needs(min_throughput=5000, commercial=True), None),
-             ("rtx3090", {"min_training": 800}, picker.Needs(min_training=800), None),
+    asked = [("rtx4090", {"min_throughput": 5000, "commercial": ["yes"]}, rules.Needs(min_throughput=5000, commercial=True), None),
+             ("rtx3090", {"min_training": 800}, rules.Needs(min_training=800), None),
              ("i7_12700h-compiled", {"max_latency": 20, "max_params": 30, "pretrain": ["in1k", "distilled"]},
-              picker.Needs(max_latency=20, max_params=30, pretrain=("in1k", "distilled")), None),
-             ("rtx5090", {"replace": "resnet50"}, picker.Needs(), "resnet50"), ("rtx5090-compiled", {"replace": "convnext_tiny_in22ft1k", "commercial": ["yes"]},
-                                                                             picker.Needs(commercial=True), "convnext_tiny_in22ft1k")]
+              rules.Needs(max_latency=20, max_params=30, pretrain=("in1k", "distilled")), None),
+             ("rtx5090", {"replace": "resnet50"}, rules.Needs(), "resnet50"), ("rtx5090-compiled", {"replace": "convnext_tiny_in22ft1k", "commercial": ["yes"]},
+                                                                             rules.Needs(commercial=True), "convnext_tiny_in22ft1k")]
     for machine, fields, needs, replaced in asked:
-        rows = picker.table(machine)
-        found = picker.replace(rows, replaced, needs) if replaced else picker.pick(rows, needs)
+        rows = rules.table(machine)
+        found = rules.replace(rows, replaced, needs) if replaced else rules.pick(rows, needs)
         assert [one["name"] for one in ask(tab, machine=machine, **fields)] == found.rows["model"].tolist() and len(found.rows), (machine, fields)
     assert ask(tab, machine="rtx5090", min_throughput=1e6, commercial=["yes"]) == []
     assert "Nothing fits; the nearest is" in tab.inner_text("#picker-said")

@@ -12,8 +12,9 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.common import cloud_files, cloud_jobs
-from scripts.train import contract, fast_local, results, run_training, sample
+from scripts.cloud import files as cloud_files, jobs as cloud_jobs
+from scripts.cloud import contract, fast_local, sample
+from scripts.train import results, run_training
 from tests import cloud_server
 
 HYPER = {"models": "lenet5,vit", "lr": "0.001", "compile": "true", "weight-decay": "0.05"}

@@ -111,7 +111,7 @@ def test_every_run_is_a_make_target_without_text_from_outside():
 
 def test_a_proposal_renews_the_readme_first():
     said = subprocess.run(["make", "-n", "-o", ".venv/light.stamp", "proposal"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
-    assert 0 <= said.find("scripts.site.readme") < said.find("scripts.data.newer --proposal")
+    assert 0 <= said.find("scripts.pages.readme") < said.find("scripts.data.newer --proposal")
 
 
 def test_the_machine_is_measured_again_for_what_measures_it_alone():

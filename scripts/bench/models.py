@@ -3,7 +3,7 @@
 `key` are the original notebook's families, every one with a published ImageNet accuracy in report/data/accuracy.csv; `quick` a dozen
 small and middling ones that a laptop measures in minutes; `compiled` the twenty for torch.compile; `repeat` the thirty that are measured
 again and again for the run-to-run difference; `design` those that tell most about all the others on this kind of processor, most telling
-first, until one more would hardly help (scripts/data/predict_design.py), and `check` thirty to test such predictions by; `all` is
+first, until one more would hardly help (scripts/predict/design.py), and `check` thirty to test such predictions by; `all` is
 everything timm can build.
 """
 
@@ -33,7 +33,7 @@ def key() -> list[str]:
 
 def designed(role: str, kind: str) -> list[str]:
     """The models of `design` (role measure) or `check`, for a 'cpu' or 'cuda' device."""
-    from scripts.data import predict_design
+    from scripts.predict import design as predict_design
     return predict_design.design(None, "gpu" if kind == "cuda" else "cpu", role=role)
 
 

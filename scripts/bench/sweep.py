@@ -124,7 +124,7 @@ def _line(row: dict, part: str) -> str:
 
 def _told(run: Run, kind: str) -> str:
     """How far the design's models have come: what is expected of the predictions of all others."""
-    from scripts.data import predict_design
+    from scripts.predict import design as predict_design
 
     kind = "gpu" if kind == "cuda" else "cpu"
     names, errors = predict_design.design(None, kind), predict_design.expected(kind)

@@ -3,7 +3,7 @@
     make newer          # looks upstream; with news: downloads, pins commit and checksums, writes build/newer/news.json
     make proposal       # after `make figures`: build/newer/body.md (join audit, findings that changed) and changes.patch
 
-The newest vintage is replaced: its date and commit in scripts/data and the tests, its checksums in timm_results.json. The older one, from
+The newest vintage is replaced: its date and commit in the scripts and the tests, its checksums in timm_results.json. The older one, from
 which the original analysis was drawn, stays. Nothing is committed here.
 """
 
@@ -29,7 +29,7 @@ from scripts.data import download
 API = "https://api.github.com/repos/huggingface/pytorch-image-models"
 OUT = BUILD / "newer"
 MAX_FILES, MAX_BYTES = 200, 8 * 2**20  # there are 31 tables, the largest of 0.2 MB
-SOURCES = ("scripts/data", "scripts/figures", "scripts/site", "tests")  # where a vintage is called by its date
+SOURCES = ("scripts/data", "scripts/findings", "scripts/predict", "scripts/choose", "scripts/figures", "scripts/pages", "tests")  # where a vintage is called by its date
 FINDING = ["claim", "hardware", "part", "precision", "layout", "compiled", "torch"]  # a finding's row, but for the vintage
 
 

@@ -26,7 +26,7 @@ def take(models: list[Path]) -> bytes:
     from PIL import Image
     from playwright.sync_api import Error
 
-    from scripts.figures.browser import window
+    from scripts.common.browser import window
     from scripts.perf.demo import photo, start, stop
     with tempfile.TemporaryDirectory() as home:
         copies = [Path(shutil.copytree(model, Path(home) / model.resolve().name, ignore=shutil.ignore_patterns("examples"))) for model in models]
@@ -42,7 +42,7 @@ def take(models: list[Path]) -> bytes:
                 page.wait_for_timeout(1500)  # bars grow
                 picture = page.screenshot(full_page=True)
         except Error as error:
-            raise UserError(f"the browser failed: {str(error).splitlines()[0][:120]}; python -m scripts.figures.browser says which one is used") from None
+            raise UserError(f"the browser failed: {str(error).splitlines()[0][:120]}; python -m scripts.common.browser says which one is used") from None
         finally:
             stop(process)
     buffer = io.BytesIO()

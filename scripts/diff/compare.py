@@ -24,7 +24,7 @@ from scripts.diff.sides import PARTS, Side, default_base, digest, git, side
 from scripts.figures.export import MANIFEST, SCHEMA
 
 OUT = BUILD / "diff"
-DRAWING = ["scripts/figures", "scripts/data", "scripts/common"]  # code that decides what a figure shows
+DRAWING = ["scripts/figures", "scripts/findings", "scripts/predict", "scripts/data", "scripts/common"]  # code that decides what a figure shows
 
 
 def compare(base: Side, head: Side) -> report.Report:

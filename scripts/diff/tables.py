@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.tables import read_table
-from scripts.site import dictionary
+from scripts.pages import dictionary
 
 REWRITTEN, WITHIN, MOVED = "rewritten", "within tolerance", "moved"
 MOST = 500  # differing cells that are kept, largest first; all are counted

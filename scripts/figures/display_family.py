@@ -19,10 +19,10 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.common.errors import UserError, cli
-from scripts.data import family as closeup
+from scripts.findings import family as closeup
 from scripts.data import read_data
 from scripts.data.pretraining import CLASSES, LABELS
-from scripts.data.summary import TABLES, eligible
+from scripts.findings.summary import TABLES, eligible
 from scripts.figures import published
 from scripts.figures.drawing import Chart, Drawing, counted, listing, plain
 from scripts.figures.frontier_chart import hover

@@ -1,7 +1,7 @@
 """The same models on many machines: each machine's frontier, how alike they rank, what moving to a processor costs each kind of network, what
 compiling gives each, what dethroned the frontier of 2022, our own machines beside timm's, and the models that stay on top nearly everywhere.
 
-machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of scripts/data/aggregates.py in
+machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of scripts/findings/aggregates.py in
 report/data, so that they can be drawn where timm's cannot be had.
 
     python -m scripts.figures.export --only machines_frontiers machines_agreement machines_penalty machines_compiling \\
@@ -17,9 +17,10 @@ import plotly.graph_objects as go
 from scripts.common import families, hardware
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
-from scripts.data import machines, measured, read_data
-from scripts.data.claims import version_key
-from scripts.data.summary import TABLES
+from scripts.data import measured, read_data
+from scripts.findings import machines
+from scripts.findings.claims import version_key
+from scripts.findings.summary import TABLES
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source

@@ -14,7 +14,8 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
-from scripts.data import measured, predict, predict_choice, predict_report, read_data
+from scripts.data import measured, read_data
+from scripts.predict import choice as predict_choice, command as predict_command, speeds as predict
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.display_measured import setting
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
@@ -128,10 +129,10 @@ def _points(canvas: Canvas, rows: pd.DataFrame, family: str, marker: dict, form:
 def draw_check() -> Drawing:
     """Models that were predicted and then measured: how far off, and the interval that was given. Raises DataMissing where that was not done."""
     try:
-        compared, about = predict_report.read_check(measured.machine())
+        compared, about = predict_command.read_check(measured.machine())
     except UserError as error:
         raise DataMissing(str(error)) from None
-    found, where = predict_report.checked(compared), str(about["hardware"].get("name", measured.machine()))
+    found, where = predict_command.checked(compared), str(about["hardware"].get("name", measured.machine()))
     rows = compared.assign(value=lambda t: t.samples_per_sec / t.predicted, low=compared.low / compared.predicted, high=compared.high / compared.predicted,
                            label=compared.arch, family=compared.arch.map(families.family), kind=compared.arch.map(families.kind)).sort_values("value", ascending=False, kind="stable")
     rows["details"] = [f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between {plain(row.low * row.predicted)} and "

@@ -1,13 +1,13 @@
 """What the pages' own frontier chart (assets/explorer.js) needs of the chart language: colours, symbols and rules from the modules that own them.
 
 The page draws the same chart as frontier_chart.py, on the reader's choice of machine and pretraining. Its speeds come from charts/picker/
-(scripts/data/picker_data.py); this is the rest, written to the site as assets/explorer-theme.js. Nothing of it is typed twice.
+(scripts/choose/files.py); this is the rest, written to the site as assets/explorer-theme.js. Nothing of it is typed twice.
 """
 
 from __future__ import annotations
 
 from scripts.common import families
-from scripts.data.summary import TABLES
+from scripts.findings.summary import TABLES
 from scripts.figures.display_frontier import CLAIMS, FLOOR
 from scripts.figures.frontier_chart import NAMED
 from scripts.figures.labels import LONGEST

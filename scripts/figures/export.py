@@ -30,7 +30,7 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
-from scripts.figures import browser
+from scripts.common import browser
 from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listing
 
 SCHEMA = 1

@@ -16,7 +16,7 @@ from html import escape
 
 import numpy as np
 
-from scripts.figures.browser import FONT, font_files
+from scripts.common.browser import FONT, font_files
 
 GAP = 3.0            # pixels of air between two labels
 LEADER_FROM = 15.0   # from this distance (pixels) on, a thin line ties the label to its point

@@ -17,8 +17,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from scripts.common import families
-from scripts.data.frontier import on_frontier
-from scripts.figures.browser import FONT
+from scripts.common.frontier import on_frontier
+from scripts.common.browser import FONT
 from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, balanced, fit, place, safe, width, wrap
 
 REPLICA = (1000, 800)  # the notebook's size

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.figures import browser
+from scripts.common import browser
 from scripts.figures.export import figure_json
 
 TARGET = 1 / 3

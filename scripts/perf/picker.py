@@ -38,11 +38,11 @@ CHANGE = """async ([name, value]) => {
 
 def page(folder: Path) -> tuple[Path, float]:
     """The picker's page with the real data in `folder`, as it lies in the site; and kB of data and script, gzipped."""
-    from scripts.data import picker_data
+    from scripts.choose import files as picker_files
 
     for name in ("assets", "report", "charts/picker"):
         (folder / name).mkdir(parents=True)
-    sizes = picker_data.write(folder / "charts" / "picker")
+    sizes = picker_files.write(folder / "charts" / "picker")
     shutil.copyfile(ASSETS / "picker.js", folder / "assets" / "picker.js")
     script = len(gzip.compress((ASSETS / "picker.js").read_bytes(), 9))
     form = re.search(r"```\{=html\}\n(.*?)```", (ROOT / "report" / "picker.qmd").read_text(encoding="utf-8"), re.S)
@@ -55,7 +55,7 @@ def page(folder: Path) -> tuple[Path, float]:
 
 def changes(path: Path) -> tuple[list[float], list[float]]:
     """(milliseconds of each change of a need, of each first choice of a machine)."""
-    from scripts.figures.browser import window
+    from scripts.common.browser import window
 
     wanted = [("min_throughput", "500"), ("max_params", "60"), ("commercial", ""), ("min_top1", "80"), ("replace", "resnet50"), ("replace", ""), ("max_size", "256"),
               ("pretrain-1", ""), ("min_throughput", "1e9"), ("min_throughput", ""), ("max_params", ""), ("min_top1", "")]
@@ -73,10 +73,10 @@ def changes(path: Path) -> tuple[list[float], list[float]]:
 @cli
 def main(argv: list[str] | None = None) -> int:
     argparse.ArgumentParser(prog="python -m scripts.perf.picker", description=__doc__.split("\n\n")[0]).parse_args(argv)
-    from scripts.data import findings
+    from scripts.findings import verdicts
 
     started, worked = time.perf_counter(), time.process_time()
-    frame = findings.compute()
+    frame = verdicts.compute()
     wall, work = time.perf_counter() - started, time.process_time() - worked
     tables = frame[["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]].drop_duplicates()
     print(f"{len(frame)} findings over {len(tables)} configurations: {work:.1f} s of one processor, {wall:.1f} s in all; limit {LIMITS['findings']:.0f} s")

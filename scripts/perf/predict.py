@@ -18,7 +18,7 @@ import pandas as pd
 
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
-from scripts.data import predict, predict_choice, predict_design, predict_report, predict_tables
+from scripts.predict import choice as predict_choice, command as predict_command, design as predict_design, speeds, tables as predict_tables
 
 
 def timed() -> dict[str, float]:
@@ -32,9 +32,9 @@ def timed() -> dict[str, float]:
 
     predict_tables.published()
     lap("read")
-    made = predict.predict(predict.machine_rows())
+    made = speeds.predict(speeds.machine_rows())
     lap("fit")
-    table = predict.weights(made)
+    table = speeds.weights(made)
     edge = predict_choice.frontier(made, table)
     predict_choice.picks(made, table)
     predict_choice.measure_next(made, edge)
@@ -65,18 +65,18 @@ def main(argv: list[str] | None = None) -> None:
     if options.measure and (left := measure(options.device, options.minutes)):
         print(f"{left} models left to measure: run the same command again")
         return
-    rows = predict.machine_rows()
+    rows = speeds.machine_rows()
     if (took := seconds_of_twenty(rows)) == took:
         print(f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit {120 if rows['kind_of_hardware'].iloc[0] == 'gpu' else 300} s)")
     spent = timed()
     print(f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
     try:
-        made, compared = predict_report.check(rows)
-        predict_report.write_check(rows, made, compared)
+        made, compared = predict_command.check(rows)
+        predict_command.write_check(rows, made, compared)
     except UserError as error:
         print(f"no check on this machine yet: {error}")
         return
-    found = predict_report.checked(compared)
+    found = predict_command.checked(compared)
     print(f"{made.hardware_name}: {made.used} measured, {found['networks']} others predicted and measured: median error {found['median_error']:.1%}, 90% below "
           f"{found['p90_error']:.1%}, rank correlation {found['spearman']:.3f}, {found['coverage']:.0%} within the 90% interval")
 

@@ -81,7 +81,7 @@ def usual_pages(folder: Path) -> None:
     """one.html: the frontier chart by to_html. all.html: the same with the series of every machine, all but the first hidden."""
     import plotly.graph_objects as go
 
-    from scripts.data import machines
+    from scripts.findings import machines
     from scripts.figures import frontier_chart
     from scripts.figures.catalogue import CHARTS
     from scripts.figures.display_frontier import FLOOR
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     page = options.site / "index.html"
     if not page.is_file() or "data-explore" not in page.read_text(encoding="utf-8"):
         raise UserError(f"{page}: no home page with a frontier chart whose data are there; run `make data site`")
-    from scripts.figures.browser import browser, version, window
+    from scripts.common.browser import browser, version, window
 
     path = browser()
     with tempfile.TemporaryDirectory() as folder:

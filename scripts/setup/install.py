@@ -44,7 +44,7 @@ def main() -> int:
     if options.cloud:
         say("installing the packages of requirements-cloud.lock in .venv/cloud …")
         return 0 if install_cloud() else fail(f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
-                                              "but `--execution_mode aws`, `local` and scripts.bench.cloud works without it")
+                                              "but `--execution_mode aws`, `local` and scripts.cloud.bench works without it")
     lock = "requirements-site.lock" if light else "requirements.lock"
     say(f"installing the packages of {lock}" + ("" if light else " (torch is large: a few minutes)") + " …")
     if not install(lock):

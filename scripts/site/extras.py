@@ -28,8 +28,8 @@ import yaml
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
-from scripts.data.findings import CLAIMS
-from scripts.site.check_html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
+from scripts.findings.verdicts import CLAIMS
+from scripts.site.check.html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
 
 CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
 CARD_CHART = "frontier_gpu"
@@ -105,7 +105,7 @@ def card(name: str) -> bytes:
     """The picture for shared links: the site's name over its first chart, as a JPG of CARD_SIZE pixels."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from scripts.figures.browser import font_files
+    from scripts.common.browser import font_files
 
     image = Image.new("RGB", CARD_SIZE, "#ffffff")
     pen = ImageDraw.Draw(image)

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.site.kernel import environment
+from scripts.site.builtin.kernel import environment
 
 BROKEN = re.compile(r"Unable to resolve (crossref|link)|Shortcode .* not found")  # warnings to Quarto, broken pages to a reader
 

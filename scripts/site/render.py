@@ -22,7 +22,8 @@ from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import ROOT, SITE
-from scripts.site import builtin, config, extras, finish, pandoc, quarto
+from scripts.site import extras, finish, quarto
+from scripts.site.builtin import build as builtin, config, pandoc
 
 
 def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) -> str:

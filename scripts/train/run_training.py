@@ -24,10 +24,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.common import cloud_jobs
+from scripts.cloud import jobs as cloud_jobs
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT
-from scripts.train import contract, fast_local, sample, take_in
+from scripts.cloud import contract, fast_local, sample
+from scripts.train import take_in
 
 SAMPLE = {"models": "lenet5", "epochs": "2", "size": "32"}  # for the made-up sample, where nothing else is said
 
@@ -109,7 +110,7 @@ def took(results: Path, models: Path, options: argparse.Namespace) -> None:
 def docker_mode(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
     """SageMaker's image in Docker here, by the SDK's container mode. Raises UserError where Docker doesn't answer."""
     docker()
-    from scripts.train import sagemaker_docker
+    from scripts.cloud import sagemaker_docker
     return sagemaker_docker.run(options, hyperparameters, took)
 
 
@@ -124,7 +125,7 @@ def docker() -> None:
 
 
 def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
-    from scripts.common import cloud_files
+    from scripts.cloud import files as cloud_files
     jobs = cloud_jobs
     machine = jobs.Machine(options.instance_type, options.instance_count, options.spot, options.max_run, options.max_wait, options.region, options.role,
                            options.bucket, options.pytorch, options.volume_gb)

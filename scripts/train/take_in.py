@@ -1,6 +1,6 @@
 """Put what a training run elsewhere handed back where a run here would have put it: tables in report/data, networks in models/.
 
-Each table is read before it is kept (what a name may be: scripts/common/cloud_files.py). Rows of a machine that
+Each table is read before it is kept (what a name may be: scripts/cloud/files.py). Rows of a machine that
 has a table already are put into it, as a run there would have done; nothing else in it changes. Where that table is of other pictures, they
 get one of their own (scripts.train.results.apart).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.common import provenance
-from scripts.common.cloud_files import NETWORK
+from scripts.cloud.files import NETWORK
 from scripts.common.paths import atomic_write, make_folder
 
 

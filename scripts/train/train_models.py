@@ -8,7 +8,7 @@
 Writes report/data/zoo-<dataset>-<hardware>.csv, its -history, -classes and -predictions, each with a sidecar; the columns are listed in
 scripts/train/results.py. A row is written when its model is done. A killed run goes on from its last checkpoint when the same command is
 given again; a finished one starts afresh and replaces its rows one by one. A model that fails is named and left out; the rest goes on.
-With several processes only the first writes. In a SageMaker container it takes data and folders from there (scripts/train/contract.py).
+With several processes only the first writes. In a SageMaker container it takes data and folders from there (scripts/cloud/contract.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, CHARTS, DATA, atomic_write
 from scripts.common.progress import Progress
-from scripts.train import contract, results
+from scripts.cloud import contract
+from scripts.train import results
 
 # What a profile trains where nothing else is said: models, epochs, and pixels a side for folders of pictures.
 PROFILES = {"quick": {"epochs": 6, "size": 64}, "full": {"epochs": 60, "size": 128}}

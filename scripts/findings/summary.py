@@ -1,0 +1,175 @@
+"""The figures that the pages' prose quotes, computed from timm's tables and kept in one small CSV, so that the report can be rebuilt
+where those tables cannot be had.
+
+    python -m scripts.findings.summary                  # writes summary.csv, picks.csv and joins.csv to report/data, with sidecars
+
+summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine and need (fast,
+balanced, accurate), the most accurate model: fast means among the fastest tenth of the models in that table, balanced at least as fast
+as its median, accurate at any speed. joins.csv counts, per table, what the join of speeds with accuracies did to its rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Iterator
+
+import pandas as pd
+
+from scripts.common import families, hardware
+from scripts.common.errors import cli
+from scripts.common.paths import DATA
+from scripts.common.provenance import sidecar, write_derived
+from scripts.common.tables import read_table
+from scripts.data import read_data
+from scripts.findings.claims import version_key
+from scripts.common.frontier import on_frontier
+
+THEN, TODAY = "2022-04-01", "2026-08-08"
+TABLES = {  # what the pages call a machine -> its table
+    "then": (THEN, "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv"),
+    "gpu": (TODAY, "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"),
+    "cpu": (TODAY, "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv"),
+}
+NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}  # the quantile of a table's speeds that a model must reach
+NOTEBOOK_FAMILIES = ("levit", "convnext", "beit", "vgg")
+
+Figure = tuple[str, object, str]  # key, value, unit
+
+
+def eligible(table: pd.DataFrame) -> pd.DataFrame:
+    """Without timm's own test networks, which nobody would pick."""
+    return table[table.family != "test"]
+
+
+def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """One row per need: the most accurate model that is fast enough; of equals the fastest."""
+    table = eligible(table)
+    rows = []
+    for need, quantile in NEEDS.items():
+        floor = table.samples_per_sec.quantile(quantile)
+        enough = table[table.samples_per_sec >= floor]
+        best = enough.sort_values(["top1", "samples_per_sec"], ascending=False).iloc[0]
+        rows.append({"machine": name, "hardware": best.hardware, "vintage": best.vintage, "need": need, "floor_samples_per_sec": round(floor, 1),
+                     "model": best.model, "family": best.family, "img_size": int(best.img_size), "top1": best.top1,
+                     "samples_per_sec": best.samples_per_sec, "param_count": best.param_count})
+    return pd.DataFrame(rows)
+
+
+def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
+    """What one table says: its size, its frontier, its extremes, and the notebook's families in it."""
+    table = eligible(table)
+    front = table[on_frontier(table)]
+    yield f"{name}.hardware", hardware.named(table.hardware.iloc[0]).name, ""
+    yield f"{name}.vintage", table.vintage.iloc[0], "date"
+    yield f"{name}.weights", len(table), "weights"
+    yield f"{name}.architectures", table.arch.nunique(), "architectures"
+    yield f"{name}.families", table.family.nunique(), "families"
+    yield f"{name}.frontier.weights", len(front), "weights"
+    yield f"{name}.frontier.families", ", ".join(families.label(family) for family in front.sort_values("samples_per_sec", kind="stable").family.unique()), ""
+    yield f"{name}.spearman.parameters", table.param_count.corr(table.samples_per_sec, "spearman"), "rank correlation"
+    for column in ("gmacs", "macts"):
+        if table[column].notna().mean() > 0.9:
+            yield f"{name}.spearman.{column}", table[column].corr(table.samples_per_sec, "spearman"), "rank correlation"
+    middle = table[table.param_count.between(20, 30)]
+    yield f"{name}.span_20_30m", middle.samples_per_sec.max() / middle.samples_per_sec.min(), "ratio"
+    for family in NOTEBOOK_FAMILIES:
+        members = table[table.family == family]
+        yield f"{name}.{family}.weights", len(members), "weights"
+        yield f"{name}.{family}.frontier", int(front.family.eq(family).sum()), "weights"
+        if len(members):
+            best = members.loc[members.top1.idxmax()]
+            yield from _model(f"{name}.{family}.best", best)
+            yield from _model(f"{name}.{family}.fastest", members.loc[members.samples_per_sec.idxmax()])
+    yield from _model(f"{name}.best", table.loc[table.top1.idxmax()])
+    vgg = table[table.family == "vgg"]
+    if len(vgg):
+        best_vgg = vgg.loc[vgg.top1.idxmax()]
+        rivals = table[table.top1 >= best_vgg.top1]
+        rival = rivals.loc[rivals.samples_per_sec.idxmax()]
+        yield from _model(f"{name}.vgg.rival", rival)
+        yield f"{name}.vgg.rival.speedup", rival.samples_per_sec / best_vgg.samples_per_sec, "ratio"
+
+
+def _model(key: str, row: pd.Series) -> Iterator[Figure]:
+    yield f"{key}.model", row.model, ""
+    yield f"{key}.top1", row.top1, "%"
+    yield f"{key}.samples_per_sec", row.samples_per_sec, "images/s"
+    yield f"{key}.param_count", row.param_count, "millions"
+    yield f"{key}.img_size", int(row.img_size), "pixels"
+
+
+def training_figures() -> Iterator[Figure]:
+    """Training against inference on the notebook's card: the same models, measured both ways."""
+    tables = [read_data.load(part, THEN, read_data.NOTEBOOK_FILE.format(part=part)) for part in read_data.PARTS]
+    both = tables[0].merge(tables[1], on=["model", "img_size"], suffixes=("_infer", "_train"))
+    yield "training.models", len(both), "models"
+    yield "training.spearman", both.samples_per_sec_infer.corr(both.samples_per_sec_train, "spearman"), "rank correlation"
+    ratio = both.samples_per_sec_infer / both.samples_per_sec_train
+    yield "training.cost.median", ratio.median(), "ratio"
+    yield "training.cost.low", ratio.quantile(0.1), "ratio"
+    yield "training.cost.high", ratio.quantile(0.9), "ratio"
+    newest = max((file for vintage in read_data.VINTAGES for file in read_data.configs(vintage, "train")), key=lambda file: version_key(hardware.parse_benchmark_name(file)["torch"]))
+    about = hardware.parse_benchmark_name(newest)
+    yield "training.newest.hardware", hardware.named(about["hardware"]).name, ""
+    yield "training.newest.torch", about["torch"], ""
+    trained = set(read_data.load("train", TODAY, newest)["family"]) if newest in read_data.configs(TODAY, "train") else set(tables[1]["family"])
+    table = eligible(read_data.load("infer", *TABLES["gpu"]))
+    missing = set(table["family"]) - trained
+    yield "training.newest.missing", len(missing), "families"
+    front = table[on_frontier(table)].sort_values("top1", ascending=False, kind="stable")["family"]
+    yield "training.newest.lacks", ", ".join(families.label(name) for name in front.unique() if name in missing) or "none", ""
+
+
+def notebook_figures() -> Iterator[Figure]:
+    """How many rows and families the notebook drew."""
+    for part in ("infer", "train"):
+        drawn = read_data.notebook(part)
+        yield f"notebook.{part}.rows", len(drawn), "models"
+        yield f"notebook.{part}.families", drawn.family.nunique(), "families"
+        yield f"notebook.{part}.key_rows", len(read_data.notebook(part, subset=True)), "models"
+
+
+def convnext_figures(table: pd.DataFrame) -> Iterator[Figure]:
+    """How many ConvNeXts there are, and the best of them at 224 pixels. What their steps buy is in families.csv."""
+    nets = table[table.family == "convnext"]
+    yield "convnext.weights", len(nets), "weights"
+    for row in nets[nets.img_size == 224].nlargest(1, "top1").itertuples():
+        yield "convnext.best224.model", row.model, ""
+        yield "convnext.best224.top1", row.top1, "%"
+
+
+def numbers() -> dict[str, float | str]:
+    """The committed summary by key: numbers as float, the rest as text. Empty where it was never made."""
+    path = DATA / "summary.csv"
+    if not path.exists():
+        return {}
+    table = read_table(path, required=["key", "value", "unit"], key=["key"])
+    return {row.key: float(row.value) if row.unit not in ("", "date") else row.value for row in table.itertuples()}
+
+
+def update() -> None:
+    """Compute the three tables and write those that changed. Raises TablesMissing where timm's tables can't be had."""
+    tables = {name: read_data.load("infer", vintage, file) for name, (vintage, file) in TABLES.items()}
+    figures = [*notebook_figures(), *training_figures(), *convnext_figures(tables["gpu"])]
+    for name, table in tables.items():
+        figures += machine_figures(name, table)
+    summary = pd.DataFrame(figures, columns=["key", "value", "unit"])
+    summary["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in summary.value]
+    chosen = pd.concat([picks(name, table) for name, table in tables.items()])
+    facts = sidecar(packages=("pandas",), source="timm's published tables, " + " and ".join(f"{vintage}/{file}" for vintage, file in TABLES.values()))
+    joins = read_data.audits().groupby(["vintage", "file"], as_index=False)[["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]].sum()
+    for name, frame in {"summary": summary, "picks": chosen, "joins": joins}.items():
+        write_derived(frame, DATA / f"{name}.csv", facts)
+    print(f"{len(summary)} figures and {len(chosen)} picks in report/data")
+
+
+@cli
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m scripts.findings.summary", description=__doc__.split("\n\n")[0],
+                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.summary").parse_args()
+    update()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""`make data`: fetch timm's tables, verify and join them, and compute from them what the report quotes.
+
+    python -m scripts.findings.update
+    TIMM_RESULTS=copy/of/tables python -m scripts.findings.update
+
+Where the tables cannot be had it says so in one line and succeeds: what was computed from them before is committed and still stands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from scripts.common.errors import cli
+from scripts.data import read_data
+from scripts.findings import aggregates, summary
+from scripts.predict import command as predict_command, evaluate as predict_evaluate
+
+
+@cli
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m scripts.findings.update", description=__doc__.split("\n\n")[0], epilog="example: make data").parse_args()
+    try:
+        print(f"timm's tables: {read_data.fetch()} files at hand")
+    except read_data.TablesMissing as missing:
+        print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
+        return
+    summary.update()
+    aggregates.update()
+    predict_evaluate.update()
+    predict_command.update()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""How a chart or a table was made, a click away: command, commit, hardware, versions and checksum, in a popover (no script, works by keyboard).
+
+    button = sources.made("chart", [{"path": "report/data/x.csv", "sha256": …}])    # in the caption
+    sources.panels()                                                                # at the page's foot
+
+A result that is older than the script that makes it is marked beside its source; `make status` lists all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scripts.common import hardware, provenance
+from scripts.common.errors import UserError
+from scripts.common.paths import DATA, ROOT, relative
+from scripts.common.status import stale
+from scripts.pages.markup import link, safe
+
+_panels: dict[str, str] = {}  # what it says -> id; one kernel runs one page, so that ids are unique on it
+FOLDER = f"{relative(DATA)}/"
+
+
+def of(path: str) -> dict:
+    """What is known about a table of the project: its sidecar, {} where it has none or the file lies elsewhere."""
+    if not path.startswith(FOLDER) or ".." in path:
+        return {}
+    try:
+        return provenance.read_sidecar(ROOT / path)
+    except UserError:
+        return {}
+
+
+def mark(paths: list[str]) -> str:
+    """'' or the mark for what is drawn from results older than their script, as HTML; the popover says which script."""
+    why = next((why for path in paths if path.startswith(FOLDER) and ".." not in path and (why := stale(path))), "")
+    return f'<span class="stale" title="{safe(why)}">older than its script</span>' if why else ""
+
+
+def published(path: str) -> dict[str, str]:
+    """hardware and date of one of timm's tables, from its path timm-results/<date>/<file>."""
+    pieces = path.split("/")
+    try:
+        where = hardware.named(hardware.parse_benchmark_name(path)["hardware"]).name
+    except UserError:
+        where = ""
+    return {"hardware": where, "date": pieces[1] if len(pieces) > 2 else ""}
+
+
+def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> str:
+    """A button as HTML; what it opens is printed at the page's foot (`panels`), once for all that were made alike.
+
+    what: 'chart' or 'table'; tables: manifest sources (path, sha256, url); facts: what else, as (name, HTML).
+    """
+    tables = [{**one, "path": str(one.get("path", ""))} for one in tables]
+    theirs = [one for one in tables if one.get("url") or one["path"].startswith("timm-results/")]
+    parts = [_list(facts)] if facts else []
+    parts += [f'<p class="made-name">{_link(one)}</p>{_list(_facts(one))}' for one in tables if one not in theirs]
+    if theirs:
+        rows = "".join(f"<li>{_link(one)}, {safe(published(one['path'])['date'])}: {_digest(one.get('sha256', ''))}</li>" for one in theirs)
+        parts.append(f'<p class="made-name">Published by timm, with SHA-256</p><ul>{rows}</ul>')
+    body = f"<strong>How this {safe(what)} was made</strong></p>{''.join(parts)}"
+    identity = _panels.setdefault(body, f"made-{len(_panels) + 1}")
+    return f'<button type="button" class="made" popovertarget="{identity}">how it was made</button>'
+
+
+def panels() -> str:
+    """What the buttons of this page open, as HTML. Outside of what could be hidden, where a popover could not show."""
+    return "".join(f'<div popover id="{identity}" class="evidence made-panel" role="dialog" aria-labelledby="{identity}-head"><p id="{identity}-head">{body}'
+                   f'<p><button type="button" class="made" popovertarget="{identity}" popovertargetaction="hide">Close</button></p></div>\n'
+                   for body, identity in _panels.items())
+
+
+def _link(one: dict) -> str:
+    path = one["path"]
+    return link(Path(path).name, one.get("url") or f"/{path}") if one.get("url") or path.startswith(FOLDER) else safe(Path(path).name)
+
+
+def _facts(one: dict) -> list[tuple[str, str]]:
+    """A table's command, commit, machine, versions, checksum and sidecar, as (name, HTML)."""
+    path, known = one["path"], of(one["path"])
+    if not known:
+        return [("made", "by hand: each row names its source"), ("SHA-256", _digest(one.get("sha256", "")))]
+    machine = known["hardware"]
+    commit = str(known.get("commit", ""))
+    commit = f"<code>{safe(commit[:12])}</code>" + (" with changes not yet committed" if known.get("dirty") else "") if re.fullmatch(r"[0-9a-f]{40}", commit) else "unknown"
+    about = [str(machine[key]) for key in ("name", "driver", "power_limit", "system") if machine.get(key)]
+    versions = known.get("versions") if isinstance(known.get("versions"), dict) else {}
+    sidecar = provenance.sidecar_path(path).as_posix()
+    found = [("command", f"<code>{safe(known.get('command', ''))}</code>"), ("commit", commit), ("date", safe(str(known.get("date", ""))[:10])),
+             ("hardware", safe(", ".join(about))), ("versions", safe(", ".join(f"{name} {version}" for name, version in versions.items()))),
+             ("SHA-256", _digest(one.get("sha256") or known.get("sha256", ""))), ("all of it", link(Path(sidecar).name, f"/{sidecar}"))]
+    why = stale(path)
+    return [*([("note", f'<span class="stale">{safe(why)}</span>')] if why else []), *((name, value) for name, value in found if value)]
+
+
+def _digest(text: object) -> str:
+    return f"<code>{safe(text)}</code>" if text else "unknown"
+
+
+def _list(facts: list[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<div><dt>{safe(name)}</dt><dd>{value}</dd></div>" for name, value in facts) + "</dl>"

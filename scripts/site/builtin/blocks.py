@@ -1,0 +1,168 @@
+"""Quarto's blocks in Pandoc's JSON: callouts, tabsets, columns, layouts, folded code, pictures, links. What is not known is refused."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+import re
+
+from scripts.common.errors import UserError
+from scripts.site.builtin.pandoc import attr, div, plain, quoted, raw, raw_inline, rewrite, string, text_of, walk
+from scripts.site.builtin.source import Page
+
+CALLOUTS = ("note", "tip", "warning", "important", "caution")
+# Classes that mean something to Quarto (or to the Bootstrap it brings): those that are supported, and the pattern of all of them.
+CLASSES = {*(f"callout-{kind}" for kind in CALLOUTS), "panel-tabset", "column-body", "column-body-outset", "column-page", "column-page-inset",
+           "column-screen", "column-screen-inset", "column-margin", "aside", "columns", "column", "grid", "unnumbered", "unlisted", "cell",
+           "cell-output", "cell-output-display", "cell-output-stdout", "cell-output-stderr", "cell-code", "hidden", "lead", "btn", "btn-primary"}
+_QUARTO = re.compile(r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|remark|solution|"
+                     r"tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|badge.*|d-.*|btn.*|text-.*|bg-.*|"
+                     r"listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|no-anchor|toc-.*|code-.*|list-table|bi-.*)$")
+_GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
+ATTRIBUTES = {"title", "collapse", "icon", "group", "fig-alt", "fig-align", "layout-ncol", "width", "height", "code-fold", "code-summary", "style",
+              "role", "tabindex", "lang", "loading", "target", "rel", "start", "colspan", "rowspan", "scope", "align", "alt", "download", "href"}
+
+
+def check(document: dict, page: Page) -> None:
+    """Refuse classes and attributes that Quarto would act on and the built-in renderer would not."""
+    for element in walk(document):
+        attributes = attr(element)
+        for name in attributes[1] if attributes else ():
+            if _QUARTO.match(name) and name not in CLASSES and not _GRID.match(name):
+                raise UserError(f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, "
+                                "or render with Quarto")
+        for key, value in attributes[2] if attributes else ():
+            if not (key in ATTRIBUTES or key.startswith(("aria-", "data-"))):
+                raise UserError(f"{page.line_of(re.escape(key) + ' *=')}: the attribute {key}={value!r} is not supported by the built-in renderer")
+        if element["t"] in ("RawBlock", "RawInline") and element["c"][0] != "html":
+            where = page.line_of(re.escape(element["c"][1][:30].splitlines()[0]))
+            raise UserError(f"{where}: raw {element['c'][0]} would be lost in HTML; write Markdown or HTML")
+
+
+def structure(document: dict, page: Page) -> dict:
+    """Callouts and tabsets: before headings are numbered, because their titles are written as headings."""
+    counter = itertools.count(1)
+
+    def change(element: dict):
+        if element["t"] != "Div":
+            return None
+        (identifier, classes, pairs), content = element["c"]
+        callout = next((name[8:] for name in classes if name.startswith("callout-")), None)
+        if callout:
+            return _callout(callout, identifier, dict(pairs), content)
+        return _tabset(page, dict(pairs), content, counter) if "panel-tabset" in classes else None
+    return rewrite(document, change)
+
+
+def transform(document: dict, page: Page, pages: list[str], exists) -> dict:
+    """Turn Quarto's other blocks into HTML elements. `exists(path)` tells of a file by its path from the site's root."""
+    handlers = {"Div": lambda e: _div(e, page), "CodeBlock": _code, "Image": lambda e: _image(e, page, exists),
+                "Link": lambda e: _link(e, page, pages), "Span": _span, "Table": _table}
+    return rewrite(document, lambda element: handlers.get(element["t"], lambda _: None)(element))
+
+
+def _div(element: dict, page: Page):
+    (identifier, classes, pairs), content = element["c"]
+    values = dict(pairs)
+    if "layout-ncol" in values:
+        if not values["layout-ncol"].isdigit() or not 1 <= int(values["layout-ncol"]) <= 6:
+            raise UserError(f"{page.line_of('layout-ncol')}: layout-ncol={values['layout-ncol']!r} should be a number from 1 to 6")
+        kept = [pair for pair in pairs if pair[0] != "layout-ncol"]
+        return {"t": "Div", "c": [[identifier, [*classes, "layout"], [*kept, ["style", f"--columns:{values['layout-ncol']}"]]], content]}
+    if "column" in classes and "width" in values:
+        return {"t": "Div", "c": [[identifier, classes, [*(p for p in pairs if p[0] != "width"), ["style", f"flex-basis:{values['width']}"]]], content]}
+    return None
+
+
+def _callout(kind: str, identifier: str, values: dict, content: list) -> dict:
+    content = list(content)
+    title = [string(values["title"])] if values.get("title") else None
+    if not title and content and content[0]["t"] == "Header":
+        title = content.pop(0)["c"][2]
+    collapse = values.get("collapse")
+    outer, header = ("details", "summary") if collapse in ("true", "false") else ("div", "div")
+    name = f' id="{quoted(identifier)}"' if identifier else ""
+    opening = f'<{outer}{name} class="callout callout-style-default callout-{kind} callout-titled"{" open" if collapse == "false" else ""}>'
+    icon = '<div class="callout-icon-container"><i class="callout-icon"></i></div>' if values.get("icon") != "false" else ""
+    return div([raw(opening + f'<{header} class="callout-header">{icon}<div class="callout-title-container">'),
+                plain(title or [string(kind.capitalize())]), raw(f'</div></{header}><div class="callout-body-container callout-body">'), *content,
+                raw(f"</div></{outer}>")])
+
+
+def _tabset(page: Page, values: dict, content: list, counter) -> dict:
+    heads = [block["c"][0] for block in content if block["t"] == "Header"]
+    if not heads or content[0]["t"] != "Header" or content[0]["c"][0] != min(heads):
+        raise UserError(f"{page.line_of('panel-tabset')}: a tabset starts with a heading, one for each tab")
+    tabs: list[tuple[list, list]] = []
+    for block in content:
+        if block["t"] == "Header" and block["c"][0] == min(heads):
+            tabs.append((block["c"][2], []))
+        else:
+            tabs[-1][1].append(block)
+    name = f"tabset-{next(counter)}"
+    group = f' data-group="{quoted(values["group"])}"' if "group" in values else ""
+    out = [raw(f'<div class="panel-tabset"{group}><div class="nav nav-tabs" role="tablist">')]
+    for number, (title, _) in enumerate(tabs, 1):
+        active, minus = number == 1, ' tabindex="-1"'
+        out += [raw(f'<button type="button" class="nav-link{" active" if active else ""}" role="tab" id="{name}-{number}-tab" '
+                    f'aria-controls="{name}-{number}" aria-selected="{str(active).lower()}"{"" if active else minus}>'),
+                plain(title), raw("</button>")]
+    out.append(raw('</div><div class="tab-content">'))
+    for number, (_, body) in enumerate(tabs, 1):
+        out += [raw(f'<div class="tab-pane{" active" if number == 1 else ""}" role="tabpanel" id="{name}-{number}" '
+                    f'aria-labelledby="{name}-{number}-tab" tabindex="0">'), *body, raw("</div>")]
+    return div([*out, raw("</div></div>")])
+
+
+def _code(element: dict):
+    (identifier, classes, pairs), text = element["c"]
+    values = dict(pairs)
+    kept = [pair for pair in pairs if not pair[0].startswith("code-")]
+    block = {"t": "CodeBlock", "c": [[identifier, classes, kept], text]}
+    if values.get("code-fold") not in ("true", "show"):
+        return block
+    summary = quoted(values.get("code-summary", "Code").replace("&quot;", '"'))
+    return [raw(f'<details class="code-fold"{" open" if values["code-fold"] == "show" else ""}><summary>{summary}</summary>'), block, raw("</details>")]
+
+
+def _image(element: dict, page: Page, exists):
+    (identifier, classes, pairs), inlines, (target, title) = element["c"]
+    values = dict(pairs)
+    if target.startswith(("http:", "https:", "//")):
+        raise UserError(f"{page.line_of(re.escape(target))}: the picture {target} would be fetched from another site; keep a copy in images/")
+    if not target.startswith("data:") and not exists(from_root(page, target)):
+        raise UserError(f"{page.line_of(re.escape(target))}: the picture {target} is not there; run `make figures`, or mend the path")
+    alt = values.get("fig-alt") or values.get("alt") or text_of(inlines)
+    style = {"left": "margin-right:auto", "right": "margin-left:auto", "center": "margin-inline:auto"}.get(values.get("fig-align", ""))
+    kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "fig-align", "alt")] + ([["style", style]] if style else [])
+    return {"t": "Image", "c": [[identifier, [*classes, "img-fluid"], kept], [string(alt)] if alt else [], [target, title]]}
+
+
+def from_root(page: Page, target: str) -> str:
+    """A link's path as seen from the site's root, without query and fragment."""
+    target = target.partition("#")[0].partition("?")[0]
+    return posixpath.normpath(target.lstrip("/") if target.startswith("/") else posixpath.join(posixpath.dirname(page.name), target))
+
+
+def _link(element: dict, page: Page, pages: list[str]):
+    attributes, inlines, (target, title) = element["c"]
+    path, mark, rest = target.partition("#")
+    if path.endswith(".qmd") and not re.match(r"[a-z]+:", path):
+        if from_root(page, path) not in pages:
+            raise UserError(f"{page.line_of(re.escape(target))}: the link to {path} leads to no page of this site")
+        target = path.removesuffix(".qmd") + ".html" + mark + rest
+    return {"t": "Link", "c": [attributes, inlines, [target, title]]}
+
+
+def _span(element: dict):
+    attributes, inlines = element["c"]
+    if "aside" in attributes[1]:
+        return {"t": "Span", "c": [[attributes[0], [*attributes[1], "column-margin"], attributes[2]], [raw_inline(""), *inlines]]} \
+            if "column-margin" not in attributes[1] else None
+    return None
+
+
+def _table(element: dict):
+    attributes = element["c"][0]
+    return div([{**element, "c": [[attributes[0], ["table", *attributes[1]], attributes[2]], *element["c"][1:]]}], "", ["table-scroll"], tabindex="0") \
+        if "table" not in attributes[1] else None

@@ -1,0 +1,176 @@
+"""Tables: numbers stand below each other, long words and sentences find room, nothing hostile lives, and readers can sort and filter them."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from scripts.pages import html_table
+from scripts.site import render
+from scripts.site.check.views import served
+from tests.site_fixtures import HOSTILE, chromium, project
+
+NAME80 = "vit_enormous_patch14_reg4_siglip_384_with_a_head_of_its_own_and_then_some_more_x"
+
+
+@pytest.mark.parametrize("cells, made", [
+    (["1.5", "22", "–"], ["1.5", "22\u2008\u2007", "–"]),
+    (["0.42", "22.7", "3,930"], ["0.42", "22.7\u2007", "3,930\u2008\u2007\u2007"]),
+    (["1.50×", "12×"], ["1.50×", "12\u2008\u2007\u2007×"]),
+    (["+1.0", "−0.25"], ["+1.0\u2007", "−0.25"]),
+    (["2.35 to 2.40", "1.5"], ["2.35 to 2.40", "1.5"]),
+    (["7", "12"], ["7", "12"]),
+    (["<b>1.5</b>", "2.25"], ["<b>1.5</b>", "2.25"]),
+])
+def test_decimal_points_stand_below_each_other(cells, made):
+    assert html_table.aligned(cells) == made
+
+
+def test_a_table_with_sentences_becomes_cards_whose_values_are_named():
+    html = html_table.html(pd.DataFrame({"Where": ["here"], "Why <b>": ["a sentence " * 10]}), {})
+    assert 'class="table cards one fixed"' in html and 'data-label="Why &lt;b&gt;"' in html and 'class="prose"' in html
+
+
+def test_numbers_and_short_words_stay_a_table():
+    html = html_table.html(pd.DataFrame({"Model": [NAME80] * 3, "Top-1": [80.0, 81.25, None]}), {"Top-1": "{:.2f}"}, "Caption")
+    assert 'class="table cards one"' in html  # a name of 80 characters takes the room of a sentence
+    assert 'class="table"' in html_table.html(pd.DataFrame({"Model": ["vit_base_patch16_224"] * 3, "Top-1": [80.0] * 3}), {})
+    assert html.count('class="number"') == 4 and ">–</td>" in html and 'aria-label="Caption"' in html
+
+
+def test_a_long_table_gets_a_filter_and_one_in_an_order_of_its_own_does_not():
+    frame = pd.DataFrame({"n": range(html_table.FILTER_FROM)})
+    assert 'type="search"' in html_table.html(frame, {}) and f"{html_table.FILTER_FROM} rows" in html_table.html(frame, {})
+    assert 'type="search"' not in html_table.html(frame, {}, sort=False) and 'class="table fixed"' in html_table.html(frame, {}, sort=False)
+    assert 'type="search"' not in html_table.html(frame.iloc[:-1], {})
+
+
+def test_hostile_cells_and_heads_are_text():
+    html = html_table.html(pd.DataFrame({HOSTILE: [HOSTILE, "x" * 70]}), {}, HOSTILE)
+    assert not re.search(r"<(img|script)", html) and "{{<" not in html
+
+
+# --- in a browser
+
+PAGE = """---
+title: Tables
+---
+
+```{python}
+#| output: asis
+#| echo: false
+import pandas as pd
+from scripts.site import page
+page.table(pd.DataFrame({"Model": ["b_2", "a_10", "a_9"], "Images/s": [22.73, None, 3928.9], "Note": ["x", "y", "z"]}), "Speeds", label="tbl-speeds",
+           formats={"Images/s": lambda v: f"{v:,.0f}" if v > 1000 else f"{v:.1f}"})
+page.table(pd.DataFrame({"Model": [f"model_{i}" for i in range(20)], "Kind": ["convnet", "transformer"] * 10}), "Many", label="tbl-many")
+page.table(pd.DataFrame({"Claim": ["one", "two", "three"], "Verdict": ["holds"] * 3, "Evidence": ["because of all that was measured on that machine in that year and since"] * 3}),
+           "Evidence", label="tbl-evidence")
+page.table(pd.DataFrame({"Model": ["NAME80"] * 10, **{f"column {i}": [1234.5] * 10 for i in range(9)}}), "Wide", label="tbl-wide")
+page.table(pd.DataFrame({"Model": []}), "Nothing", label="tbl-none")
+page.table(pd.DataFrame({"Order": ["first", "second", "third"]}), "As it is", label="tbl-fixed", sort=False)
+```
+""".replace("NAME80", NAME80)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    root = project(tmp_path_factory.mktemp("tables"), {"index.qmd": PAGE})
+    render.render(root, root / "_site", "builtin")
+    with served(root / "_site") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(address):  # the site first: Playwright's event loop leaves no room for the renderer's
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, address):
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    opened.errors = []
+    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
+    opened.goto(address)
+    yield opened
+    assert opened.errors == []
+    opened.context.close()
+
+
+def column(page, label, at):
+    return page.evaluate("([label, at]) => [...document.querySelectorAll(`#${label} tbody tr`)].map(row => row.cells[at].textContent.trim())", [label, at])
+
+
+def heads(page, label):
+    return page.evaluate("label => [...document.querySelectorAll(`#${label} thead th`)].map(head => head.getAttribute('aria-sort'))", label)
+
+
+def test_a_click_sorts_another_turns_round_a_third_restores(page):
+    head = page.locator("#tbl-speeds").get_by_role("button", name="Images/s")
+    assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
+    head.click()  # numbers: the largest first, what is missing last
+    assert column(page, "tbl-speeds", 0) == ["a_9", "b_2", "a_10"] and heads(page, "tbl-speeds") == [None, "descending", None]
+    head.click()
+    assert column(page, "tbl-speeds", 0) == ["b_2", "a_9", "a_10"] and heads(page, "tbl-speeds") == [None, "ascending", None]
+    head.click()
+    assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
+
+
+def test_words_sort_with_the_numbers_in_them_and_by_keyboard(page):
+    head = page.locator("#tbl-speeds").get_by_role("button", name="Model")
+    head.focus()
+    page.keyboard.press("Enter")
+    assert column(page, "tbl-speeds", 0) == ["a_9", "a_10", "b_2"] and heads(page, "tbl-speeds")[0] == "ascending"
+    assert "Sorted by Model, ascending" in page.locator("p[role=status].visually-hidden").inner_text()
+
+
+def test_a_filter_keeps_rows_with_all_its_words_and_counts_them(page):
+    field, status = page.get_by_label("Filter"), page.locator(".table-tools [role=status]")
+    assert field.count() == 1 and status.inner_text() == "20 rows"
+    field.fill("TRANS model_1")
+    assert status.inner_text() == "6 of 20 rows" and page.locator("#tbl-many tbody tr:visible").count() == 6
+    field.fill("nothing like it")
+    assert status.inner_text() == "0 of 20 rows"
+    page.keyboard.press("Escape")
+    assert status.inner_text() == "20 rows" and page.locator("#tbl-many tbody tr:visible").count() == 20
+
+
+def test_a_table_in_an_order_of_its_own_has_no_buttons(page):
+    assert page.locator("#tbl-fixed button").count() == 0 and page.locator("#tbl-none").inner_text().count("nothing to show yet") == 1
+
+
+@pytest.mark.parametrize("width", [320, 360, 600, 1280])
+def test_no_table_widens_the_page_whatever_the_names(browser, address, width):
+    opened = browser.new_context(viewport={"width": width, "height": 800}).new_page()
+    opened.goto(address)
+    assert opened.evaluate("document.scrollingElement.scrollWidth") <= width
+    opened.context.close()
+
+
+def test_on_a_phone_a_long_table_shows_its_first_dozen_until_all_are_asked_for(browser, address):
+    opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+    opened.goto(address)
+    many = opened.locator("#tbl-many")
+    assert many.locator("tbody tr:visible").count() == 12 and opened.locator(".show-all:visible").count() == 1
+    many.get_by_label("Filter").fill("model_1")
+    assert many.locator("tbody tr:visible").count() == 11 and opened.locator(".show-all:visible").count() == 0  # found wherever they stand
+    many.get_by_label("Filter").fill("")
+    opened.get_by_role("button", name="Show all 20 rows").click()
+    assert many.locator("tbody tr:visible").count() == 20
+    opened.get_by_role("button", name="Show the first twelve rows").click()
+    opened.emulate_media(media="print")
+    assert many.locator("tbody tr:visible").count() == 20
+    opened.context.close()
+
+
+def test_on_a_phone_sentences_stand_in_cards_and_a_wide_table_keeps_its_first_column(browser, address):
+    opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+    opened.goto(address)
+    assert opened.locator("#tbl-evidence tbody td").last.bounding_box()["width"] > 280
+    assert opened.locator("#tbl-evidence table").get_attribute("role") == "table"
+    opened.locator("#tbl-evidence").get_by_role("button", name="Claim").click()
+    assert column(opened, "tbl-evidence", 0) == ["one", "three", "two"]
+    opened.evaluate("document.querySelector('#tbl-wide .table-scroll').scrollLeft = 300")
+    assert opened.locator("#tbl-wide tbody th").first.bounding_box()["x"] >= 0
+    opened.context.close()

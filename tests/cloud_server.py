@@ -1,7 +1,9 @@
-"""Amazon on this machine: a moto server, and in front of it a proxy that keeps every request, can refuse one, and can tell a job's life.
+"""Amazon on this machine: a moto server, and in front of it a proxy that keeps every request, can refuse one, and can
+tell a job's life.
 
-moto completes a training job at once and forgets its environment; what the tests need of that lies in the requests that the proxy kept.
-The commands run in the environment of `make cloud`, in one process for all tests, since importing the SDK takes seconds.
+moto completes a training job at once and forgets its environment; what the tests need of that lies in the requests that
+the proxy kept. The commands run in the environment of `make cloud`, in one process for all tests, since importing the
+SDK takes seconds.
 """
 
 import http.client
@@ -20,7 +22,7 @@ from scripts.common.paths import ROOT
 
 PYTHON = ROOT / ".venv" / "cloud" / "bin" / "python"
 ROLE = "arn:aws:iam::123456789012:role/training"
-WORKER = '''
+WORKER = """
 import contextlib, io, json, os, sys
 out = sys.stdout
 for line in sys.stdin:
@@ -37,7 +39,7 @@ for line in sys.stdin:
         except BaseException:
             import traceback; traceback.print_exc(); code = -1
     out.write(json.dumps({"code": code, "out": said.getvalue(), "err": complained.getvalue()}) + "\\n"); out.flush()
-'''
+"""
 
 
 class Answer:
@@ -46,8 +48,8 @@ class Answer:
 
 
 class Cloud:
-    """requests: [(operation or 'METHOD /path', body)]; refuse: operation -> (status, code, message); lives: what DescribeTrainingJob says, in turn;
-    on_create: called with each CreateTrainingJob body before it is passed on."""
+    """requests: [(operation or 'METHOD /path', body)]; refuse: operation -> (status, code, message); lives: what
+    DescribeTrainingJob says, in turn; on_create: called with each CreateTrainingJob body before it is passed on."""
 
     def __init__(self, folder: Path):
         self.folder, self.moto_port = folder, 0
@@ -62,17 +64,31 @@ class Cloud:
 
     def start(self):
         import socket
+
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.moto_port = free.getsockname()[1]
         log = open(self.folder / "moto.log", "w")
-        self.moto = subprocess.Popen([PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.moto_port)], stdout=log, stderr=log)
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), "AWS_ENDPOINT_URL": self.url, "AWS_EC2_METADATA_DISABLED": "true",
-               "SAGEMAKER_VALIDATE_ROLE": "false", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-               "AWS_MAX_ATTEMPTS": "1"}
+        self.moto = subprocess.Popen(
+            [PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.moto_port)], stdout=log, stderr=log
+        )
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAGEMAKER_VALIDATE_ROLE": "false",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_MAX_ATTEMPTS": "1",
+        }
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "SAGEMAKER_ROLE"):
             env.pop(name, None)
-        self.worker = subprocess.Popen([PYTHON, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT)
+        self.worker = subprocess.Popen(
+            [PYTHON, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT
+        )
         for _ in range(300):
             try:
                 http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=5).request("GET", "/")
@@ -88,36 +104,60 @@ class Cloud:
         self.server.shutdown()
 
     def command(self, *argv, module="scripts.train.run_training", **env) -> Answer:
-        """Run a command's main in the cloud environment. env: variables to set (None: to unset) for this and later ones."""
+        """Run a command's main in the cloud environment. env: variables to set (None: to unset) for this and later
+        ones.
+        """
         self.worker.stdin.write(json.dumps({"module": module, "argv": [str(part) for part in argv], "env": env}) + "\n")
         self.worker.stdin.flush()
         return Answer(json.loads(self.worker.stdout.readline()))
 
-    # --- what was asked -------------------------------------------------------------------------------------------------------------
+    # --- what was asked
+    # -------------------------------------------------------------------------------------------------------------
 
     def created(self) -> list[dict]:
         return [json.loads(body) for name, body in self.requests if name == "CreateTrainingJob"]
 
     def puts(self) -> dict[str, bytes]:
         """/bucket/key -> bytes, of what was uploaded."""
-        return {name.removeprefix("PUT ").partition("?")[0]: body for name, body in self.requests if name.startswith("PUT /") and name.count("/") > 2}
+        return {
+            name.removeprefix("PUT ").partition("?")[0]: body
+            for name, body in self.requests
+            if name.startswith("PUT /") and name.count("/") > 2
+        }
 
     def put(self, address: str, content: bytes) -> None:
         """Leave an object on S3, as a job would."""
         bucket = address.removeprefix("s3://").partition("/")[0]
         for path, body in ((f"/{bucket}", b""), (f"/{address.removeprefix('s3://')}", content)):
-            self._forward("PUT", path, {"Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request"}, body)
+            self._forward(
+                "PUT",
+                path,
+                {"Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request"},
+                body,
+            )
 
     def log(self, job: str, lines: list[str]) -> None:
         """Write a job's log, as its container would."""
         group, stream = "/aws/sagemaker/TrainingJobs", f"{job}/algo-1-1"
         events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines]
-        for name, body in (("CreateLogGroup", {"logGroupName": group}), ("CreateLogStream", {"logGroupName": group, "logStreamName": stream}),
-                           ("PutLogEvents", {"logGroupName": group, "logStreamName": stream, "logEvents": events})):
-            self._forward("POST", "/", {"X-Amz-Target": f"Logs_20140328.{name}", "Content-Type": "application/x-amz-json-1.1",
-                                        "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/logs/aws4_request"}, json.dumps(body).encode())
+        for name, body in (
+            ("CreateLogGroup", {"logGroupName": group}),
+            ("CreateLogStream", {"logGroupName": group, "logStreamName": stream}),
+            ("PutLogEvents", {"logGroupName": group, "logStreamName": stream, "logEvents": events}),
+        ):
+            self._forward(
+                "POST",
+                "/",
+                {
+                    "X-Amz-Target": f"Logs_20140328.{name}",
+                    "Content-Type": "application/x-amz-json-1.1",
+                    "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/logs/aws4_request",
+                },
+                json.dumps(body).encode(),
+            )
 
-    # --- the proxy ------------------------------------------------------------------------------------------------------------------
+    # --- the proxy
+    # ------------------------------------------------------------------------------------------------------------------
 
     def _forward(self, method, path, headers, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)
@@ -148,13 +188,27 @@ class Cloud:
                 if fault:
                     status, code, message = fault
                     xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-                    return self.answer(status, {"Content-Type": "application/xml"} if not target else {"x-amzn-errortype": code},
-                                       json.dumps({"__type": code, "message": message}).encode() if target else xml.encode())
+                    return self.answer(
+                        status,
+                        {"Content-Type": "application/xml"} if not target else {"x-amzn-errortype": code},
+                        json.dumps({"__type": code, "message": message}).encode() if target else xml.encode(),
+                    )
                 if name == "CreateTrainingJob" and cloud.on_create:
                     cloud.on_create(json.loads(plain))
-                headers = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "transfer-encoding", "content-length", "expect",
-                                                                                                  "content-encoding", "x-amz-decoded-content-length",
-                                                                                                  "x-amz-trailer")}
+                headers = {
+                    key: value
+                    for key, value in self.headers.items()
+                    if key.lower()
+                    not in (
+                        "host",
+                        "transfer-encoding",
+                        "content-length",
+                        "expect",
+                        "content-encoding",
+                        "x-amz-decoded-content-length",
+                        "x-amz-trailer",
+                    )
+                }
                 status, found, content = cloud._forward(self.command, self.path, headers, plain)
                 if name == "DescribeTrainingJob" and cloud.lives and status == 200:
                     life = cloud.lives.pop(0) if len(cloud.lives) > 1 else cloud.lives[0]
@@ -173,6 +227,7 @@ class Cloud:
                     self.wfile.write(content)
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = serve
+
         return Handler
 
 
@@ -185,7 +240,7 @@ def unchunked(body: bytes) -> bytes:
         if not size:
             break
         start = at + len(head) + 2
-        found, at = found + body[start:start + size], start + size + 2
+        found, at = found + body[start : start + size], start + size + 2
     return found
 
 
@@ -204,9 +259,19 @@ def skip_reason() -> str:
     return "" if PYTHON.exists() else "the packages of `make cloud` are not installed"
 
 
-def container(source: bytes, data: Path, hyperparameters: dict[str, str], environment: dict[str, str], home: Path, checkpoints: Path | None = None) -> int:
-    """Run an uploaded program as SageMaker's container does, but with this Python's packages. Leaves opt/ml under `home`. Returns the exit code."""
+def container(
+    source: bytes,
+    data: Path,
+    hyperparameters: dict[str, str],
+    environment: dict[str, str],
+    home: Path,
+    checkpoints: Path | None = None,
+) -> int:
+    """Run an uploaded program as SageMaker's container does, but with this Python's packages. Leaves opt/ml under
+    `home`. Returns the exit code.
+    """
     from scripts.cloud import fast_local
+
     code = home / "code"
     with tarfile.open(fileobj=io.BytesIO(source)) as tar:
         tar.extractall(code, filter="data")
@@ -214,7 +279,13 @@ def container(source: bytes, data: Path, hyperparameters: dict[str, str], enviro
     variables = fast_local.variables(ml, {"training": data}, hyperparameters, "job", 0)
     given = [part for name, value in hyperparameters.items() for part in (f"--{name}", value)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("BEST_IMAGE", "PYTHONPATH"))}
-    done = subprocess.run([sys.executable, fast_local.ENTRY, *given, "--device", "cpu"], cwd=code, capture_output=True, text=True, timeout=300,
-                          env={**clean, **variables, **environment, "BEST_IMAGE_MODELS_CACHE": str(home / "cache")})
+    done = subprocess.run(
+        [sys.executable, fast_local.ENTRY, *given, "--device", "cpu"],
+        cwd=code,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**clean, **variables, **environment, "BEST_IMAGE_MODELS_CACHE": str(home / "cache")},
+    )
     (home / "log.txt").write_text(done.stdout + done.stderr)
     return done.returncode

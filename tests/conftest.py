@@ -1,4 +1,6 @@
-"""Shared by all tests: the real tables and photos where they are at hand, and a project folder of one's own to spoil."""
+"""Shared by all tests: the real tables and photos where they are at hand, and a project folder of one's own to
+spoil.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def small_disk(tmp_path):
     folder.mkdir()
     if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount")):
         pytest.skip("a small tmpfs needs root")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True
+    ).returncode:
         pytest.skip("tmpfs cannot be mounted here")
     try:
         (folder / "filler").write_bytes(b"x" * 252 * 1024)

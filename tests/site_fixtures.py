@@ -44,40 +44,92 @@ def project(folder: Path, pages: dict[str, str], config: str = CONFIG) -> Path:
     """A project in `folder`: `pages` by path, this project's own assets, and one drawn chart called 'dots'."""
     shutil.copytree(CODE / "assets", folder / "assets")
     (folder / "_quarto.yml").write_text(config)
-    for name, text in {"index.qmd": "---\ntitle: Home\n---\n\nHello.\n", "report/two.qmd": "---\ntitle: Two\n---\n\n## Deep\n", **pages}.items():
+    for name, text in {
+        "index.qmd": "---\ntitle: Home\n---\n\nHello.\n",
+        "report/two.qmd": "---\ntitle: Two\n---\n\n## Deep\n",
+        **pages,
+    }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     (paths.BUILD / "fonts").mkdir(parents=True, exist_ok=True)
     (folder / "build").mkdir()
-    (folder / "build" / "fonts").symlink_to(paths.BUILD / "fonts")  # subsetting the typeface takes seconds and is the same for all
+    (folder / "build" / "fonts").symlink_to(
+        paths.BUILD / "fonts"
+    )  # subsetting the typeface takes seconds and is the same for all
     return folder
 
 
 def add_chart(folder: Path, name: str = "dots", text: str = "plain", **entry) -> None:
     """Draw a chart as `make figures` leaves it: picture, figure, CSV, manifest."""
     from PIL import Image
+
     for sub in ("images", "charts"):
         (folder / sub).mkdir(exist_ok=True)
     Image.new("RGB", (1000, 700), "#88aacc").save(folder / "images" / f"{name}.jpg")
     Image.new("RGB", (540, 824), "#88aacc").save(folder / "images" / f"{name}-phone.jpg")
-    figure = {"data": [{"type": "scatter", "mode": "markers", "x": [1, 2, 3], "y": [3, 1, 2], "text": [text] * 3, "marker": {"color": "#154470"}}],
-              "layout": {"width": 1000, "height": 700, "title": {"text": "A title that says what was found"}, "paper_bgcolor": "#ffffff",
-                         "plot_bgcolor": "#ffffff", "font": {"color": "#1b1f24"},
-                         "meta": {"dark": {"#ffffff": "#15181c", "#154470": "#75d6fb", "#1b1f24": "#e8eaed"}}}}
+    figure = {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [1, 2, 3],
+                "y": [3, 1, 2],
+                "text": [text] * 3,
+                "marker": {"color": "#154470"},
+            }
+        ],
+        "layout": {
+            "width": 1000,
+            "height": 700,
+            "title": {"text": "A title that says what was found"},
+            "paper_bgcolor": "#ffffff",
+            "plot_bgcolor": "#ffffff",
+            "font": {"color": "#1b1f24"},
+            "meta": {"dark": {"#ffffff": "#15181c", "#154470": "#75d6fb", "#1b1f24": "#e8eaed"}},
+        },
+    }
     (folder / "charts" / f"{name}.json").write_text(json.dumps(figure))
     figure["layout"] |= {"width": 540, "height": 824}
     (folder / "charts" / f"{name}-phone.json").write_text(json.dumps(figure))
     (folder / "charts" / f"{name}.csv").write_text("x,y\n1,3\n")
-    manifest = {"schema": 1, "charts": {name: {"title": text, "alt": text, "caption": text, "hardware": text, "date": "2026-01-02", "sources": [
-        {"path": "report/data/a.csv", "sha256": "0" * 64}], "jpg": {"width": 1000, "height": 700}, "shown": {"width": 1000, "height": 700}, **entry}}}
-    manifest["charts"][f"{name}-phone"] = {**manifest["charts"][name], "jpg": {"width": 540, "height": 824}, "shown": {"width": 540, "height": 824}}
+    manifest = {
+        "schema": 1,
+        "charts": {
+            name: {
+                "title": text,
+                "alt": text,
+                "caption": text,
+                "hardware": text,
+                "date": "2026-01-02",
+                "sources": [{"path": "report/data/a.csv", "sha256": "0" * 64}],
+                "jpg": {"width": 1000, "height": 700},
+                "shown": {"width": 1000, "height": 700},
+                **entry,
+            }
+        },
+    }
+    manifest["charts"][f"{name}-phone"] = {
+        **manifest["charts"][name],
+        "jpg": {"width": 540, "height": 824},
+        "shown": {"width": 540, "height": 824},
+    }
     (folder / "images" / "manifest.json").write_text(json.dumps(manifest))
 
 
 def command(root: Path, *arguments: str, **environment: str) -> dict:
     """Arguments for subprocess: the renderer's command line on the project `root`."""
-    env = {**{k: v for k, v in os.environ.items() if k not in ("QUARTO_PATH", "TIMM_RESULTS")}, "BEST_IMAGE_MODELS_ROOT": str(root), "PYTHONPATH": str(CODE), **environment}
-    return {"args": [sys.executable, "-m", "scripts.site.render", "--out", str(root / "_site"), *arguments], "cwd": str(root), "env": env, "text": True}
+    env = {
+        **{k: v for k, v in os.environ.items() if k not in ("QUARTO_PATH", "TIMM_RESULTS")},
+        "BEST_IMAGE_MODELS_ROOT": str(root),
+        "PYTHONPATH": str(CODE),
+        **environment,
+    }
+    return {
+        "args": [sys.executable, "-m", "scripts.site.render", "--out", str(root / "_site"), *arguments],
+        "cwd": str(root),
+        "env": env,
+        "text": True,
+    }
 
 
 def run(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -89,12 +141,26 @@ def run(root: Path, *arguments: str, **environment: str) -> subprocess.Completed
 def chromium():
     """A headless browser: BROWSER_PATH, or Chromium on PATH. Skips where there is none."""
     from playwright.sync_api import sync_playwright
-    path = os.environ.get("BROWSER_PATH") or shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+
+    path = (
+        os.environ.get("BROWSER_PATH")
+        or shutil.which("chromium")
+        or shutil.which("google-chrome")
+        or shutil.which("chromium-browser")
+    )
     if not path:
         pytest.skip("no Chrome or Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking", "--disable-component-update",
-                                                                         "--disable-sync", "--no-first-run"])
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=[
+                "--no-sandbox",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
         try:
             yield browser
         finally:

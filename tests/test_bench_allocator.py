@@ -1,4 +1,6 @@
-"""That freed memory is kept for the next step, and given back between models: seen in the page faults and the size of a real process."""
+"""That freed memory is kept for the next step, and given back between models: seen in the page faults and the size
+of a real process.
+"""
 
 from __future__ import annotations
 

@@ -10,16 +10,46 @@ from scripts.common import provenance
 from scripts.data import download
 
 NAME = "benchmark-infer-bf16-nhwc-pt2150-cu130-rtx5090.csv"
-ROW = {"infer_samples_per_sec": 1000.0, "infer_step_time": 64.0, "infer_batch_size": 64, "infer_img_size": 224, "param_count": 25.56, "infer_gmacs": 4.1, "infer_macts": 11.1,
-       "status": "ok", "samples_per_sec_low": 995.0, "samples_per_sec_high": 1004.0, "converged": True, "batch_asked": "auto", "batch_halved": 0, "precision": "bf16",
-       "layout": "nhwc", "compile_mode": "", "cuda_graph": False, "arithmetic_pct": 40.0, "torch": "2.15.0", "timm": "1.0.31", "measured_at": "2026-11-01T10:00:00Z"}
-FACTS = {"schema": 1, "command": "python -m scripts.bench.sweep --device cuda", "commit": "0" * 40, "dirty": False, "date": "2026-11-01T10:05:00Z", "rows": 2,
-         "hardware": {"slug": "rtx5090", "name": "RTX 5090", "kind": "gpu", "driver": "580.1"}, "versions": {"torch": "2.15.0", "timm": "1.0.31"}}
+ROW = {
+    "infer_samples_per_sec": 1000.0,
+    "infer_step_time": 64.0,
+    "infer_batch_size": 64,
+    "infer_img_size": 224,
+    "param_count": 25.56,
+    "infer_gmacs": 4.1,
+    "infer_macts": 11.1,
+    "status": "ok",
+    "samples_per_sec_low": 995.0,
+    "samples_per_sec_high": 1004.0,
+    "converged": True,
+    "batch_asked": "auto",
+    "batch_halved": 0,
+    "precision": "bf16",
+    "layout": "nhwc",
+    "compile_mode": "",
+    "cuda_graph": False,
+    "arithmetic_pct": 40.0,
+    "torch": "2.15.0",
+    "timm": "1.0.31",
+    "measured_at": "2026-11-01T10:00:00Z",
+}
+FACTS = {
+    "schema": 1,
+    "command": "python -m scripts.bench.sweep --device cuda",
+    "commit": "0" * 40,
+    "dirty": False,
+    "date": "2026-11-01T10:05:00Z",
+    "rows": 2,
+    "hardware": {"slug": "rtx5090", "name": "RTX 5090", "kind": "gpu", "driver": "580.1"},
+    "versions": {"torch": "2.15.0", "timm": "1.0.31"},
+}
 
 
 def contribution(folder, rows=None, facts=None, name=NAME):
     """Write a pair: `rows` change the rows' cells by number, `facts` the sidecar."""
-    table = [{**dict.fromkeys(measure.columns("infer"), ""), **ROW, "model": model} for model in ("resnet50", "levit_128s")]
+    table = [
+        {**dict.fromkeys(measure.columns("infer"), ""), **ROW, "model": model} for model in ("resnet50", "levit_128s")
+    ]
     for number, cells in (rows or {}).items():
         table[number].update(cells)
     path = folder / name
@@ -35,55 +65,78 @@ def test_a_fit_one_passes(tmp_path, capsys):
     assert "1 table, no problem" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("cells, words", [
-    ({"infer_samples_per_sec": "", "status": "ok"}, "is ok without a speed"),
-    ({"infer_samples_per_sec": -3}, "is ok without a speed"),
-    ({"status": "fine"}, "unknown status"),
-    ({"status": "failed"}, "failed without a reason"),
-    ({"status": "failed", "reason": "out of memory"}, "failed, but has a speed"),
-    ({"status": "failed", "infer_samples_per_sec": "", "reason": "levit_128s: no file /tmp/torchinductor_jane/x.so"}, "a reason that names a folder or an address"),
-    ({"samples_per_sec_low": 1001}, "outside its interval"),
-    ({"infer_step_time": 6.4}, "step time and batch size contradict"),
-    ({"infer_batch_size": 0}, "that is none"),
-    ({"infer_img_size": 100000}, "that is none"),
-    ({"param_count": 0}, "parameters that are none"),
-    ({"precision": "fp32"}, "another precision"),
-    ({"layout": "nchw"}, "another layout"),
-    ({"compile_mode": "max-autotune"}, "compiled or not"),
-    ({"arithmetic_pct": 140}, "arithmetic limit"),
-    ({"measured_at": "yesterday"}, "no time of measurement"),
-    ({"model": "my_own_net"}, "no family for 1 architecture: my_own_net"),
-    ({"model": "<script>alert(1)</script>"}, "a model name that timm would not give"),
-], ids=str)
+@pytest.mark.parametrize(
+    "cells, words",
+    [
+        ({"infer_samples_per_sec": "", "status": "ok"}, "is ok without a speed"),
+        ({"infer_samples_per_sec": -3}, "is ok without a speed"),
+        ({"status": "fine"}, "unknown status"),
+        ({"status": "failed"}, "failed without a reason"),
+        ({"status": "failed", "reason": "out of memory"}, "failed, but has a speed"),
+        (
+            {
+                "status": "failed",
+                "infer_samples_per_sec": "",
+                "reason": "levit_128s: no file /tmp/torchinductor_jane/x.so",
+            },
+            "a reason that names a folder or an address",
+        ),
+        ({"samples_per_sec_low": 1001}, "outside its interval"),
+        ({"infer_step_time": 6.4}, "step time and batch size contradict"),
+        ({"infer_batch_size": 0}, "that is none"),
+        ({"infer_img_size": 100000}, "that is none"),
+        ({"param_count": 0}, "parameters that are none"),
+        ({"precision": "fp32"}, "another precision"),
+        ({"layout": "nchw"}, "another layout"),
+        ({"compile_mode": "max-autotune"}, "compiled or not"),
+        ({"arithmetic_pct": 140}, "arithmetic limit"),
+        ({"measured_at": "yesterday"}, "no time of measurement"),
+        ({"model": "my_own_net"}, "no family for 1 architecture: my_own_net"),
+        ({"model": "<script>alert(1)</script>"}, "a model name that timm would not give"),
+    ],
+    ids=str,
+)
 def test_an_unfit_row_is_named(tmp_path, cells, words):
     found = contribute.check(contribution(tmp_path, {1: cells}))
     assert any(words in problem for problem in found), found
     assert any(str(cells.get("model", "levit_128s"))[:60] in problem for problem in found)
 
 
-@pytest.mark.parametrize("facts, words", [
-    ({"hardware": {**FACTS["hardware"], "slug": "rtx4090"}}, "the sidecar is of rtx4090, the file's name of rtx5090"),
-    ({"hardware": {**FACTS["hardware"], "name": ""}}, "does not say what machine"),
-    ({"hardware": {**FACTS["hardware"], "driver": ""}}, "the GPU's driver"),
-    ({"versions": {}}, "torch unknown"),
-    ({"versions": {"torch": "2.4.0"}}, "torch 2.4.0"),
-    ({"command": "by hand"}, "not this project's sweep"),
-    ({"date": "2999-01-01T00:00:00Z"}, "in the future"),
-    ({"date": "soon"}, "no date"),
-    ({"rows": 7}, "counts 7 rows"),
-    ({"note": "/home/alice/x"}, "names a folder"),
-    ({"note": "alice@example.org"}, "names a folder or an address"),
-    ({"schema": 99}, "schema 99"),
-], ids=str)
+@pytest.mark.parametrize(
+    "facts, words",
+    [
+        (
+            {"hardware": {**FACTS["hardware"], "slug": "rtx4090"}},
+            "the sidecar is of rtx4090, the file's name of rtx5090",
+        ),
+        ({"hardware": {**FACTS["hardware"], "name": ""}}, "does not say what machine"),
+        ({"hardware": {**FACTS["hardware"], "driver": ""}}, "the GPU's driver"),
+        ({"versions": {}}, "torch unknown"),
+        ({"versions": {"torch": "2.4.0"}}, "torch 2.4.0"),
+        ({"command": "by hand"}, "not this project's sweep"),
+        ({"date": "2999-01-01T00:00:00Z"}, "in the future"),
+        ({"date": "soon"}, "no date"),
+        ({"rows": 7}, "counts 7 rows"),
+        ({"note": "/home/alice/x"}, "names a folder"),
+        ({"note": "alice@example.org"}, "names a folder or an address"),
+        ({"schema": 99}, "schema 99"),
+    ],
+    ids=str,
+)
 def test_an_unfit_sidecar_is_named(tmp_path, facts, words):
     found = contribute.check(contribution(tmp_path, facts=facts))
     assert any(words in problem for problem in found), found
 
 
 def test_a_sweep_that_another_command_called_counts(tmp_path):
-    facts = {"command": "python -m scripts.bench.gpu eager", "code": {"scripts/bench/gpu.py": "0", "scripts/bench/sweep.py": "1"}}
+    facts = {
+        "command": "python -m scripts.bench.gpu eager",
+        "code": {"scripts/bench/gpu.py": "0", "scripts/bench/sweep.py": "1"},
+    }
     assert contribute.check(contribution(tmp_path, facts=facts)) == []
-    assert contribute.check(contribution(tmp_path, facts={**facts, "code": {"scripts/bench/gpu.py": "0"}})) == ["the sidecar's command is not this project's sweep"]
+    assert contribute.check(contribution(tmp_path, facts={**facts, "code": {"scripts/bench/gpu.py": "0"}})) == [
+        "the sidecar's command is not this project's sweep"
+    ]
 
 
 def test_a_pre_release_fits_its_name(tmp_path):
@@ -93,7 +146,9 @@ def test_a_pre_release_fits_its_name(tmp_path):
 def test_what_was_trained_names_nobody_either(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(contribute, "DATA", tmp_path)
     contribution(tmp_path)
-    (tmp_path / "zoo-cats-box.json").write_text(json.dumps({"command": "python -m scripts.train.train_models --data=/home/jane/photos"}))
+    (tmp_path / "zoo-cats-box.json").write_text(
+        json.dumps({"command": "python -m scripts.train.train_models --data=/home/jane/photos"})
+    )
     assert contribute.main([]) == 1 and "zoo-cats-box.json: the sidecar names a folder" in capsys.readouterr().out
     (tmp_path / "zoo-cats-box.json").write_text("{}")
     assert contribute.main([]) == 0
@@ -107,7 +162,9 @@ def test_no_models_measured(tmp_path):
 def test_an_edited_table_no_longer_fits_its_sidecar(tmp_path):
     path = contribution(tmp_path)
     path.write_text(path.read_text().replace("resnet50,1000.0", "resnet50,1000.1"))
-    assert contribute.check(path) == ["the sidecar's checksum is of another file; commit the pair that `make bench` wrote"]
+    assert contribute.check(path) == [
+        "the sidecar's checksum is of another file; commit the pair that `make bench` wrote"
+    ]
 
 
 def test_a_table_without_sidecar(tmp_path):
@@ -122,12 +179,15 @@ def test_a_copy_of_timm_s_table_is_refused(tmp_path, monkeypatch):
     assert "copy of one of timm's own" in contribute.check(path)[0]
 
 
-@pytest.mark.parametrize("name, content, words", [
-    ("my-results.csv", "a\n1\n", "not a benchmark file's name"),
-    (NAME, "model,status\nx,ok\n", "columns of another form"),
-    (NAME, "<html>", "a web page"),
-    (NAME, "model,status\nx,ok,3\n", "3 cells where the header has 2"),
-])
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("my-results.csv", "a\n1\n", "not a benchmark file's name"),
+        (NAME, "model,status\nx,ok\n", "columns of another form"),
+        (NAME, "<html>", "a web page"),
+        (NAME, "model,status\nx,ok,3\n", "3 cells where the header has 2"),
+    ],
+)
 def test_what_is_no_table_gives_one_line(tmp_path, capsys, name, content, words):
     (tmp_path / name).write_text(content)
     assert contribute.main([str(tmp_path / name)]) == 1

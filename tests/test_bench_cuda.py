@@ -1,4 +1,6 @@
-"""The CUDA paths without a GPU: the same code on the CPU, with stand-ins for what only a GPU has (events, streams, graphs)."""
+"""The CUDA paths without a GPU: the same code on the CPU, with stand-ins for what only a GPU has (events, streams,
+graphs).
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,17 @@ def gpu(monkeypatch):
     asked = []
     note = lambda name, answer=None: lambda *arguments, **_: asked.append(name) or answer
     stream = SimpleNamespace(wait_stream=lambda other: None)
-    for name, value in {"Event": Event, "synchronize": note("synchronize"), "set_device": note("set_device"), "empty_cache": note("empty_cache"),
-                        "Stream": lambda: stream, "current_stream": lambda: stream, "stream": lambda _: contextlib.nullcontext(),
-                        "CUDAGraph": lambda: SimpleNamespace(replay=note("replay")), "graph": lambda _: contextlib.nullcontext()}.items():
+    for name, value in {
+        "Event": Event,
+        "synchronize": note("synchronize"),
+        "set_device": note("set_device"),
+        "empty_cache": note("empty_cache"),
+        "Stream": lambda: stream,
+        "current_stream": lambda: stream,
+        "stream": lambda _: contextlib.nullcontext(),
+        "CUDAGraph": lambda: SimpleNamespace(replay=note("replay")),
+        "graph": lambda _: contextlib.nullcontext(),
+    }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setitem(measure.BATCHES, ("cuda", "infer"), (2, 8))
     monkeypatch.setitem(measure.BATCHES, ("cuda", "train"), (2, 4))
@@ -53,10 +63,22 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part, precision, layout", [("infer", "amp", "nhwc"), ("infer", "bf16", "nhwc"), ("infer", "fp32", "nchw"), ("train", "amp", "nhwc"),
-                                                     ("train", "bf16", "nchw")])
+@pytest.mark.parametrize(
+    "part, precision, layout",
+    [
+        ("infer", "amp", "nhwc"),
+        ("infer", "bf16", "nhwc"),
+        ("infer", "fp32", "nchw"),
+        ("train", "amp", "nhwc"),
+        ("train", "bf16", "nchw"),
+    ],
+)
 def test_a_row_by_events_and_autocast(gpu, part, precision, layout):
-    row = measure.measure("test_vit", OnStandIn(part=part, precision=precision, layout=layout, seconds=0.3), {"matmul_tflops": 100.0, "copy_gbps": 1000.0})
+    row = measure.measure(
+        "test_vit",
+        OnStandIn(part=part, precision=precision, layout=layout, seconds=0.3),
+        {"matmul_tflops": 100.0, "copy_gbps": 1000.0},
+    )
     assert row["status"] == "ok", row["reason"]
     assert row[f"{part}_samples_per_sec"] > 0 and row["core_share"] == "" and row["roofline_pct"] > 0
     assert "empty_cache" in gpu and ("synchronize" in gpu) == (part == "infer")  # a single image is waited for
@@ -103,6 +125,7 @@ def test_a_slow_first_step_counts_as_the_speed_on_a_processor_only():
         def ready(batch):
             bench.first_seconds = 5.0
             yield (lambda i: None), (lambda: True)
+
         bench.ready = ready
         assert bench.probe(128, 0.1) == expected
 

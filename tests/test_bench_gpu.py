@@ -18,6 +18,7 @@ def swept(monkeypatch, tmp_path):
     def go(arguments):
         seen.append(arguments)
         return tmp_path / f"{len(seen)}.csv", next((count for word, count in remaining.items() if word in arguments), 0)
+
     monkeypatch.setattr(gpu.sweep, "go", go)
     return seen, remaining
 
@@ -31,14 +32,19 @@ def test_every_step_is_a_sweep_that_the_command_line_knows():
 def test_steps_run_in_order_and_again_when_all_were_done(swept, tmp_path, capsys):
     seen, _ = swept
     assert gpu.main(["--out", str(tmp_path / "out")]) == 0 and "all steps done" in capsys.readouterr().out
-    assert [arguments[3] for arguments in seen] == ["key", "compiled", "compiled", "repeat", "key", "design"] and list((tmp_path / "out").iterdir()) == []
+    assert [arguments[3] for arguments in seen] == ["key", "compiled", "compiled", "repeat", "key", "design"] and list(
+        (tmp_path / "out").iterdir()
+    ) == []
     gpu.main(["--out", str(tmp_path / "out")])
     assert len(seen) == 2 * len(gpu.STEPS)
 
 
 def test_a_step_that_was_asked_for_alone_is_not_all(swept, tmp_path, capsys):
     assert gpu.main(["eager", "--out", str(tmp_path)]) == 0
-    assert "nothing left of those asked for" in capsys.readouterr().out and len(gpu.Steps(tmp_path).left()) == len(gpu.STEPS) - 1
+    assert (
+        "nothing left of those asked for" in capsys.readouterr().out
+        and len(gpu.Steps(tmp_path).left()) == len(gpu.STEPS) - 1
+    )
 
 
 def test_a_step_that_ran_out_of_time_goes_on_and_the_done_ones_do_not(swept, tmp_path, capsys):
@@ -64,7 +70,15 @@ def test_damaged_notes_of_what_is_done_count_for_nothing(swept, tmp_path):
         assert gpu.Steps(tmp_path).left() == list(gpu.STEPS)
 
 
-@pytest.mark.parametrize("arguments, says", [(["fast"], "no such step"), (["--minutes", "0"], "--minutes"), (["--minutes", "nan"], "--minutes"), (["--out", "x.csv"], "a folder")])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["fast"], "no such step"),
+        (["--minutes", "0"], "--minutes"),
+        (["--minutes", "nan"], "--minutes"),
+        (["--out", "x.csv"], "a folder"),
+    ],
+)
 def test_odd_arguments_are_one_line(swept, arguments, says, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert gpu.main(arguments) == 2
@@ -84,23 +98,45 @@ def test_no_gpu_is_one_line(monkeypatch, tmp_path, capsys):
 
 def test_the_summary_says_what_came_out(tmp_path):
     def table(name, rates, roofline, **more):
-        rows = [{**dict.fromkeys(measure.columns("infer"), ""), "model": model, "status": "ok", "infer_samples_per_sec": rate, "roofline_pct": roofline, **more}
-                for model, rate in rates]
+        rows = [
+            {
+                **dict.fromkeys(measure.columns("infer"), ""),
+                "model": model,
+                "status": "ok",
+                "infer_samples_per_sec": rate,
+                "roofline_pct": roofline,
+                **more,
+            }
+            for model, rate in rates
+        ]
         return pd.DataFrame(rows), tmp_path / name
-    for frame, path in (table("benchmark-infer-amp-nchw-pt2110-cu130-h200.csv", [("a", 100), ("b", 100), ("c", 100)], 20),
-                        table("benchmark-infer-bf16-nhwc-pt2110-cu130-h200-compiled.csv", [("a", 200), ("b", 450)], 55),
-                        ):
+
+    for frame, path in (
+        table("benchmark-infer-amp-nchw-pt2110-cu130-h200.csv", [("a", 100), ("b", 100), ("c", 100)], 20),
+        table("benchmark-infer-bf16-nhwc-pt2110-cu130-h200-compiled.csv", [("a", 200), ("b", 450)], 55),
+    ):
         frame.to_csv(path, index=False)
-    pd.concat([table("", [("a", 100 + turn)], 20, round=turn)[0] for turn in (1, 2)]).to_csv(tmp_path / "repeat-infer-amp-nhwc-pt2110-cu130-h200.csv", index=False)
+    pd.concat([table("", [("a", 100 + turn)], 20, round=turn)[0] for turn in (1, 2)]).to_csv(
+        tmp_path / "repeat-infer-amp-nhwc-pt2110-cu130-h200.csv", index=False
+    )
     said = gpu.summary(tmp_path)
-    assert "best over plain: 3.00 (geometric mean over 2" in said[0] and "compiled: 55" in said[1] and "p95 0.99% over 1" in said[2]
+    assert (
+        "best over plain: 3.00 (geometric mean over 2" in said[0]
+        and "compiled: 55" in said[1]
+        and "p95 0.99% over 1" in said[2]
+    )
     assert gpu.summary(tmp_path / "nowhere") == []
-    for frame, path in (table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090.csv", [("a", 1000), ("b", 1000)], 20),
-                        table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090-compiled.csv", [("a", 9000), ("b", 9000)], 30),
-                        table("benchmark-infer-bf16-nhwc-pt2110-cu130-rtx5090-compiled.csv", [("a", 2000), ("b", 2000)], 40)):
+    for frame, path in (
+        table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090.csv", [("a", 1000), ("b", 1000)], 20),
+        table("benchmark-infer-amp-nchw-pt2110-cu130-rtx5090-compiled.csv", [("a", 9000), ("b", 9000)], 30),
+        table("benchmark-infer-bf16-nhwc-pt2110-cu130-rtx5090-compiled.csv", [("a", 2000), ("b", 2000)], 40),
+    ):
         frame.to_csv(path, index=False)
     said = gpu.summary(tmp_path)
-    assert "NVIDIA H200: best over plain: 3.00 (geometric mean over 2" in said[0] and "RTX 5090: best over plain: 2.00" in said[3]
+    assert (
+        "NVIDIA H200: best over plain: 3.00 (geometric mean over 2" in said[0]
+        and "RTX 5090: best over plain: 2.00" in said[3]
+    )
 
 
 def test_the_steps_and_the_design_need_no_package_beyond_pandas():
@@ -108,8 +144,12 @@ def test_the_steps_and_the_design_need_no_package_beyond_pandas():
     import subprocess
     import sys
 
-    code = ("import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', 'timm'): sys.modules[name] = None\n"
-            "from scripts.bench import gpu\nfrom scripts.data import predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))")
+    code = (
+        "import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', "
+        "'timm'): sys.modules[name] = None\n"
+        "from scripts.bench import gpu\nfrom scripts.data import "
+        "predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in gpu.STEPS) and int(done.stdout.splitlines()[-1]) >= 20

@@ -32,6 +32,7 @@ class Odd(torch.nn.Module):
 def odd(monkeypatch):
     def use(behave):
         monkeypatch.setattr(timm, "create_model", lambda name, **_: Odd(behave))
+
     return use
 
 
@@ -70,7 +71,12 @@ def test_batch_auto_measures_single_images_too():
 def test_not_finite_output_has_no_figures(odd):
     odd(lambda out: out / 0 * 0)
     row = measure.measure("test_vit", FAST)
-    assert row["status"] == "nonfinite" and "NaN" in row["reason"] and row["infer_samples_per_sec"] == "" and row["infer_batch_size"] == 2
+    assert (
+        row["status"] == "nonfinite"
+        and "NaN" in row["reason"]
+        and row["infer_samples_per_sec"] == ""
+        and row["infer_batch_size"] == 2
+    )
 
 
 def test_memory_that_runs_out_halves_the_batch_and_says_so(odd):
@@ -78,6 +84,7 @@ def test_memory_that_runs_out_halves_the_batch_and_says_so(odd):
         if len(out) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
         return out
+
     odd(behave)
     row = measure.measure("test_vit", Settings(seconds=0.2, batch=8))
     assert (row["status"], row["infer_batch_size"], row["batch_halved"], row["batch_asked"]) == ("ok", 2, 2, 8)
@@ -90,19 +97,23 @@ def test_a_larger_batch_that_a_kernel_refuses_ends_the_search(odd):
         if len(out) > 2:
             raise RuntimeError("input tensor must fit into 32-bit index math")
         return out
+
     odd(behave)
     row = measure.measure("test_vit", Settings(seconds=0.2))
     assert row["status"] == "ok" and row["infer_batch_size"] <= 2
 
 
 def test_memory_grows_with_the_batch():
-    small, large = (measure.measure("test_resnet", Settings(seconds=0.2, batch=batch))["peak_memory_mb"] for batch in (1, 32))
+    small, large = (
+        measure.measure("test_resnet", Settings(seconds=0.2, batch=batch))["peak_memory_mb"] for batch in (1, 32)
+    )
     assert small == "" or large > small + 5
 
 
 def test_memory_that_never_suffices_is_a_row(odd):
     def behave(out):
         raise torch.OutOfMemoryError("CUDA out of memory")
+
     odd(behave)
     for batch in (4, None):
         row = measure.measure("test_vit", Settings(seconds=0.2, batch=batch))
@@ -112,6 +123,7 @@ def test_memory_that_never_suffices_is_a_row(odd):
 def test_a_failing_model_is_a_row_with_its_reason_on_one_line(odd):
     def behave(out):
         raise ValueError("two\nlines")
+
     odd(behave)
     row = measure.measure("test_vit", FAST)
     assert row["status"] == "failed" and row["reason"] == "ValueError: two lines" and row["infer_samples_per_sec"] == ""
@@ -120,6 +132,7 @@ def test_a_failing_model_is_a_row_with_its_reason_on_one_line(odd):
 def test_a_cuda_fault_ends_the_process(odd):
     def behave(out):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
     odd(behave)
     with pytest.raises(RuntimeError, match="illegal"):
         measure.measure("test_vit", FAST)
@@ -149,6 +162,7 @@ def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
 
 def test_command_line_prints_one_row(capsys):
     import sys
+
     arguments, sys.argv = sys.argv, ["measure", "test_vit", "--batch", "1", "--seconds", "0.2", "--device", "cpu"]
     try:
         assert measure.main() == 0
@@ -157,10 +171,22 @@ def test_command_line_prints_one_row(capsys):
     assert json.loads(capsys.readouterr().out)["infer_batch_size"] == 1
 
 
-@pytest.mark.parametrize("arguments", [["--batch", "0"], ["--batch", "many"], ["--threads", "0"], ["--threads", "9999"], ["--seconds", "0"],
-                                       ["--seconds", "nan"], ["--img-size", "1"], ["--cuda-graph"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--batch", "0"],
+        ["--batch", "many"],
+        ["--threads", "0"],
+        ["--threads", "9999"],
+        ["--seconds", "0"],
+        ["--seconds", "nan"],
+        ["--img-size", "1"],
+        ["--cuda-graph"],
+    ],
+)
 def test_settings_that_make_no_sense_are_one_line(arguments):
     import argparse
+
     parser = argparse.ArgumentParser()
     settings.add_arguments(parser)
     with pytest.raises(UserError, match=arguments[0]):
@@ -168,5 +194,8 @@ def test_settings_that_make_no_sense_are_one_line(arguments):
 
 
 def test_a_gpu_takes_autocast_and_channels_last_by_default():
-    assert settings.defaults("cuda:1", "train")["precision"] == "amp" and settings.defaults("cuda", "infer")["layout"] == "nhwc"
+    assert (
+        settings.defaults("cuda:1", "train")["precision"] == "amp"
+        and settings.defaults("cuda", "infer")["layout"] == "nhwc"
+    )
     assert settings.defaults("cpu", "infer")["precision"] == "fp32"

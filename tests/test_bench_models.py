@@ -33,12 +33,19 @@ def test_the_design_is_that_of_the_processor_and_can_be_built():
     cpu, card = models.choose(["design"], kind="cpu"), models.choose(["design"], kind="cuda")
     assert cpu == predict_design.design(None, "cpu") and card == predict_design.design(None, "gpu") and cpu != card
     assert 10 <= len(cpu) <= 40 and len(models.choose(["check"])) == 30 and not set(cpu) & set(models.choose(["check"]))
-    assert models.choose([*cpu, "check"], kind="cpu")[:len(cpu)] == cpu  # every one is a model of this timm
-    assert models.choose(["quick", "design"])[:len(models.QUICK)] == list(models.QUICK)
+    assert models.choose([*cpu, "check"], kind="cpu")[: len(cpu)] == cpu  # every one is a model of this timm
+    assert models.choose(["quick", "design"])[: len(models.QUICK)] == list(models.QUICK)
 
 
-@pytest.mark.parametrize("word, near", [("resnt50", "resnet50"), ("convnext-tiny", "convnext_tiny"), ("resnet50.a1_in2k", "resnet50.a1_in1k"),
-                                        ("LeViT_128", "levit_128")])
+@pytest.mark.parametrize(
+    "word, near",
+    [
+        ("resnt50", "resnet50"),
+        ("convnext-tiny", "convnext_tiny"),
+        ("resnet50.a1_in2k", "resnet50.a1_in1k"),
+        ("LeViT_128", "levit_128"),
+    ],
+)
 def test_an_unknown_name_suggests_the_nearest(word, near):
     with pytest.raises(UserError, match=f"did you mean.*{near}"):
         models.choose([word])

@@ -21,8 +21,11 @@ def chip(monkeypatch):
 
     module = types.ModuleType("pynvml")
     module.NVMLError = NVMLError
-    module.values = {"nvmlDeviceGetTotalEnergyConsumption": [1000, 6000], "nvmlDeviceGetClockInfo": [1980, 1500, 1900],
-                     "nvmlDeviceGetCurrentClocksEventReasons": [0x4, 0x40, 0x0]}
+    module.values = {
+        "nvmlDeviceGetTotalEnergyConsumption": [1000, 6000],
+        "nvmlDeviceGetClockInfo": [1980, 1500, 1900],
+        "nvmlDeviceGetCurrentClocksEventReasons": [0x4, 0x40, 0x0],
+    }
 
     def function(name):
         def read(*_):
@@ -30,7 +33,9 @@ def chip(monkeypatch):
             if isinstance(value, Exception):
                 raise value
             return value
+
         return read
+
     for name in module.values:
         setattr(module, name, function(name))
     module.nvmlInit = lambda: None

@@ -9,13 +9,22 @@ import pytest
 from scripts.bench import roofline
 
 CEILINGS = {"matmul_tflops": 1.0, "copy_gbps": 100.0}
-ROW = {"precision": "fp32", "infer_gmacs": 5.0, "infer_macts": 10.0, "param_count": 20.0, "infer_batch_size": 1, "infer_samples_per_sec": 50.0}
+ROW = {
+    "precision": "fp32",
+    "infer_gmacs": 5.0,
+    "infer_macts": 10.0,
+    "param_count": 20.0,
+    "infer_batch_size": 1,
+    "infer_samples_per_sec": 50.0,
+}
 
 
 def test_percentages_by_hand():
     found = roofline.percentages(ROW, "infer", CEILINGS)
     assert found["arithmetic_pct"] == 50.0  # 10 GFLOP at 1 TFLOP/s is 10 ms; it took 20
-    moved = 2 * 10e6 * 4 + 20e6 * 4  # activations written and read, weights read: 160 MB at 100 GB/s is 1.6 ms, under the 10
+    moved = (
+        2 * 10e6 * 4 + 20e6 * 4
+    )  # activations written and read, weights read: 160 MB at 100 GB/s is 1.6 ms, under the 10
     assert moved / 100e9 < 0.01 and found["roofline_pct"] == 50.0
 
 
@@ -34,8 +43,14 @@ def test_training_is_three_passes():
 
 
 def test_rows_from_a_csv_and_rows_without_counts():
-    assert roofline.percentages({key: str(value) for key, value in ROW.items()}, "infer", CEILINGS)["arithmetic_pct"] == 50.0
-    assert roofline.percentages({**ROW, "infer_gmacs": ""}, "infer", CEILINGS) == {"arithmetic_pct": "", "roofline_pct": ""}
+    assert (
+        roofline.percentages({key: str(value) for key, value in ROW.items()}, "infer", CEILINGS)["arithmetic_pct"]
+        == 50.0
+    )
+    assert roofline.percentages({**ROW, "infer_gmacs": ""}, "infer", CEILINGS) == {
+        "arithmetic_pct": "",
+        "roofline_pct": "",
+    }
     with pytest.raises(KeyError):
         roofline.percentages({"precision": "fp32"}, "infer", CEILINGS)
 
@@ -43,13 +58,26 @@ def test_rows_from_a_csv_and_rows_without_counts():
 def test_ceilings_of_this_machine_are_above_what_a_model_reaches():
     pytest.importorskip("torch")
     found = roofline.ceilings("cpu", "fp32", threads=1, seconds=0.2)
-    assert found["matmul_tflops"] > 0.001 and found["copy_gbps"] > 0.1 and found["dtype"] == "float32" and found["threads"] == 1
+    assert (
+        found["matmul_tflops"] > 0.001
+        and found["copy_gbps"] > 0.1
+        and found["dtype"] == "float32"
+        and found["threads"] == 1
+    )
 
 
-# (model, size): parameters (millions), GMACs, activations (millions), as published in the models' papers and model cards.
-@pytest.mark.parametrize("name, size, parameters, gmacs, activations", [
-    ("resnet50", 224, 25.6, 4.1, 11.1), ("vit_base_patch16_224", 224, 86.6, 17.6, 23.9), ("convnext_tiny", 224, 28.6, 4.5, 13.4),
-    ("regnetx_032", 224, 15.3, 3.2, 11.4), ("vgg16", 224, 138.4, 15.5, 13.6)])
+# (model, size): parameters (millions), GMACs, activations (millions), as published in the models' papers and model
+# cards.
+@pytest.mark.parametrize(
+    "name, size, parameters, gmacs, activations",
+    [
+        ("resnet50", 224, 25.6, 4.1, 11.1),
+        ("vit_base_patch16_224", 224, 86.6, 17.6, 23.9),
+        ("convnext_tiny", 224, 28.6, 4.5, 13.4),
+        ("regnetx_032", 224, 15.3, 3.2, 11.4),
+        ("vgg16", 224, 138.4, 15.5, 13.6),
+    ],
+)
 def test_counts_agree_with_published_ones(name, size, parameters, gmacs, activations):
     pytest.importorskip("timm")
     from scripts.bench.count import count

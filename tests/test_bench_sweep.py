@@ -1,4 +1,5 @@
-"""The sweep: resuming, crashes, locks, files of another form. A stand-in for the measuring process keeps torch out of most of it.
+"""The sweep: resuming, crashes, locks, files of another form. A stand-in for the measuring process keeps torch out of
+most of it.
 
 Run as a program, this file is a sweep with that stand-in: what the tests kill.
 """
@@ -29,9 +30,18 @@ from scripts.common.provenance import read_sidecar, sha256
 from scripts.predict import design as predict_design
 
 MODELS = [f"model{i}" for i in range(6)]
-KNOWN = {"describe": {"device": "cpu", "platform": "cpu", "torch": "2.15.0+cpu", "timm": "1.0.31", "allocator": "as it is", "uuid": "",
-                      "code": {"scripts/bench/measure.py": "0" * 16}},
-         "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 20.0, "device": "cpu"}}
+KNOWN = {
+    "describe": {
+        "device": "cpu",
+        "platform": "cpu",
+        "torch": "2.15.0+cpu",
+        "timm": "1.0.31",
+        "allocator": "as it is",
+        "uuid": "",
+        "code": {"scripts/bench/measure.py": "0" * 16},
+    },
+    "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 20.0, "device": "cpu"},
+}
 
 
 def answer(verb: str, arguments: tuple):
@@ -47,11 +57,27 @@ def answer(verb: str, arguments: tuple):
     if name == "crash" or (name.startswith("/") and not Path(name).exists() and not Path(name).write_text("")):
         os.kill(os.getpid(), signal.SIGKILL)
     row, batch = dict.fromkeys(measure.columns(settings.part), ""), settings.batch or 4
-    row.update(model=name, precision="fp32", status="failed" if name == "fail" else "ok", reason="it fails" if name == "fail" else "",
-               batch_asked=settings.batch or "auto", measured_at=f"{time.time():.6f}")
+    row.update(
+        model=name,
+        precision="fp32",
+        status="failed" if name == "fail" else "ok",
+        reason="it fails" if name == "fail" else "",
+        batch_asked=settings.batch or "auto",
+        measured_at=f"{time.time():.6f}",
+    )
     if name != "fail":
-        row.update({f"{settings.part}_samples_per_sec": 10.0 * batch, f"{settings.part}_batch_size": batch, f"{settings.part}_img_size": 224,
-                    f"{settings.part}_gmacs": 1.0, f"{settings.part}_macts": 2.0, "param_count": 5.0, "samples_per_sec_low": 9.0, "samples_per_sec_high": 41.0})
+        row.update(
+            {
+                f"{settings.part}_samples_per_sec": 10.0 * batch,
+                f"{settings.part}_batch_size": batch,
+                f"{settings.part}_img_size": 224,
+                f"{settings.part}_gmacs": 1.0,
+                f"{settings.part}_macts": 2.0,
+                "param_count": 5.0,
+                "samples_per_sec_low": 9.0,
+                "samples_per_sec_high": 41.0,
+            }
+        )
     return row
 
 
@@ -81,6 +107,7 @@ def run(monkeypatch, tmp_path):
     def go(*arguments, out=tmp_path / "out.csv", measurer=InProcess):
         monkeypatch.setattr(sweep, "Measurer", measurer)
         return sweep.main(["--models", *arguments, *(["--out", str(out)] if out else [])])
+
     go.out = tmp_path / "out.csv"
     return go
 
@@ -98,14 +125,23 @@ def test_a_sweep_writes_rows_and_sidecar_and_ends_without_a_journal(run, tmp_pat
     frame = read(run.out)
     assert list(frame.columns) == measure.columns("infer") and list(frame["model"]) == MODELS
     facts = read_sidecar(run.out)
-    assert facts["complete"] and facts["rows"] == 6 and facts["sha256"] == sha256(run.out) and facts["ceilings"] == KNOWN["ceilings"]
+    assert (
+        facts["complete"]
+        and facts["rows"] == 6
+        and facts["sha256"] == sha256(run.out)
+        and facts["ceilings"] == KNOWN["ceilings"]
+    )
     assert facts["settings"]["threads"] == 1 and facts["hardware"]["slug"]
     assert journals(tmp_path) == [] and "6 measured" in capsys.readouterr().out
 
 
 def test_percentages_are_of_the_highest_ceilings_seen(run, monkeypatch):
     seen = iter([{**KNOWN["ceilings"], "copy_gbps": 30.0}, {**KNOWN["ceilings"], "matmul_tflops": 0.2}])
-    monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: next(seen) if verb == "ceilings" else answer(verb, arguments))
+    monkeypatch.setattr(
+        InProcess,
+        "ask",
+        lambda self, verb, *arguments, **_: next(seen) if verb == "ceilings" else answer(verb, arguments),
+    )
     run("model0", "fail")
     assert read_sidecar(run.out)["ceilings"] == {"matmul_tflops": 0.2, "copy_gbps": 30.0, "device": "cpu"}
     assert list(read(run.out)["arithmetic_pct"]) == ["40.0", ""]  # 40 images/s of 2 GFLOP each, at 0.2 TFLOP/s
@@ -135,11 +171,15 @@ def test_minutes_stops_and_the_next_run_goes_on(run, tmp_path, monkeypatch, caps
     monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     assert run(*MODELS, "--minutes", "0.006") == 0
     first = read(run.out)
-    assert 0 < len(first) < 6 and not read_sidecar(run.out)["complete"] and "left: run the same command again" in capsys.readouterr().out
+    assert (
+        0 < len(first) < 6
+        and not read_sidecar(run.out)["complete"]
+        and "left: run the same command again" in capsys.readouterr().out
+    )
     assert len(journals(tmp_path)) == 1
     run(*MODELS)
     whole = read(run.out)
-    assert list(whole["model"]) == MODELS and list(whole["measured_at"][:len(first)]) == list(first["measured_at"])
+    assert list(whole["model"]) == MODELS and list(whole["measured_at"][: len(first)]) == list(first["measured_at"])
 
 
 def test_other_settings_do_not_continue_a_run(run, monkeypatch):
@@ -178,7 +218,9 @@ def test_killed_with_kill_9_at_most_one_models_work_is_lost(run, tmp_path):
     run(*MODELS, out=whole)
     environment = {**os.environ, "STAND_IN_SECONDS": "0.15", "BEST_IMAGE_MODELS_ROOT": str(tmp_path)}
     command = [sys.executable, __file__, "--models", *MODELS, "--out"]
-    child = subprocess.Popen([*command, str(out)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [*command, str(out)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (out.exists() and len(read(out)) >= after):
         time.sleep(0.01)
@@ -189,8 +231,10 @@ def test_killed_with_kill_9_at_most_one_models_work_is_lost(run, tmp_path):
     again = subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True, timeout=120)
     assert again.returncode == 0, again.stderr
     resumed, uninterrupted = read(out), read(whole)
-    assert list(resumed["model"]) == list(uninterrupted["model"]) and list(resumed.columns) == list(uninterrupted.columns)
-    assert (resumed["measured_at"][:len(left)] == left["measured_at"]).sum() >= len(left) - 1
+    assert list(resumed["model"]) == list(uninterrupted["model"]) and list(resumed.columns) == list(
+        uninterrupted.columns
+    )
+    assert (resumed["measured_at"][: len(left)] == left["measured_at"]).sum() >= len(left) - 1
 
 
 class Killed(BaseException):
@@ -199,7 +243,9 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moment", range(1, 12))
 def test_killed_at_any_write_the_next_run_ends_as_an_uninterrupted_one(run, tmp_path, monkeypatch, moment):
-    """A sweep of three models writes its journal, and for each model CSV, sidecar, journal: killed before each of these writes in turn."""
+    """A sweep of three models writes its journal, and for each model CSV, sidecar, journal: killed before each of
+    these writes in turn.
+    """
     models, whole = MODELS[:3], tmp_path / "whole.csv"
     run(*models, out=whole)
     writes = {"left": moment}
@@ -210,7 +256,9 @@ def test_killed_at_any_write_the_next_run_ends_as_an_uninterrupted_one(run, tmp_
             if not writes["left"]:
                 raise Killed
             return write(*arguments, **named)
+
         return counted
+
     with monkeypatch.context() as patch:
         for module, name in ((paths, "atomic_write"), (paths, "atomic_csv"), (bench_run, "write_sidecar")):
             patch.setattr(module, name, killing(getattr(module, name)))
@@ -235,7 +283,9 @@ def test_a_folder_holds_all_that_going_on_elsewhere_needs(run, tmp_path, monkeyp
     (tmp_path / "there").rename(tmp_path / "here")
     assert run(*MODELS, out=tmp_path / "here") == 0
     (table,) = (tmp_path / "here").glob("*.csv")
-    assert list(read(table)["model"]) == MODELS and list(read(table)["measured_at"][:len(done)]) == list(done["measured_at"])
+    assert list(read(table)["model"]) == MODELS and list(read(table)["measured_at"][: len(done)]) == list(
+        done["measured_at"]
+    )
     assert sorted(path.suffix for path in (tmp_path / "here").iterdir()) == [".csv", ".json"]  # no journal is left
 
 
@@ -277,7 +327,10 @@ def test_two_sweeps_on_one_file_the_second_refuses(run, capsys):
     assert run("model0") == 0  # the lock is gone with its holder
 
 
-@pytest.mark.parametrize("content", ["model,top1\nresnet50,80.1\n", "<html>not found</html>\n", "", "model,infer_samples_per_sec\nresnet50\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["model,top1\nresnet50,80.1\n", "<html>not found</html>\n", "", "model,infer_samples_per_sec\nresnet50\n"],
+)
 def test_a_file_of_another_form_is_left_as_it_is(run, content, capsys):
     run.out.write_text(content)
     assert run(*MODELS) == 2
@@ -322,8 +375,13 @@ def test_a_curve_has_a_row_for_each_batch_and_repeats_one_for_each_round(run, tm
     assert list(read(curve)["batch_asked"]) == ["1", "2", "4", "8", "16", "32"]
     run("model0", "model1", "--repeat", "3", out=None)
     (repeats,) = tmp_path.glob("repeat-infer-*.csv")
-    assert list(read(repeats)["round"]) == ["1", "1", "2", "2", "3", "3"] and list(read(repeats)["model"][:2]) == ["model0", "model1"]
-    assert list(read(repeats)["batch_asked"]) == ["auto"] * 2 + ["4"] * 4  # the batch of the first round: only time may differ
+    assert list(read(repeats)["round"]) == ["1", "1", "2", "2", "3", "3"] and list(read(repeats)["model"][:2]) == [
+        "model0",
+        "model1",
+    ]
+    assert (
+        list(read(repeats)["batch_asked"]) == ["auto"] * 2 + ["4"] * 4
+    )  # the batch of the first round: only time may differ
     assert "run-to-run difference over 2 models" in capsys.readouterr().out
 
 
@@ -332,8 +390,12 @@ def test_a_curve_stops_where_a_step_would_outlast_the_budget_or_memory_ends(run,
         found = answer(verb, arguments)
         if verb == "measure":
             name, settings, _ = arguments
-            found.update(infer_step_time=700.0 * settings.batch if name == "slow" else 1.0, batch_halved=int(name == "large" and settings.batch >= 4))
+            found.update(
+                infer_step_time=700.0 * settings.batch if name == "slow" else 1.0,
+                batch_halved=int(name == "large" and settings.batch >= 4),
+            )
         return found
+
     monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: slower(verb, arguments))
     run("slow", "large", "model0", "--curve", "--seconds", "3", out=None)
     (curve,) = tmp_path.glob("curve-infer-*.csv")
@@ -341,22 +403,33 @@ def test_a_curve_stops_where_a_step_would_outlast_the_budget_or_memory_ends(run,
     tried = {name: list(rows.loc[rows["status"] == "ok", "batch_asked"]) for name, rows in frame.groupby("model")}
     assert tried == {"slow": ["1", "2", "4"], "large": ["1", "2", "4"], "model0": ["1", "2", "4", "8", "16", "32"]}
     reasons = frame.set_index(["model", "batch_asked"])["reason"]
-    assert "5.6 s" in reasons["slow", "8"] and "batch 4 did not work" in reasons["large", "8"] and not (frame["status"] == "").any()
+    assert (
+        "5.6 s" in reasons["slow", "8"]
+        and "batch 4 did not work" in reasons["large", "8"]
+        and not (frame["status"] == "").any()
+    )
 
 
 def test_the_design_says_what_is_expected_of_the_predictions(run, monkeypatch, capsys):
     monkeypatch.setattr(predict_design, "design", lambda count, kind, **_: MODELS if kind == "cpu" else ["a card's"])
     monkeypatch.setattr(predict_design, "expected", lambda kind: [0.5, 0.4, 0.3, 0.25, 0.21, 0.2])
-    monkeypatch.setattr(InProcess, "ask", lambda self, verb, *arguments, **_: MODELS if verb == "choose" else answer(verb, arguments))
+    monkeypatch.setattr(
+        InProcess, "ask", lambda self, verb, *arguments, **_: MODELS if verb == "choose" else answer(verb, arguments)
+    )
     monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run("design", "--minutes", "0.0001")
-    assert "1 of the 6 most telling models measured" in (said := capsys.readouterr().out) and "off by 50%, with all by 20%" in said
+    assert (
+        "1 of the 6 most telling models measured" in (said := capsys.readouterr().out)
+        and "off by 50%, with all by 20%" in said
+    )
     run("design")
     assert "off by 20%, and one more would hardly lower that" in capsys.readouterr().out
 
 
 def test_run_to_run_difference():
-    frame = pd.DataFrame({"model": ["a", "a", "b", "b", "c"], "status": "ok", "infer_samples_per_sec": ["100", "102", "10", "10", "5"]})
+    frame = pd.DataFrame(
+        {"model": ["a", "a", "b", "b", "c"], "status": "ok", "infer_samples_per_sec": ["100", "102", "10", "10", "5"]}
+    )
     found = sweep.run_to_run(frame, "infer").set_index("model")
     assert found["difference_pct"].round(3).to_dict() == {"a": 1.98, "b": 0.0}
 
@@ -366,7 +439,9 @@ def test_names_say_what_was_measured_and_where(monkeypatch):
     monkeypatch.setattr(hardware, "cores", lambda: 8)
     machine = {"torch": "2.15.0+cu132", "platform": "cpu", "slug": hardware.slug("cpu")}
     name = lambda curve=False, repeat=1, **settings: sweep.file_name(Settings(**settings), machine, curve, repeat)
-    assert name() == "benchmark-infer-fp32-nchw-pt2150-cpu1t-foobar_chip_9000_8c.csv"  # an unknown machine: its own name, no guess
+    assert (
+        name() == "benchmark-infer-fp32-nchw-pt2150-cpu1t-foobar_chip_9000_8c.csv"
+    )  # an unknown machine: its own name, no guess
     assert name(threads=8) == "benchmark-infer-fp32-nchw-pt2150-cpu-foobar_chip_9000_8c.csv"
     assert name(compile_mode="default").endswith("-compiled.csv")
     assert hardware.parse_benchmark_name(name(part="train"))["hardware"] == "foobar_chip_9000_8c"
@@ -377,12 +452,32 @@ def test_names_say_what_was_measured_and_where(monkeypatch):
 def test_it_needs_no_package_beyond_torch_timm_pandas(tmp_path):
     """On the machine that only measures there is no rich, psutil, NVML or plotting."""
     pytest.importorskip("timm")
-    code = ("import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'kaleido', 'sklearn', 'fastai', 'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
-            "if __name__ == '__main__':\n    from scripts.bench import sweep\n    sys.exit(sweep.main(sys.argv[1:]))\n")
+    code = (
+        "import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'kaleido', 'sklearn', 'fastai', "
+        "'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
+        "if __name__ == '__main__':\n    from scripts.bench import sweep\n    sys.exit(sweep.main(sys.argv[1:]))\n"
+    )
     (tmp_path / "go.py").write_text(code)
-    done = subprocess.run([sys.executable, str(tmp_path / "go.py"), "--models", "test_vit", "--device", "cpu", "--batch", "1", "--seconds", "0.2", "--out",
-                           str(tmp_path / "out.csv")], capture_output=True, text=True, timeout=240,
-                          env={**os.environ, "PYTHONPATH": str(paths.ROOT), "BEST_IMAGE_MODELS_ROOT": str(tmp_path)})
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(tmp_path / "go.py"),
+            "--models",
+            "test_vit",
+            "--device",
+            "cpu",
+            "--batch",
+            "1",
+            "--seconds",
+            "0.2",
+            "--out",
+            str(tmp_path / "out.csv"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(paths.ROOT), "BEST_IMAGE_MODELS_ROOT": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stderr
     row = read(tmp_path / "out.csv").iloc[0]
     assert row["status"] == "ok" and float(row["infer_samples_per_sec"]) > 0 and float(row["arithmetic_pct"]) > 0
@@ -401,7 +496,9 @@ def test_what_fails_before_any_model_is_one_line_and_the_process_lives():
             measurer.ask("ceilings", "nosuch", "fp32", 1)
         pid = measurer.process.pid
         machine = measurer.ask("describe", "cpu")
-        assert measurer.process.pid == pid and {"scripts/bench/count.py", "scripts/bench/roofline.py"} <= set(machine["code"])
+        assert measurer.process.pid == pid and {"scripts/bench/count.py", "scripts/bench/roofline.py"} <= set(
+            machine["code"]
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The clockwork: intervals, warm-up, blocks, disturbed blocks left out. No model, no device: a clock that plays back prepared times."""
+"""The clockwork: intervals, warm-up, blocks, disturbed blocks left out. No model, no device: a clock that plays
+back prepared times.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,12 @@ def test_steady_steps_stop_early_and_wild_ones_use_the_budget(monkeypatch):
     steady = time_steps(lambda i: None, Playback(monkeypatch, [0.1]), seconds=8, warm_seconds=1)
     assert steady.converged and steady.step == pytest.approx(0.1) and steady.timed_seconds < 4
     generator = random.Random(2)
-    wild = time_steps(lambda i: None, Playback(monkeypatch, [generator.uniform(0.05, 0.5) for _ in range(1000)]), seconds=8, warm_seconds=1)
+    wild = time_steps(
+        lambda i: None,
+        Playback(monkeypatch, [generator.uniform(0.05, 0.5) for _ in range(1000)]),
+        seconds=8,
+        warm_seconds=1,
+    )
     assert not wild.converged and wild.timed_seconds >= 8 and wild.low < wild.step < wild.high
 
 
@@ -92,10 +99,18 @@ def test_where_all_blocks_are_disturbed_all_count(monkeypatch):
 def test_blocks_on_a_slowed_chip_are_left_out(monkeypatch):
     class Meter:
         samples = 0
-        def start(self): pass
-        def sample(self): self.samples += 1
-        def slowed(self): return self.samples % 3 == 0
-        def stop(self, steps): return {"sm_clock_mhz": 1500.0}
+
+        def start(self):
+            pass
+
+        def sample(self):
+            self.samples += 1
+
+        def slowed(self):
+            return self.samples % 3 == 0
+
+        def stop(self, steps):
+            return {"sm_clock_mhz": 1500.0}
 
     times = [1.0, 1.0] + [5.0 if (i + 1) % 3 == 0 else 1.0 for i in range(60)]
     found = time_steps(lambda i: None, Playback(monkeypatch, times), seconds=30, warm_seconds=1, meter=Meter())
@@ -126,10 +141,13 @@ def test_cuda_clock_takes_the_time_between_events_and_samples_while_the_chip_wor
     class Event:
         def __init__(self, enable_timing):
             assert enable_timing
+
         def record(self):
             self.at = device["now"]
+
         def synchronize(self):
             device["waited"] = True
+
         def elapsed_time(self, other):
             return other.at - self.at
 

@@ -24,7 +24,9 @@ def rows(*special, **about):
 
 def test_the_picks_are_the_frontier_of_what_fits_best_first():
     found = rules.pick(rows(("vgg16.tv_in1k", 224, 60.0, 100, 138.0)), Needs(min_throughput=100))
-    assert found.rows["top1"].tolist() == [72.0, 71.0, 70.0] and found.fitting == 9  # eight ResNets of 100 images/s or more, and VGG
+    assert (
+        found.rows["top1"].tolist() == [72.0, 71.0, 70.0] and found.fitting == 9
+    )  # eight ResNets of 100 images/s or more, and VGG
     assert found.rows["reason"].iloc[0].startswith("the most accurate of the 9")
     assert found.rows["reason"].iloc[1] == "2× as fast for 1.00 points less"
 
@@ -40,10 +42,18 @@ def test_the_same_weights_at_two_sizes_are_one_pick():
     assert found.rows["model"].is_unique and found.rows["img_size"].iloc[0] == 288
 
 
-@pytest.mark.parametrize("needs, left", [
-    (Needs(min_throughput=12800), 1), (Needs(max_params=13), 2), (Needs(max_size=224), 1), (Needs(min_top1=75), 2), (Needs(pretrain=("in1k",)), 12),
-    (Needs(pretrain=("web", "in1k")), 12), (Needs(min_throughput=100, max_params=13), 2),
-])
+@pytest.mark.parametrize(
+    "needs, left",
+    [
+        (Needs(min_throughput=12800), 1),
+        (Needs(max_params=13), 2),
+        (Needs(max_size=224), 1),
+        (Needs(min_top1=75), 2),
+        (Needs(pretrain=("in1k",)), 12),
+        (Needs(pretrain=("web", "in1k")), 12),
+        (Needs(min_throughput=100, max_params=13), 2),
+    ],
+)
 def test_each_need_bounds_what_fits(needs, left):
     assert rules.pick(rows(), needs).fitting == left
 
@@ -68,19 +78,29 @@ def test_latency_is_that_of_one_image():
 def test_training_speed_where_it_was_timed():
     training = field(part="train").head(3)
     frame = rules.complete(field(), training)
-    assert frame["train_samples_per_sec"].notna().sum() == 3 and rules.pick(frame, Needs(min_training=12000)).fitting == 1
+    assert (
+        frame["train_samples_per_sec"].notna().sum() == 3 and rules.pick(frame, Needs(min_training=12000)).fitting == 1
+    )
 
 
 def test_licences():
     assert licences.commercial(NC) == "no" and licences.commercial("resnet50.a1_in1k") == "yes"
-    assert licences.commercial("mobileone_s0.apple_in1k") == "own" and licences.commercial("never.heard_of") == "unknown"
+    assert (
+        licences.commercial("mobileone_s0.apple_in1k") == "own" and licences.commercial("never.heard_of") == "unknown"
+    )
     frame = rules.complete(table([(NC, 224, 83.0, 100, 28.6), ("resnet50.a1_in1k", 224, 80.0, 100, 25.6)]))
     assert rules.pick(frame, Needs(commercial=True)).rows["model"].tolist() == ["resnet50.a1_in1k"]
 
 
 def test_licences_agree_with_timm():
     timm = pytest.importorskip("timm")
-    for model in ("resnet50.a1_in1k", NC, "eva02_large_patch14_448.mim_m38m_ft_in22k_in1k", "levit_128s.fb_dist_in1k", "regnety_320.seer_ft_in1k"):
+    for model in (
+        "resnet50.a1_in1k",
+        NC,
+        "eva02_large_patch14_448.mim_m38m_ft_in22k_in1k",
+        "levit_128s.fb_dist_in1k",
+        "regnety_320.seer_ft_in1k",
+    ):
         assert licences.licence(model) == timm.models.get_pretrained_cfg(model).license
 
 
@@ -112,17 +132,25 @@ def test_hardware_that_is_not_there_names_those_that_are(monkeypatch):
     monkeypatch.setattr(machines, "main_tables", lambda part="infer": {"our_cpu": field(hardware="our_cpu")})
     with pytest.raises(UserError, match="our_cpu"):
         rules.table("rtx9090")
-    monkeypatch.setattr(machines, "main_tables", lambda part="infer": {"our_cpu": field(hardware="our_cpu").assign(top1=np.nan)})
+    monkeypatch.setattr(
+        machines, "main_tables", lambda part="infer": {"our_cpu": field(hardware="our_cpu").assign(top1=np.nan)}
+    )
     with pytest.raises(UserError, match="published accuracy"):
         rules.table("our_cpu")
 
 
-@pytest.mark.parametrize("arguments, code, said", [
-    (["--hardware", "rtx9090"], 2, "not among"), (["--hardware", "rtx5090", "--pretrain", "magic"], 2, "choose among"), ([], 2, "no --hardware"),
-    (["--hardware", "rtx5090", "--min-throughput", "100"], 0, "timm.create_model"), (["--list"], 0, "rtx5090"),
-    (["--hardware", "rtx5090", "--min-throughput", "1e9"], 0, "nothing fits; the nearest is"),
-    (["--hardware", "rtx5090", "--replace", "vgg16"], 2, "not timed"),
-])
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["--hardware", "rtx9090"], 2, "not among"),
+        (["--hardware", "rtx5090", "--pretrain", "magic"], 2, "choose among"),
+        ([], 2, "no --hardware"),
+        (["--hardware", "rtx5090", "--min-throughput", "100"], 0, "timm.create_model"),
+        (["--list"], 0, "rtx5090"),
+        (["--hardware", "rtx5090", "--min-throughput", "1e9"], 0, "nothing fits; the nearest is"),
+        (["--hardware", "rtx5090", "--replace", "vgg16"], 2, "not timed"),
+    ],
+)
 def test_command_line(monkeypatch, capsys, arguments, code, said):
     monkeypatch.setattr(machines, "main_tables", lambda part="infer": {"rtx5090": field()} if part == "infer" else {})
     assert rules.main(arguments) == code
@@ -145,25 +173,49 @@ def test_a_bound_that_is_no_number_above_zero(capsys, value):
 
 # ---- the page's data
 
+
 def parse(script: str):
     assert script.startswith("pickerData(") and script.endswith(");\n")
-    return json.loads("[" + script[len("pickerData("):-3] + "]")
+    return json.loads("[" + script[len("pickerData(") : -3] + "]")
 
 
 def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
     frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000.123, 19.0))
-    made = picker_files.scripts(picker_files.picker_data({"rtx5090": frame}, {"rtx5090": frame.head(2).assign(vintage="2022-04-01", torch="1.12.0")}))
+    made = picker_files.scripts(
+        picker_files.picker_data(
+            {"rtx5090": frame}, {"rtx5090": frame.head(2).assign(vintage="2022-04-01", torch="1.12.0")}
+        )
+    )
     (_, models), (key, columns) = parse(made["models.js"]), parse(made["rtx5090.js"])
     assert key == columns["key"] == "rtx5090" and models["schema"] == picker_files.SCHEMA
-    back = {(models["names"][models["rows"]["name"][i]], models["rows"]["size"][i]): (models["rows"]["top1"][i], columns["speed"][i])
-            for i in range(len(models["rows"]["name"]))}
-    assert back == {(row.model, row.img_size): (row.top1, float(f"{row.samples_per_sec:.5g}")) for row in frame.itertuples()}
+    back = {
+        (models["names"][models["rows"]["name"][i]], models["rows"]["size"][i]): (
+            models["rows"]["top1"][i],
+            columns["speed"][i],
+        )
+        for i in range(len(models["rows"]["name"]))
+    }
+    assert back == {
+        (row.model, row.img_size): (row.top1, float(f"{row.samples_per_sec:.5g}")) for row in frame.itertuples()
+    }
     levit = models["names"].index("levit_256.fb_dist_in1k")
-    assert models["pretrains"][models["pretrain"][levit]][0] == "distilled" and models["families"][models["family"][levit]] == ["levit", "LeViT"]
+    assert models["pretrains"][models["pretrain"][levit]][0] == "distilled" and models["families"][
+        models["family"][levit]
+    ] == ["levit", "LeViT"]
     assert models["kinds"][models["kind"][levit]] == "hybrid"
     assert sum(value is not None for value in columns["training"]) == 2 and columns["latency_ms"] is None
-    assert models["machines"][0] == {"key": "rtx5090", "name": "RTX 5090", "kind": "gpu", "year": 2025, "compiled": False, "models": 13, "latency": False,
-                                     "training": True, "source": "timm's table of 2026-08-08, torch 2.9.1, amp", "training_source": "timm's table of 2022-04-01, torch 1.12.0, amp"}
+    assert models["machines"][0] == {
+        "key": "rtx5090",
+        "name": "RTX 5090",
+        "kind": "gpu",
+        "year": 2025,
+        "compiled": False,
+        "models": 13,
+        "latency": False,
+        "training": True,
+        "source": "timm's table of 2026-08-08, torch 2.9.1, amp",
+        "training_source": "timm's table of 2022-04-01, torch 1.12.0, amp",
+    }
 
 
 def test_a_hostile_name_cannot_leave_its_script():
@@ -180,7 +232,9 @@ def test_a_network_of_other_parameters_on_one_machine_is_noted():
 
 
 def test_models_not_timed_on_a_machine_are_null():
-    data = picker_files.picker_data({"a": field(hardware="rtx4090"), "b": field(("vgg16.tv_in1k", 224, 70, 300, 138.0))}, {})
+    data = picker_files.picker_data(
+        {"a": field(hardware="rtx4090"), "b": field(("vgg16.tv_in1k", 224, 70, 300, 138.0))}, {}
+    )
     assert data["a"]["speed"].count(None) == 1 and data["b"]["speed"].count(None) == 0
 
 
@@ -193,7 +247,10 @@ def test_writing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(machines, "main_tables", lambda part="infer": {"rtx5090": field()} if part == "infer" else {})
     monkeypatch.setattr(speeds, "picker_table", lambda part: None)  # what this machine measured depends on the machine
     assert picker_files.main(["--out", str(tmp_path / "data")]) == 0
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["models.js", "rtx5090.js"] and "kB gzipped" in capsys.readouterr().out
+    assert (
+        sorted(path.name for path in (tmp_path / "data").iterdir()) == ["models.js", "rtx5090.js"]
+        and "kB gzipped" in capsys.readouterr().out
+    )
 
 
 @pytest.fixture
@@ -211,21 +268,28 @@ def test_all_machines_stay_within_the_budget(real, tmp_path):
 def test_real_picks_against_a_plain_search(real):
     frame = rules.table("rtx4090")
     found = rules.pick(frame, Needs(min_throughput=5000, commercial=True)).rows
-    fitting = [row for row in frame.itertuples() if row.samples_per_sec >= 5000 and licences.commercial(row.model) == "yes"]
+    fitting = [
+        row for row in frame.itertuples() if row.samples_per_sec >= 5000 and licences.commercial(row.model) == "yes"
+    ]
     assert found["top1"].iloc[0] == max(row.top1 for row in fitting)
     for pick in found.itertuples():
         assert not any(row.top1 > pick.top1 and row.samples_per_sec >= pick.samples_per_sec for row in fitting)
     replaced = rules.replace(frame, "resnet50").rows
     mine = frame[frame["arch"] == "resnet50"].nlargest(1, "top1").iloc[0]
-    assert (replaced["top1"] > mine["top1"]).all() and (replaced["samples_per_sec"] * 1.03 > mine["samples_per_sec"]).all()
+    assert (replaced["top1"] > mine["top1"]).all() and (
+        replaced["samples_per_sec"] * 1.03 > mine["samples_per_sec"]
+    ).all()
 
 
 def test_offline_the_picker_offers_the_machines_measured_here(monkeypatch):
     def missing(*arguments):
         raise read_data.TablesMissing("none")
+
     monkeypatch.setattr(read_data, "configs", missing)
     ours = measured.load("infer")
     if ours.empty or ours["top1"].isna().all():
         pytest.skip("nothing measured with known accuracy in this checkout")
     data = picker_files.picker_data()
-    assert {machine["key"].removesuffix("-compiled").removesuffix("-predicted") for machine in data["models"]["machines"]} <= set(ours["hardware"])
+    assert {
+        machine["key"].removesuffix("-compiled").removesuffix("-predicted") for machine in data["models"]["machines"]
+    } <= set(ours["hardware"])

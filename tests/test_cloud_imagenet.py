@@ -8,19 +8,39 @@ import pytest
 from scripts.cloud import imagenet, prices
 from scripts.common.errors import UserError
 
-GIVEN = SimpleNamespace(images=1000, epochs=10, pixels=224, stored_pixels=256, utilisation=0.5, efficiency=0.8, decode_per_core=100,
-                        cards={"x": {"tflops": 1}}, vcpus={"one": 4, "four": 16, "other": 4})
-PRICES = pd.DataFrame({"instance": ["one", "four", "other", "unlisted"], "card": ["x", "x", "y", "x"], "gpus": [1, 4, 1, 1], "usd_per_hour": [2.0, 9.0, 1.0, 1.0]})
+GIVEN = SimpleNamespace(
+    images=1000,
+    epochs=10,
+    pixels=224,
+    stored_pixels=256,
+    utilisation=0.5,
+    efficiency=0.8,
+    decode_per_core=100,
+    cards={"x": {"tflops": 1}},
+    vcpus={"one": 4, "four": 16, "other": 4},
+)
+PRICES = pd.DataFrame(
+    {
+        "instance": ["one", "four", "other", "unlisted"],
+        "card": ["x", "x", "y", "x"],
+        "gpus": [1, 4, 1, 1],
+        "usd_per_hour": [2.0, 9.0, 1.0, 1.0],
+    }
+)
 
 
 def test_hours_cost_and_loading_by_hand():
-    zoo = pd.DataFrame({"model": ["a", "b"], "gmacs": [1.0, 1.0], "pixels": [224, 112]})  # b at 224 pixels: four times as much
+    zoo = pd.DataFrame(
+        {"model": ["a", "b"], "gmacs": [1.0, 1.0], "pixels": [224, 112]}
+    )  # b at 224 pixels: four times as much
     found = imagenet.plan(zoo, GIVEN, PRICES).set_index("instance")
     assert list(found.index) == ["one", "four"]  # a card or machine of which nothing is known is left out
     seconds = 3 * 2e9 * (1 + 4) * 1000 * 10 / (1e12 * 0.5)
     assert found.hours["one"] == pytest.approx(seconds / 3600) and found.usd["one"] == pytest.approx(2 * seconds / 3600)
     assert found.hours["one"] / found.hours["four"] == pytest.approx(4 * 0.8)
-    assert found.images_per_sec["one"] == pytest.approx(2 * 1000 * 10 / seconds) and found.cores_needed["one"] == pytest.approx(found.images_per_sec["one"] / 100)
+    assert found.images_per_sec["one"] == pytest.approx(2 * 1000 * 10 / seconds) and found.cores_needed[
+        "one"
+    ] == pytest.approx(found.images_per_sec["one"] / 100)
     assert found.disk_gb_per_sec["one"] == pytest.approx(found.images_per_sec["one"] * 3 * 256**2 / 1e9)
 
 

@@ -1,4 +1,6 @@
-"""The browser draws with our typeface, gives the same bytes twice, and can neither hang, linger nor cost what was drawn."""
+"""The browser draws with our typeface, gives the same bytes twice, and can neither hang, linger nor cost what was
+drawn.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ MARK = "CHART_TEST_MARK"
 
 
 def figure(text: str = "hello", **layout) -> dict:
-    return {"data": [{"x": [1, 2, 3], "y": [3, 1, 2], "mode": "markers", "type": "scatter"}],
-            "layout": {"width": 300, "height": 200, "title": {"text": text}, "font": {"family": browser.FONT}, **layout}}
+    return {
+        "data": [{"x": [1, 2, 3], "y": [3, 1, 2], "mode": "markers", "type": "scatter"}],
+        "layout": {"width": 300, "height": 200, "title": {"text": text}, "font": {"family": browser.FONT}, **layout},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +49,18 @@ def marked(monkeypatch, tmp_path):
             found = []
             for process in psutil.process_iter():
                 try:
-                    if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                    if (
+                        process.pid != os.getpid()
+                        and process.status() != psutil.STATUS_ZOMBIE
+                        and process.environ().get(MARK) == mark
+                    ):
                         found.append(" ".join(process.cmdline())[:120])
                 except psutil.Error:
                     pass
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
     return alive
 
 
@@ -83,7 +92,10 @@ def test_named_browser_wins(monkeypatch, tmp_path):
     assert browser.browser() == path and browser.version(path) == "Chromium 1.2.3"
 
 
-@pytest.mark.parametrize("script, message", [("exit 7", "ended with 7"), ("echo hello", "does not look like a Chrome"), ("sleep 600", "did not answer")])
+@pytest.mark.parametrize(
+    "script, message",
+    [("exit 7", "ended with 7"), ("echo hello", "does not look like a Chrome"), ("sleep 600", "did not answer")],
+)
 def test_version_of_what_is_no_browser(tmp_path, marked, script, message):
     path = tmp_path / "program"
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -116,7 +128,9 @@ def test_hanging_browser_is_ended_with_all_its_children(tmp_path, marked):
 def test_browser_that_hangs_midway_keeps_what_was_drawn(chrome, marked):
     done = []
     with pytest.raises(UserError, match="hung while drawing two"):
-        for name, picture in browser.draw({"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=3):
+        for name, picture in browser.draw(
+            {"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=3
+        ):
             done.append(name)
             for process in psutil.Process().children(recursive=True):
                 if "type=renderer" in " ".join(process.cmdline()):
@@ -127,7 +141,9 @@ def test_browser_that_hangs_midway_keeps_what_was_drawn(chrome, marked):
 def test_browser_killed_midway_is_a_crash(chrome, marked):
     done = []
     with pytest.raises(UserError, match="while drawing (two|three)"):
-        for name, picture in browser.draw({"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=20):
+        for name, picture in browser.draw(
+            {"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=20
+        ):
             done.append(name)
             for process in psutil.Process().children(recursive=True):
                 if process.name().startswith(("chrom", "chrome")):
@@ -137,9 +153,11 @@ def test_browser_killed_midway_is_a_crash(chrome, marked):
 
 def test_killed_parent_takes_the_browser_along(chrome, marked):
     before = set(Path("/tmp").glob("charts-*"))
-    code = ("import sys, time\nfrom scripts.figures import browser\n"
-            f"figures = {{str(i): {figure()!r} for i in range(200)}}\n"
-            "for name, _ in browser.draw(figures):\n    print(name, flush=True)\n")
+    code = (
+        "import sys, time\nfrom scripts.figures import browser\n"
+        f"figures = {{str(i): {figure()!r} for i in range(200)}}\n"
+        "for name, _ in browser.draw(figures):\n    print(name, flush=True)\n"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=browser.CODE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "0"
     work = " ".join(" ".join(child.cmdline()) for child in psutil.Process(process.pid).children(recursive=True))
@@ -181,27 +199,58 @@ def test_nothing_to_draw_needs_no_browser(monkeypatch):
 def test_fontconfig_finds_our_files_before_any_other():
     config = browser.font_config()
     for style, weight in (("Regular", 80), ("Semibold", 180), ("Bold", 200)):
-        found = subprocess.run(["fc-match", f"{browser.FONT}:weight={weight}", "-f", "%{file}"], env={**os.environ, "FONTCONFIG_FILE": str(config)},
-                               capture_output=True, text=True).stdout
+        found = subprocess.run(
+            ["fc-match", f"{browser.FONT}:weight={weight}", "-f", "%{file}"],
+            env={**os.environ, "FONTCONFIG_FILE": str(config)},
+            capture_output=True,
+            text=True,
+        ).stdout
         assert Path(found).resolve() == browser.font_files()[style].resolve()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fontconfig finds fonts on Linux only")
 def test_drawn_text_has_the_widths_of_our_font(chrome):
-    """Each text is drawn alone, black on white; its ink must be as wide as PIL draws it with our file, and not as wide as in Arial."""
+    """Each text is drawn alone, black on white; its ink must be as wide as PIL draws it with our file, and not as
+    wide as in Arial.
+    """
     import io
 
     import numpy as np
     from PIL import Image, ImageFont
 
-    texts = {"regular": ("levit_conv_128s Willing 1234", "Regular", 400), "semibold": ("convnextv2_base illi MMM 90.06%", "Semibold", 600)}
+    texts = {
+        "regular": ("levit_conv_128s Willing 1234", "Regular", 400),
+        "semibold": ("convnextv2_base illi MMM 90.06%", "Semibold", 600),
+    }
 
     def spec(text: str, weight: int, family: str) -> dict:
-        return {"data": [], "layout": {"width": 900, "height": 100, "template": "none", "xaxis": {"visible": False}, "yaxis": {"visible": False}, "annotations": [
-            {"text": text, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
-             "font": {"family": family, "size": 40, "color": "#000000", "weight": weight}}]}}
+        return {
+            "data": [],
+            "layout": {
+                "width": 900,
+                "height": 100,
+                "template": "none",
+                "xaxis": {"visible": False},
+                "yaxis": {"visible": False},
+                "annotations": [
+                    {
+                        "text": text,
+                        "x": 0.5,
+                        "y": 0.5,
+                        "xref": "paper",
+                        "yref": "paper",
+                        "showarrow": False,
+                        "font": {"family": family, "size": 40, "color": "#000000", "weight": weight},
+                    }
+                ],
+            },
+        }
 
-    jobs = {f"{name}-{family}": spec(text, weight, family) for name, (text, _, weight) in texts.items() for family in (browser.FONT, "Liberation Sans, Arial")}
+    jobs = {
+        f"{name}-{family}": spec(text, weight, family)
+        for name, (text, _, weight) in texts.items()
+        for family in (browser.FONT, "Liberation Sans, Arial")
+    }
     drawn = dict(browser.draw(jobs, path=chrome, image="png"))
 
     def ink(picture: bytes) -> int:
@@ -211,7 +260,9 @@ def test_drawn_text_has_the_widths_of_our_font(chrome):
     for name, (text, style, _) in texts.items():
         left, _, right, _ = ImageFont.truetype(str(browser.font_files()[style]), 40).getbbox(text)
         assert abs(ink(drawn[f"{name}-{browser.FONT}"]) - (right - left)) <= 5, name
-        assert abs(ink(drawn[f"{name}-Liberation Sans, Arial"]) - (right - left)) > 12, "the comparison font is as wide: the test says nothing"
+        assert abs(ink(drawn[f"{name}-Liberation Sans, Arial"]) - (right - left)) > 12, (
+            "the comparison font is as wide: the test says nothing"
+        )
         assert width(text, 40, style) == pytest.approx(right - left, abs=5)
 
 

@@ -23,21 +23,45 @@ def same(changed: str, path: str = "scripts/data/choice.py") -> bool:
 
 
 def test_imports_comments_docstrings_and_formatting_do_not_count():
-    moved = SOURCE.replace("import json\n", "import os, json\n").replace("  # enough", "").replace('"""The first few."""', '"""Another."""')
+    moved = (
+        SOURCE.replace("import json\n", "import os, json\n")
+        .replace("  # enough", "")
+        .replace('"""The first few."""', '"""Another."""')
+    )
     assert same(moved.replace("return frontier", "return (\n        frontier").replace('"rows"', '"rows",\n    )'))
     assert same(SOURCE.replace('rows)} " "rows"', 'rows)} rows"').replace('" "rows"', 'rows"'))
 
 
-@pytest.mark.parametrize("before, after", [("most=3", "most=4"), ("load(rows)", "load(most)"), ("[:most]", "[most:]"), ("at most", "at least"),
-                                           (":,}", ":.1f}"), ("frontier.load", "frontier.dump"), ("return", "yield")])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("most=3", "most=4"),
+        ("load(rows)", "load(most)"),
+        ("[:most]", "[most:]"),
+        ("at most", "at least"),
+        (":,}", ":.1f}"),
+        ("frontier.load", "frontier.dump"),
+        ("return", "yield"),
+    ],
+)
 def test_what_the_code_does_counts(before, after):
     assert before in SOURCE and not same(SOURCE.replace(before, after))
 
 
 def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
-    monkeypatch.setattr(code, "renames", lambda: {"scripts.findings.frontier": "scripts.common.frontier", "scripts.findings.frontier.points": "scripts.common.frontier.load",
-                                                  "scripts.choose.rules": "scripts.data.choice", "scripts.choose.rules.top": "scripts.data.choice.best"})
-    moved = SOURCE.replace("scripts.data import frontier", "scripts.findings import frontier as edge").replace("frontier.load", "edge.points")
+    monkeypatch.setattr(
+        code,
+        "renames",
+        lambda: {
+            "scripts.findings.frontier": "scripts.common.frontier",
+            "scripts.findings.frontier.points": "scripts.common.frontier.load",
+            "scripts.choose.rules": "scripts.data.choice",
+            "scripts.choose.rules.top": "scripts.data.choice.best",
+        },
+    )
+    moved = SOURCE.replace("scripts.data import frontier", "scripts.findings import frontier as edge").replace(
+        "frontier.load", "edge.points"
+    )
     assert same(moved.replace("def best", "def top"), "scripts/choose/rules.py")
     assert not same(moved.replace("def best", "def other"), "scripts/choose/rules.py")
     assert code.todays_path("scripts/data/choice.py") == "scripts/choose/rules.py"

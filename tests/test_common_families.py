@@ -38,16 +38,35 @@ def test_every_architecture_that_timm_has_today(timm_tables):
     families.check(timm.list_models())
 
 
-@pytest.mark.parametrize("arch, family, kind", [
-    ("vit_base_patch16_224", "vit", "transformer"), ("vit_base_r50_s16_224", "vit", "hybrid"), ("crossvit_15_240", "crossvit", "transformer"),
-    ("efficientvit_b0", "efficientvit", "hybrid"), ("maxvit_tiny_tf_224", "maxvit", "hybrid"), ("mobilevit_s", "mobilevit", "hybrid"),
-    ("levit_128s", "levit", "hybrid"), ("beit_base_patch16_224", "beit", "transformer"), ("beitv2_base_patch16_224", "beitv2", "transformer"),
-    ("beit3_base_patch16_224", "beit3", "transformer"), ("repvgg_a0", "repvgg", "convnet"), ("vgg16_bn", "vgg", "convnet"),
-    ("convnext_tiny_in22ft1k", "convnext", "convnet"), ("convnextv2_tiny", "convnext", "convnet"), ("inception_next_tiny", "inception_next", "convnet"),
-    ("tf_efficientnetv2_s_in21ft1k", "efficientnet", "convnet"), ("haloregnetz_b", "halonet", "hybrid"), ("regnetz_040h", "regnet", "convnet"),
-    ("eva_giant_patch14_224", "eva", "transformer"), ("resnetv2_50x1_bit_distilled", "resnet", "convnet"), ("nf_resnet50", "nfnet", "convnet"),
-    ("mobilenetv4_hybrid_medium", "mobilenetv4", "hybrid"), ("mobilenetv4_conv_small", "mobilenetv4", "convnet"), ("mixer_b16_224", "mixer", "mlp"),
-])
+@pytest.mark.parametrize(
+    "arch, family, kind",
+    [
+        ("vit_base_patch16_224", "vit", "transformer"),
+        ("vit_base_r50_s16_224", "vit", "hybrid"),
+        ("crossvit_15_240", "crossvit", "transformer"),
+        ("efficientvit_b0", "efficientvit", "hybrid"),
+        ("maxvit_tiny_tf_224", "maxvit", "hybrid"),
+        ("mobilevit_s", "mobilevit", "hybrid"),
+        ("levit_128s", "levit", "hybrid"),
+        ("beit_base_patch16_224", "beit", "transformer"),
+        ("beitv2_base_patch16_224", "beitv2", "transformer"),
+        ("beit3_base_patch16_224", "beit3", "transformer"),
+        ("repvgg_a0", "repvgg", "convnet"),
+        ("vgg16_bn", "vgg", "convnet"),
+        ("convnext_tiny_in22ft1k", "convnext", "convnet"),
+        ("convnextv2_tiny", "convnext", "convnet"),
+        ("inception_next_tiny", "inception_next", "convnet"),
+        ("tf_efficientnetv2_s_in21ft1k", "efficientnet", "convnet"),
+        ("haloregnetz_b", "halonet", "hybrid"),
+        ("regnetz_040h", "regnet", "convnet"),
+        ("eva_giant_patch14_224", "eva", "transformer"),
+        ("resnetv2_50x1_bit_distilled", "resnet", "convnet"),
+        ("nf_resnet50", "nfnet", "convnet"),
+        ("mobilenetv4_hybrid_medium", "mobilenetv4", "hybrid"),
+        ("mobilenetv4_conv_small", "mobilenetv4", "convnet"),
+        ("mixer_b16_224", "mixer", "mlp"),
+    ],
+)
 def test_names_that_look_like_another_family(arch, family, kind):
     assert (families.family(arch), families.kind(arch)) == (family, kind)
 
@@ -56,7 +75,10 @@ def test_unmapped_names_are_all_named_with_where_to_add_them():
     with pytest.raises(UserError) as error:
         families.check(["resnet50", "quantumnet_b0", "NA", "levitating_cat"])
     message = str(error.value)
-    assert all(name in message for name in ("quantumnet_b0", "NA", "levitating_cat", "scripts/common/families.py")) and "resnet50" not in message
+    assert (
+        all(name in message for name in ("quantumnet_b0", "NA", "levitating_cat", "scripts/common/families.py"))
+        and "resnet50" not in message
+    )
 
 
 def test_a_thousand_unmapped_names_still_make_one_readable_line():
@@ -68,7 +90,9 @@ def test_a_thousand_unmapped_names_still_make_one_readable_line():
 def test_every_row_is_well_formed():
     for row in families.TABLE:
         assert row.kind in families.KINDS and re.compile(row.pattern)
-        assert not row.pattern.startswith(".*"), f"{row.family}: a pattern that starts with anything swallows other families"
+        assert not row.pattern.startswith(".*"), (
+            f"{row.family}: a pattern that starts with anything swallows other families"
+        )
 
 
 def test_key_families_have_a_colour_and_the_rest_are_grey():
@@ -80,13 +104,16 @@ def test_key_families_have_a_colour_and_the_rest_are_grey():
 def test_symbols_follow_the_kind():
     assert families.style("convnext")["symbol"] == "circle" and families.style("vit")["symbol"] == "diamond"
     assert families.style("levit")["symbol"] == "diamond"
-    assert families.style("mobilenetv4", kind="hybrid")["symbol"] == "diamond" and families.style("mobilenetv4")["symbol"] == "circle"
+    assert (
+        families.style("mobilenetv4", kind="hybrid")["symbol"] == "diamond"
+        and families.style("mobilenetv4")["symbol"] == "circle"
+    )
     with pytest.raises(UserError, match="no family called"):
         families.style("no_such_family")
 
 
 def luminance(colour: str) -> float:
-    channels = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

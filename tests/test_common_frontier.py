@@ -5,15 +5,26 @@ from scripts.common.frontier import on_frontier
 
 
 def brute_force(table):
-    return [not any((o.samples_per_sec >= r.samples_per_sec and o.top1 > r.top1) or (o.samples_per_sec > r.samples_per_sec and o.top1 >= r.top1)
-                    for o in table.itertuples()) for r in table.itertuples()]
+    return [
+        not any(
+            (o.samples_per_sec >= r.samples_per_sec and o.top1 > r.top1)
+            or (o.samples_per_sec > r.samples_per_sec and o.top1 >= r.top1)
+            for o in table.itertuples()
+        )
+        for r in table.itertuples()
+    ]
 
 
 def test_it_agrees_with_the_definition_on_ties_and_all():
     random = np.random.default_rng(0)
     for _ in range(50):
-        table = pd.DataFrame({"samples_per_sec": random.integers(1, 12, 40).astype(float), "top1": random.integers(60, 75, 40).astype(float)},
-                             index=random.permutation(100)[:40])
+        table = pd.DataFrame(
+            {
+                "samples_per_sec": random.integers(1, 12, 40).astype(float),
+                "top1": random.integers(60, 75, 40).astype(float),
+            },
+            index=random.permutation(100)[:40],
+        )
         assert list(on_frontier(table)) == brute_force(table)
 
 

@@ -8,45 +8,109 @@ from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv", ("infer", "amp", "nhwc", "1.11", "cu113", "rtx3090", False)),
-    ("benchmark-infer-amp-nchw-pt291-cu128-4090-dynamo.csv", ("infer", "amp", "nchw", "2.9.1", "cu128", "rtx4090", True)),
-    ("benchmark-infer-amp_bf16-nchw-pt291-cu130-pro6000maxq-dynamo.csv", ("infer", "amp_bf16", "nchw", "2.9.1", "cu130", "pro6000maxq", True)),
-    ("benchmark-train-fp32-nchw-pt2150-cpu-amd_epyc_2c.csv", ("train", "fp32", "nchw", "2.15.0", "cpu", "amd_epyc_2c", False)),
-])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        (
+            "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv",
+            ("infer", "amp", "nhwc", "1.11", "cu113", "rtx3090", False),
+        ),
+        (
+            "benchmark-infer-amp-nchw-pt291-cu128-4090-dynamo.csv",
+            ("infer", "amp", "nchw", "2.9.1", "cu128", "rtx4090", True),
+        ),
+        (
+            "benchmark-infer-amp_bf16-nchw-pt291-cu130-pro6000maxq-dynamo.csv",
+            ("infer", "amp_bf16", "nchw", "2.9.1", "cu130", "pro6000maxq", True),
+        ),
+        (
+            "benchmark-train-fp32-nchw-pt2150-cpu-amd_epyc_2c.csv",
+            ("train", "fp32", "nchw", "2.15.0", "cpu", "amd_epyc_2c", False),
+        ),
+    ],
+)
 def test_file_names_are_read(name, expected):
     assert tuple(hardware.parse_benchmark_name(name).values()) == expected
 
 
 def test_a_written_name_reads_back():
     name = hardware.benchmark_name("infer", "bf16", "nhwc", "2.15.0+cu130", "cu130", "h200", True)
-    assert hardware.parse_benchmark_name(name) == {"part": "infer", "precision": "bf16", "layout": "nhwc", "torch": "2.15.0", "cuda": "cu130",
-                                                   "hardware": "h200", "compiled": True}
+    assert hardware.parse_benchmark_name(name) == {
+        "part": "infer",
+        "precision": "bf16",
+        "layout": "nhwc",
+        "torch": "2.15.0",
+        "cuda": "cu130",
+        "hardware": "h200",
+        "compiled": True,
+    }
 
 
-@pytest.mark.parametrize("torch, base", [("2.12.0.dev20260101+cu130", "2.12.0"), ("2.11.0a0+b4e4ee81d3.nv26.1", "2.11.0"), ("2.15.0rc1", "2.15.0"), ("2.16", "2.16.0")])
+@pytest.mark.parametrize(
+    "torch, base",
+    [
+        ("2.12.0.dev20260101+cu130", "2.12.0"),
+        ("2.11.0a0+b4e4ee81d3.nv26.1", "2.11.0"),
+        ("2.15.0rc1", "2.15.0"),
+        ("2.16", "2.16.0"),
+    ],
+)
 def test_a_pre_release_is_filed_as_its_release(torch, base):
-    assert hardware.parse_benchmark_name(hardware.benchmark_name("infer", "amp", "nhwc", torch, "cu130", "h200", False))["torch"] == base
+    assert (
+        hardware.parse_benchmark_name(hardware.benchmark_name("infer", "amp", "nhwc", torch, "cu130", "h200", False))[
+            "torch"
+        ]
+        == base
+    )
 
 
-@pytest.mark.parametrize("name", ["results-imagenet.csv", "benchmark-infer.csv", "benchmark-infer-amp-nhwc-ptx-cu1-a.csv",
-                                  "benchmark-infer-amp-nhwc-pt291-cu130-<script>.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results-imagenet.csv",
+        "benchmark-infer.csv",
+        "benchmark-infer-amp-nhwc-ptx-cu1-a.csv",
+        "benchmark-infer-amp-nhwc-pt291-cu130-<script>.csv",
+    ],
+)
 def test_other_names_are_refused(name):
     with pytest.raises(UserError, match="not a benchmark file's name"):
         hardware.parse_benchmark_name(name)
 
 
-@pytest.mark.parametrize("reported, slug", [
-    ("NVIDIA GeForce RTX 3090", "rtx3090"), ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "pro6000maxq"),
-    ("NVIDIA H200", "h200"), ("12th Gen Intel(R) Core(TM) i7-12700H", "i7_12700h"),
-])
+@pytest.mark.parametrize(
+    "reported, slug",
+    [
+        ("NVIDIA GeForce RTX 3090", "rtx3090"),
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "pro6000maxq"),
+        ("NVIDIA H200", "h200"),
+        ("12th Gen Intel(R) Core(TM) i7-12700H", "i7_12700h"),
+    ],
+)
 def test_known_hardware_is_named(reported, slug):
     assert hardware.lookup(reported).slug == slug
 
 
-@pytest.mark.parametrize("reported", ["NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 5090 Laptop GPU", "NVIDIA GeForce RTX 3090 Ti", "GeForce RTX 3090Ti",
-                                      "NVIDIA GeForce RTX 5090 D", "NVIDIA GeForce RTX 5090 D v2", "NVIDIA GeForce RTX 4090 D", "NVIDIA H200 NVL", "NVIDIA H100 PCIe",
-                                      "NVIDIA L40", "NVIDIA A10", "GRID T4-16Q", "Core i7-12700HX", "AMD EPYC", ""])
+@pytest.mark.parametrize(
+    "reported",
+    [
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA GeForce RTX 5090 Laptop GPU",
+        "NVIDIA GeForce RTX 3090 Ti",
+        "GeForce RTX 3090Ti",
+        "NVIDIA GeForce RTX 5090 D",
+        "NVIDIA GeForce RTX 5090 D v2",
+        "NVIDIA GeForce RTX 4090 D",
+        "NVIDIA H200 NVL",
+        "NVIDIA H100 PCIe",
+        "NVIDIA L40",
+        "NVIDIA A10",
+        "GRID T4-16Q",
+        "Core i7-12700HX",
+        "AMD EPYC",
+        "",
+    ],
+)
 def test_its_neighbours_are_not_guessed_and_keep_their_names_in_files(reported):
     slug = hardware.slugify(reported)
     assert hardware.lookup(reported) is None and hardware.named(slug).slug == slug and hardware.named(slug).year == 0
@@ -54,7 +118,9 @@ def test_its_neighbours_are_not_guessed_and_keep_their_names_in_files(reported):
 
 @pytest.mark.parametrize("known", [known for _, known in hardware.KNOWN], ids=lambda known: known.slug)
 def test_a_known_slug_reads_back_from_a_file_name(known):
-    name = hardware.benchmark_name("infer", "amp", "nchw", "2.9.1", "cu130" if known.kind == "gpu" else "cpu", known.slug, False)
+    name = hardware.benchmark_name(
+        "infer", "amp", "nchw", "2.9.1", "cu130" if known.kind == "gpu" else "cpu", known.slug, False
+    )
     assert hardware.named(hardware.parse_benchmark_name(name)["hardware"]) == known
 
 
@@ -72,10 +138,20 @@ def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
 
 def nvidia_smi(monkeypatch, cards: dict[str, str]):
     """A driver that counts `cards` (uuid -> name) by their slot."""
+
     def answer(*command):
         at = next((part.removeprefix("--id=") for part in command if part.startswith("--id=")), None)
-        chosen = list(cards.values()) if at is None else [cards[at]] if at in cards else list(cards.values())[int(at):][:1] if at.isdigit() else []
+        chosen = (
+            list(cards.values())
+            if at is None
+            else [cards[at]]
+            if at in cards
+            else list(cards.values())[int(at) :][:1]
+            if at.isdigit()
+            else []
+        )
         return "\n".join(f"{name}, 580.1, 24564 MiB, 3105 MHz, 10501 MHz, 450.00 W" for name in chosen)
+
     monkeypatch.setattr(hardware, "_output", answer)
 
 

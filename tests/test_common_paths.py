@@ -34,6 +34,7 @@ def test_cli_turns_a_user_error_into_one_line(capsys):
     @cli
     def main():
         raise UserError("no such\nthing: x; do y")
+
     assert main() == 2
     assert capsys.readouterr().err == "error: no such thing: x; do y\n"
 
@@ -42,6 +43,7 @@ def test_cli_reports_an_interrupt(capsys):
     @cli
     def main():
         raise KeyboardInterrupt
+
     assert main() == 130
     assert len(capsys.readouterr().err.splitlines()) == 1
 
@@ -50,5 +52,6 @@ def test_cli_hides_no_defect_of_ours():
     @cli
     def main():
         raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
         main()

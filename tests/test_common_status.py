@@ -1,4 +1,6 @@
-"""`make status`: results older than their scripts, and what no longer fits together; fingerprints that are blind to comments."""
+"""`make status`: results older than their scripts, and what no longer fits together; fingerprints that are blind to
+comments.
+"""
 
 import json
 import subprocess
@@ -29,16 +31,39 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "scripts/bench/sweep.py").write_text(SCRIPT)
     (tmp_path / "report/data/a.csv").write_text("model\nx\n")
     sidecar(tmp_path)
-    (tmp_path / "images/manifest.json").write_text(json.dumps({"charts": {"c": {"sources": [
-        {"path": "report/data/a.csv", "sha256": provenance.sha256(tmp_path / "report/data/a.csv")}, {"path": "timm/x.csv", "sha256": "0"}]}}}))
+    (tmp_path / "images/manifest.json").write_text(
+        json.dumps(
+            {
+                "charts": {
+                    "c": {
+                        "sources": [
+                            {"path": "report/data/a.csv", "sha256": provenance.sha256(tmp_path / "report/data/a.csv")},
+                            {"path": "timm/x.csv", "sha256": "0"},
+                        ]
+                    }
+                }
+            }
+        )
+    )
     fresh()
     return tmp_path
 
 
 def sidecar(root, **facts):
     table = root / "report/data/a.csv"
-    table.with_suffix(".json").write_text(json.dumps({"schema": 1, "hardware": {"name": "x"}, "date": "2026-11-01T00:00:00Z", "command": "python -m scripts.bench.sweep",
-                                                     "sha256": provenance.sha256(table), "code": {"scripts/bench/sweep.py": code.fingerprint(SCRIPT)}, **facts}))
+    table.with_suffix(".json").write_text(
+        json.dumps(
+            {
+                "schema": 1,
+                "hardware": {"name": "x"},
+                "date": "2026-11-01T00:00:00Z",
+                "command": "python -m scripts.bench.sweep",
+                "sha256": provenance.sha256(table),
+                "code": {"scripts/bench/sweep.py": code.fingerprint(SCRIPT)},
+                **facts,
+            }
+        )
+    )
 
 
 def fresh():
@@ -57,7 +82,15 @@ def test_a_fitting_project_has_nothing_of_note(project, capsys):
     assert "0 of note; 1 tables" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("old, new", [("not three times", "really"), ("Twice `x`.", "2x."), ("import sys\n", "import sys\n\n\n"), ("What it does.", "This.")])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("not three times", "really"),
+        ("Twice `x`.", "2x."),
+        ("import sys\n", "import sys\n\n\n"),
+        ("What it does.", "This."),
+    ],
+)
 def test_a_better_comment_makes_nothing_stale(project, old, new):
     change(project, old, new)
     assert status.stale("report/data/a.csv") == ""
@@ -78,7 +111,13 @@ def test_a_script_that_is_gone_makes_its_results_stale(project):
 
 def test_without_fingerprints_the_commit_is_asked(project):
     def git(*arguments):
-        done = subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=project, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            cwd=project,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         return done.stdout.strip()
 
     git("init", "-q")
@@ -89,18 +128,34 @@ def test_without_fingerprints_the_commit_is_asked(project):
     assert status.stale("report/data/a.csv") == ""
     change(project, "2 * x", "3 * x")
     assert status.stale("report/data/a.csv")
-    for unknown in ({"commit": "0" * 40}, {"commit": "--output=x"}, {"commit": commit, "dirty": True}, {"commit": commit, "command": "by hand"}):
+    for unknown in (
+        {"commit": "0" * 40},
+        {"commit": "--output=x"},
+        {"commit": commit, "dirty": True},
+        {"commit": commit, "command": "by hand"},
+    ):
         sidecar(project, code={}, **unknown)
         assert status.changed(provenance.read_sidecar(project / "report/data/a.csv")) is None
 
 
-@pytest.mark.parametrize("spoil, path, words", [
-    (lambda root: (root / "report/data/a.csv").write_text("model\ny\n"), "report/data/a.csv", "not the table that its sidecar describes"),
-    (lambda root: (root / "report/data/a.json").unlink(), "report/data/a.csv", "has no sidecar"),
-    (lambda root: (root / "report/data/a.json").write_text("{"), "report/data/a.csv", "not a readable sidecar"),
-    (lambda root: (root / "report/data/b.json").write_text("{}"), "report/data/b.json", "without its table"),
-    (lambda root: (root / "images/manifest.json").write_text('{"charts": [1]}'), "images/manifest.json", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "spoil, path, words",
+    [
+        (
+            lambda root: (root / "report/data/a.csv").write_text("model\ny\n"),
+            "report/data/a.csv",
+            "not the table that its sidecar describes",
+        ),
+        (lambda root: (root / "report/data/a.json").unlink(), "report/data/a.csv", "has no sidecar"),
+        (lambda root: (root / "report/data/a.json").write_text("{"), "report/data/a.csv", "not a readable sidecar"),
+        (lambda root: (root / "report/data/b.json").write_text("{}"), "report/data/b.json", "without its table"),
+        (
+            lambda root: (root / "images/manifest.json").write_text('{"charts": [1]}'),
+            "images/manifest.json",
+            "cannot be read",
+        ),
+    ],
+)
 def test_what_does_not_fit_is_named(project, spoil, path, words):
     spoil(project)
     assert any(where == path and words in what for where, what in status.report())
@@ -109,7 +164,9 @@ def test_what_does_not_fit_is_named(project, spoil, path, words):
 def test_a_picture_of_another_version_of_its_table_is_named(project):
     (project / "report/data/a.csv").write_text("model\ny\n")
     sidecar(project)
-    assert status.report() == [("images/c.jpg", "was drawn from another version of report/data/a.csv; `make figures` draws it again")]
+    assert status.report() == [
+        ("images/c.jpg", "was drawn from another version of report/data/a.csv; `make figures` draws it again")
+    ]
 
 
 def test_a_sidecar_cannot_make_it_read_elsewhere(project):
@@ -125,4 +182,6 @@ def test_fingerprint_sees_strings_and_hashes_in_them():
 
 
 def test_a_sidecar_records_the_scripts_that_ran():
-    assert provenance.sidecar()["code"].get("scripts/common/status.py") == code.fingerprint((provenance.ROOT / "scripts/common/status.py").read_text())
+    assert provenance.sidecar()["code"].get("scripts/common/status.py") == code.fingerprint(
+        (provenance.ROOT / "scripts/common/status.py").read_text()
+    )

@@ -30,24 +30,27 @@ def test_an_empty_optional_number_is_nan(tmp_path):
     assert math.isnan(frame.gmacs[0]) and frame.gmacs[1] == 1.5
 
 
-@pytest.mark.parametrize("text, message", [
-    ("<!DOCTYPE html><html>not found</html>", "web page"),
-    ("\n  <html>", "web page"),
-    ("", "no rows"),
-    ("model,top1\n", "no rows"),
-    (b"\xff\xfe\x00\x01", "not a text file"),
-    ("model,top1\na,80\nb\n", "line 3: 1 cells where the header has 2"),
-    ("model,top1\na,80,7\n", "line 2: 3 cells"),
-    ("model,top1\na,80\nb,8", "cut short"),
-    ('model,top1\na,"80\n', "damaged"),
-    ("model\na\n", "'top1' is missing"),
-    ("model,top1,top1\na,80,80\n", "stands twice in the header"),
-    ("model,top1\na,eighty\n", "line 2: 'eighty' in column 'top1' is not a number"),
-    ("model,top1\na,\n", "not a number"),
-    ("model,top1\na,nan\n", "not a number"),
-    ("model,top1\na,inf\n", "not a number"),
-    ("model,top1\na,80\na,81\n", "line 3: a stands twice"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("<!DOCTYPE html><html>not found</html>", "web page"),
+        ("\n  <html>", "web page"),
+        ("", "no rows"),
+        ("model,top1\n", "no rows"),
+        (b"\xff\xfe\x00\x01", "not a text file"),
+        ("model,top1\na,80\nb\n", "line 3: 1 cells where the header has 2"),
+        ("model,top1\na,80,7\n", "line 2: 3 cells"),
+        ("model,top1\na,80\nb,8", "cut short"),
+        ('model,top1\na,"80\n', "damaged"),
+        ("model\na\n", "'top1' is missing"),
+        ("model,top1,top1\na,80,80\n", "stands twice in the header"),
+        ("model,top1\na,eighty\n", "line 2: 'eighty' in column 'top1' is not a number"),
+        ("model,top1\na,\n", "not a number"),
+        ("model,top1\na,nan\n", "not a number"),
+        ("model,top1\na,inf\n", "not a number"),
+        ("model,top1\na,80\na,81\n", "line 3: a stands twice"),
+    ],
+)
 def test_bad_tables_are_refused_with_the_reason(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_table(write(tmp_path, text), numeric=["top1"], key=["model"])

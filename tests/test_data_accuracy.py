@@ -24,7 +24,12 @@ def test_key_architectures_have_an_accuracy_at_the_sizes_that_are_measured():
 
     frame = accuracy.load()
     known = set(zip(frame["arch"], frame["img_size"]))
-    missing = [(arch, part) for arch in frame["arch"].unique() for part in ("infer", "train") if (arch, input_size(arch, part)[-1]) not in known]
+    missing = [
+        (arch, part)
+        for arch in frame["arch"].unique()
+        for part in ("infer", "train")
+        if (arch, input_size(arch, part)[-1]) not in known
+    ]
     assert not missing
     assert 50 <= frame["arch"].nunique() <= 75
 
@@ -37,7 +42,11 @@ def test_the_quick_set_is_part_of_key():
 
 
 def test_agrees_with_timms_table(timm_tables):
-    table = read_table(timm_tables / "2026-08-08" / "results-imagenet.csv", numeric=["img_size", "top1", "top5"], key=["model", "img_size"])
+    table = read_table(
+        timm_tables / "2026-08-08" / "results-imagenet.csv",
+        numeric=["img_size", "top1", "top5"],
+        key=["model", "img_size"],
+    )
     assert accuracy.differences(accuracy.load(), table) == []
 
 
@@ -51,12 +60,29 @@ def test_a_difference_is_named():
     assert accuracy.differences(published, table) == []
 
 
-@pytest.mark.parametrize("change, says", [
-    ({"top1": "120"}, "percent"), ({"top1": "eighty"}, "not a number"), ({"arch": "other"}, "arch.tag"), ({"source": " "}, "source"),
-    ({"top5": "12"}, "percent")])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"top1": "120"}, "percent"),
+        ({"top1": "eighty"}, "not a number"),
+        ({"arch": "other"}, "arch.tag"),
+        ({"source": " "}, "source"),
+        ({"top5": "12"}, "percent"),
+    ],
+)
 def test_a_bad_row_is_refused(tmp_path, change, says):
-    row = {"model": "a.b", "arch": "a", "tag": "b", "img_size": "224", "top1": "80.1", "top5": "", "param_count": "5", "pretrain": "in1k",
-           "source": "a paper", **change}
+    row = {
+        "model": "a.b",
+        "arch": "a",
+        "tag": "b",
+        "img_size": "224",
+        "top1": "80.1",
+        "top5": "",
+        "param_count": "5",
+        "pretrain": "in1k",
+        "source": "a paper",
+        **change,
+    }
     pd.DataFrame([row]).to_csv(tmp_path / "accuracy.csv", index=False)
     with pytest.raises(UserError, match=says):
         accuracy.load(tmp_path / "accuracy.csv")

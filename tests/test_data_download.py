@@ -77,7 +77,10 @@ def test_a_damaged_cache_is_fetched_again(server):
     assert download.locate(VINTAGE, FILE).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("mode, said", [("html", "wrong SHA-256"), ("wrong", "wrong SHA-256"), ("short", "wrong SHA-256"), ("404", "404"), ("500", "503")])
+@pytest.mark.parametrize(
+    "mode, said",
+    [("html", "wrong SHA-256"), ("wrong", "wrong SHA-256"), ("short", "wrong SHA-256"), ("404", "404"), ("500", "503")],
+)
 def test_what_is_not_the_table_is_refused_and_never_kept(server, tmp_path, mode, said):
     server.mode = mode
     with pytest.raises(UserError, match=said) as error:
@@ -133,7 +136,11 @@ def test_no_network_but_a_cache(server, monkeypatch):
 def test_the_fetch_command_without_network_is_a_notice_and_no_failure(server, monkeypatch, capsys):
     monkeypatch.setattr(download, "REMOTE", "http://127.0.0.1:9/{commit}/{file}")
     assert read_data.main([]) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if "notice" in line or "error" in line or "Traceback" in line]
+    lines = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if "notice" in line or "error" in line or "Traceback" in line
+    ]
     assert len(lines) == 1 and lines[0].startswith("notice:")
 
 

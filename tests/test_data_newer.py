@@ -1,4 +1,6 @@
-"""Newer tables upstream: found, checked, taken in for review; anything odd stops it with one line and nothing written."""
+"""Newer tables upstream: found, checked, taken in for review; anything odd stops it with one line and nothing
+written.
+"""
 
 import json
 import socket
@@ -14,7 +16,10 @@ from scripts.data import download, newer
 
 OLD, NEW = "b" * 40, "c" * 40
 TABLE = "model,top1\nlevit_128,78.6\n"
-WAS, IS = "-".join(("2026", "08", "08")), "-".join(("2096", "01", "05"))  # in parts: taking in a vintage renews its date in the tests too
+WAS, IS = (
+    "-".join(("2026", "08", "08")),
+    "-".join(("2096", "01", "05")),
+)  # in parts: taking in a vintage renews its date in the tests too
 
 
 class Upstream:
@@ -38,17 +43,28 @@ def upstream(tmp_path, monkeypatch):
     """A project whose newest vintage is that of `WAS`, and a GitHub that has a newer one."""
     made = Upstream()
     monkeypatch.setattr(newer, "get", made.get)
-    for name, value in {"ROOT": tmp_path, "CACHE": tmp_path / ".cache", "OUT": tmp_path / "build/newer", "DATA": tmp_path / "report/data"}.items():
+    for name, value in {
+        "ROOT": tmp_path,
+        "CACHE": tmp_path / ".cache",
+        "OUT": tmp_path / "build/newer",
+        "DATA": tmp_path / "report/data",
+    }.items():
         monkeypatch.setattr(newer, name, value)
     monkeypatch.setattr(newer, "relative", lambda path: path.relative_to(tmp_path).as_posix())
     for folder in ("scripts/data", "tests", "report/data", "build"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "old.csv").write_text(TABLE.replace("78.6", "78.5"))
     registry = tmp_path / "scripts/data/timm_results.json"
-    registry.write_text(json.dumps({"2022-04-01": {"a.csv": "1"}, WAS: {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}))
+    registry.write_text(
+        json.dumps(
+            {"2022-04-01": {"a.csv": "1"}, WAS: {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}
+        )
+    )
     monkeypatch.setattr(download, "REGISTRY", registry)
     monkeypatch.setattr(download, "VINTAGES", {"2022-04-01": "a" * 40, WAS: OLD})
-    (tmp_path / "scripts/data/download.py").write_text(f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{WAS}": "{OLD}"}}  # not {WAS}1, nor x{WAS}\n')
+    (tmp_path / "scripts/data/download.py").write_text(
+        f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{WAS}": "{OLD}"}}  # not {WAS}1, nor x{WAS}\n'
+    )
     made.root = tmp_path
     return made
 
@@ -60,8 +76,17 @@ def files(root):
 def test_newer_tables_are_taken_in(upstream, capsys):
     assert newer.main([]) == 0
     news = json.loads((upstream.root / "build/newer/news.json").read_text())
-    assert news == {"vintage": IS, "commit": NEW, "previous": WAS, "new": ["benchmark-new.csv"], "changed": ["results-imagenet.csv"], "gone": ["gone.csv"]}
-    assert (upstream.root / "scripts/data/download.py").read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{IS}": "{NEW}"}}  # not {WAS}1, nor x{WAS}\n'
+    assert news == {
+        "vintage": IS,
+        "commit": NEW,
+        "previous": WAS,
+        "new": ["benchmark-new.csv"],
+        "changed": ["results-imagenet.csv"],
+        "gone": ["gone.csv"],
+    }
+    assert (
+        upstream.root / "scripts/data/download.py"
+    ).read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{IS}": "{NEW}"}}  # not {WAS}1, nor x{WAS}\n'
     registry = json.loads(download.REGISTRY.read_text())
     assert list(registry) == ["2022-04-01", IS]
     assert registry[IS]["benchmark-new.csv"] == sha256(upstream.root / f".cache/timm-results/{IS}/benchmark-new.csv")
@@ -75,22 +100,27 @@ def test_without_news_nothing_is_written(upstream, capsys, same):
     else:
         upstream.files = {"results-imagenet.csv": TABLE}
         (upstream.root / "new.csv").write_text(TABLE)
-        download.REGISTRY.write_text(json.dumps({"2022-04-01": {}, WAS: {"results-imagenet.csv": sha256(upstream.root / "new.csv")}}))
+        download.REGISTRY.write_text(
+            json.dumps({"2022-04-01": {}, WAS: {"results-imagenet.csv": sha256(upstream.root / "new.csv")}})
+        )
     before = files(upstream.root)
     assert newer.main([]) == 0
     assert "nothing" in capsys.readouterr().out and files(upstream.root) == before
 
 
-@pytest.mark.parametrize("spoil, words", [
-    (lambda u: setattr(u, "commit", "main; rm -rf /"), "not the answer of GitHub"),
-    (lambda u: setattr(u, "date", "yesterday"), "not the answer of GitHub"),
-    (lambda u: setattr(u, "date", "2020-01-01T00:00:00Z"), "are not newer"),
-    (lambda u: setattr(u, "files", {}), "0 tables"),
-    (lambda u: setattr(u, "files", {f"{n}.csv": TABLE for n in range(300)}), "300 tables"),
-    (lambda u: u.files.update({"x.csv": "<html>"}), "a web page"),
-    (lambda u: u.files.update({"x.csv": "a,b\n1\n"}), "1 cells where the header has 2"),
-    (lambda u: u.files.update({"x.csv": "a,b\n1,2"}), "has no end"),
-])
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda u: setattr(u, "commit", "main; rm -rf /"), "not the answer of GitHub"),
+        (lambda u: setattr(u, "date", "yesterday"), "not the answer of GitHub"),
+        (lambda u: setattr(u, "date", "2020-01-01T00:00:00Z"), "are not newer"),
+        (lambda u: setattr(u, "files", {}), "0 tables"),
+        (lambda u: setattr(u, "files", {f"{n}.csv": TABLE for n in range(300)}), "300 tables"),
+        (lambda u: u.files.update({"x.csv": "<html>"}), "a web page"),
+        (lambda u: u.files.update({"x.csv": "a,b\n1\n"}), "1 cells where the header has 2"),
+        (lambda u: u.files.update({"x.csv": "a,b\n1,2"}), "has no end"),
+    ],
+)
 def test_what_is_odd_upstream_stops_it(upstream, capsys, spoil, words):
     spoil(upstream)
     before = files(upstream.root)
@@ -107,12 +137,33 @@ def test_a_name_that_leads_elsewhere_is_not_taken(upstream):
 
 def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=upstream.root, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            cwd=upstream.root,
+            check=True,
+            capture_output=True,
+        )
 
     def findings(vintage, verdict, evidence="x"):
-        header = ["claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch", "verdict", "evidence"]
-        rows = [["levit_fastest", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", verdict, evidence], ["same", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", "holds", "y"]]
-        (upstream.root / "report/data/findings.csv").write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+        header = [
+            "claim",
+            "vintage",
+            "hardware",
+            "part",
+            "precision",
+            "layout",
+            "compiled",
+            "torch",
+            "verdict",
+            "evidence",
+        ]
+        rows = [
+            ["levit_fastest", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", verdict, evidence],
+            ["same", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", "holds", "y"],
+        ]
+        (upstream.root / "report/data/findings.csv").write_text(
+            "\n".join(",".join(row) for row in [header, *rows]) + "\n"
+        )
 
     (upstream.root / "images").mkdir()
     (upstream.root / ".gitignore").write_text("build/\n.cache/\n")
@@ -122,7 +173,9 @@ def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
     git("commit", "-qm", "x")
     newer.main([])
     findings(IS, "fails", "<img src=x onerror=alert(1)> [x](https://evil.example) @all | x")
-    (upstream.root / "report/data/joins.csv").write_text(f"vintage,file,matched\n{WAS},old.csv,1\n{IS},benchmark-new.csv,7\n")
+    (upstream.root / "report/data/joins.csv").write_text(
+        f"vintage,file,matched\n{WAS},old.csv,1\n{IS},benchmark-new.csv,7\n"
+    )
     (upstream.root / "images/new.jpg").write_bytes(b"\xff\xd8\x00")
     assert newer.main(["--proposal"]) == 0
     body = (upstream.root / "build/newer/body.md").read_text()
@@ -147,10 +200,12 @@ def test_no_network_is_one_line(monkeypatch):
 
 def test_a_connection_that_breaks_halfway_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as server:
+
         def half():
             with server.accept()[0] as client:
                 client.recv(65536)
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nmodel,top1")
+
         threading.Thread(target=half, daemon=True).start()
         with pytest.raises(UserError, match="cannot be reached"):
             newer.get(f"http://127.0.0.1:{server.getsockname()[1]}/table.csv")

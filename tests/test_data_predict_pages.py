@@ -1,4 +1,6 @@
-"""The chart and the page of predictions: drawn from real tables where they are at hand, and an honest line where they are not."""
+"""The chart and the page of predictions: drawn from real tables where they are at hand, and an honest line where
+they are not.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,7 @@ def fresh():
 def raising(error):
     def no(*arguments, **named):
         raise error
+
     return no
 
 
@@ -42,7 +45,12 @@ def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
     said = capsys.readouterr().out
     monkeypatch.setattr(predict_evaluate, "table", raising(UserError("no such file")))
     yours.trust()
-    assert capsys.readouterr().out == "" and "no others predicted" in facts.words and "nan" not in facts.words and f"{facts.within:.2f}" == "n/a"
+    assert (
+        capsys.readouterr().out == ""
+        and "no others predicted" in facts.words
+        and "nan" not in facts.words
+        and f"{facts.within:.2f}" == "n/a"
+    )
     assert "Nothing is predicted" in said and "<script>" not in said and "tbl-yours-frontier" not in said
 
 
@@ -60,8 +68,14 @@ def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys
 @pytest.fixture
 def checked(monkeypatch):
     """Three models of a machine that were predicted and then measured, one outside its interval."""
-    compared = pd.DataFrame([("resnet18", 224, 100.0, 100.0, 90.0, 110.0), ("vgg11", 224, 10.0, 20.0, 15.0, 25.0), ("levit_128s", 224, 900.0, 800.0, 700.0, 950.0)],
-                            columns=predict_command.CHECK)
+    compared = pd.DataFrame(
+        [
+            ("resnet18", 224, 100.0, 100.0, 90.0, 110.0),
+            ("vgg11", 224, 10.0, 20.0, 15.0, 25.0),
+            ("levit_128s", 224, 900.0, 800.0, 700.0, 950.0),
+        ],
+        columns=predict_command.CHECK,
+    )
     about = {"hardware": {"name": f"Box {EVIL}"}, "used": 20, "date": "2026-11-21T10:00:00Z"}
     monkeypatch.setattr(measured, "machine", lambda: "box")
     monkeypatch.setattr(predict_command, "read_check", lambda hardware: (compared, about))
@@ -70,7 +84,11 @@ def checked(monkeypatch):
 
 def test_the_check_chart_has_a_dot_and_an_interval_for_each_model(checked):
     drawing = display_predicted.draw_check()
-    assert "2 of 3 in their 90% interval" in drawing.title and list(drawing.data["arch"]) == ["levit_128s", "resnet18", "vgg11"]
+    assert "2 of 3 in their 90% interval" in drawing.title and list(drawing.data["arch"]) == [
+        "levit_128s",
+        "resnet18",
+        "vgg11",
+    ]
     (dots,) = [trace for trace in drawing.figure.data if trace.mode == "markers"]
     assert list(dots.x) == [1.125, 1.0, 0.5] and sum(trace.mode == "lines" for trace in drawing.figure.data) == 3
     assert "<script>" not in str(drawing.figure.layout.annotations)
@@ -80,7 +98,11 @@ def test_the_page_says_what_the_check_found(checked, capsys, monkeypatch):
     monkeypatch.setattr(yours.page, "chart", lambda name: print(f"chart {name}"))
     yours.check()
     said = capsys.readouterr().out
-    assert "20 measured models of the design predicted 3 others" in said and "67% of the measured speeds" in said and "chart predicted_check" in said
+    assert (
+        "20 measured models of the design predicted 3 others" in said
+        and "67% of the measured speeds" in said
+        and "chart predicted_check" in said
+    )
 
 
 def test_energy_is_a_sentence_either_way(monkeypatch):
@@ -108,14 +130,24 @@ def test_the_evaluation_says_what_is_missing(monkeypatch, capsys):
 def test_the_evaluation_shows_every_table_and_rival(capsys):
     yours.evaluation()
     said = capsys.readouterr().out
-    assert said.count("<tr>") > len(predict_evaluate.table()["file"].unique()) and "Similar machine, scaled" in said and "tbl-predict-kinds" in said
+    assert (
+        said.count("<tr>") > len(predict_evaluate.table()["file"].unique())
+        and "Similar machine, scaled" in said
+        and "tbl-predict-kinds" in said
+    )
     facts = yours.evaluation_facts()
     yours.trust()
     assert f"{facts.gpu:.1%} on any table of a graphics card" in capsys.readouterr().out
-    assert 0 < facts.gpu < facts.cpu < 1 and facts.covered_least <= facts.covered_most and 0 <= facts.beaten <= facts.tables
+    assert (
+        0 < facts.gpu < facts.cpu < 1
+        and facts.covered_least <= facts.covered_most
+        and 0 <= facts.beaten <= facts.tables
+    )
 
 
-@pytest.mark.parametrize("error, expected", [(UserError("too few"), DataMissing), (read_data.TablesMissing("none"), read_data.TablesMissing)])
+@pytest.mark.parametrize(
+    "error, expected", [(UserError("too few"), DataMissing), (read_data.TablesMissing("none"), read_data.TablesMissing)]
+)
 def test_the_chart_says_what_is_missing(monkeypatch, error, expected):
     monkeypatch.setattr(speeds, "here", raising(error))
     with pytest.raises(expected):
@@ -132,7 +164,9 @@ def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
         pytest.skip("too little measured here")
     drawing = display_predicted.draw()
     shown = drawing.data
-    solid = [trace for trace in drawing.figure.data if trace.mode == "markers" and "open" not in str(trace.marker.symbol)]
+    solid = [
+        trace for trace in drawing.figure.data if trace.mode == "markers" and "open" not in str(trace.marker.symbol)
+    ]
     hollow = [trace for trace in drawing.figure.data if trace.mode == "markers" and "open" in str(trace.marker.symbol)]
     assert sum(len(trace.x) for trace in solid) == (shown["status"] == "measured").sum() > 0
     assert sum(len(trace.x) for trace in hollow) == (shown["status"] == "predicted").sum() > 500
@@ -143,4 +177,8 @@ def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
     yours.frontier()
     assert "tbl-yours-picks" in (said := capsys.readouterr().out) and "tbl-yours-frontier" in said
     key, table = speeds.picker_table()
-    assert key.endswith("-predicted") and not table.duplicated(["model", "img_size"]).any() and pd.notna(table["samples_per_sec"]).all()
+    assert (
+        key.endswith("-predicted")
+        and not table.duplicated(["model", "img_size"]).any()
+        and pd.notna(table["samples_per_sec"]).all()
+    )

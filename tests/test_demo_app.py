@@ -20,7 +20,9 @@ from scripts.perf import demo as load_test
 from scripts.train import exported
 from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
 
-CHROME = next((path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), "")
+CHROME = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), ""
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,15 @@ def models(tmp_path_factory):
     torch.manual_seed(0)
     home = tmp_path_factory.mktemp("models")
     for name, classes in (("pets", ("cat", "dog")), ("<b>two", ("<img src=x onerror=alert(1)>", "dog", "fish"))):
-        config = exported.Config("test_resnet", classes, 96, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), builder="fastai",
-                                 trained={"error_rate": {"test": 0.25}, "test_images": 1500})
+        config = exported.Config(
+            "test_resnet",
+            classes,
+            96,
+            (0.485, 0.456, 0.406),
+            (0.229, 0.224, 0.225),
+            builder="fastai",
+            trained={"error_rate": {"test": 0.25}, "test_images": 1500},
+        )
         exported.save(home / name, exported.build(config), config, onnx=False)
     return [home / "pets", home / "<b>two"]
 
@@ -51,6 +60,7 @@ def served(running):
 @pytest.fixture(scope="module")
 def client(served):
     import httpx
+
     with httpx.Client(base_url=served, trust_env=False, timeout=60) as client:
         yield client
 
@@ -58,27 +68,46 @@ def client(served):
 def test_a_photo_is_answered_by_every_model(served):
     answer = load_test.ask(served, "photo.png", encoded(PHOTO))
     line, first, picture, second, _ = answer["data"]
-    assert answer["success"] and {item["label"] for item in first["confidences"]} == {"cat", "dog"} and len(second["confidences"]) == 3
+    assert (
+        answer["success"]
+        and {item["label"] for item in first["confidences"]} == {"cat", "dog"}
+        and len(second["confidences"]) == 3
+    )
     assert "pets: " in line and " ms" in line and "&lt;b&gt;two" in line and "<b>two" not in line
     assert picture["url"].endswith(".jpeg") or picture["path"].endswith(".jpeg")
 
 
-@pytest.mark.parametrize("name, content, what", [
-    ("note.txt", b"hello", "not an image"), ("photo.jpg", zipped(), "not an image"), ("photo.png", bomb(), "36 megapixels"),
-    ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no photo"), ("photo.jpg", b"", "empty file"),
-    ("../../../../tmp/evil.jpg", b"hello", "not an image"), ("x" * 300 + ".jpg", b"hello", "not an image"),
-])
+@pytest.mark.parametrize(
+    "name, content, what",
+    [
+        ("note.txt", b"hello", "not an image"),
+        ("photo.jpg", zipped(), "not an image"),
+        ("photo.png", bomb(), "36 megapixels"),
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no photo"),
+        ("photo.jpg", b"", "empty file"),
+        ("../../../../tmp/evil.jpg", b"hello", "not an image"),
+        ("x" * 300 + ".jpg", b"hello", "not an image"),
+    ],
+)
 def test_what_is_no_photo_gets_a_sentence(served, name, content, what):
     answer = load_test.ask(served, name, content)
     assert answer["success"] and what in answer["data"][0] and 'role="alert"' in answer["data"][0]
     assert not any(answer["data"][1:])
 
 
-@pytest.mark.parametrize("payload", [
-    {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": "../../etc/passwd", "meta": {"_type": "gradio.FileData"}},
-    {"path": str(ROOT / "README.md"), "meta": {"_type": "gradio.FileData"}},
-    {"url": "data:image/png;base64,AAAA", "path": None, "meta": {"_type": "gradio.FileData"}}, {"path": "/etc/passwd"}, "text", [1], {"a": {"a": {}}},
-])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        {"path": "../../etc/passwd", "meta": {"_type": "gradio.FileData"}},
+        {"path": str(ROOT / "README.md"), "meta": {"_type": "gradio.FileData"}},
+        {"url": "data:image/png;base64,AAAA", "path": None, "meta": {"_type": "gradio.FileData"}},
+        {"path": "/etc/passwd"},
+        "text",
+        [1],
+        {"a": {"a": {}}},
+    ],
+)
 def test_a_path_or_an_address_instead_of_a_file_is_refused(served, payload):
     answer = load_test.ask(served, "x", None, payload)
     shown = str(answer["data"])
@@ -86,10 +115,13 @@ def test_a_path_or_an_address_instead_of_a_file_is_refused(served, payload):
     assert not answer["success"] or "cannot be read" in shown or "no photo" in shown
 
 
-@pytest.mark.parametrize("form", [{"path": "{}"}, {"path": "{}", "url": "{}"}, {"path": "x.png", "url": "{}"}, {"path": None, "url": "{}"}])
+@pytest.mark.parametrize(
+    "form", [{"path": "{}"}, {"path": "{}", "url": "{}"}, {"path": "x.png", "url": "{}"}, {"path": None, "url": "{}"}]
+)
 def test_an_address_is_never_fetched(served, form):
     import http.server
     import threading
+
     asked = []
 
     class Notes(http.server.BaseHTTPRequestHandler):
@@ -106,8 +138,15 @@ def test_an_address_is_never_fetched(served, form):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/x.png"
     try:
-        answer = load_test.ask(served, "x", None, {**{name: value and value.format(address) for name, value in form.items()},
-                                                   "meta": {"_type": "gradio.FileData"}})
+        answer = load_test.ask(
+            served,
+            "x",
+            None,
+            {
+                **{name: value and value.format(address) for name, value in form.items()},
+                "meta": {"_type": "gradio.FileData"},
+            },
+        )
     finally:
         server.shutdown()
     assert not asked and (not answer["success"] or 'role="alert"' in str(answer["data"]))
@@ -115,6 +154,7 @@ def test_an_address_is_never_fetched(served, form):
 
 def test_a_file_that_is_too_large_is_refused(client):
     from scripts.demo.predict import MAX_BYTES
+
     assert client.post("/gradio_api/upload", files={"files": ("big.jpg", b"x" * (MAX_BYTES + 1000))}).status_code == 413
     assert client.post("/gradio_api/upload", files={"files": ("small.jpg", b"x" * 1000)}).status_code == 200
 
@@ -125,7 +165,14 @@ def test_it_talks_to_this_machine_only(served, client):
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy
     port = int(served.rpartition(":")[2])
-    outside = next((found[4][0] for found in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET) if not found[4][0].startswith("127.")), "")
+    outside = next(
+        (
+            found[4][0]
+            for found in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)
+            if not found[4][0].startswith("127.")
+        ),
+        "",
+    )
     if outside:
         with socket.socket() as trial:
             trial.settimeout(2)
@@ -138,7 +185,12 @@ def test_nothing_is_told_to_anyone(client):
 
 
 def test_the_files_of_this_machine_are_not_served(client):
-    for path in ("/gradio_api/file=/etc/passwd", f"/gradio_api/file={ROOT}/README.md", "/gradio_api/file=../../etc/passwd", "/monitoring"):
+    for path in (
+        "/gradio_api/file=/etc/passwd",
+        f"/gradio_api/file={ROOT}/README.md",
+        "/gradio_api/file=../../etc/passwd",
+        "/monitoring",
+    ):
         assert client.get(path).status_code in (403, 404), path
 
 
@@ -150,12 +202,30 @@ def test_twenty_people_at_once_all_get_an_answer(served):
 def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, monkeypatch):
     from scripts.pages import dictionary, photos
     from scripts.train import photo_results
+
     monkeypatch.setattr(load_test, "DATA", tmp_path)
     monkeypatch.setattr(photo_results, "DATA", tmp_path)
     assert photos.load_said() == ""
-    load_test.write({**load_test.about(models[0]), "start_seconds": 3.72, "photo_ms": 76.4, "photos": 10, "users": 20, "asked": 40, "answered": 39, "slowest_seconds": 1.7, "load_before": 0.1})
+    load_test.write(
+        {
+            **load_test.about(models[0]),
+            "start_seconds": 3.72,
+            "photo_ms": 76.4,
+            "photos": 10,
+            "users": 20,
+            "asked": 40,
+            "answered": 39,
+            "slowest_seconds": 1.7,
+            "load_before": 0.1,
+        }
+    )
     said = photos.load_said()
-    assert "3.7 seconds" in said and "76 milliseconds" in said and "39 of 40" in said and "test_resnet at 96 pixels" in said
+    assert (
+        "3.7 seconds" in said
+        and "76 milliseconds" in said
+        and "39 of 40" in said
+        and "test_resnet at 96 pixels" in said
+    )
     assert not dictionary.unknown(tmp_path)
 
 
@@ -191,15 +261,30 @@ def test_nothing_stays_behind_when_the_app_is_killed(models):
 def test_a_damaged_model_is_one_line_before_anything_is_served(models, tmp_path):
     shutil.copytree(models[0], tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"x")
-    done = subprocess.run([sys.executable, "-m", "scripts.demo.app", str(tmp_path / "model"), "--port", str(load_test.free_port())], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.demo.app", str(tmp_path / "model"), "--port", str(load_test.free_port())],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "checksum" in done.stderr
 
 
 def test_a_taken_port_is_one_line(models, served):
     port = served.rpartition(":")[2]
-    done = subprocess.run([sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and f"port {port} is taken; choose another with --port" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", port],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (
+        done.returncode == 2
+        and done.stderr.count("\n") == 1
+        and f"port {port} is taken; choose another with --port" in done.stderr
+    )
 
 
 @pytest.mark.parametrize("port", [0, -1, 70000])
@@ -227,15 +312,21 @@ def test_nothing_is_written_beside_the_code(served):
 
 
 def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(load_test.free_port())], cwd=ROOT,
-                               stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(load_test.free_port())],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     assert "Ctrl-C ends it" in process.stdout.readline()
     process.send_signal(2)
     assert process.wait(30) == 0
     assert not list(tmp_path.glob("best-image-models-*"))
 
 
-# --- in a real browser -------------------------------------------------------------------------------------------------------------
+# --- in a real browser
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +334,11 @@ def browser():
     if not CHROME:
         pytest.skip("no Chromium here")
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROME, args=["--no-sandbox", "--disable-background-networking"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROME, args=["--no-sandbox", "--disable-background-networking"]
+        )
         yield browser
         browser.close()
 
@@ -264,13 +358,17 @@ def page(browser, served):
 
 
 def test_browser_upload_and_result(page, served):
-    page.set_input_files("#photo input[type=file]", {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(PHOTO)})
+    page.set_input_files(
+        "#photo input[type=file]", {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(PHOTO)}
+    )
     page.wait_for_selector("#answer [role=status]:has-text('ms')")
     text = page.inner_text("body")
     assert "pets" in text and "cat" in text and "75% right on 1,500 test photos" in text and "<img src=x" in text
     page.wait_for_selector("img[alt*='bright where pets found its answer']")
     assert page.locator("b:has-text('two')").count() == 0
-    assert {url.split("/")[2] for url in page.asked if url.startswith(("http", "ws"))} == {served.removeprefix("http://")}  # nothing comes from elsewhere
+    assert {url.split("/")[2] for url in page.asked if url.startswith(("http", "ws"))} == {
+        served.removeprefix("http://")
+    }  # nothing comes from elsewhere
 
 
 def test_browser_text_file_is_an_error(page):
@@ -286,7 +384,9 @@ def test_browser_text_renamed_to_jpg_is_an_error(page):
 
 
 def test_browser_by_keyboard_alone(page):
-    """Tab to the upload, Enter opens the chooser; tab on to an example, Enter classifies it; everything that has the focus shows it."""
+    """Tab to the upload, Enter opens the chooser; tab on to an example, Enter classifies it; everything that has
+    the focus shows it.
+    """
     with page.expect_file_chooser() as chooser:
         for _ in range(12):
             page.keyboard.press("Tab")
@@ -298,7 +398,9 @@ def test_browser_by_keyboard_alone(page):
         page.keyboard.press("Tab")
         if page.evaluate("!!document.activeElement.querySelector('img') && !document.activeElement.closest('#photo')"):
             break
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth")
+    outline = page.evaluate(
+        "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
+    )
     assert outline == "solid3px"
     page.keyboard.press("Enter")
     page.wait_for_selector("#answer [role=status]:has-text('ms')")

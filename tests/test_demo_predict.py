@@ -38,10 +38,17 @@ def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
 
 def bomb(side: int = 6000) -> bytes:
     """A PNG of side×side pixels, all one colour: 36 megapixels in 35 kB."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
     rows = zlib.compress(b"\x00" * ((side // 8 + 1) * side), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
+        + chunk(b"IDAT", rows)
+        + chunk(b"IEND", b"")
+    )
 
 
 def zipped() -> bytes:
@@ -54,13 +61,25 @@ def zipped() -> bytes:
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("content, what", [
-    (bomb(), "36 megapixels"), (b"", "empty file"), (b"hello", "not an image"), (b"<html><body>404</body></html>", "a web page"),
-    (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no photo"), (zipped(), "not an image"),
-    (encoded(PHOTO)[:200], "no photo"), (encoded(PHOTO, "JPEG")[:300], "no photo"), (encoded(Image.new("RGB", (3, 3))), "3×3 pixels"),
-    (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "no photo"), (b"GIF89a" + b"\xff" * 40, "no photo"), (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "not an image"),
-    (b"x" * (predict.MAX_BYTES + 1), "MB"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (bomb(), "36 megapixels"),
+        (b"", "empty file"),
+        (b"hello", "not an image"),
+        (b"<html><body>404</body></html>", "a web page"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no photo"),
+        (zipped(), "not an image"),
+        (encoded(PHOTO)[:200], "no photo"),
+        (encoded(PHOTO, "JPEG")[:300], "no photo"),
+        (encoded(Image.new("RGB", (3, 3))), "3×3 pixels"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "no photo"),
+        (b"GIF89a" + b"\xff" * 40, "no photo"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "not an image"),
+        (b"x" * (predict.MAX_BYTES + 1), "MB"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_what_is_no_photo_is_said_in_a_sentence(content, what):
     with pytest.raises(predict.NotAPhoto, match=what) as said:
         predict.open_photo(content)
@@ -77,12 +96,21 @@ def rotated() -> bytes:
     return encoded(PHOTO, "JPEG", exif=meta)
 
 
-@pytest.mark.parametrize("content, size", [
-    (encoded(PHOTO.convert("CMYK"), "JPEG"), (160, 120)), (encoded(PHOTO.convert("L")), (160, 120)), (encoded(PHOTO.convert("P")), (160, 120)),
-    (encoded(PHOTO.convert("RGBA")), (160, 120)), (encoded(Image.fromarray(np.full((20, 30), 40_000, np.uint16))), (30, 20)), (rotated(), (120, 160)),
-    (encoded(PHOTO, "GIF", save_all=True, append_images=[PHOTO.rotate(90)]), (160, 120)), (encoded(PHOTO, "WEBP"), (160, 120)),
-    (encoded(PHOTO, "TIFF"), (160, 120)), (encoded(PHOTO, "BMP"), (160, 120)),
-])
+@pytest.mark.parametrize(
+    "content, size",
+    [
+        (encoded(PHOTO.convert("CMYK"), "JPEG"), (160, 120)),
+        (encoded(PHOTO.convert("L")), (160, 120)),
+        (encoded(PHOTO.convert("P")), (160, 120)),
+        (encoded(PHOTO.convert("RGBA")), (160, 120)),
+        (encoded(Image.fromarray(np.full((20, 30), 40_000, np.uint16))), (30, 20)),
+        (rotated(), (120, 160)),
+        (encoded(PHOTO, "GIF", save_all=True, append_images=[PHOTO.rotate(90)]), (160, 120)),
+        (encoded(PHOTO, "WEBP"), (160, 120)),
+        (encoded(PHOTO, "TIFF"), (160, 120)),
+        (encoded(PHOTO, "BMP"), (160, 120)),
+    ],
+)
 def test_odd_but_honest_photos_are_read(content, size):
     image = predict.open_photo(content)
     assert image.mode == "RGB" and image.size == size
@@ -139,16 +167,20 @@ def test_maps_that_all_speak_against_the_answer_give_way_to_the_gradient(monkeyp
 
 def test_a_transformer_has_no_maps_to_look_at():
     import timm
+
     assert predict.find_layer(timm.create_model("test_vit", num_classes=2), 160) is None
     assert predict.find_layer(timm.create_model("resnet18", num_classes=2), 224) is not None
 
 
 def test_a_shared_stage_is_looked_at_where_its_maps_are_large_enough():
     from scripts.train.models import SharedConvNet
+
     torch.manual_seed(0)
     model = SharedConvNet(2, 224).eval()
     layer = predict.find_layer(model, 224)
-    assert layer.module in model.shared and layer.call == 3  # the stage runs at 28, 14, 7 pixels, and a fourth time before the last pooling
+    assert (
+        layer.module in model.shared and layer.call == 3
+    )  # the stage runs at 28, 14, 7 pixels, and a fourth time before the last pooling
     pixels = torch.randn(1, 3, 224, 224)
     logits, heat = predict.grad_cam(model, layer, pixels)
     with torch.no_grad():
@@ -160,7 +192,9 @@ def test_an_answer_with_and_without_heat_is_the_same(folder):
     predictor = predict.Predictor(folder)
     image = predict.open_photo(encoded(PHOTO))
     one, other = predictor.ask(image), predictor.ask(image, heat=False)
-    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5) and sum(one.probabilities.values()) == pytest.approx(1)
+    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5) and sum(
+        one.probabilities.values()
+    ) == pytest.approx(1)
     assert other.heat is None and one.heat.shape == (96, 96)
     picture = predict.spotlight(image, one, predictor.config)
     assert picture.size == (predict.SHOWN, predict.SHOWN)
@@ -178,7 +212,11 @@ def test_the_terminal_answers_in_json(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["classify", str(folder), *files, "--json"])
     assert classify.main() == 1
     good, bad, missing = json.loads(capsys.readouterr().out)
-    assert good["class"] in ("cat", "dog") and sum(good["probabilities"].values()) == pytest.approx(1, abs=1e-4) and good["milliseconds"] > 0
+    assert (
+        good["class"] in ("cat", "dog")
+        and sum(good["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        and good["milliseconds"] > 0
+    )
     assert "not an image" in bad["error"] and "cannot be read" in missing["error"]
     monkeypatch.setattr("sys.argv", ["classify", str(folder), *files])
     assert classify.main() == 1

@@ -1,4 +1,6 @@
-"""The figure diff on a small repository whose pictures are drawn by Pillow: each planted change is named with its cause, and nothing else."""
+"""The figure diff on a small repository whose pictures are drawn by Pillow: each planted change is named with its
+cause, and nothing else.
+"""
 
 import contextlib
 import hashlib
@@ -13,7 +15,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scripts.common.provenance import sha256
 from scripts.diff import comment, compare, report, sides
-from scripts.diff.causes import ADDED, DATA, REMOVED, RENAMED, RENDERER, REWRITTEN, SIDECAR, STYLE, UNREADABLE, UNRECORDED, WITHIN
+from scripts.diff.causes import (
+    ADDED,
+    DATA,
+    REMOVED,
+    RENAMED,
+    RENDERER,
+    REWRITTEN,
+    SIDECAR,
+    STYLE,
+    UNREADABLE,
+    UNRECORDED,
+    WITHIN,
+)
 from scripts.figures.export import SCHEMA
 
 SPEED = "report/data/benchmark-infer-amp-nhwc-pt2150-cu130-rtx5090.csv"
@@ -33,16 +47,34 @@ class Studio:
         spread = random.Random(8)
         speeds = [(f"levit_{n}", 224, round(spread.uniform(50, 9000), 2)) for n in range(30)]
         self.write(SPEED, "model,infer_img_size,infer_samples_per_sec", speeds)
-        self.write(SCORES, "model,top1,param_count", [(name, round(spread.uniform(70, 90), 3), 5 + n) for n, (name, *_) in enumerate(speeds)])
+        self.write(
+            SCORES,
+            "model,top1,param_count",
+            [(name, round(spread.uniform(70, 90), 3), 5 + n) for n, (name, *_) in enumerate(speeds)],
+        )
         self.sidecar(SPEED, hardware={"slug": "rtx5090", "name": "RTX 5090"})
-        self.figures = {f"chart_{n}": {"title": f"Chart {n}", "colour": "#2ea584", "font": 22, "size": [600, 420], "source": SPEED if n < 3 else SCORES}
-                        for n in range(6)}
+        self.figures = {
+            f"chart_{n}": {
+                "title": f"Chart {n}",
+                "colour": "#2ea584",
+                "font": 22,
+                "size": [600, 420],
+                "source": SPEED if n < 3 else SCORES,
+            }
+            for n in range(6)
+        }
         self.draw()
         self.git("init", "-q", "-b", "main")
         self.commit()
 
     def git(self, *arguments):
-        return subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=self.root, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            cwd=self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     def commit(self):
         self.git("add", "-A")
@@ -52,7 +84,9 @@ class Studio:
         (self.root / path).write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
 
     def sidecar(self, path, **facts):
-        (self.root / path).with_suffix(".json").write_text(json.dumps({"schema": 1, "date": "2026-11-01T00:00:00Z", **facts}))
+        (self.root / path).with_suffix(".json").write_text(
+            json.dumps({"schema": 1, "date": "2026-11-01T00:00:00Z", **facts})
+        )
 
     def lines(self, path):
         return (self.root / path).read_text().splitlines()
@@ -88,9 +122,20 @@ class Studio:
                 x, y = 20 + at * (wide - 50) / 30, high - 20 - (high - 80) * (float(row[-1]) % 997 / 997)
                 pen.ellipse([x, y, x + 9, y + 9], fill=style["colour"])
             image.save(self.picture(name), quality=self.quality)
-            charts[name] = {"title": style["title"], "alt": f"{len(rows)} points", "caption": "c", "figure_sha256": figure, "renderer": dict(self.render),
-                            "sources": [{"path": style["source"], "sha256": sha256(self.root / style["source"])}],
-                            "jpg": {"width": wide, "height": high, "bytes": self.picture(name).stat().st_size, "sha256": sha256(self.picture(name))}}
+            charts[name] = {
+                "title": style["title"],
+                "alt": f"{len(rows)} points",
+                "caption": "c",
+                "figure_sha256": figure,
+                "renderer": dict(self.render),
+                "sources": [{"path": style["source"], "sha256": sha256(self.root / style["source"])}],
+                "jpg": {
+                    "width": wide,
+                    "height": high,
+                    "bytes": self.picture(name).stat().st_size,
+                    "sha256": sha256(self.picture(name)),
+                },
+            }
         charts = {name: entry for name, entry in charts.items() if name in self.figures}
         manifest.write_text(json.dumps({"schema": SCHEMA, "charts": charts}))
 
@@ -124,7 +169,8 @@ def figures(cause, *numbers):
 SPEED_NAME, SCORES_NAME = SPEED.split("/")[-1], "scores.csv"
 
 
-# --- twenty planted changes: (what is done, what the diff must say, nothing more) -----------------------------------------------------
+# --- twenty planted changes: (what is done, what the diff must say, nothing more)
+# -----------------------------------------------------
 def moved_by_half_a_percent(s):
     s.edit(SCORES, 4, "top1", float(s.cell(SCORES, 4, "top1")) * 1.005)
     s.draw()
@@ -261,9 +307,31 @@ def drawn_again(s):
     return {}
 
 
-PLANTED = [moved_by_half_a_percent, timing_within_tolerance, timing_beyond_tolerance, row_dropped, row_added, rows_in_another_order,
-           numbers_spelt_otherwise, column_renamed, sidecar_changed, other_machine_added, table_removed, colour, title, font, resized,
-           other_browser, one_pixel, saved_again, renamed, new_figure, figure_removed, only_words, drawn_again]
+PLANTED = [
+    moved_by_half_a_percent,
+    timing_within_tolerance,
+    timing_beyond_tolerance,
+    row_dropped,
+    row_added,
+    rows_in_another_order,
+    numbers_spelt_otherwise,
+    column_renamed,
+    sidecar_changed,
+    other_machine_added,
+    table_removed,
+    colour,
+    title,
+    font,
+    resized,
+    other_browser,
+    one_pixel,
+    saved_again,
+    renamed,
+    new_figure,
+    figure_removed,
+    only_words,
+    drawn_again,
+]
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
@@ -289,6 +357,7 @@ def test_a_table_in_another_order_is_no_reason_to_blame_the_data(studio):
 
 def test_what_was_drawn_decides_where_the_manifests_know_it(studio):
     """A row that a chart does not show moved in its table: the chart's other colour is style."""
+
     def know(charts):
         for name, entry in charts.items():
             entry["data_sha256"] = "the drawn rows" + ("" if name == "chart_4" else studio.cell(SCORES, 1, "top1"))
@@ -335,7 +404,8 @@ def test_a_machine_s_tables_stand_apart(studio):
     assert machines == {SPEED_NAME: "RTX 5090", name: "NVIDIA H200"}
 
 
-# --- the command -----------------------------------------------------------------------------------------------------------------------
+# --- the command
+# -----------------------------------------------------------------------------------------------------------------------
 def run(studio, *arguments):
     return compare.main([*arguments, "--out", str(studio.root.parent / "out")])
 
@@ -363,7 +433,9 @@ def test_the_base_can_be_a_folder_and_is_brought_up_to_date_on_accept(studio, tm
     assert run(studio, "--base", str(old)) == 1
     assert run(studio, "--base", str(old), "--accept") == 0
     assert run(studio, "--base", str(old)) == 0
-    assert json.loads((old / "images/manifest.json").read_text()) == json.loads((studio.root / "images/manifest.json").read_text())
+    assert json.loads((old / "images/manifest.json").read_text()) == json.loads(
+        (studio.root / "images/manifest.json").read_text()
+    )
 
 
 def test_accept_records_a_picture_as_it_is(studio):
@@ -393,7 +465,8 @@ def test_accept_writes_nothing_while_something_cannot_be_read(studio, capsys):
     assert (studio.root / "images/manifest.json").read_bytes() == before
 
 
-# --- bad input -------------------------------------------------------------------------------------------------------------------------
+# --- bad input
+# -------------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["nosuchrev", "--output=/tmp/x", "HEAD~99", "0" * 40])
 def test_a_revision_that_is_not_there(studio, capsys, name):
     assert run(studio, f"--base={name}") == 2
@@ -425,7 +498,9 @@ def newer_manifest(s):
 
 
 def damaged_entry(s):
-    (s.root / "images/manifest.json").write_text(json.dumps({"schema": SCHEMA, "charts": {"chart_1": {"sources": "x"}}}))
+    (s.root / "images/manifest.json").write_text(
+        json.dumps({"schema": SCHEMA, "charts": {"chart_1": {"sources": "x"}}})
+    )
     return "the entry of 'chart_1' is damaged"
 
 
@@ -434,7 +509,9 @@ def endless_manifest(s):
     return "not a readable manifest"
 
 
-@pytest.mark.parametrize("spoil", [broken_manifest, newer_manifest, damaged_entry, endless_manifest], ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize(
+    "spoil", [broken_manifest, newer_manifest, damaged_entry, endless_manifest], ids=lambda spoil: spoil.__name__
+)
 def test_a_manifest_that_cannot_be_read(studio, capsys, spoil):
     words = spoil(studio)
     assert run(studio, "--base", "HEAD") == 2
@@ -477,8 +554,19 @@ def broken_sidecar(s):
     return SPEED_NAME, "not a readable sidecar"
 
 
-@pytest.mark.parametrize("spoil", [cut_short, a_hundred_megapixels, a_picture_of_four_gigapixels, binary_csv, ragged_csv, web_page_csv, broken_sidecar],
-                         ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        cut_short,
+        a_hundred_megapixels,
+        a_picture_of_four_gigapixels,
+        binary_csv,
+        ragged_csv,
+        web_page_csv,
+        broken_sidecar,
+    ],
+    ids=lambda spoil: spoil.__name__,
+)
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_compared(studio, spoil):
     colour(studio)
     name, words = spoil(studio)
@@ -493,7 +581,12 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_compared(studio, spoil
 def _png_header(wide, high):
     def chunk(body):
         return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR" + struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0)) + chunk(b"IDAT" + zlib.compress(b"0"))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR" + struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT" + zlib.compress(b"0"))
+    )
 
 
 def test_a_link_out_of_the_folder_is_not_followed(studio, tmp_path):
@@ -513,9 +606,19 @@ def test_without_manifest_a_difference_has_no_cause(studio):
     assert change.cause == UNRECORDED and "cause cannot be told" in change.why[0]
 
 
-# --- the report ------------------------------------------------------------------------------------------------------------------------
-EVIL = ["<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "'\"><svg onload=alert(3)>", "</script><b>", "[x](javascript:alert(4))", "@everyone www.evil.example",
-        "https://evil.example/x", "a|b`c", "![p](https://evil.example/p.png)"]
+# --- the report
+# ------------------------------------------------------------------------------------------------------------------------
+EVIL = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "'\"><svg onload=alert(3)>",
+    "</script><b>",
+    "[x](javascript:alert(4))",
+    "@everyone www.evil.example",
+    "https://evil.example/x",
+    "a|b`c",
+    "![p](https://evil.example/p.png)",
+]
 
 
 def poisoned(s):
@@ -541,7 +644,13 @@ def test_markup_from_a_table_is_text_in_the_report(studio):
 def test_markup_from_a_table_is_text_in_the_comment(studio):
     text = comment.markdown(report.as_json(poisoned(studio)))
     assert text.startswith(comment.MARKER)
-    assert "<script" not in text and "<img" not in text and "://" not in text and "@everyone" not in text and "](" not in text.replace("\\]\\(", "")
+    assert (
+        "<script" not in text
+        and "<img" not in text
+        and "://" not in text
+        and "@everyone" not in text
+        and "](" not in text.replace("\\]\\(", "")
+    )
 
 
 def test_a_comment_never_exceeds_what_github_takes(studio):
@@ -557,7 +666,9 @@ def test_a_comment_never_exceeds_what_github_takes(studio):
 
 
 def test_the_report_works_in_a_browser(studio, tmp_path):
-    """View modes, filters and keys in Chromium; no error on the console, no request, and the hostile cells do nothing."""
+    """View modes, filters and keys in Chromium; no error on the console, no request, and the hostile cells do
+    nothing.
+    """
     sync = pytest.importorskip("playwright.sync_api")
     from scripts.common import browser
 
@@ -568,15 +679,22 @@ def test_the_report_works_in_a_browser(studio, tmp_path):
     report.write(studio.diff(), tmp_path / "out")
     problems = []
     with sync.sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=browser.browser(), args=["--no-sandbox", "--disable-background-networking"])
+        chrome = playwright.chromium.launch(
+            executable_path=browser.browser(), args=["--no-sandbox", "--disable-background-networking"]
+        )
         page = chrome.new_page()
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: problems.append(dialog.message))
-        page.on("request", lambda request: problems.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+        page.on(
+            "request",
+            lambda request: problems.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
+        )
         page.goto((tmp_path / "out/index.html").as_uri())
         assert page.locator("article").count() == 4
-        assert page.evaluate("[...document.images].filter(image => image.offsetParent && !image.naturalWidth).length") == 0
+        assert (
+            page.evaluate("[...document.images].filter(image => image.offsetParent && !image.naturalWidth).length") == 0
+        )
         page.keyboard.press("2")
         page.keyboard.press("j")
         article = page.locator("article.current")

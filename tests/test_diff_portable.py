@@ -1,6 +1,7 @@
 """A figure has the same hash on another processor: else `make verify` would call other arithmetic another style.
 
-Vector instructions and BLAS differ in the last digits and, in unstable sorts, in the order of ties; here both are switched.
+Vector instructions and BLAS differ in the last digits and, in unstable sorts, in the order of ties; here both are
+switched.
 """
 
 import json
@@ -21,15 +22,28 @@ print(json.dumps({name: hashlib.sha256(export.figure_json(drawing.figure).encode
 
 
 def hashes(**environment):
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", CODE], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CODE],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("processor", [
-    {"OPENBLAS_CORETYPE": "Prescott"},
-    {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL X86_V3 X86_V4"},
-], ids=lambda value: next(iter(value)))
+@pytest.mark.parametrize(
+    "processor",
+    [
+        {"OPENBLAS_CORETYPE": "Prescott"},
+        {
+            "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL X86_V3 X86_V4"
+        },
+    ],
+    ids=lambda value: next(iter(value)),
+)
 def test_figures_do_not_depend_on_the_processor(processor):
     here, there = hashes(), hashes(**processor)
     assert {name for name in here if here[name] != there.get(name)} == set()

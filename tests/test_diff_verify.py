@@ -33,10 +33,19 @@ class Catalogue:
     def draw(self, name):
         if name in self.missing:
             raise TablesMissing("no tables here")
-        figure = go.Figure(go.Scatter(y=self.ys if name == "one" else [3, 2, 1], mode="markers", marker_color=self.colour))
+        figure = go.Figure(
+            go.Scatter(y=self.ys if name == "one" else [3, 2, 1], mode="markers", marker_color=self.colour)
+        )
         figure.update_layout(width=300, height=240)
         sources = [{"path": "report/data/t.csv", "sha256": sha256(self.table)}] if name == "one" else []
-        return Drawing(figure, name, self.alt if name == "one" else "x", "c", pd.DataFrame({"y": self.ys if name == "one" else [3]}), sources)
+        return Drawing(
+            figure,
+            name,
+            self.alt if name == "one" else "x",
+            "c",
+            pd.DataFrame({"y": self.ys if name == "one" else [3]}),
+            sources,
+        )
 
     @property
     def charts(self):
@@ -89,7 +98,9 @@ def words(c):
 
 
 def checksum(c):
-    """The table was spelt otherwise: same figure, but the manifest's checksum, which the page shows, is of another file."""
+    """The table was spelt otherwise: same figure, but the manifest's checksum, which the page shows, is of another
+    file.
+    """
     c.table.write_text("y\n1.0\n2.0\n3.0\n")
     return {"one.jpg": SIDECAR}
 
@@ -114,8 +125,11 @@ def not_a_picture(c):
     return {"one.jpg": UNREADABLE}
 
 
-@pytest.mark.parametrize("change, code", [(data, 1), (style, 1), (words, 1), (checksum, 1), (no_longer_drawn, 1), (never_committed, 1), (not_a_picture, 2)],
-                         ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    "change, code",
+    [(data, 1), (style, 1), (words, 1), (checksum, 1), (no_longer_drawn, 1), (never_committed, 1), (not_a_picture, 2)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_what_fails(catalogue, tmp_path, change, code):
     expected = change(catalogue)
     causes, found, _ = catalogue.verify(tmp_path)
@@ -168,9 +182,12 @@ def test_with_a_real_browser_the_bytes_are_the_same(tmp_path):
     assert catalogue.verify(tmp_path)[:2] == ({}, 0)
 
 
-# --- results of other machines ----------------------------------------------------------------------------------------------------------
+# --- results of other machines
+# ----------------------------------------------------------------------------------------------------------
 class Bench:
-    """A project whose one chart shows this machine's speeds: the present machine if it was measured, else the one measured last."""
+    """A project whose one chart shows this machine's speeds: the present machine if it was measured, else the one
+    measured last.
+    """
 
     def __init__(self, root):
         self.root, self.images = root, root / "images"
@@ -196,7 +213,12 @@ class Bench:
         return Drawing(figure, slug, "a", "c", data, [{"path": self.path(slug), "sha256": sha256(path)}])
 
     def verify(self, tmp_path, *names):
-        made = verify.verify({name: Chart(name, self.draw, "measured") for name in ("speed", *names)}, tmp_path / "again", None, self.images)
+        made = verify.verify(
+            {name: Chart(name, self.draw, "measured") for name in ("speed", *names)},
+            tmp_path / "again",
+            None,
+            self.images,
+        )
         return {change.name: change.cause for change in made.changes}, verify.exit_code(made)
 
 
@@ -221,7 +243,9 @@ def test_a_picture_of_this_machine_can_be_verified_on_another(bench, tmp_path):
 
 def test_other_results_that_a_chart_prefers_are_said_and_no_failure(bench, tmp_path, monkeypatch):
     bench.measure("rtx5090", 400)
-    monkeypatch.setattr(hardware, "standing_in", lambda slugs: contextlib.nullcontext())  # a chart that takes what is newest
+    monkeypatch.setattr(
+        hardware, "standing_in", lambda slugs: contextlib.nullcontext()
+    )  # a chart that takes what is newest
     assert bench.verify(tmp_path) == ({"speed.jpg": OTHER}, 0)
     bench.measure("h200", 901)  # but the picture's own table was changed
     assert bench.verify(tmp_path) == ({"speed.jpg": DATA}, 1)
@@ -239,14 +263,23 @@ def test_the_shown_machine_s_results_that_went_are_a_failure(bench, tmp_path):
     assert bench.verify(tmp_path) == ({"speed.jpg": DATA}, 1)
 
 
-def test_a_first_chart_of_results_that_came_after_the_pictures_is_no_failure_but_a_forgotten_one_is(bench, tmp_path, monkeypatch):
+def test_a_first_chart_of_results_that_came_after_the_pictures_is_no_failure_but_a_forgotten_one_is(
+    bench, tmp_path, monkeypatch
+):
     def commit():
-        for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "x"]):
+        for words in (
+            ["init", "-q"],
+            ["add", "-A"],
+            ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "x"],
+        ):
             subprocess.run(["git", *words], cwd=bench.root, check=True, capture_output=True)
 
     monkeypatch.setattr(sides, "ROOT", bench.root)
     commit()
-    assert bench.verify(tmp_path, "again") == ({"again.jpg": ADDED}, 1)  # a new chart of the results that are drawn already
+    assert bench.verify(tmp_path, "again") == (
+        {"again.jpg": ADDED},
+        1,
+    )  # a new chart of the results that are drawn already
     bench.measure("rtx5090", 400)
     assert bench.verify(tmp_path, "gpu") == ({"gpu.jpg": OTHER}, 0)
     commit()  # as a contributed machine comes, without pictures
@@ -255,6 +288,7 @@ def test_a_first_chart_of_results_that_came_after_the_pictures_is_no_failure_but
 
 def test_a_chart_of_what_only_its_machine_has_is_named_and_does_not_fail(catalogue, tmp_path):
     """`two` has no source in the project, as the chart of the runs on disk."""
+
     def missing():
         raise DataMissing("no runs on disk")
 

@@ -1,4 +1,6 @@
-"""The charts themselves: as many marks as rows, labels that neither overlap nor are cut, words computed from the data, hostile names as text."""
+"""The charts themselves: as many marks as rows, labels that neither overlap nor are cut, words computed from the
+data, hostile names as text.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.data import read_data
 from scripts.common import browser
-from scripts.figures import display_data, display_frontier, display_measured, display_sub_data, display_zoo, frontier_chart
+from scripts.figures import (
+    display_data,
+    display_frontier,
+    display_measured,
+    display_sub_data,
+    display_zoo,
+    frontier_chart,
+)
 from scripts.figures.catalogue import CHARTS
 from scripts.figures.drawing import DataMissing, counted, duration, listing, plain
 from scripts.figures.export import figure_json
@@ -38,18 +47,30 @@ def drawings(timm_tables):
 
 
 def tidy(rows: int = 60, seed: int = 0) -> pd.DataFrame:
-    """Invented models of several families, one of them with a single member, with names of 80 characters and of HTML."""
+    """Invented models of several families, one of them with a single member, with names of 80 characters and of
+    HTML.
+    """
     rng = np.random.default_rng(seed)
     names = [f"{family}_{i}" for i in range(rows) for family in ("levit", "convnext", "beit", "vit", "swin")][:rows]
-    table = pd.DataFrame({"model": names, "arch": names, "family": [name.split("_")[0] for name in names], "img_size": 224,
-                          "samples_per_sec": 10 ** rng.uniform(1, 4, rows), "param_count": rng.uniform(1, 300, rows)})
+    table = pd.DataFrame(
+        {
+            "model": names,
+            "arch": names,
+            "family": [name.split("_")[0] for name in names],
+            "img_size": 224,
+            "samples_per_sec": 10 ** rng.uniform(1, 4, rows),
+            "param_count": rng.uniform(1, 300, rows),
+        }
+    )
     table["top1"] = 91 - 4 * np.log10(table.samples_per_sec) + rng.normal(0, 1, rows)
     table.loc[0, ["model", "arch"]] = LONG
     table.loc[1, ["model", "arch"]] = EVIL
     table.loc[2, "family"] = "eva"
     table.loc[3, "param_count"] = np.nan
     table.loc[4, ["model", "arch"]] = "NA"
-    table["kind"] = ["transformer" if family in ("beit", "vit", "swin", "eva") else "convnet" for family in table.family]
+    table["kind"] = [
+        "transformer" if family in ("beit", "vit", "swin", "eva") else "convnet" for family in table.family
+    ]
     return table
 
 
@@ -65,10 +86,21 @@ def no_overlap(figure, size) -> None:
         assert box.left >= 0 and box.top >= 0 and box.right <= size[0] and box.bottom <= size[1], text
 
 
-# --- the replicas ------------------------------------------------------------------------------------------------------------------
+# --- the replicas
+# ------------------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name, rows", [("inference_graph_1", 165), ("inference_graph_2", 61), ("training_graph_1", 168), ("training_graph", 62),
-                                        ("speed_vs_parameters", 165), ("convnext", 11)])
+
+@pytest.mark.parametrize(
+    "name, rows",
+    [
+        ("inference_graph_1", 165),
+        ("inference_graph_2", 61),
+        ("training_graph_1", 168),
+        ("training_graph", 62),
+        ("speed_vs_parameters", 165),
+        ("convnext", 11),
+    ],
+)
 def test_replicas_draw_every_row_of_the_notebook(drawings, name, rows):
     drawing = drawings[name]
     assert marks(drawing.figure) == len(drawing.data) == rows
@@ -78,7 +110,11 @@ def test_replicas_draw_every_row_of_the_notebook(drawings, name, rows):
 @pytest.mark.parametrize("name", ["inference_graph_1", "inference_graph_2", "training_graph_1", "training_graph"])
 def test_replicas_keep_the_look_of_the_notebook(drawings, name):
     figure = drawings[name].figure
-    assert figure.layout.xaxis.type == "log" and figure.layout.xaxis.title.text == "secs" and figure.layout.yaxis.title.text == "top1"
+    assert (
+        figure.layout.xaxis.type == "log"
+        and figure.layout.xaxis.title.text == "secs"
+        and figure.layout.yaxis.title.text == "top1"
+    )
     bubbles = [trace for trace in figure.data if trace.mode == "markers"]
     assert {trace.name for trace in bubbles} == set(drawings[name].data.family)
     assert all(trace.marker.sizemode == "area" for trace in bubbles)
@@ -104,12 +140,25 @@ def test_convnext_names_every_model(drawings):
 
 
 def notebook_like() -> pd.DataFrame:
-    table = tidy(30).rename(columns={"img_size": "infer_img_size", "param_count": "param_count_x", "samples_per_sec": "infer_samples_per_sec"})
+    table = tidy(30).rename(
+        columns={
+            "img_size": "infer_img_size",
+            "param_count": "param_count_x",
+            "samples_per_sec": "infer_samples_per_sec",
+        }
+    )
     return table.assign(secs=1 / table.infer_samples_per_sec)
 
 
-@pytest.mark.parametrize("draw", [lambda table: display_data.all_families(table, "infer"), display_data.by_parameters,
-                                  lambda table: display_sub_data.with_lines(table, "infer"), display_sub_data.convnext])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda table: display_data.all_families(table, "infer"),
+        display_data.by_parameters,
+        lambda table: display_sub_data.with_lines(table, "infer"),
+        display_sub_data.convnext,
+    ],
+)
 def test_replicas_draw_hostile_names_as_text(draw):
     text = figure_json(draw(notebook_like()))
     assert "<script" not in text and "<img" not in text and "%{y}" not in re.sub(r'"hovertemplate":"[^"]*"', "", text)
@@ -122,7 +171,9 @@ def test_family_of_one_member_still_draws():
     assert marks(display_sub_data.with_lines(table, "infer")) == len(table)
 
 
-# --- our own charts ----------------------------------------------------------------------------------------------------------------
+# --- our own charts
+# ----------------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", OWN)
 def test_no_label_overlaps_or_is_cut(drawings, name):
@@ -138,13 +189,21 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
         chrome = browser.browser()
     except UserError as error:
         pytest.skip(str(error))
-    figures = {f"{name} {size}": figure for name in OWN for size, figure in (("wide", drawings[name].figure), ("phone", drawings[name].phone))}
+    figures = {
+        f"{name} {size}": figure
+        for name in OWN
+        for size, figure in (("wide", drawings[name].figure), ("phone", drawings[name].phone))
+    }
     specs = {name: json.loads(figure_json(figure)) for name, figure in figures.items()}
     for spec in specs.values():
         spec["layout"]["meta"]["scale"] = 1
     drawn = dict(browser.draw(specs, path=chrome, image="svg"))
     with sync_api.sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=chrome, args=["--no-sandbox"], env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())})
+        window = playwright.chromium.launch(
+            executable_path=chrome,
+            args=["--no-sandbox"],
+            env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())},
+        )
         page = window.new_page(viewport={"width": 1100, "height": 900})
         for name, figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[name].decode()}</body>")
@@ -152,7 +211,10 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
                 const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })""")
             assert len(boxes) > 15
             for text, left, top, right, bottom in boxes:
-                assert left >= 0 and top >= 0 and right <= figure.layout.width and bottom <= figure.layout.height, (name, text)
+                assert left >= 0 and top >= 0 and right <= figure.layout.width and bottom <= figure.layout.height, (
+                    name,
+                    text,
+                )
             for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
                 across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
                 assert across <= 1 or down <= 3, (name, one, other)  # line boxes hold air above and below the letters
@@ -165,7 +227,9 @@ def test_frontier_charts_name_five_to_seven_models_and_every_key_family(drawings
     texts = [text for text, _ in label_boxes(drawing.figure)]
     named = [text for text in texts if text.split(",")[0] in set(drawing.data.arch)]
     assert 5 <= len(named) <= 7
-    kin = {families.SHARED_COLOUR.get(family, family) for family in drawing.data.family if family in families.KEY_FAMILIES}
+    kin = {
+        families.SHARED_COLOUR.get(family, family) for family in drawing.data.family if family in families.KEY_FAMILIES
+    }
     assert {text.split(" / ")[0] for text in texts if text not in named} == {families.label(family) for family in kin}
 
 
@@ -187,15 +251,21 @@ def test_headline_says_what_is_on_the_frontier(drawings):
 @pytest.mark.parametrize("name", ["frontier_gpu", "frontier_cpu"])
 def test_captions_count_the_frontier_below_the_floor_too(drawings, monkeypatch, timm_tables, name):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
-    whole = frontier(display_frontier.eligible(read_data.load("infer", *display_frontier.TABLES[name.removeprefix("frontier_")])))
+    whole = frontier(
+        display_frontier.eligible(read_data.load("infer", *display_frontier.TABLES[name.removeprefix("frontier_")]))
+    )
     below = int((whole.top1 < display_frontier.FLOOR).sum())
     assert below and f"{below} of them on the whole frontier of {len(whole)}." in drawings[name].caption
 
 
-@pytest.mark.parametrize("there, gone, sentence", [
-    (["LeViT"], ["ConvNeXt", "BEiT"], "On X, LeViT reaches the frontier; ConvNeXt and BEiT no longer do"),
-    ([], ["LeViT", "BEiT"], "On X, none of LeViT and BEiT is on the frontier any more"),
-    (["LeViT", "ConvNeXt", "BEiT"], [], "On X, LeViT, ConvNeXt and BEiT are all on the frontier")])
+@pytest.mark.parametrize(
+    "there, gone, sentence",
+    [
+        (["LeViT"], ["ConvNeXt", "BEiT"], "On X, LeViT reaches the frontier; ConvNeXt and BEiT no longer do"),
+        ([], ["LeViT", "BEiT"], "On X, none of LeViT and BEiT is on the frontier any more"),
+        (["LeViT", "ConvNeXt", "BEiT"], [], "On X, LeViT, ConvNeXt and BEiT are all on the frontier"),
+    ],
+)
 def test_headlines_for_every_outcome(there, gone, sentence):
     assert display_frontier.headline("X", there, gone) == sentence
 
@@ -205,17 +275,33 @@ def test_every_chart_says_what_it_shows_and_where_from(drawings):
         assert len(drawing.alt) > 80 and len(drawing.caption) > 60 and drawing.title, name
         assert not re.search(r"\d\.?e[+-]?\d", drawing.alt + drawing.caption + drawing.title), name
         assert "nan" not in (drawing.alt + drawing.caption + drawing.title).lower().replace("finance", ""), name
-        assert drawing.sources and all(re.fullmatch(r"[0-9a-f]{64}", source["sha256"]) and (source.get("url", "").startswith("https://github.com/") or source["path"].startswith("report/data/")) for source in drawing.sources)
+        assert drawing.sources and all(
+            re.fullmatch(r"[0-9a-f]{64}", source["sha256"])
+            and (source.get("url", "").startswith("https://github.com/") or source["path"].startswith("report/data/"))
+            for source in drawing.sources
+        )
         assert drawing.hardware
         assert re.fullmatch(r"20\d\d-\d\d-\d\d", drawing.date)
 
 
 def test_figures_are_the_same_in_another_process(drawings, timm_tables):
-    code = ("import hashlib\nfrom scripts.figures.catalogue import CHARTS\nfrom scripts.figures.export import figure_json\n"
-            "for name in ('inference_graph_2', 'frontier_gpu'):\n    print(hashlib.sha256(figure_json(CHARTS[name].draw().figure).encode()).hexdigest())")
-    out = subprocess.run([sys.executable, "-c", code], cwd=browser.CODE, capture_output=True, text=True, check=True,
-                         env={**os.environ, "PYTHONHASHSEED": "12345", "TIMM_RESULTS": str(timm_tables)}).stdout.split()
-    assert out == [hashlib.sha256(figure_json(drawings[name].figure).encode()).hexdigest() for name in ("inference_graph_2", "frontier_gpu")]
+    code = (
+        "import hashlib\nfrom scripts.figures.catalogue import CHARTS\nfrom scripts.figures.export import figure_json\n"
+        "for name in ('inference_graph_2', 'frontier_gpu'):\n    "
+        "print(hashlib.sha256(figure_json(CHARTS[name].draw().figure).encode()).hexdigest())"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=browser.CODE,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "12345", "TIMM_RESULTS": str(timm_tables)},
+    ).stdout.split()
+    assert out == [
+        hashlib.sha256(figure_json(drawings[name].figure).encode()).hexdigest()
+        for name in ("inference_graph_2", "frontier_gpu")
+    ]
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
@@ -243,18 +329,36 @@ def test_ten_thousand_points_draw():
 
 
 def test_one_model_alone_draws():
-    canvas = frontier_chart.draw(tidy(10).iloc[5:6].assign(arch="resnet50", family="resnet"), "t", "s", "f", everyone=True)
+    canvas = frontier_chart.draw(
+        tidy(10).iloc[5:6].assign(arch="resnet50", family="resnet"), "t", "s", "f", everyone=True
+    )
     assert [text for text, _ in label_boxes(canvas.figure)] == ["resnet50"]
 
 
-# --- what was measured and trained here --------------------------------------------------------------------------------------------
+# --- what was measured and trained here
+# --------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def measured(monkeypatch, tmp_path):
     """Invented measurements of one machine; the fixture's table may be changed before drawing."""
-    table = tidy(16).assign(top5=99.0, precision="fp32", layout="nchw", compiled=False, torch="2.15.0", hardware="box", hardware_name=f"Box {EVIL[:8]}",
-                            kind_of_hardware="cpu", date="2026-11-21", file="benchmark-infer-fp32-nchw-pt2150-cpu-box.csv", threads="1")
-    table["samples_per_sec_low"], table["samples_per_sec_high"] = table.samples_per_sec * 0.9, table.samples_per_sec * 1.1
+    table = tidy(16).assign(
+        top5=99.0,
+        precision="fp32",
+        layout="nchw",
+        compiled=False,
+        torch="2.15.0",
+        hardware="box",
+        hardware_name=f"Box {EVIL[:8]}",
+        kind_of_hardware="cpu",
+        date="2026-11-21",
+        file="benchmark-infer-fp32-nchw-pt2150-cpu-box.csv",
+        threads="1",
+    )
+    table["samples_per_sec_low"], table["samples_per_sec_high"] = (
+        table.samples_per_sec * 0.9,
+        table.samples_per_sec * 1.1,
+    )
     table["batch1_p50_ms"], table["batch1_p90_ms"] = 1500 / table.samples_per_sec, 1800 / table.samples_per_sec
     (tmp_path / table.file[0]).write_text("model\n")
     monkeypatch.setattr(display_measured, "DATA", tmp_path)
@@ -268,7 +372,11 @@ def test_measured_charts_name_every_model_there_is_room_for(measured):
     assert marks(drawing.figure) == 16 and len(label_boxes(drawing.figure)) == 16
     for figure, size in ((drawing.figure, WIDE), (drawing.phone, PHONE)):
         no_overlap(figure, size)
-    assert drawing.sources[0]["path"] == measured.file[0] and drawing.date == "2026-11-21" and "1 thread" in drawing.hardware
+    assert (
+        drawing.sources[0]["path"] == measured.file[0]
+        and drawing.date == "2026-11-21"
+        and "1 thread" in drawing.hardware
+    )
     bars = [trace.error_x for trace in drawing.figure.data if trace.mode == "markers"]
     assert all(len(bar.array) for bar in bars)
 
@@ -293,7 +401,9 @@ def test_a_list_of_more_than_there_is_room_for_says_so(measured, monkeypatch):
     many = pd.concat([measured.assign(arch=[f"net_{i}_{j}" for j in range(16)]) for i in range(2)], ignore_index=True)
     monkeypatch.setattr(display_measured.measured, "load", lambda part: many)
     drawing = display_measured.draw_latency()
-    assert "shown: 24 of 32" in drawing.figure.to_json() and "shown: 17 of 32" in drawing.phone.to_json().replace("<br>", " ").replace("\\u003cbr\\u003e", " ")
+    assert "shown: 24 of 32" in drawing.figure.to_json() and "shown: 17 of 32" in drawing.phone.to_json().replace(
+        "<br>", " "
+    ).replace("\\u003cbr\\u003e", " ")
 
 
 def test_one_model_measured_is_one(measured, monkeypatch, tmp_path):
@@ -302,9 +412,18 @@ def test_one_model_measured_is_one(measured, monkeypatch, tmp_path):
     assert display_measured.draw_latency().title == "Box: 1 of 1 model keeps up with a camera of 30 pictures a second"
     card = one.assign(kind_of_hardware="gpu")
     (tmp_path / "compiled.csv").write_text("model\n")
-    monkeypatch.setattr(display_measured.measured, "load", lambda part: pd.concat([card, card.assign(compiled=True, file="compiled.csv", samples_per_sec=card.samples_per_sec * 2)]))
+    monkeypatch.setattr(
+        display_measured.measured,
+        "load",
+        lambda part: pd.concat(
+            [card, card.assign(compiled=True, file="compiled.csv", samples_per_sec=card.samples_per_sec * 2)]
+        ),
+    )
     drawing = display_measured.draw_compiled()
-    assert drawing.title == "Box: compiling makes levit_1 2.00 times as fast" and "1 of 1 model becomes faster" in drawing.caption
+    assert (
+        drawing.title == "Box: compiling makes levit_1 2.00 times as fast"
+        and "1 of 1 model becomes faster" in drawing.caption
+    )
 
 
 def test_gpu_charts_need_a_gpu_and_both_ways_of_running(measured, monkeypatch):
@@ -321,7 +440,9 @@ def test_compiled_chart_shows_the_ratio_of_the_same_model(measured, monkeypatch,
     eager = measured.assign(kind_of_hardware="gpu", hardware="card", hardware_name="Card")
     file = eager.file[0].replace("box", "card-compiled")
     (tmp_path / file).write_text("model\n")
-    compiled = eager.assign(compiled=True, file=file, samples_per_sec=eager.samples_per_sec * np.linspace(0.9, 2.4, len(eager))).iloc[3:]
+    compiled = eager.assign(
+        compiled=True, file=file, samples_per_sec=eager.samples_per_sec * np.linspace(0.9, 2.4, len(eager))
+    ).iloc[3:]
     monkeypatch.setattr(display_measured.measured, "load", lambda part: pd.concat([eager, compiled], ignore_index=True))
     drawing = display_measured.draw_compiled()
     dots = next(trace for trace in drawing.figure.data if trace.mode == "markers")
@@ -339,16 +460,58 @@ def test_nothing_measured_is_missing_data(monkeypatch):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A small zoo-*.csv with history and sidecar."""
-    models = [("resnet18", "resnet18", 0.9), ("lenet5", "lenet5", 0.7), ("vit_tiny", "vit_tiny_patch16_224", 0.8), (EVIL, "", 0.6), (LONG, "resnet50", 0.85)]
-    rows = [{"model": name, "arch": arch, "source": "timm", "weights": "scratch", "seed": seed, "recipe": "", "precision": "fp32", "train_images": 1000, "test_images": 200,
-             "accuracy": score + seed / 100, "accuracy_low": score - 0.02, "accuracy_high": score + 0.03, "param_count": 5.0, "train_seconds": 10.0 * (i + 1)}
-            for i, (name, arch, score) in enumerate(models) for seed in (0, 1)]
-    history = [{"model": row["model"], "weights": "scratch", "seed": row["seed"], "epoch": epoch, "valid_accuracy": row["accuracy"] - 0.3 / epoch,
-                "elapsed_seconds": epoch * 2.0} for row in rows for epoch in range(1, 6)]
+    models = [
+        ("resnet18", "resnet18", 0.9),
+        ("lenet5", "lenet5", 0.7),
+        ("vit_tiny", "vit_tiny_patch16_224", 0.8),
+        (EVIL, "", 0.6),
+        (LONG, "resnet50", 0.85),
+    ]
+    rows = [
+        {
+            "model": name,
+            "arch": arch,
+            "source": "timm",
+            "weights": "scratch",
+            "seed": seed,
+            "recipe": "",
+            "precision": "fp32",
+            "train_images": 1000,
+            "test_images": 200,
+            "accuracy": score + seed / 100,
+            "accuracy_low": score - 0.02,
+            "accuracy_high": score + 0.03,
+            "param_count": 5.0,
+            "train_seconds": 10.0 * (i + 1),
+        }
+        for i, (name, arch, score) in enumerate(models)
+        for seed in (0, 1)
+    ]
+    history = [
+        {
+            "model": row["model"],
+            "weights": "scratch",
+            "seed": row["seed"],
+            "epoch": epoch,
+            "valid_accuracy": row["accuracy"] - 0.3 / epoch,
+            "elapsed_seconds": epoch * 2.0,
+        }
+        for row in rows
+        for epoch in range(1, 6)
+    ]
     path = tmp_path / "zoo-cats_and_dogs-box.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     pd.DataFrame(history).to_csv(results.part(path, "-history"), index=False)
-    path.with_suffix(".json").write_text(json.dumps({"schema": 1, "hardware": {"name": "Box"}, "date": "2026-11-21T00:00:00Z", "versions": {"torch": "2.15.0+cu1"}}))
+    path.with_suffix(".json").write_text(
+        json.dumps(
+            {
+                "schema": 1,
+                "hardware": {"name": "Box"},
+                "date": "2026-11-21T00:00:00Z",
+                "versions": {"torch": "2.15.0+cu1"},
+            }
+        )
+    )
     monkeypatch.setattr(display_zoo.results, "runs", lambda: [path])
     return path
 
@@ -379,12 +542,40 @@ def test_nothing_trained_is_missing_data(monkeypatch):
 
 def test_words():
     assert listing(["a"]) == "a" and listing(["a", "b"]) == "a and b" and listing(["a", "b", "c"]) == "a, b and c"
-    assert [plain(value) for value in (64_212, 0.0466, 122.7, 5, 1234567)] == ["64,200", "0.0466", "123", "5", "1,230,000"]
-    assert [duration(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == ["0.0466 ms", "200 ms", "999 ms", "2.17 s", "68.4 s", "3 min 20 s", "3 min"]
-    assert counted(1, "model") == "1 model" and counted(2000, "model") == "2,000 models" and counted(2, "family", "families") == "2 families"
+    assert [plain(value) for value in (64_212, 0.0466, 122.7, 5, 1234567)] == [
+        "64,200",
+        "0.0466",
+        "123",
+        "5",
+        "1,230,000",
+    ]
+    assert [duration(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == [
+        "0.0466 ms",
+        "200 ms",
+        "999 ms",
+        "2.17 s",
+        "68.4 s",
+        "3 min 20 s",
+        "3 min",
+    ]
+    assert (
+        counted(1, "model") == "1 model"
+        and counted(2000, "model") == "2,000 models"
+        and counted(2, "family", "families") == "2 families"
+    )
 
 
 def test_the_catalogue_holds_the_charts_that_were_asked_for():
-    assert {"inference_graph_1", "inference_graph_2", "training_graph_1", "training_graph", "speed_vs_parameters", "convnext"} <= set(CHARTS)
-    assert all(re.fullmatch(r"[a-z0-9_]+", name) and chart.needs in ("timm", "measured", "trained") for name, chart in CHARTS.items())
+    assert {
+        "inference_graph_1",
+        "inference_graph_2",
+        "training_graph_1",
+        "training_graph",
+        "speed_vs_parameters",
+        "convnext",
+    } <= set(CHARTS)
+    assert all(
+        re.fullmatch(r"[a-z0-9_]+", name) and chart.needs in ("timm", "measured", "trained")
+        for name, chart in CHARTS.items()
+    )
     assert read_data.THEN < read_data.NOW

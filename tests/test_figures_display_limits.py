@@ -1,4 +1,6 @@
-"""Charts of how much of the machine is used: percent of the limits, and speed by batch size; and what is missing, said."""
+"""Charts of how much of the machine is used: percent of the limits, and speed by batch size; and what is missing,
+said.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +17,80 @@ from scripts.figures.drawing import DataMissing
 
 CURVE = "curve-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
 TABLE = "benchmark-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
-HEAD = ["model", "infer_samples_per_sec", "infer_step_time", "infer_batch_size", "infer_img_size", "param_count", "infer_gmacs", "infer_macts", "status",
-        "samples_per_sec_low", "samples_per_sec_high", "arithmetic_pct", "roofline_pct", "threads"]
+HEAD = [
+    "model",
+    "infer_samples_per_sec",
+    "infer_step_time",
+    "infer_batch_size",
+    "infer_img_size",
+    "param_count",
+    "infer_gmacs",
+    "infer_macts",
+    "status",
+    "samples_per_sec_low",
+    "samples_per_sec_high",
+    "arithmetic_pct",
+    "roofline_pct",
+    "threads",
+]
 
 
 @pytest.fixture
 def box(monkeypatch, tmp_path):
-    """write(name, rows) puts a measured CSV of a machine of our own, which is "this machine", into a folder that stands for report/data."""
+    """write(name, rows) puts a measured CSV of a machine of our own, which is "this machine", into a folder that
+    stands for report/data.
+    """
     for module in (measured, display_limits, display_measured):
         monkeypatch.setattr(module, "DATA", tmp_path)
     monkeypatch.setattr(hardware, "present", lambda: ("box_2c",))
 
     def write(name: str, rows: list[dict]):
         pd.DataFrame(rows).to_csv(tmp_path / name, index=False)
-        (tmp_path / name).with_suffix(".json").write_text(json.dumps({
-            "schema": 1, "date": "2026-11-21T10:00:00Z", "hardware": {"slug": "box_2c", "name": "Box, 2 cores", "kind": "cpu"},
-            "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 25.0}, "settings": {"precision": "fp32", "threads": 1, "torch": "2.15.0+cpu"}}))
+        (tmp_path / name).with_suffix(".json").write_text(
+            json.dumps(
+                {
+                    "schema": 1,
+                    "date": "2026-11-21T10:00:00Z",
+                    "hardware": {"slug": "box_2c", "name": "Box, 2 cores", "kind": "cpu"},
+                    "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 25.0},
+                    "settings": {"precision": "fp32", "threads": 1, "torch": "2.15.0+cpu"},
+                }
+            )
+        )
+
     return write
 
 
 def rows(roofline: dict[str, float]) -> list[dict]:
-    return [dict(zip(HEAD, [model, 20.0, 100.0, 2, 224, 5.0, 1.0, 2.0, "ok", 19.0, 21.0, percent, percent, 1])) for model, percent in roofline.items()]
+    return [
+        dict(zip(HEAD, [model, 20.0, 100.0, 2, 224, 5.0, 1.0, 2.0, "ok", 19.0, 21.0, percent, percent, 1]))
+        for model, percent in roofline.items()
+    ]
 
 
 def curve(speeds: dict[str, list[float]]) -> list[dict]:
-    return [{"model": model, "batch_asked": 2**i, "infer_samples_per_sec": speed if speed else "", "samples_per_sec_low": 1, "samples_per_sec_high": 99,
-             "status": "ok" if speed else "failed"} for model, values in speeds.items() for i, speed in enumerate(values)]
+    return [
+        {
+            "model": model,
+            "batch_asked": 2**i,
+            "infer_samples_per_sec": speed if speed else "",
+            "samples_per_sec_low": 1,
+            "samples_per_sec_high": 99,
+            "status": "ok" if speed else "failed",
+        }
+        for model, values in speeds.items()
+        for i, speed in enumerate(values)
+    ]
 
 
 def test_limits_are_sorted_and_the_title_says_the_median(box):
     box(TABLE, rows({"resnet18": 80.0, "vgg11": 30.0, "levit_128s": 60.0}))
     drawing = display_limits.draw_limits()
-    assert list(drawing.data.arch) == ["resnet18", "levit_128s", "vgg11"] and "median model uses 60%" in drawing.title and "vgg11 30%" in drawing.title
+    assert (
+        list(drawing.data.arch) == ["resnet18", "levit_128s", "vgg11"]
+        and "median model uses 60%" in drawing.title
+        and "vgg11 30%" in drawing.title
+    )
     assert "0.1 TFLOP/s" in drawing.caption and drawing.hardware.startswith("Box") and drawing.phone is not None
 
 
@@ -66,7 +110,9 @@ def test_a_curve_is_relative_to_single_pictures_and_leaves_out_what_failed(box):
     box(CURVE, curve({"resnet18": [10.0, 15.0, 14.0], "vgg11": [2.0, 2.1, 0.0], "levit_128s": [0.0, 90.0, 95.0]}))
     drawing = display_limits.draw_curve()
     shown = drawing.data.set_index(["model", "batch"]).gain
-    assert shown["resnet18", 2] == 1.5 and ("vgg11", 4) not in shown.index and "levit_128s" not in set(drawing.data.model)  # no batch 1 to compare with
+    assert (
+        shown["resnet18", 2] == 1.5 and ("vgg11", 4) not in shown.index and "levit_128s" not in set(drawing.data.model)
+    )  # no batch 1 to compare with
     assert "1 of 2 models" in drawing.title and "resnet18 1.50 times" in drawing.title
     assert len([trace for trace in drawing.figure.data if "lines" in trace.mode]) == 2
 

@@ -1,4 +1,6 @@
-"""Charts about machines and about one family: drawn from small tables, words computed from them, hostile names as text, missing tables left out."""
+"""Charts about machines and about one family: drawn from small tables, words computed from them, hostile names as
+text, missing tables left out.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,13 @@ from tests.test_data_family import stairs
 from tests.test_data_findings import field
 
 EVIL = "vit_<img src=x onerror=alert(1)>"
-FROM_TABLES = {"agreement": display_machines.draw_agreement, "cpu_penalty": display_machines.draw_penalty, "succession": display_machines.draw_succession,
-               "ours": display_machines.draw_ours, "stable": display_machines.draw_stable}
+FROM_TABLES = {
+    "agreement": display_machines.draw_agreement,
+    "cpu_penalty": display_machines.draw_penalty,
+    "succession": display_machines.draw_succession,
+    "ours": display_machines.draw_ours,
+    "stable": display_machines.draw_stable,
+}
 
 
 @pytest.fixture
@@ -34,6 +41,7 @@ def data(tmp_path, monkeypatch):
     def rewrite(name, change):
         path = tmp_path / f"machines-{name}.csv"
         change(pd.read_csv(path, keep_default_na=False)).to_csv(path, index=False)
+
     return rewrite
 
 
@@ -49,8 +57,16 @@ def apart(figure) -> None:
 @pytest.mark.parametrize("name", FROM_TABLES)
 def test_charts_are_drawn_from_the_committed_tables(data, name):
     drawing = FROM_TABLES[name]()
-    assert drawing.title and drawing.alt and drawing.caption and len(drawing.data) and drawing.sources[0]["path"].endswith(f"machines-{name}.csv")
-    assert drawing.date == (read_data.NOW if name != "ours" else max(table.date.iloc[0] for table in display_machines.our_tables().values()))
+    assert (
+        drawing.title
+        and drawing.alt
+        and drawing.caption
+        and len(drawing.data)
+        and drawing.sources[0]["path"].endswith(f"machines-{name}.csv")
+    )
+    assert drawing.date == (
+        read_data.NOW if name != "ours" else max(table.date.iloc[0] for table in display_machines.our_tables().values())
+    )
     assert "nan" not in f"{drawing.title} {drawing.alt} {drawing.caption}".lower().replace("nano", "")
     for figure in (drawing.figure, drawing.phone):
         apart(figure)
@@ -73,7 +89,10 @@ def test_titles_follow_the_figures(data):
     data("cpu_penalty", lambda table: table.assign(median=[9.87] * len(table), least=9.0, most=10.0))
     assert "9.87 times" in display_machines.draw_penalty().title
     data("succession", lambda table: table.assign(still="yes", by="", by_top1="", by_samples_per_sec=""))
-    assert f"{int((display_machines.small('succession', [], ['top1'])[0].top1 >= 70).sum())} are still there" in display_machines.draw_succession().title
+    assert (
+        f"{int((display_machines.small('succession', [], ['top1'])[0].top1 >= 70).sum())} are still there"
+        in display_machines.draw_succession().title
+    )
     data("agreement", lambda table: table.assign(**{table.columns[1]: [1.0] + [0.123] * (len(table) - 1)}))
     assert "from 0.12 to" in display_machines.draw_agreement().title
 
@@ -97,7 +116,10 @@ def test_one_machine_in_two_settings_is_one_machine(data):
     data("agreement", lambda table: pd.DataFrame(0.9, index=range(3), columns=names).assign(machine=names))
     data("stable", lambda table: table.head(1).assign(machines=3, timed=3, where="; ".join(names)))
     stable, agreement = display_machines.draw_stable(), display_machines.draw_agreement()
-    assert "1 model is on the frontier in all 3 settings of 2 machines" in stable.title and "3 settings of 2 machines" in agreement.alt
+    assert (
+        "1 model is on the frontier in all 3 settings of 2 machines" in stable.title
+        and "3 settings of 2 machines" in agreement.alt
+    )
     assert stable.hardware == agreement.hardware == "3 settings of timm's 2 machines"
     data("agreement", lambda table: table[["machine", names[0], names[2]]].iloc[[0, 2]])
     data("stable", lambda table: table.assign(machines=2, timed=2))
@@ -112,35 +134,77 @@ def test_the_heat_map_reads_by_day_and_by_night(data):
     ends = [colour for _, colour in heat.colorscale]
     for note in (one for one in figure.layout.annotations if one.name == "cell"):
         share = (values[note.x, note.y] - heat.zmin) / (heat.zmax - heat.zmin)
-        for ink, ground in ((note.font.color, mix(*ends, share)), (dark[note.font.color], mix(*(dark[one] for one in ends), share))):
+        for ink, ground in (
+            (note.font.color, mix(*ends, share)),
+            (dark[note.font.color], mix(*(dark[one] for one in ends), share)),
+        ):
             assert contrast(ink, ground) >= 3.4
 
 
 def test_how_ours_was_measured_stands_beside_the_ratio(data, monkeypatch):
-    own = pd.DataFrame({"file": ["one", "all"], "hardware_name": "AMD EPYC, 2 cores", "kind_of_hardware": "cpu", "precision": "fp32", "layout": "nchw", "compiled": False,
-                        "torch": "2.15.0", "threads": ["1", "2"], "samples_per_sec": [1.0, 2.0], "date": ["2026-01-01", "2026-01-02"]})
+    own = pd.DataFrame(
+        {
+            "file": ["one", "all"],
+            "hardware_name": "AMD EPYC, 2 cores",
+            "kind_of_hardware": "cpu",
+            "precision": "fp32",
+            "layout": "nchw",
+            "compiled": False,
+            "torch": "2.15.0",
+            "threads": ["1", "2"],
+            "samples_per_sec": [1.0, 2.0],
+            "date": ["2026-01-01", "2026-01-02"],
+        }
+    )
     monkeypatch.setattr(display_machines.measured, "load", lambda part: own)
     drawing = display_machines.draw_ours()
     ours = "AMD EPYC, 2 cores, 32-bit floats, eager, 2 threads, PyTorch 2.15.0"
-    assert drawing.date == "2026-01-02" and "2 January 2026" in drawing.figure.to_json().replace("\\u003cbr\\u003e", " ").replace("<br>", " ")
+    assert drawing.date == "2026-01-02" and "2 January 2026" in drawing.figure.to_json().replace(
+        "\\u003cbr\\u003e", " "
+    ).replace("<br>", " ")
     assert drawing.hardware == ours and ours in drawing.caption and "mixed precision on cards" in drawing.caption
-    assert all("2 threads" in figure.to_json() and "mixed precision" in figure.to_json() for figure in (drawing.figure, drawing.phone))
+    assert all(
+        "2 threads" in figure.to_json() and "mixed precision" in figure.to_json()
+        for figure in (drawing.figure, drawing.phone)
+    )
     assert "Core i7-12700H, compiled, is" in drawing.title
     monkeypatch.setattr(display_machines.measured, "load", lambda part: own.head(0))
     assert display_machines.how_ours() == "" and display_machines.draw_ours().hardware == "AMD EPYC, 2 cores"
 
 
 def speeds(factor, **about):
-    frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("convnext_tiny.fb_in22k_ft_in1k", 224, 83.0, 400, 28.6), **about)
+    frame = field(
+        ("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0),
+        ("convnext_tiny.fb_in22k_ft_in1k", 224, 83.0, 400, 28.6),
+        **about,
+    )
     return frame.assign(samples_per_sec=frame.samples_per_sec * factor)
 
 
 def test_machines_and_compiling_from_tidy_tables(monkeypatch):
-    tables = {"rtx5090": speeds(1.0), "rtx5090-compiled": speeds(1.7, compiled=True), "i7_12700h-compiled": speeds(0.01, hardware="i7_12700h", compiled=True, precision="fp32")}
-    files = ["benchmark-infer-amp-nchw-pt291-cu130-5090.csv", "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv", "benchmark-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv"]
-    monkeypatch.setattr(machines, "main_tables", lambda ours=True, compiled=True: {key: table for key, table in tables.items() if compiled or key != "rtx5090-compiled"})
+    tables = {
+        "rtx5090": speeds(1.0),
+        "rtx5090-compiled": speeds(1.7, compiled=True),
+        "i7_12700h-compiled": speeds(0.01, hardware="i7_12700h", compiled=True, precision="fp32"),
+    }
+    files = [
+        "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",
+        "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv",
+        "benchmark-infer-fp32-nchw-pt291-cpu-i7_12700h-dynamo.csv",
+    ]
+    monkeypatch.setattr(
+        machines,
+        "main_tables",
+        lambda ours=True, compiled=True: {
+            key: table for key, table in tables.items() if compiled or key != "rtx5090-compiled"
+        },
+    )
     monkeypatch.setattr(read_data, "configs", lambda vintage, part: files)
-    monkeypatch.setattr(display_machines.published, "provenance", lambda vintage, *files: {"sources": [], "hardware": "; ".join(files), "date": vintage})
+    monkeypatch.setattr(
+        display_machines.published,
+        "provenance",
+        lambda vintage, *files: {"sources": [], "hardware": "; ".join(files), "date": vintage},
+    )
     fronts, gain = display_machines.draw_frontiers(), display_machines.draw_compiling()
     assert "on that of all 2" in fronts.title and fronts.hardware == f"{files[0]}; {files[2]}"
     assert "1.70 times as fast, 0 networks slower" in gain.title and len(gain.data) == 14
@@ -148,30 +212,50 @@ def test_machines_and_compiling_from_tidy_tables(monkeypatch):
         alone.setattr(machines, "main_tables", lambda ours, compiled: {"rtx5090": tables["rtx5090"]})
         assert display_machines.draw_frontiers().title.endswith("on the frontier of RTX 5090")
     tables["rtx5090-compiled"].loc[0, "param_count"] *= 2
-    assert len(display_machines.draw_compiling().data) == 13 and "1 network whose parameter count differs between the tables is left out" in display_machines.draw_compiling().caption
+    assert (
+        len(display_machines.draw_compiling().data) == 13
+        and "1 network whose parameter count differs between the tables is left out"
+        in display_machines.draw_compiling().caption
+    )
 
 
 # ---- one family
+
 
 @pytest.fixture
 def own(monkeypatch):
     def use(frame):
         monkeypatch.setattr(display_family, "_table", lambda: frame)
-        monkeypatch.setattr(display_family.published, "provenance", lambda vintage, *files: {"sources": [], "hardware": "", "date": vintage})
+        monkeypatch.setattr(
+            display_family.published,
+            "provenance",
+            lambda vintage, *files: {"sources": [], "hardware": "", "date": vintage},
+        )
+
     return use
 
 
 def test_every_member_of_a_family_is_a_mark_of_its_shade(own):
-    frame = pd.concat([stairs(2, 1), field(), field(("convnextv2_tiny.fcmae_ft_in22k_in1k", 224, 83.0, 300, 28.6)).tail(1)], ignore_index=True)
+    frame = pd.concat(
+        [stairs(2, 1), field(), field(("convnextv2_tiny.fcmae_ft_in22k_in1k", 224, 83.0, 300, 28.6)).tail(1)],
+        ignore_index=True,
+    )
     own(frame)
     drawing = display_family.draw_family("convnext")
     members = [trace for trace in drawing.figure.data if trace.mode == "markers" and trace.name]
     assert sum(len(trace.x) for trace in members) == 16 == len(drawing.data)
     colours = {trace.name: trace.marker.color for trace in members}
-    assert len(set(colours.values())) == 2 and all(colour in drawing.figure.layout.meta["dark"] for colour in colours.values())
+    assert len(set(colours.values())) == 2 and all(
+        colour in drawing.figure.layout.meta["dark"] for colour in colours.values()
+    )
     assert any("open" in str(trace.marker.symbol) for trace in members), "version 2 is hollow"
     keys = [note for note in drawing.figure.layout.annotations if note.name == "key"]
-    assert all(note.font.color in drawing.figure.layout.meta["dark"] and note.bgcolor in drawing.figure.layout.meta["dark"] and "color" not in note.text for note in keys)
+    assert all(
+        note.font.color in drawing.figure.layout.meta["dark"]
+        and note.bgcolor in drawing.figure.layout.meta["dark"]
+        and "color" not in note.text
+        for note in keys
+    )
     assert set(colours.values()) <= {note.font.color for note in keys}
     apart(drawing.figure)
     apart(drawing.phone)
@@ -195,8 +279,16 @@ def test_a_family_of_one_or_without_steps_is_refused(own):
 
 
 def test_a_hostile_member_stays_text(own):
-    own(field((f"levit_{EVIL}.in1k", 224, 81.0, 9000, 19.0), ("levit_b.in1k", 224, 80.0, 9500, 19.0), ("levit_c.in1k", 224, 79.0, 9900, 19.0)).assign(
-        family=lambda rows: rows.family.where(~rows.model.str.startswith("levit"), "levit"), kind=lambda rows: rows.kind.fillna("hybrid")))
+    own(
+        field(
+            (f"levit_{EVIL}.in1k", 224, 81.0, 9000, 19.0),
+            ("levit_b.in1k", 224, 80.0, 9500, 19.0),
+            ("levit_c.in1k", 224, 79.0, 9900, 19.0),
+        ).assign(
+            family=lambda rows: rows.family.where(~rows.model.str.startswith("levit"), "levit"),
+            kind=lambda rows: rows.kind.fillna("hybrid"),
+        )
+    )
     drawing = display_family.draw_family("levit")
     assert "<img" not in drawing.figure.to_json() and np.isfinite(drawing.data.top1).all()
 
@@ -205,7 +297,13 @@ def test_any_family_by_name_on_the_command_line(own, capsys, monkeypatch, tmp_pa
     own(pd.concat([stairs(2, 1), field()], ignore_index=True))
     made = {}
     from scripts.figures import export
-    monkeypatch.setattr(export, "export", lambda charts, out: made.update(charts) or {"drawn": list(charts), "same": []})
+
+    monkeypatch.setattr(
+        export, "export", lambda charts, out: made.update(charts) or {"drawn": list(charts), "same": []}
+    )
     assert display_family.main(["ConvNeXt", "--out", str(tmp_path)]) == 0 and list(made) == ["family_convnext"]
-    assert display_family.main(["hamster", "--out", str(tmp_path)]) == 2 and "there are convnext, resnet" in capsys.readouterr().err
+    assert (
+        display_family.main(["hamster", "--out", str(tmp_path)]) == 2
+        and "there are convnext, resnet" in capsys.readouterr().err
+    )
     assert family.resolve("resnet", ["resnet"]) == "resnet"

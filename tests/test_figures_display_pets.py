@@ -33,30 +33,120 @@ def tables(tmp_path, monkeypatch):
 
     def write(name: str, frame: pd.DataFrame, **facts) -> None:
         atomic_csv(frame, data / f"{name}.csv")
-        atomic_write(data / f"{name}.json", json.dumps({"schema": 1, "hardware": HARDWARE, "date": "2026-11-21T00:00:00Z", "versions": {"torch": "2.15.0"}, **facts}))
+        atomic_write(
+            data / f"{name}.json",
+            json.dumps(
+                {
+                    "schema": 1,
+                    "hardware": HARDWARE,
+                    "date": "2026-11-21T00:00:00Z",
+                    "versions": {"torch": "2.15.0"},
+                    **facts,
+                }
+            ),
+        )
 
-    epochs = pd.DataFrame({"epoch": [1, 2, 3], "phase": "all", "train_loss": [0.7, 0.6, 0.5], "valid_loss": [0.7, 0.65, 0.6], "error_rate": [0.4, 0.3, 0.25],
-                           "lr": 1e-3, "seconds": 2.0})
-    photos = pd.DataFrame({"file": [f"{EVIL}/{i}.jpg" for i in range(40)], "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20})
+    epochs = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "phase": "all",
+            "train_loss": [0.7, 0.6, 0.5],
+            "valid_loss": [0.7, 0.65, 0.6],
+            "error_rate": [0.4, 0.3, 0.25],
+            "lr": 1e-3,
+            "seconds": 2.0,
+        }
+    )
+    photos = pd.DataFrame(
+        {"file": [f"{EVIL}/{i}.jpg" for i in range(40)], "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20}
+    )
     photos["predicted"] = np.where(rng.random(40) < 0.7, photos.label, "cat")
     photos["probability"], photos["loss"] = rng.random(40) / 2 + 0.5, rng.random(40) * 3
-    facts = {"arch": "resnet18", "dataset": EVIL, "weights": "scratch", "size": 96, "train_images": 100, "valid_images": 20, "test_images": 20,
-             "classes": ["cat", EVIL], "error_rate": {"valid": 0.25, "test": 0.3}}
+    facts = {
+        "arch": "resnet18",
+        "dataset": EVIL,
+        "weights": "scratch",
+        "size": 96,
+        "train_images": 100,
+        "valid_images": 20,
+        "test_images": 20,
+        "classes": ["cat", EVIL],
+        "error_rate": {"valid": 0.25, "test": 0.3},
+    }
     write("pets-photos-resnet18-box", epochs, **facts)
     write("pets-photos-resnet18-box-predictions", photos, **facts)
-    write("cnn-photos-original-box", pd.DataFrame([{"recipe": "original", "train_images": 180, "valid_images": 20, "test_images": 50, "train_loss": 0.6, "test_loss": 0.65,
-                                                     "train_accuracy": 0.7, "test_accuracy": 0.6, "epochs": 2, "batch": 32, "lr": 1e-4, "size": 224, "train_seconds": 9.0}]),
-          dataset="photos")
+    write(
+        "cnn-photos-original-box",
+        pd.DataFrame(
+            [
+                {
+                    "recipe": "original",
+                    "train_images": 180,
+                    "valid_images": 20,
+                    "test_images": 50,
+                    "train_loss": 0.6,
+                    "test_loss": 0.65,
+                    "train_accuracy": 0.7,
+                    "test_accuracy": 0.6,
+                    "epochs": 2,
+                    "batch": 32,
+                    "lr": 1e-4,
+                    "size": 224,
+                    "train_seconds": 9.0,
+                }
+            ]
+        ),
+        dataset="photos",
+    )
     write("cnn-photos-original-box-history", epochs.assign(valid_accuracy=0.5), dataset="photos")
-    write("cnn-summary", pd.DataFrame({"stage": ["stage1"], "kind": ["Conv2d"], "output": ["64×8×8"], "parameters": [10], "used_before": [False], "output_mb": [1.0],
-                                       "mult_adds": [1e6]}), totals={"parameters": 10, "mult_adds": 1e6, "forward_backward_mb": 1.0, "total_mb": 2.0})
-    trials = pd.DataFrame({"trial": range(9), "state": ["complete"] * 6 + ["pruned", "pruned", "fail"], "accuracy": [*np.linspace(0.5, 0.9, 8), np.nan], "epochs": 4,
-                           "seconds": 1.0, "note": [""] * 8 + [EVIL], "lr": np.geomspace(1e-4, 1e-2, 9), "batch": [32, 64, 128] * 3, "model": ["resnet20", EVIL, "lenet5"] * 3})
-    write("search-digits-box", trials, data="digits", model="resnet20", epochs=4, sampler="tpe", importance={"lr": 0.7, "batch": 0.2, "model": 0.1})
+    write(
+        "cnn-summary",
+        pd.DataFrame(
+            {
+                "stage": ["stage1"],
+                "kind": ["Conv2d"],
+                "output": ["64×8×8"],
+                "parameters": [10],
+                "used_before": [False],
+                "output_mb": [1.0],
+                "mult_adds": [1e6],
+            }
+        ),
+        totals={"parameters": 10, "mult_adds": 1e6, "forward_backward_mb": 1.0, "total_mb": 2.0},
+    )
+    trials = pd.DataFrame(
+        {
+            "trial": range(9),
+            "state": ["complete"] * 6 + ["pruned", "pruned", "fail"],
+            "accuracy": [*np.linspace(0.5, 0.9, 8), np.nan],
+            "epochs": 4,
+            "seconds": 1.0,
+            "note": [""] * 8 + [EVIL],
+            "lr": np.geomspace(1e-4, 1e-2, 9),
+            "batch": [32, 64, 128] * 3,
+            "model": ["resnet20", EVIL, "lenet5"] * 3,
+        }
+    )
+    write(
+        "search-digits-box",
+        trials,
+        data="digits",
+        model="resnet20",
+        epochs=4,
+        sampler="tpe",
+        importance={"lr": 0.7, "batch": 0.2, "model": 0.1},
+    )
     return data
 
 
-DRAW = ["draw_pets_curves", "draw_pets_confusion", "draw_pets_losses", "draw_cnn_curves", "draw_search_parallel", "draw_search_importance"]
+DRAW = [
+    "draw_pets_curves",
+    "draw_pets_confusion",
+    "draw_pets_losses",
+    "draw_cnn_curves",
+    "draw_search_parallel",
+    "draw_search_importance",
+]
 
 
 @pytest.mark.parametrize("name", DRAW)
@@ -126,7 +216,10 @@ def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
     tracker.metrics({"valid_loss": 0.5}, epoch=1)
     tracker.close("finished")
     runs.write()
-    assert display_pets.draw_runs().title == "The validation loss of pets goes down to 0.50" and pages.runs_said().are == "is"
+    assert (
+        display_pets.draw_runs().title == "The validation loss of pets goes down to 0.50"
+        and pages.runs_said().are == "is"
+    )
 
 
 def test_guessing_is_no_result(tables):
@@ -137,15 +230,28 @@ def test_guessing_is_no_result(tables):
 
 def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
     facts = next(run.facts for run in photo_results.pets())
-    table = pd.DataFrame({"arch": [facts["arch"]], "weights": [facts["weights"]], "accuracy": 0.9, "train_images": 77.0, "img_size": 64.0, "epochs": 60})
-    monkeypatch.setattr(pages.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
+    table = pd.DataFrame(
+        {
+            "arch": [facts["arch"]],
+            "weights": [facts["weights"]],
+            "accuracy": 0.9,
+            "train_images": 77.0,
+            "img_size": 64.0,
+            "epochs": 60,
+        }
+    )
+    monkeypatch.setattr(
+        pages.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table)
+    )
     pages.beside_zoo()
     assert not capsys.readouterr().out  # other photos, as far as one can tell
     file = next(run.paths[""] for run in photo_results.pets()).with_suffix(".json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "checksum": "x"}))
     pages.beside_zoo()
     said = capsys.readouterr().out
-    assert "(/report/zoo.qmd)" in said and "90.0% right there" in said and "77 of them at 64 pixels in 60 epochs" in said
+    assert (
+        "(/report/zoo.qmd)" in said and "90.0% right there" in said and "77 of them at 64 pixels in 60 epochs" in said
+    )
 
 
 def test_the_pages_tables_are_escaped(tables, capsys):

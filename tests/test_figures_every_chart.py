@@ -1,4 +1,6 @@
-"""Every chart of the catalogue that can be drawn here, at both of its sizes: texts large enough to read, none cut, no two overlapping, as figure and as Chrome draws it."""
+"""Every chart of the catalogue that can be drawn here, at both of its sizes: texts large enough to read, none cut,
+no two overlapping, as figure and as Chrome draws it.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +66,20 @@ def test_every_text_can_be_read_where_it_is_shown(figures):
 
 def test_no_two_names_overlap(figures):
     for (name, kind), figure in figures.items():
-        boxes = label_boxes(figure) if any(note.get("name") == "label" for note in figure["layout"].get("annotations", [])) else []
+        boxes = (
+            label_boxes(figure)
+            if any(note.get("name") == "label" for note in figure["layout"].get("annotations", []))
+            else []
+        )
         for (one, a), (other, b) in itertools.combinations(boxes, 2):
             assert not a.overlaps(b), (name, kind, one, other)
         for text, box in boxes:
-            assert box.left >= 0 and box.top >= 0 and box.right <= figure["layout"]["width"] and box.bottom <= figure["layout"]["height"], (name, kind, text)
+            assert (
+                box.left >= 0
+                and box.top >= 0
+                and box.right <= figure["layout"]["width"]
+                and box.bottom <= figure["layout"]["height"]
+            ), (name, kind, text)
 
 
 def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
@@ -79,7 +90,9 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
         pytest.skip(str(error))
     for figure in figures.values():
         figure["layout"].setdefault("meta", {})["scale"] = 1
-    drawn = dict(browser.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, path=chrome, image="svg"))
+    drawn = dict(
+        browser.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, path=chrome, image="svg")
+    )
     wrong = []
     with browser.window(chrome, env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())}) as window:
         page = window.new_page(viewport={"width": 1100, "height": 900})
@@ -89,7 +102,11 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
                 const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })""")
             assert len(boxes) > 3, (name, kind)
             wide, high = figure["layout"]["width"], figure["layout"]["height"]
-            wrong += [(name, kind, "cut", text) for text, left, top, right, bottom in boxes if left < -0.5 or top < -0.5 or right > wide + 0.5 or bottom > high + 0.5]
+            wrong += [
+                (name, kind, "cut", text)
+                for text, left, top, right, bottom in boxes
+                if left < -0.5 or top < -0.5 or right > wide + 0.5 or bottom > high + 0.5
+            ]
             for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
                 across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
                 if across > 1 and down > 4:  # line boxes hold air above and below the letters
@@ -102,7 +119,10 @@ def test_alternative_texts_say_what_the_chart_shows(timm_tables, monkeypatch):
     seen = {}
     for name, drawing in drawings():
         alt = drawing.alt
-        assert 80 < len(alt) < 1200 and re.match(r"[A-Z0-9]", alt) and alt.endswith(".") and re.search(r"\d", alt), (name, alt)
+        assert 80 < len(alt) < 1200 and re.match(r"[A-Z0-9]", alt) and alt.endswith(".") and re.search(r"\d", alt), (
+            name,
+            alt,
+        )
         assert not re.search(r"\bnan\b|None|\{|\}|<br>|\s\s", alt), (name, alt)
         assert alt not in seen.values(), (name, "same words as another chart")
         seen[name] = alt

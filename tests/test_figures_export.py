@@ -29,14 +29,25 @@ def chart(name: str, text: str = "", size: tuple[int, int] = (120, 80), phone: b
     def draw() -> Drawing:
         figure = go.Figure(layout={"width": size[0], "height": size[1], "title": text or name})
         small = go.Figure(layout={"width": 60, "height": 90, "title": text or name}) if phone else None
-        return Drawing(figure, title=text or name, alt=f"alt of {name}", caption="c", data=pd.DataFrame({"x": [1]}),
-                       sources=[{"path": "a.csv", "sha256": "0"}], hardware="here", date="2026-01-01", phone=small)
+        return Drawing(
+            figure,
+            title=text or name,
+            alt=f"alt of {name}",
+            caption="c",
+            data=pd.DataFrame({"x": [1]}),
+            sources=[{"path": "a.csv", "sha256": "0"}],
+            hardware="here",
+            date="2026-01-01",
+            phone=small,
+        )
+
     return Chart(name, draw, more.get("needs", "timm"))
 
 
 def failing(name: str, error: Exception) -> Chart:
     def draw():
         raise error
+
     return Chart(name, draw, "timm")
 
 
@@ -58,6 +69,7 @@ def own_build(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def pretend(monkeypatch):
     """A browser that draws plain rectangles in a colour of the title; `pretend.drawn` lists what it was asked for."""
+
     class Pretend:
         drawn: list[str] = []
         crash_at: str | None = None
@@ -68,7 +80,10 @@ def pretend(monkeypatch):
                     raise UserError("chrome crashed")
                 self.drawn.append(name)
                 layout = figure["layout"]
-                yield name, jpg((layout["width"], layout["height"]), "#%06x" % (hash(layout["title"]["text"]) % 0xFFFFFF))
+                yield (
+                    name,
+                    jpg((layout["width"], layout["height"]), "#%06x" % (hash(layout["title"]["text"]) % 0xFFFFFF)),
+                )
 
     it = Pretend()
     it.drawn = []
@@ -98,7 +113,12 @@ def test_writes_picture_figure_data_and_manifest(tmp_path, pretend):
     assert (tmp_path / "charts/one.csv").read_text() == "x\n1\n"
     entry = read_manifest(tmp_path)["charts"]["one"]
     assert entry["renderer"] == HOW and entry["jpg"]["width"] == 120 and entry["shown"] == {"width": 120, "height": 80}
-    assert (entry["alt"], entry["hardware"], entry["date"], entry["sources"][0]["path"]) == ("alt of one", "here", "2026-01-01", "a.csv")
+    assert (entry["alt"], entry["hardware"], entry["date"], entry["sources"][0]["path"]) == (
+        "alt of one",
+        "here",
+        "2026-01-01",
+        "a.csv",
+    )
 
 
 def test_what_is_unchanged_is_not_drawn_again(tmp_path, pretend):
@@ -126,10 +146,12 @@ def test_only_what_changed_is_drawn(tmp_path, pretend, monkeypatch):
 def test_new_words_need_no_new_picture(tmp_path, pretend):
     export(catalogue(chart("one")), out=tmp_path)
     pretend.drawn.clear()
+
     def reworded():
         drawing = chart("one").draw()
         drawing.alt = "better"
         return drawing
+
     export({"one": Chart("one", reworded, "timm")}, out=tmp_path)
     assert pretend.drawn == [] and read_manifest(tmp_path)["charts"]["one"]["alt"] == "better"
 
@@ -153,15 +175,23 @@ def test_only_missing_tables_need_no_browser(tmp_path, monkeypatch):
 
 
 def test_nothing_measured_is_a_line_and_no_error(tmp_path, pretend, capsys):
-    done = export(catalogue(failing("mine", DataMissing("nothing measured yet; run `make bench`")), chart("one")), out=tmp_path)
+    done = export(
+        catalogue(failing("mine", DataMissing("nothing measured yet; run `make bench`")), chart("one")), out=tmp_path
+    )
     assert done["skipped"] == ["mine"] and done["drawn"] == ["one"]
     assert "figures: no mine: nothing measured yet; run `make bench`" in capsys.readouterr().err
 
 
 def test_charts_that_miss_the_same_share_a_line(tmp_path, pretend, capsys):
     gone = DataMissing("nothing measured on a GPU yet")
-    export(catalogue(failing("one", gone), failing("two", gone), failing("three", DataMissing("nothing trained yet"))), out=tmp_path)
-    assert capsys.readouterr().err.splitlines() == ["figures: no one or two: nothing measured on a GPU yet", "figures: no three: nothing trained yet"]
+    export(
+        catalogue(failing("one", gone), failing("two", gone), failing("three", DataMissing("nothing trained yet"))),
+        out=tmp_path,
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "figures: no one or two: nothing measured on a GPU yet",
+        "figures: no three: nothing trained yet",
+    ]
 
 
 def test_crash_midway_keeps_what_was_drawn_and_goes_on_there(tmp_path, pretend):
@@ -199,8 +229,15 @@ def test_unknown_name_lists_the_known(tmp_path):
         export(catalogue(chart("one"), chart("two")), only=["nonsense"], out=tmp_path)
 
 
-@pytest.mark.parametrize("text, message", [("{", "not a readable manifest"), ("[]", "not a readable manifest"), ('{"schema": 1}', "not a readable manifest"),
-                                           ('{"schema": 99, "charts": {}}', "update the project")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not a readable manifest"),
+        ("[]", "not a readable manifest"),
+        ('{"schema": 1}', "not a readable manifest"),
+        ('{"schema": 99, "charts": {}}', "update the project"),
+    ],
+)
 def test_damaged_or_newer_manifest_is_one_line_and_stays(tmp_path, text, message, pretend):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UserError, match=message):
@@ -303,8 +340,15 @@ def test_a_picture_whose_tables_went_is_dropped_and_one_of_untouched_tables_stay
     (tmp_path / "images/manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "report/data/went.csv").unlink()
     (tmp_path / "report/data/changed.csv").write_text("y")
-    export({**{name: failing(name, DataMissing("nothing")) for name in charts}, "new": chart("new")}, out=tmp_path / "images")
-    assert {path.stem for path in (tmp_path / "images").glob("*.jpg")} == {"kept", "kept-phone", "local", "local-phone", "new"} == set(read_manifest(tmp_path / "images")["charts"])
+    export(
+        {**{name: failing(name, DataMissing("nothing")) for name in charts}, "new": chart("new")},
+        out=tmp_path / "images",
+    )
+    assert (
+        {path.stem for path in (tmp_path / "images").glob("*.jpg")}
+        == {"kept", "kept-phone", "local", "local-phone", "new"}
+        == set(read_manifest(tmp_path / "images")["charts"])
+    )
 
 
 def test_a_phone_picture_that_no_longer_comes_is_dropped(pretend, tmp_path):

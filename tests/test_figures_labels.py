@@ -47,7 +47,12 @@ def test_most_important_label_wins_the_only_room():
 def test_empty_side_is_chosen_over_points():
     points = np.column_stack([np.linspace(505, 620, 60), np.linspace(330, 352, 60)])
     (placed,) = place([Label("convnext_tiny", 500, 340)], AREA, points)
-    inside = ((points[:, 0] > placed.box.left) & (points[:, 0] < placed.box.right) & (points[:, 1] > placed.box.top) & (points[:, 1] < placed.box.bottom)).sum()
+    inside = (
+        (points[:, 0] > placed.box.left)
+        & (points[:, 0] < placed.box.right)
+        & (points[:, 1] > placed.box.top)
+        & (points[:, 1] < placed.box.bottom)
+    ).sum()
     assert inside == 0
 
 
@@ -68,9 +73,18 @@ def test_ten_thousand_points_take_seconds_not_minutes():
     assert len(place([Label(f"name_{i}", *points[i]) for i in range(8)], AREA, points)) == 8
 
 
-@pytest.mark.parametrize("name, shown", [
-    ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"), ("<img src=x onerror=y>", "&lt;img src=x onerror=y&gt;"),
-    ("a&b", "a&amp;b"), ("<b>bold", "&lt;b&gt;bold"), ("two\nlines\x00", "two lines "), ("NA", "NA"), (None, "None")])
+@pytest.mark.parametrize(
+    "name, shown",
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("<img src=x onerror=y>", "&lt;img src=x onerror=y&gt;"),
+        ("a&b", "a&amp;b"),
+        ("<b>bold", "&lt;b&gt;bold"),
+        ("two\nlines\x00", "two lines "),
+        ("NA", "NA"),
+        (None, "None"),
+    ],
+)
 def test_names_are_drawn_as_text(name, shown):
     assert safe(name) == shown
 

@@ -7,13 +7,24 @@ from scripts.findings import aggregates
 
 def machine(hardware, speeds, compiled=False):
     frame = pd.DataFrame({"arch": list(speeds), "samples_per_sec": list(speeds.values())})
-    return frame.assign(model=frame.arch + ".in1k", img_size=224, family="vit", kind="transformer", top1=80.0 + frame.index, param_count=10.0, hardware=hardware,
-                        compiled=compiled, torch="2.9.1")
+    return frame.assign(
+        model=frame.arch + ".in1k",
+        img_size=224,
+        family="vit",
+        kind="transformer",
+        top1=80.0 + frame.index,
+        param_count=10.0,
+        hardware=hardware,
+        compiled=compiled,
+        torch="2.9.1",
+    )
 
 
-TABLES = {"rtx4090": machine("rtx4090", {"vit_a": 30.0, "vit_b": 20.0, "vit_c": 10.0}),
-          "rtx4090-compiled": machine("rtx4090", {"vit_a": 60.0, "vit_b": 30.0, "vit_c": 10.0}, compiled=True),
-          "rtx5090": machine("rtx5090", {"vit_a": 10.0, "vit_b": 20.0, "vit_c": 30.0})}
+TABLES = {
+    "rtx4090": machine("rtx4090", {"vit_a": 30.0, "vit_b": 20.0, "vit_c": 10.0}),
+    "rtx4090-compiled": machine("rtx4090", {"vit_a": 60.0, "vit_b": 30.0, "vit_c": 10.0}, compiled=True),
+    "rtx5090": machine("rtx5090", {"vit_a": 10.0, "vit_b": 20.0, "vit_c": 30.0}),
+}
 
 
 def test_stable_picks_need_half_of_the_machines():
@@ -37,5 +48,15 @@ def test_a_machine_without_a_compiled_table_has_no_speed_up():
 
 
 def test_the_committed_tables_hold_what_the_pages_ask_for():
-    assert len(read_table(DATA / "machines-stable.csv", required=["family"], numeric=["top1", "machines", "timed"], key=["model", "img_size"]))
-    assert len(read_table(DATA / "robustness.csv", required=["name"], numeric=["rho", "rho_best", "loss"], key=["set"])) == 5
+    assert len(
+        read_table(
+            DATA / "machines-stable.csv",
+            required=["family"],
+            numeric=["top1", "machines", "timed"],
+            key=["model", "img_size"],
+        )
+    )
+    assert (
+        len(read_table(DATA / "robustness.csv", required=["name"], numeric=["rho", "rho_best", "loss"], key=["set"]))
+        == 5
+    )

@@ -11,16 +11,25 @@ from scripts.data import measured, read_data
 from scripts.findings import machines
 from tests.test_data_findings import about, field, frontier, raw, table
 
-SIX = ("benchmark-infer-amp-nchw-pt291-cu130-5090.csv", "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv",
-       "benchmark-infer-amp-nchw-pt291-cu130-pro6000maxq.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
-       "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv")
+SIX = (
+    "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",
+    "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv",
+    "benchmark-infer-amp-nchw-pt291-cu130-pro6000maxq.csv",
+    "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
+    "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv",
+    "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv",
+)
 
 
 def test_a_model_on_more_frontiers_comes_first():
     one = field(("levit_256.fb_dist_in1k", 224, 81.0, 90000, 19.0))
     two = field(("levit_256.fb_dist_in1k", 224, 81.0, 9, 19.0))
     picks = machines.stable_picks({"a": one, "b": two})
-    assert picks.iloc[0]["model"] == "levit_256.fb_dist_in1k" and picks.iloc[0]["machines"] == 2 and picks.iloc[0]["where"] == "a b"
+    assert (
+        picks.iloc[0]["model"] == "levit_256.fb_dist_in1k"
+        and picks.iloc[0]["machines"] == 2
+        and picks.iloc[0]["where"] == "a b"
+    )
     assert set(picks["machines"]) == {1, 2} and (picks["timed"] == 2).all()
 
 
@@ -59,29 +68,60 @@ def test_the_main_table_of_a_machine_is_its_newest_torch(monkeypatch):
 def test_without_timms_tables_our_own_machines_remain(monkeypatch):
     def missing(*arguments):
         raise read_data.TablesMissing("none")
+
     monkeypatch.setattr(read_data, "configs", missing)
-    ours = field(hardware="our_cpu").assign(vintage="measured", file="x.csv", hardware_name="Our CPU", kind_of_hardware="cpu", date="2026-11-01")
+    ours = field(hardware="our_cpu").assign(
+        vintage="measured", file="x.csv", hardware_name="Our CPU", kind_of_hardware="cpu", date="2026-11-01"
+    )
     monkeypatch.setattr(measured, "load", lambda part=None: ours)
-    assert list(machines.main_tables()) == ["our_cpu"] and machines.name_of("our_cpu", machines.main_tables()) == "Our CPU"
+    assert (
+        list(machines.main_tables()) == ["our_cpu"] and machines.name_of("our_cpu", machines.main_tables()) == "Our CPU"
+    )
 
 
 def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(monkeypatch):
     from scripts.choose import files as picker_files
+
     file = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
     monkeypatch.setattr(read_data, "configs", lambda vintage, part: [file] if part == "infer" else [])
     monkeypatch.setattr(read_data, "load", lambda part, vintage, file: field())
-    ours = pd.concat([field(torch="2.15.0", compiled=compiled).head(3).assign(vintage="measured", file=f"{compiled}", hardware_name="RTX 5090", kind_of_hardware="gpu",
-                                                                               date="2026-11-01") for compiled in (False, True)])
+    ours = pd.concat(
+        [
+            field(torch="2.15.0", compiled=compiled)
+            .head(3)
+            .assign(
+                vintage="measured",
+                file=f"{compiled}",
+                hardware_name="RTX 5090",
+                kind_of_hardware="gpu",
+                date="2026-11-01",
+            )
+            for compiled in (False, True)
+        ]
+    )
     monkeypatch.setattr(measured, "load", lambda part=None: ours.assign(part=part))
     tables, training = machines.main_tables(), machines.main_tables("train")
-    assert {key: len(table) for key, table in tables.items()} == {"rtx5090": 12, "rtx5090-measured": 3, "rtx5090-measured-compiled": 3}
+    assert {key: len(table) for key, table in tables.items()} == {
+        "rtx5090": 12,
+        "rtx5090-measured": 3,
+        "rtx5090-measured-compiled": 3,
+    }
     assert list(training) == ["rtx5090-measured", "rtx5090-measured-compiled"]  # not beside timm's inference
-    assert machines.name_of("rtx5090-measured-compiled", tables) == "RTX 5090, measured here, compiled" and machines.name_of("rtx5090", tables) == "RTX 5090"
+    assert (
+        machines.name_of("rtx5090-measured-compiled", tables) == "RTX 5090, measured here, compiled"
+        and machines.name_of("rtx5090", tables) == "RTX 5090"
+    )
     shown = {one["key"]: one for one in picker_files.picker_data(tables, training)["models"]["machines"]}
-    assert shown["rtx5090"]["models"] == 12 and not shown["rtx5090"]["training"] and shown["rtx5090-measured"]["training"] and shown["rtx5090-measured"]["year"] == 2025
+    assert (
+        shown["rtx5090"]["models"] == 12
+        and not shown["rtx5090"]["training"]
+        and shown["rtx5090-measured"]["training"]
+        and shown["rtx5090-measured"]["year"] == 2025
+    )
 
 
 # ---- on the real tables
+
 
 @pytest.fixture
 def real(timm_tables, monkeypatch):
@@ -102,22 +142,40 @@ def test_75_models_on_some_frontier_and_6_on_all_of_the_six_newest(real):
 
 def test_each_machine_once_and_eager_apart_from_compiled(real):
     tables = machines.main_tables(ours=False)
-    assert set(tables) == {"rtx3090", "rtx4090", "rtx4090-compiled", "rtx5090", "rtx5090-compiled", "pro6000maxq", "pro6000maxq-compiled",
-                           "i7_12700h-compiled", "i9_10940x-compiled"}
+    assert set(tables) == {
+        "rtx3090",
+        "rtx4090",
+        "rtx4090-compiled",
+        "rtx5090",
+        "rtx5090-compiled",
+        "pro6000maxq",
+        "pro6000maxq-compiled",
+        "i7_12700h-compiled",
+        "i9_10940x-compiled",
+    }
     assert not any((frame["family"] == "test").any() for frame in tables.values())
     assert "rtx5090-compiled" not in machines.main_tables(ours=False, compiled=False)
     assert tables["rtx5090"]["torch"].iloc[0] == "2.9.1" and tables["rtx3090"]["torch"].iloc[0] == "2.4.0"
 
 
 def test_the_i7_penalises_transformers_and_the_i9_does_not(real):
-    found = machines.cpu_penalties(machines.main_tables(ours=False)).query("kind == 'transformer'").set_index(["cpu", "gpu"])
+    found = (
+        machines.cpu_penalties(machines.main_tables(ours=False))
+        .query("kind == 'transformer'")
+        .set_index(["cpu", "gpu"])
+    )
     assert found.loc["i7_12700h-compiled", "low"].min() > 1.1 and found.loc["i9_10940x-compiled", "ratio"].max() < 1.1
     assert (found["low"] <= found["ratio"]).all() and (found["ratio"] <= found["high"]).all()
 
 
 def test_same_card_new_torch(real):
-    before, after = (read_data.load("infer", read_data.NOW, file) for file in (
-        "benchmark-infer-amp-nchw-pt240-cu124-rtx4090.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv"))
+    before, after = (
+        read_data.load("infer", read_data.NOW, file)
+        for file in (
+            "benchmark-infer-amp-nchw-pt240-cu124-rtx4090.csv",
+            "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
+        )
+    )
     found = machines.speedups(before, after)
     assert {"repvgg", "repvit", "mobileone", "fastvit"} <= set(found[found["changed"]]["family"])
     assert found["speedup"].median() == pytest.approx(1.015, abs=0.01) and found["changed"].sum() < 0.1 * len(found)
@@ -129,7 +187,9 @@ def test_the_frontier_of_2022_and_what_dethroned_it(real):
     assert {row["model"] for row in old} == set(found.index)
     assert found.loc["levit_128s", "still"] and not found.loc["beit_large_patch16_512", "still"]
     gone = found[found["still"].eq(False)]
-    assert gone["by"].notna().all() and (gone["by_top1"] >= gone["top1"] - 0.35).all(), "whoever dethroned it is at least as accurate"
+    assert gone["by"].notna().all() and (gone["by_top1"] >= gone["top1"] - 0.35).all(), (
+        "whoever dethroned it is at least as accurate"
+    )
     rows = raw(real, read_data.NOW, "benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv", "infer")
     beit = next(row for row in rows if row["model"].startswith("beit_large_patch16_512."))
     best = max((row for row in rows if row["speed"] >= beit["speed"]), key=lambda row: row["top1"])

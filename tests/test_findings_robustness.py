@@ -22,7 +22,9 @@ def scores(n=150, noise=0.0, seed=0) -> pd.DataFrame:
     vit = np.arange(n) % 2 == 1
     v2 = top1 - 10 + 2 * vit + np.random.default_rng(seed).normal(0, noise or 1e-9, n)
     arch = np.where(vit, "vit_base_patch16_224", "resnet50")
-    frame = pd.DataFrame({"model": [f"{a}.v{i}_in1k" for i, a in enumerate(arch)], "img_size": 224, "arch": arch, "top1": top1})
+    frame = pd.DataFrame(
+        {"model": [f"{a}.v{i}_in1k" for i, a in enumerate(arch)], "img_size": 224, "arch": arch, "top1": top1}
+    )
     frame["family"] = frame["arch"].map(families.family)
     for column in robustness.SETS:
         frame[column], frame[f"{column}_loss"] = v2, top1 - v2
@@ -75,11 +77,22 @@ def read(folder, file) -> dict:
 def test_losses_against_the_files(real):
     frame = robustness.load(read_data.NOW)
     assert len(frame) == 1543 and not (frame["family"] == "test").any()
-    clean, hard, base, v2 = (read(real, file) for file in ("results-imagenet-a-clean.csv", "results-imagenet-a.csv", "results-imagenet.csv",
-                                                           "results-imagenetv2-matched-frequency.csv"))
+    clean, hard, base, v2 = (
+        read(real, file)
+        for file in (
+            "results-imagenet-a-clean.csv",
+            "results-imagenet-a.csv",
+            "results-imagenet.csv",
+            "results-imagenetv2-matched-frequency.csv",
+        )
+    )
     for row in frame.sample(50, random_state=2).itertuples():
         key = (row.model, str(row.img_size))
-        assert row.a_loss == pytest.approx(clean[key] - hard[key]) and row.v2_loss == pytest.approx(base[key] - v2[key]) and row.top1 == base[key]
+        assert (
+            row.a_loss == pytest.approx(clean[key] - hard[key])
+            and row.v2_loss == pytest.approx(base[key] - v2[key])
+            and row.top1 == base[key]
+        )
     table = robustness.correlations(read_data.NOW).set_index("set")
     assert list(table.index) == list(robustness.SETS) and (table["rho_best"] < table["rho"]).all()
     assert table.loc["v2", "loss"] == pytest.approx(statistics.median(frame["v2_loss"]))

@@ -8,8 +8,16 @@ from scripts.findings import summary
 def table(rows):
     """A tidy table with what `summary` needs; rows: (model, family, samples_per_sec, top1)."""
     frame = pd.DataFrame(rows, columns=["model", "family", "samples_per_sec", "top1"])
-    return frame.assign(arch=frame.model.str.partition(".")[0], tag="", img_size=224, param_count=25.0, gmacs=1.0, macts=float("nan"), hardware="rtx5090",
-                        vintage="2026-08-08")
+    return frame.assign(
+        arch=frame.model.str.partition(".")[0],
+        tag="",
+        img_size=224,
+        param_count=25.0,
+        gmacs=1.0,
+        macts=float("nan"),
+        hardware="rtx5090",
+        vintage="2026-08-08",
+    )
 
 
 def test_picks_are_the_most_accurate_that_are_fast_enough():
@@ -31,7 +39,11 @@ def test_nobody_is_told_to_use_a_test_network():
 
 def test_a_family_without_members_gives_no_best():
     figures = {key for key, *_ in summary.machine_figures("gpu", table([("vit_a", "vit", 10.0, 80.0)]))}
-    assert "gpu.vit.best.model" not in figures and "gpu.levit.best.model" not in figures and "gpu.levit.frontier" in figures
+    assert (
+        "gpu.vit.best.model" not in figures
+        and "gpu.levit.best.model" not in figures
+        and "gpu.levit.frontier" in figures
+    )
 
 
 def test_the_committed_figures_read_back(tmp_path, monkeypatch):
@@ -54,7 +66,9 @@ def test_the_committed_summary_is_that_of_the_tables(timm_tables, monkeypatch):
     joined = joined[~joined.arch.str.startswith("test_")]
     assert committed["gpu.weights"] == len(joined)
     best, count = -1.0, 0
-    for _, same_speed in joined.sort_values("infer_samples_per_sec", ascending=False).groupby("infer_samples_per_sec", sort=False):
+    for _, same_speed in joined.sort_values("infer_samples_per_sec", ascending=False).groupby(
+        "infer_samples_per_sec", sort=False
+    ):
         if same_speed.top1.max() > best:
             best = same_speed.top1.max()
             count += int((same_speed.top1 == best).sum())
@@ -66,6 +80,7 @@ def test_the_committed_summary_is_that_of_the_tables(timm_tables, monkeypatch):
 def test_frontier_counts_follow_the_frontier(timm_tables, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     from scripts.data import read_data
+
     table_ = summary.eligible(read_data.load("infer", *summary.TABLES["then"]))
     levit = table_[frontier.on_frontier(table_) & (table_.family == "levit")]
     assert summary.numbers()["then.levit.frontier"] == len(levit) == 5

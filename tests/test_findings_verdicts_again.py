@@ -1,5 +1,6 @@
-"""Every verdict on timm's real tables, computed a second time: plain pandas and scipy over the raw CSVs, none of the project's joins, frontiers or
-judges. Of the project only what is a definition is used: a network's family and kind, and what a tag says about its pretraining."""
+"""Every verdict on timm's real tables, computed a second time: plain pandas and scipy over the raw CSVs, none of the
+project's joins, frontiers or judges. Of the project only what is a definition is used: a network's family and kind, and
+what a tag says about its pretraining."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ from scripts.data.pretraining import pretraining
 
 stats = pytest.importorskip("scipy.stats")
 THEN, NOW = "2022-04-01", "2026-08-08"
-NAMED_AS_IN_2022 = ("pt111", "pt112", "pt113")  # among today's tables, those whose names need the translator; read in the folder of 2022 only
+NAMED_AS_IN_2022 = (
+    "pt111",
+    "pt112",
+    "pt113",
+)  # among today's tables, those whose names need the translator; read in the folder of 2022 only
 
 
 def accuracies(folder, vintage):
@@ -28,11 +33,16 @@ def accuracies(folder, vintage):
 def speeds(folder, vintage, file):
     frame = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)
     part = file.split("-")[1]
-    frame = frame.assign(speed=pd.to_numeric(frame[f"{part}_samples_per_sec"], errors="coerce"), img_size=pd.to_numeric(frame[f"{part}_img_size"], errors="coerce"))
+    frame = frame.assign(
+        speed=pd.to_numeric(frame[f"{part}_samples_per_sec"], errors="coerce"),
+        img_size=pd.to_numeric(frame[f"{part}_img_size"], errors="coerce"),
+    )
     frame = frame.dropna(subset=["speed", "img_size"]).astype({"img_size": int, "param_count": float})
     frame["family"] = frame["model"].map(families.family)
     frame["kind"] = frame["model"].map(families.kind)
-    return frame.loc[frame["family"] != "test", ["model", "img_size", "speed", "param_count", "family", "kind"]].rename(columns={"model": "arch"})
+    return frame.loc[frame["family"] != "test", ["model", "img_size", "speed", "param_count", "family", "kind"]].rename(
+        columns={"model": "arch"}
+    )
 
 
 def joined(folder, vintage, file):
@@ -50,11 +60,14 @@ def front(frame):
 def doubt(a, b):
     def variance(percent):
         return percent / 100 * (1 - percent / 100) / 50_000
+
     return 200 * np.sqrt(variance(a) + variance(b))
 
 
 def clearly_ahead(row, rivals):
-    """Ahead by more than chance of the best rival that is as fast or slower by no more than timings vary; None where one is ahead at once."""
+    """Ahead by more than chance of the best rival that is as fast or slower by no more than timings vary; None
+    where one is ahead at once.
+    """
     as_fast, nearly = rivals[rivals["speed"] >= row.speed], rivals[rivals["speed"] >= row.speed / 1.026]
     if len(as_fast) and as_fast["top1"].max() >= row.top1:
         return None
@@ -119,14 +132,30 @@ def compiling(frame, folder, vintage, file):
     other = folder / vintage / file.replace("-dynamo", "")
     if not other.exists():
         return NO_DATA
-    both = frame.merge(joined(folder, vintage, other.name)[["model", "img_size", "speed"]], on=["model", "img_size"], suffixes=("", "_eager"))
+    both = frame.merge(
+        joined(folder, vintage, other.name)[["model", "img_size", "speed"]],
+        on=["model", "img_size"],
+        suffixes=("", "_eager"),
+    )
     before, now = front(both.assign(speed=both["speed_eager"])), front(both)
-    lost = [row for row, was, still in zip(both.itertuples(), before, now) if was and not still and (both["top1"][both["speed"] >= row.speed * 1.026] > row.top1).any()]
+    lost = [
+        row
+        for row, was, still in zip(both.itertuples(), before, now)
+        if was and not still and (both["top1"][both["speed"] >= row.speed * 1.026] > row.top1).any()
+    ]
     return HOLDS if len(lost) / before.sum() >= 1 / 3 else CONDITIONAL if lost else FAILS
 
 
-JUDGES = {"levit_fastest": levit_fastest, "convnext_middle": convnext_middle, "beit_slow": beit_slow, "vgg": vgg, "parameters": parameters,
-          "training": training, "compiling": compiling, "pretraining": pretraining_explains}
+JUDGES = {
+    "levit_fastest": levit_fastest,
+    "convnext_middle": convnext_middle,
+    "beit_slow": beit_slow,
+    "vgg": vgg,
+    "parameters": parameters,
+    "training": training,
+    "compiling": compiling,
+    "pretraining": pretraining_explains,
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +166,12 @@ def real(timm_tables):
 
 
 def tables(folder):
-    return [(vintage, path.name) for vintage in (THEN, NOW) for path in sorted((folder / vintage).glob("benchmark-*.csv"))
-            if vintage == THEN or not any(torch in path.name for torch in NAMED_AS_IN_2022)]
+    return [
+        (vintage, path.name)
+        for vintage in (THEN, NOW)
+        for path in sorted((folder / vintage).glob("benchmark-*.csv"))
+        if vintage == THEN or not any(torch in path.name for torch in NAMED_AS_IN_2022)
+    ]
 
 
 def row_of(frame, claim, vintage, file):
@@ -170,10 +203,19 @@ def test_more_data_lifts_the_same_network(real):
     for vintage, file in [pair for pair in tables(folder) if pair[0] == NOW]:
         rows = joined(folder, vintage, file)
         more = rows["pretrain"].isin(["in21k", "web"])
-        best = rows.assign(more=more).pivot_table(index=["arch", "img_size"], columns="more", values="top1", aggfunc="max").dropna()
+        best = (
+            rows.assign(more=more)
+            .pivot_table(index=["arch", "img_size"], columns="more", values="top1", aggfunc="max")
+            .dropna()
+        )
         gain = best[True] - best[False]
-        said = re.search(r"gains (-?[\d.]+) ± ([\d.]+) points from it \((\d+) pairs\)", row_of(frame, "pretraining", vintage, file).evidence)
-        assert (float(said[1]), int(said[3])) == (round(gain.mean(), 1), len(gain)) and stats.ttest_1samp(gain, 0).pvalue < 1e-6
+        said = re.search(
+            r"gains (-?[\d.]+) ± ([\d.]+) points from it \((\d+) pairs\)",
+            row_of(frame, "pretraining", vintage, file).evidence,
+        )
+        assert (float(said[1]), int(said[3])) == (round(gain.mean(), 1), len(gain)) and stats.ttest_1samp(
+            gain, 0
+        ).pvalue < 1e-6
 
 
 def test_processors_a_second_time(real):
@@ -184,7 +226,9 @@ def test_processors_a_second_time(real):
         about = parse_benchmark_name(file)
         if vintage == NOW and about["part"] == "infer" and about["precision"] == "amp":
             key = (about["hardware"], about["compiled"])
-            cards.setdefault(key, []).append((tuple(int(one) for one in about["torch"].split(".")), about["layout"] == "nchw", file))
+            cards.setdefault(key, []).append(
+                (tuple(int(one) for one in about["torch"].split(".")), about["layout"] == "nchw", file)
+            )
     random, judged = np.random.default_rng(7), 0
     for vintage, file in tables(folder):
         row = row_of(frame, "transformers_cpu", vintage, file)
@@ -196,11 +240,20 @@ def test_processors_a_second_time(real):
             both = here.merge(there, on=["arch", "img_size"], suffixes=("", "_gpu"))
             known = accuracies(folder, NOW)  # the project judges networks with published accuracy
             both = both.merge(known[["arch", "img_size"]].drop_duplicates(), on=["arch", "img_size"])
-            both = both[(both["param_count"] - both["param_count_gpu"]).abs() <= np.maximum(0.011, 1e-4 * both["param_count_gpu"]) + 1e-9]
-            slower = {kind: (both["speed_gpu"] / both["speed"])[both["kind"] == kind].to_numpy() for kind in ("transformer", "convnet")}
+            both = both[
+                (both["param_count"] - both["param_count_gpu"]).abs()
+                <= np.maximum(0.011, 1e-4 * both["param_count_gpu"]) + 1e-9
+            ]
+            slower = {
+                kind: (both["speed_gpu"] / both["speed"])[both["kind"] == kind].to_numpy()
+                for kind in ("transformer", "convnet")
+            }
             ratios.append(np.median(slower["transformer"]) / np.median(slower["convnet"]))
-            drawn = [np.median(random.choice(slower["transformer"], len(slower["transformer"]))) / np.median(random.choice(slower["convnet"], len(slower["convnet"])))
-                     for _ in range(300)]
+            drawn = [
+                np.median(random.choice(slower["transformer"], len(slower["transformer"])))
+                / np.median(random.choice(slower["convnet"], len(slower["convnet"])))
+                for _ in range(300)
+            ]
             lows.append(np.quantile(drawn, 0.025))
         low, high = map(float, re.search(r"loses ([\d.]+) to ([\d.]+) times", row.evidence).groups())
         assert low == pytest.approx(min(ratios), abs=0.02) and high == pytest.approx(max(ratios), abs=0.02), file
@@ -211,22 +264,35 @@ def test_processors_a_second_time(real):
 
 def test_other_test_sets_a_second_time(real):
     frame, folder = real
-    sets = {"v2": "results-imagenetv2-matched-frequency.csv", "real": "results-imagenet-real.csv", "r": "results-imagenet-r.csv", "a": "results-imagenet-a.csv", "sketch": "results-sketch.csv"}
+    sets = {
+        "v2": "results-imagenetv2-matched-frequency.csv",
+        "real": "results-imagenet-real.csv",
+        "r": "results-imagenet-r.csv",
+        "a": "results-imagenet-a.csv",
+        "sketch": "results-sketch.csv",
+    }
     for vintage in (THEN, NOW):
         base = accuracies(folder, vintage)
         base = base[base["arch"].map(families.family) != "test"]
         for name, file in sets.items():
-            there = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)[["model", "img_size", "top1"]]
+            there = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)[
+                ["model", "img_size", "top1"]
+            ]
             both = base.merge(there, on=["model", "img_size"], suffixes=("", "_there"))
             rho = stats.spearmanr(both["top1"], both["top1_there"]).statistic
             best = base.nlargest(100, "top1").merge(there, on=["model", "img_size"], suffixes=("", "_there"))
             near = stats.spearmanr(best["top1"], best["top1_there"]).statistic
             row = frame[(frame["claim"] == f"carries_over_{name}") & (frame["vintage"] == vintage)].iloc[0]
-            assert row.verdict == (FAILS if rho < 0.7 else HOLDS if rho >= 0.9 and near >= 0.7 else CONDITIONAL), (vintage, name)
+            assert row.verdict == (FAILS if rho < 0.7 else HOLDS if rho >= 0.9 and near >= 0.7 else CONDITIONAL), (
+                vintage,
+                name,
+            )
 
 
 def test_what_is_known_of_the_tables(real):
-    """LeViT on the frontier of 22 of 22, BEiT fails today, ConvNeXt on none of the three newest cards run eagerly, the two processors disagree."""
+    """LeViT on the frontier of 22 of 22, BEiT fails today, ConvNeXt on none of the three newest cards run eagerly,
+    the two processors disagree.
+    """
     frame, folder = real
     count = 0
     for path in sorted((folder / NOW).glob("benchmark-*.csv")):
@@ -239,7 +305,13 @@ def test_what_is_known_of_the_tables(real):
     assert count == 22
     today = frame[(frame["vintage"] == NOW) & (frame["claim"] == "beit_slow") & (frame["part"] == "infer")]
     assert set(today["verdict"]) == {FAILS}
-    eager = [file for vintage, file in tables(folder) if vintage == NOW and "pt291" in file and "-amp-" in file and "dynamo" not in file]
-    assert len(eager) == 3 and all((joined(folder, NOW, file).pipe(lambda rows: rows["family"][front(rows)]) != "convnext").all() for file in eager)
+    eager = [
+        file
+        for vintage, file in tables(folder)
+        if vintage == NOW and "pt291" in file and "-amp-" in file and "dynamo" not in file
+    ]
+    assert len(eager) == 3 and all(
+        (joined(folder, NOW, file).pipe(lambda rows: rows["family"][front(rows)]) != "convnext").all() for file in eager
+    )
     chips = frame[(frame["claim"] == "transformers_cpu") & (frame["torch"] == "2.4.0")].set_index("hardware")["verdict"]
     assert dict(chips) == {"i7_12700h": HOLDS, "i9_10940x": FAILS}

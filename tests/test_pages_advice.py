@@ -14,7 +14,15 @@ from scripts.pages import advice, convnext, findings as verdicts
 
 
 def rows(*given, models="beit_a eva_b.x", margin=4.0):
-    return pd.DataFrame({"verdict": given, "models": models, "margin": margin, "hardware_name": [f"Chip {i}" for i in range(len(given))]}, index=range(len(given)))
+    return pd.DataFrame(
+        {
+            "verdict": given,
+            "models": models,
+            "margin": margin,
+            "hardware_name": [f"Chip {i}" for i in range(len(given))],
+        },
+        index=range(len(given)),
+    )
 
 
 def test_every_claim_about_a_machine_has_its_advice():
@@ -29,9 +37,15 @@ def test_another_verdict_gives_another_sentence(key):
 
 
 def test_the_sentence_names_the_machines_and_the_model_that_decides():
-    assert "Chip 0" in (said := advice.sentence("transformers_cpu", rows(HOLDS, FAILS))) and "not on" in said and "Chip 1" in said
+    assert (
+        "Chip 0" in (said := advice.sentence("transformers_cpu", rows(HOLDS, FAILS)))
+        and "not on" in said
+        and "Chip 1" in said
+    )
     assert "not clear" in advice.sentence("transformers_cpu", rows(CONDITIONAL, FAILS))
-    assert "eva_" in advice.sentence("beit_slow", rows(FAILS)) and "5 times" in advice.sentence("vgg", rows(HOLDS, models="vgg shvit", margin=4.0))
+    assert "eva_" in advice.sentence("beit_slow", rows(FAILS)) and "5 times" in advice.sentence(
+        "vgg", rows(HOLDS, models="vgg shvit", margin=4.0)
+    )
 
 
 def test_a_hostile_model_stays_text():
@@ -44,7 +58,11 @@ def test_the_page_says_what_the_findings_say(monkeypatch, capsys):
     newest = frame[frame.main & (frame.vintage == frame[frame.vintage != "measured"].vintage.max())]
     advice.today()
     before = capsys.readouterr().out
-    assert before.count("\n- ") + 1 == len(findings.ON_HARDWARE) and set(newest[newest.claim == "beit_slow"].verdict) == {FAILS} and "Not BEiT any more" in before
+    assert (
+        before.count("\n- ") + 1 == len(findings.ON_HARDWARE)
+        and set(newest[newest.claim == "beit_slow"].verdict) == {FAILS}
+        and "Not BEiT any more" in before
+    )
     turned = frame.assign(verdict=frame.verdict.where(frame.claim != "beit_slow", HOLDS))
     monkeypatch.setattr(findings, "load", lambda: turned)
     advice.today()
@@ -59,20 +77,34 @@ def test_the_page_says_what_the_findings_say(monkeypatch, capsys):
 def test_without_findings_there_is_no_advice(monkeypatch, capsys):
     def missing():
         raise UserError("findings.csv: no such file")
+
     monkeypatch.setattr(findings, "load", missing)
     advice.today()
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("correlation, said", [(0.95, "They do."), (0.8, "Mostly they do."), (0.2, "They need not."), (float("nan"), "")])
+@pytest.mark.parametrize(
+    "correlation, said", [(0.95, "They do."), (0.8, "Mostly they do."), (0.2, "They need not."), (float("nan"), "")]
+)
 def test_whether_orders_are_alike(correlation, said):
     assert advice.alike(correlation) == said
 
 
-@pytest.mark.parametrize("rows, said, unsaid", [
-    ("A,0.95,0.8,10\nReaL,0.99,0.7,-5.25", ["carries over: the lowest rank correlation is 0.95, on", "it does so less (down to 0.70", "gains 5.2 points"], []),
-    ("A,0.8,0.9,10\nB,0.6,0.9,3", ["does not carry over everywhere", "0.60"], ["it does so less", "gain"]),
-])
+@pytest.mark.parametrize(
+    "rows, said, unsaid",
+    [
+        (
+            "A,0.95,0.8,10\nReaL,0.99,0.7,-5.25",
+            [
+                "carries over: the lowest rank correlation is 0.95, on",
+                "it does so less (down to 0.70",
+                "gains 5.2 points",
+            ],
+            [],
+        ),
+        ("A,0.8,0.9,10\nB,0.6,0.9,3", ["does not carry over everywhere", "0.60"], ["it does so less", "gain"]),
+    ],
+)
 def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeypatch, capsys, rows, said, unsaid):
     monkeypatch.setattr(advice, "DATA", tmp_path)
     advice.carries_over()
@@ -85,16 +117,32 @@ def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeyp
 
 # ---- a family up close, on its page
 
+
 @pytest.fixture
 def families_csv(tmp_path, monkeypatch):
     def write(more="network", price="1.9", label="ConvNeXt"):
-        numbers = ",".join(f"{what}_{name}" for what in ("picture", "network") for name in ("steps", "gain", "cost", "price", "low", "high"))
-        (tmp_path / "families.csv").write_text(f"family,label,weights,networks,frontier,best,top1,{numbers},more\nconvnext,{label},91,26,0,convnext_x,88.9,49,0.6,1.7,0.8,0.7,0.9,52,1.1,1.6,{price},1.4,2.5,{more}\n")
+        numbers = ",".join(
+            f"{what}_{name}"
+            for what in ("picture", "network")
+            for name in ("steps", "gain", "cost", "price", "low", "high")
+        )
+        (tmp_path / "families.csv").write_text(
+            f"family,label,weights,networks,frontier,best,top1,{numbers},more\nconvnext,{label},91,26,0,convnext_x,88.9,49,0.6,1.7,0.8,0.7,0.9,52,1.1,1.6,{price},1.4,2.5,{more}\n"
+        )
+
     monkeypatch.setattr(convnext, "DATA", tmp_path)
     return write
 
 
-@pytest.mark.parametrize("more, said", [("network", "larger network buys more"), ("picture", "larger picture buys more"), ("tie", "cannot be told"), ("", "too few steps")])
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        ("network", "larger network buys more"),
+        ("picture", "larger picture buys more"),
+        ("tie", "cannot be told"),
+        ("", "too few steps"),
+    ],
+)
 def test_what_buys_more_is_read_from_the_table(families_csv, capsys, more, said):
     families_csv(more)
     convnext.trade("convnext")
@@ -119,6 +167,8 @@ def test_families_are_linked_to_their_own_chart_and_stay_text(families_csv, caps
     assert "frontier_gpu=a:convnext#fig-frontier-gpu" in html.unescape(out) and "<b>Conv" not in out
 
 
-@pytest.mark.parametrize("number, said", [(0, "none of them is a"), (1, "1 of them is a"), (3, "3 of them are"), (float("nan"), "n/a")])
+@pytest.mark.parametrize(
+    "number, said", [(0, "none of them is a"), (1, "1 of them is a"), (3, "3 of them are"), (float("nan"), "n/a")]
+)
 def test_a_count_in_a_sentence(number, said):
     assert convnext.count(number) == said

@@ -10,10 +10,18 @@ from scripts.findings import verdicts as findings
 from scripts.pages import content, findings as verdicts, glossary, readme
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-PICKS = ("machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count\n"
-         + "".join(f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10\n" for machine, slug, vintage in
-                   (("then", "rtx3090", "2022-04-01"), ("gpu", "rtx5090", "2026-08-08"), ("cpu", "i7_12700h", "2026-08-08"))
-                   for need, model in (("fast", HOSTILE), ("balanced", "vit_b"), ("accurate", "vit_c"))))
+PICKS = (
+    "machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count\n"
+    + "".join(
+        f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10\n"
+        for machine, slug, vintage in (
+            ("then", "rtx3090", "2022-04-01"),
+            ("gpu", "rtx5090", "2026-08-08"),
+            ("cpu", "i7_12700h", "2026-08-08"),
+        )
+        for need, model in (("fast", HOSTILE), ("balanced", "vit_b"), ("accurate", "vit_c"))
+    )
+)
 
 
 @pytest.fixture
@@ -26,8 +34,20 @@ def data(tmp_path, monkeypatch):
 
 
 def finding(**change):
-    row = {name: "" for name in findings.COLUMNS} | {"claim": "vgg", "vintage": "2026-08-08", "hardware": "rtx5090", "hardware_name": "RTX 5090", "year": 2026,
-                                                    "part": "infer", "verdict": "holds", "evidence": "because", "main": True, "tie": False, "compiled": False, "weights": 20}
+    row = {name: "" for name in findings.COLUMNS} | {
+        "claim": "vgg",
+        "vintage": "2026-08-08",
+        "hardware": "rtx5090",
+        "hardware_name": "RTX 5090",
+        "year": 2026,
+        "part": "infer",
+        "verdict": "holds",
+        "evidence": "because",
+        "main": True,
+        "tie": False,
+        "compiled": False,
+        "weights": 20,
+    }
     return row | change
 
 
@@ -35,7 +55,9 @@ def write_findings(folder, *rows):
     pd.DataFrame(rows)[findings.COLUMNS].to_csv(folder / findings.FILE, index=False)
 
 
-@pytest.mark.parametrize("value, words", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")])
+@pytest.mark.parametrize(
+    "value, words", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")]
+)
 def test_speeds_have_three_figures(value, words):
     assert content.images_per_second(value) == words
 
@@ -58,8 +80,15 @@ def test_an_unknown_figure_says_so_in_a_sentence():
 def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
     content.answer()
     said = capsys.readouterr().out
-    assert said.count("RTX 5090") == said.count("Core i7-12700H") == 1 and "on both, **" in said and "80.5% right on ImageNet, 0.424 images a second" in said and "For a balance of speed and accuracy on an RTX 5090 take **" in said
-    (data / "picks.csv").write_text(PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag"))
+    assert (
+        said.count("RTX 5090") == said.count("Core i7-12700H") == 1
+        and "on both, **" in said
+        and "80.5% right on ImageNet, 0.424 images a second" in said
+        and "For a balance of speed and accuracy on an RTX 5090 take **" in said
+    )
+    (data / "picks.csv").write_text(
+        PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag")
+    )
     content.answer()
     said = capsys.readouterr().out
     assert "on both" not in said and "other.tag" in said  # the bare name would load timm's default weights
@@ -68,7 +97,9 @@ def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
 
 @pytest.mark.parametrize("machine", ["gpu", "cpu", "then"])
 def test_an_answer_without_one_of_the_machines(data, capsys, machine):
-    (data / "picks.csv").write_text("".join(line for line in PICKS.splitlines(keepends=True) if not line.startswith(machine)))
+    (data / "picks.csv").write_text(
+        "".join(line for line in PICKS.splitlines(keepends=True) if not line.startswith(machine))
+    )
     content.answer()
     content.picks()
     out = capsys.readouterr().out
@@ -90,24 +121,58 @@ def test_a_missing_column_is_named_where_the_table_would_stand(data, capsys):
 
 
 def test_intervals_of_a_measured_table_sort_by_their_numbers(data, capsys, monkeypatch):
-    row = {"file": "b.csv", "arch": "a", "img_size": 224, "top1": 80.0, "param_count": 5.0, "samples_per_sec": 1250.0, "samples_per_sec_low": 1230.0, "samples_per_sec_high": 1300.0, "batch_size": 1}
+    row = {
+        "file": "b.csv",
+        "arch": "a",
+        "img_size": 224,
+        "top1": 80.0,
+        "param_count": 5.0,
+        "samples_per_sec": 1250.0,
+        "samples_per_sec_low": 1230.0,
+        "samples_per_sec_high": 1300.0,
+        "batch_size": 1,
+    }
     monkeypatch.setattr(content, "here", lambda part=None: pd.DataFrame([row]))
     content.machine_table("infer")
-    assert '<td class="number">1,230 to 1,300</td>' in capsys.readouterr().out  # assets/tables.js reads a number, past its commas, in such a cell only
+    assert (
+        '<td class="number">1,230 to 1,300</td>' in capsys.readouterr().out
+    )  # assets/tables.js reads a number, past its commas, in such a cell only
 
 
-@pytest.mark.parametrize("verdicts_of, words", [
-    ((("vgg", "holds"), ("levit_fastest", "fails")), "of 2 claims **1 holds** on every machine that can tell, **1 fails** on every one, and for **0** the answer needs"),
-    ((("vgg", "holds"), ("vgg", "fails"), ("levit_fastest", "no data")), "of 1 claim **none holds** on every machine that can tell, **none fails** on every one, and for **1** the answer needs"),
-])
+@pytest.mark.parametrize(
+    "verdicts_of, words",
+    [
+        (
+            (("vgg", "holds"), ("levit_fastest", "fails")),
+            "of 2 claims **1 holds** on every machine that can tell, **1 fails** on every one, and for **0** the "
+            "answer needs",
+        ),
+        (
+            (("vgg", "holds"), ("vgg", "fails"), ("levit_fastest", "no data")),
+            "of 1 claim **none holds** on every machine that can tell, **none fails** on every one, and for **1** "
+            "the answer needs",
+        ),
+    ],
+)
 def test_the_headline_counts_claims(data, capsys, verdicts_of, words):
-    write_findings(data, *(finding(claim=claim, verdict=verdict, hardware=f"h{i}", hardware_name=f"H{i}") for i, (claim, verdict) in enumerate(verdicts_of)))
+    write_findings(
+        data,
+        *(
+            finding(claim=claim, verdict=verdict, hardware=f"h{i}", hardware_name=f"H{i}")
+            for i, (claim, verdict) in enumerate(verdicts_of)
+        ),
+    )
     verdicts.headline()
     assert words in capsys.readouterr().out
 
 
 def test_the_evidence_shows_the_main_tables_and_folds_the_rest(data, capsys):
-    write_findings(data, finding(), finding(hardware="rtx4090", hardware_name="RTX 4090", main=False), finding(hardware="rtx3090", hardware_name="RTX 3090", verdict="no data"))
+    write_findings(
+        data,
+        finding(),
+        finding(hardware="rtx4090", hardware_name="RTX 4090", main=False),
+        finding(hardware="rtx3090", hardware_name="RTX 3090", verdict="no data"),
+    )
     verdicts.claims()
     first, folded = capsys.readouterr().out.split("<details")
     assert "RTX 5090" in first and "RTX 4090" not in first and "RTX 3090" not in first
@@ -116,12 +181,15 @@ def test_the_evidence_shows_the_main_tables_and_folds_the_rest(data, capsys):
 
 def test_every_word_of_the_glossary_is_one_anchor_and_every_link_to_it_leads_somewhere(capsys):
     import re
+
     anchors = [anchor for group in glossary.TERMS.values() for anchor in group]
     assert len(anchors) == len(set(anchors))
     glossary.show()
     assert capsys.readouterr().out.count(" .term}") == len(anchors)
     pages = [readme.ROOT / "index.qmd", *(readme.ROOT / "report").glob("*.qmd")]
-    linked = [(path.name, anchor) for path in pages for anchor in re.findall(r"glossary\.qmd#([\w-]+)", path.read_text())]
+    linked = [
+        (path.name, anchor) for path in pages for anchor in re.findall(r"glossary\.qmd#([\w-]+)", path.read_text())
+    ]
     assert linked and not [one for one in linked if one[1] not in anchors]
     assert glossary.links("f1", "ece") == "[F1](/report/glossary.qmd#f1), [ECE](/report/glossary.qmd#ece)"
     for ask in (glossary.note, glossary.links):
@@ -130,7 +198,12 @@ def test_every_word_of_the_glossary_is_one_anchor_and_every_link_to_it_leads_som
 
 
 def test_tables_are_counted_where_one_machine_has_two(data, capsys):
-    write_findings(data, finding(), finding(vintage="2022-04-01", year=2022), finding(vintage="measured", hardware="own", hardware_name="Own", verdict="fails"))
+    write_findings(
+        data,
+        finding(),
+        finding(vintage="2022-04-01", year=2022),
+        finding(vintage="measured", hardware="own", hardware_name="Own", verdict="fails"),
+    )
     verdicts.claims()
     assert "**holds** on 2, **fails** on 1 of 3 tables (2022, 2026 and our own)" in capsys.readouterr().out
     write_findings(data, finding())
@@ -139,7 +212,9 @@ def test_tables_are_counted_where_one_machine_has_two(data, capsys):
 
 
 def test_a_machine_of_ours_says_on_how_few_it_was_judged(data, capsys, monkeypatch):
-    own = pd.DataFrame({"hardware": ["own", "own", "other"], "arch": ["a", "b", "c"], "top1": [80.0, float("nan"), 80.0]})
+    own = pd.DataFrame(
+        {"hardware": ["own", "own", "other"], "arch": ["a", "b", "c"], "top1": [80.0, float("nan"), 80.0]}
+    )
     monkeypatch.setattr(verdicts.measured, "load", lambda part: own)
     write_findings(data, finding(), finding(vintage="measured", hardware="own", hardware_name="Own <b>"))
     verdicts.matrix()
@@ -177,7 +252,16 @@ def test_missing_findings_and_tables_say_what_to_run(data, capsys):
     assert out.count("make data") == 2
 
 
-@pytest.mark.parametrize("show", [content.join_audit, content.agreement, lambda: content.robust_families("v2", "V2"), verdicts.summary, verdicts.claims])
+@pytest.mark.parametrize(
+    "show",
+    [
+        content.join_audit,
+        content.agreement,
+        lambda: content.robust_families("v2", "V2"),
+        verdicts.summary,
+        verdicts.claims,
+    ],
+)
 def test_one_missing_table_leaves_a_note_and_the_rest_of_the_page(data, capsys, show):
     show()
     assert "A table is missing here" in capsys.readouterr().out
@@ -206,4 +290,6 @@ def test_a_readme_without_its_markers_is_refused(data):
 
 
 def test_the_readme_changes_with_the_picks(data):
-    assert "vit_c" in readme.updated(f"a {readme.START} old {readme.END} b") and "old" not in readme.updated(f"a {readme.START} old {readme.END} b")
+    assert "vit_c" in readme.updated(f"a {readme.START} old {readme.END} b") and "old" not in readme.updated(
+        f"a {readme.START} old {readme.END} b"
+    )

@@ -20,7 +20,10 @@ def test_every_key_names_one_row():
         try:
             read_table(path, key=key)
         except UserError as error:
-            pytest.fail(f"{error}: the key of {dictionary.table(path.name).pattern!r} in {dictionary.HERE}; give the file an entry of its own before that one")
+            pytest.fail(
+                f"{error}: the key of {dictionary.table(path.name).pattern!r} in {dictionary.HERE}; give the file an "
+                "entry of its own before that one"
+            )
 
 
 def test_an_unexplained_column_is_named(tmp_path):
@@ -28,15 +31,23 @@ def test_an_unexplained_column_is_named(tmp_path):
     (tmp_path / "other.csv").write_text("a\n1\n")
     missing = dictionary.unknown(tmp_path)
     assert missing == ["other.csv", "picks.csv: colour"]
-    assert "scripts/pages/dictionary.py" in dictionary.remedy(missing) and "picks.csv: colour" in dictionary.remedy(missing)
+    assert "scripts/pages/dictionary.py" in dictionary.remedy(missing) and "picks.csv: colour" in dictionary.remedy(
+        missing
+    )
 
 
-@pytest.mark.parametrize("name, column, tolerance", [
-    ("report/data/benchmark-infer-amp-nhwc-pt2150-cu130-rtx5090.csv", "infer_samples_per_sec", dictionary.VARIES),
-    ("benchmark-infer-amp-nhwc-pt2150-cu130-rtx5090.csv", "param_count", dictionary.EXACT),
-    ("zoo-digits-x.csv", "train_seconds", dictionary.VARIES), ("zoo-digits-x.csv", "accuracy_low", dictionary.VARIES), ("zoo-digits-x.csv", "epochs", dictionary.EXACT),
-    ("accuracy.csv", "top1", dictionary.EXACT), ("unheard-of.csv", "top1", dictionary.EXACT),
-])
+@pytest.mark.parametrize(
+    "name, column, tolerance",
+    [
+        ("report/data/benchmark-infer-amp-nhwc-pt2150-cu130-rtx5090.csv", "infer_samples_per_sec", dictionary.VARIES),
+        ("benchmark-infer-amp-nhwc-pt2150-cu130-rtx5090.csv", "param_count", dictionary.EXACT),
+        ("zoo-digits-x.csv", "train_seconds", dictionary.VARIES),
+        ("zoo-digits-x.csv", "accuracy_low", dictionary.VARIES),
+        ("zoo-digits-x.csv", "epochs", dictionary.EXACT),
+        ("accuracy.csv", "top1", dictionary.EXACT),
+        ("unheard-of.csv", "top1", dictionary.EXACT),
+    ],
+)
 def test_timings_vary_and_published_figures_do_not(name, column, tolerance):
     assert dictionary.tolerance(name, column) == tolerance
 

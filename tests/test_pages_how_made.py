@@ -1,4 +1,6 @@
-"""A reader's click from a chart or table to what made it; a result older than its script is marked, one that is not is not."""
+"""A reader's click from a chart or table to what made it; a result older than its script is marked, one that is not
+is not.
+"""
 
 import json
 
@@ -25,9 +27,19 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "report/data").mkdir(parents=True)
     table = tmp_path / "report/data/speeds.csv"
     table.write_text("model,speed\nlevit,1\n")
-    provenance.write_sidecar(table, {
-        "schema": 1, "command": "python -m scripts.bench.sweep --part infer", "commit": COMMIT, "dirty": False, "date": "2026-11-01T00:00:00Z",
-        "hardware": {"slug": "h200", "name": "NVIDIA H200", "driver": "580.1"}, "versions": {"torch": "2.15.0"}, "code": {"scripts/bench/sweep.py": code.fingerprint("x = 1\n")}})
+    provenance.write_sidecar(
+        table,
+        {
+            "schema": 1,
+            "command": "python -m scripts.bench.sweep --part infer",
+            "commit": COMMIT,
+            "dirty": False,
+            "date": "2026-11-01T00:00:00Z",
+            "hardware": {"slug": "h200", "name": "NVIDIA H200", "driver": "580.1"},
+            "versions": {"torch": "2.15.0"},
+            "code": {"scripts/bench/sweep.py": code.fingerprint("x = 1\n")},
+        },
+    )
     yield tmp_path
     status._now.cache_clear()
 
@@ -39,8 +51,17 @@ def test_everything_asked_for_is_a_click_away(project):
     button = how_made.made("chart", [SOURCE], [("drawn by", "x")])
     panel = how_made.panels()
     assert 'popovertarget="made-1"' in button and 'popover id="made-1"' in panel
-    for what in ("python -m scripts.bench.sweep --part infer", COMMIT[:12], "2026-11-01", "NVIDIA H200, 580.1", "torch 2.15.0", "a" * 64,
-                 'href="/report/data/speeds.csv"', 'href="/report/data/speeds.json"', "drawn by"):
+    for what in (
+        "python -m scripts.bench.sweep --part infer",
+        COMMIT[:12],
+        "2026-11-01",
+        "NVIDIA H200, 580.1",
+        "torch 2.15.0",
+        "a" * 64,
+        'href="/report/data/speeds.csv"',
+        'href="/report/data/speeds.json"',
+        "drawn by",
+    ):
         assert what in panel.replace("&#45;", "-"), what
 
 
@@ -74,11 +95,30 @@ def test_published_tables_keep_their_own_machine_and_date():
 def test_a_sidecar_is_not_trusted(project):
     path = project / "report/data/speeds.json"
     facts = json.loads(path.read_text())
-    facts |= {"command": HOSTILE, "commit": HOSTILE, "date": HOSTILE, "versions": {HOSTILE: HOSTILE}, "hardware": {"slug": "x", "name": HOSTILE}}
+    facts |= {
+        "command": HOSTILE,
+        "commit": HOSTILE,
+        "date": HOSTILE,
+        "versions": {HOSTILE: HOSTILE},
+        "hardware": {"slug": "x", "name": HOSTILE},
+    }
     path.write_text(json.dumps(facts))
-    how_made.made("chart", [{**SOURCE, "sha256": HOSTILE}, {"path": HOSTILE, "url": "javascript:alert(1)"}, {"path": "report/data/../../../etc/passwd"}, {}])
+    how_made.made(
+        "chart",
+        [
+            {**SOURCE, "sha256": HOSTILE},
+            {"path": HOSTILE, "url": "javascript:alert(1)"},
+            {"path": "report/data/../../../etc/passwd"},
+            {},
+        ],
+    )
     text = how_made.panels()
-    assert "<script" not in text and "<img" not in text and "javascript:alert" not in text.replace("&#40;", "(").split("href=")[-1] and "{{" not in text
+    assert (
+        "<script" not in text
+        and "<img" not in text
+        and "javascript:alert" not in text.replace("&#40;", "(").split("href=")[-1]
+        and "{{" not in text
+    )
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99, "hardware": {}}'])

@@ -1,4 +1,6 @@
-"""Tables: numbers stand below each other, long words and sentences find room, nothing hostile lives, and readers can sort and filter them."""
+"""Tables: numbers stand below each other, long words and sentences find room, nothing hostile lives, and readers
+can sort and filter them.
+"""
 
 import re
 
@@ -13,15 +15,18 @@ from tests.site_fixtures import HOSTILE, chromium, project
 NAME80 = "vit_enormous_patch14_reg4_siglip_384_with_a_head_of_its_own_and_then_some_more_x"
 
 
-@pytest.mark.parametrize("cells, made", [
-    (["1.5", "22", "–"], ["1.5", "22\u2008\u2007", "–"]),
-    (["0.42", "22.7", "3,930"], ["0.42", "22.7\u2007", "3,930\u2008\u2007\u2007"]),
-    (["1.50×", "12×"], ["1.50×", "12\u2008\u2007\u2007×"]),
-    (["+1.0", "−0.25"], ["+1.0\u2007", "−0.25"]),
-    (["2.35 to 2.40", "1.5"], ["2.35 to 2.40", "1.5"]),
-    (["7", "12"], ["7", "12"]),
-    (["<b>1.5</b>", "2.25"], ["<b>1.5</b>", "2.25"]),
-])
+@pytest.mark.parametrize(
+    "cells, made",
+    [
+        (["1.5", "22", "–"], ["1.5", "22\u2008\u2007", "–"]),
+        (["0.42", "22.7", "3,930"], ["0.42", "22.7\u2007", "3,930\u2008\u2007\u2007"]),
+        (["1.50×", "12×"], ["1.50×", "12\u2008\u2007\u2007×"]),
+        (["+1.0", "−0.25"], ["+1.0\u2007", "−0.25"]),
+        (["2.35 to 2.40", "1.5"], ["2.35 to 2.40", "1.5"]),
+        (["7", "12"], ["7", "12"]),
+        (["<b>1.5</b>", "2.25"], ["<b>1.5</b>", "2.25"]),
+    ],
+)
 def test_decimal_points_stand_below_each_other(cells, made):
     assert html_table.aligned(cells) == made
 
@@ -32,16 +37,24 @@ def test_a_table_with_sentences_becomes_cards_whose_values_are_named():
 
 
 def test_numbers_and_short_words_stay_a_table():
-    html = html_table.html(pd.DataFrame({"Model": [NAME80] * 3, "Top-1": [80.0, 81.25, None]}), {"Top-1": "{:.2f}"}, "Caption")
+    html = html_table.html(
+        pd.DataFrame({"Model": [NAME80] * 3, "Top-1": [80.0, 81.25, None]}), {"Top-1": "{:.2f}"}, "Caption"
+    )
     assert 'class="table cards one"' in html  # a name of 80 characters takes the room of a sentence
-    assert 'class="table"' in html_table.html(pd.DataFrame({"Model": ["vit_base_patch16_224"] * 3, "Top-1": [80.0] * 3}), {})
+    assert 'class="table"' in html_table.html(
+        pd.DataFrame({"Model": ["vit_base_patch16_224"] * 3, "Top-1": [80.0] * 3}), {}
+    )
     assert html.count('class="number"') == 4 and ">–</td>" in html and 'aria-label="Caption"' in html
 
 
 def test_a_long_table_gets_a_filter_and_one_in_an_order_of_its_own_does_not():
     frame = pd.DataFrame({"n": range(html_table.FILTER_FROM)})
-    assert 'type="search"' in html_table.html(frame, {}) and f"{html_table.FILTER_FROM} rows" in html_table.html(frame, {})
-    assert 'type="search"' not in html_table.html(frame, {}, sort=False) and 'class="table fixed"' in html_table.html(frame, {}, sort=False)
+    assert 'type="search"' in html_table.html(frame, {}) and f"{html_table.FILTER_FROM} rows" in html_table.html(
+        frame, {}
+    )
+    assert 'type="search"' not in html_table.html(frame, {}, sort=False) and 'class="table fixed"' in html_table.html(
+        frame, {}, sort=False
+    )
     assert 'type="search"' not in html_table.html(frame.iloc[:-1], {})
 
 
@@ -99,20 +112,35 @@ def page(browser, address):
 
 
 def column(page, label, at):
-    return page.evaluate("([label, at]) => [...document.querySelectorAll(`#${label} tbody tr`)].map(row => row.cells[at].textContent.trim())", [label, at])
+    return page.evaluate(
+        "([label, at]) => [...document.querySelectorAll(`#${label} tbody tr`)].map(row => "
+        "row.cells[at].textContent.trim())",
+        [label, at],
+    )
 
 
 def heads(page, label):
-    return page.evaluate("label => [...document.querySelectorAll(`#${label} thead th`)].map(head => head.getAttribute('aria-sort'))", label)
+    return page.evaluate(
+        "label => [...document.querySelectorAll(`#${label} thead th`)].map(head => head.getAttribute('aria-sort'))",
+        label,
+    )
 
 
 def test_a_click_sorts_another_turns_round_a_third_restores(page):
     head = page.locator("#tbl-speeds").get_by_role("button", name="Images/s")
     assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
     head.click()  # numbers: the largest first, what is missing last
-    assert column(page, "tbl-speeds", 0) == ["a_9", "b_2", "a_10"] and heads(page, "tbl-speeds") == [None, "descending", None]
+    assert column(page, "tbl-speeds", 0) == ["a_9", "b_2", "a_10"] and heads(page, "tbl-speeds") == [
+        None,
+        "descending",
+        None,
+    ]
     head.click()
-    assert column(page, "tbl-speeds", 0) == ["b_2", "a_9", "a_10"] and heads(page, "tbl-speeds") == [None, "ascending", None]
+    assert column(page, "tbl-speeds", 0) == ["b_2", "a_9", "a_10"] and heads(page, "tbl-speeds") == [
+        None,
+        "ascending",
+        None,
+    ]
     head.click()
     assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
 
@@ -137,7 +165,10 @@ def test_a_filter_keeps_rows_with_all_its_words_and_counts_them(page):
 
 
 def test_a_table_in_an_order_of_its_own_has_no_buttons(page):
-    assert page.locator("#tbl-fixed button").count() == 0 and page.locator("#tbl-none").inner_text().count("nothing to show yet") == 1
+    assert (
+        page.locator("#tbl-fixed button").count() == 0
+        and page.locator("#tbl-none").inner_text().count("nothing to show yet") == 1
+    )
 
 
 @pytest.mark.parametrize("width", [320, 360, 600, 1280])
@@ -154,7 +185,9 @@ def test_on_a_phone_a_long_table_shows_its_first_dozen_until_all_are_asked_for(b
     many = opened.locator("#tbl-many")
     assert many.locator("tbody tr:visible").count() == 12 and opened.locator(".show-all:visible").count() == 1
     many.get_by_label("Filter").fill("model_1")
-    assert many.locator("tbody tr:visible").count() == 11 and opened.locator(".show-all:visible").count() == 0  # found wherever they stand
+    assert (
+        many.locator("tbody tr:visible").count() == 11 and opened.locator(".show-all:visible").count() == 0
+    )  # found wherever they stand
     many.get_by_label("Filter").fill("")
     opened.get_by_role("button", name="Show all 20 rows").click()
     assert many.locator("tbody tr:visible").count() == 20

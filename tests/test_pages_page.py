@@ -26,23 +26,38 @@ def html(capsys) -> str:
 
 def tags(text: str) -> set[str]:
     from html.parser import HTMLParser
+
     found = set()
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag, attributes):
             found.add(tag)
             found.update(name for name, _ in attributes if name.startswith("on"))
+
     Reader().feed(text)
     return found
 
 
 def test_a_chart_shows_its_picture_data_and_sources(root, capsys):
-    add_chart(root, caption="What it says.", alt="Dots.", hardware="RTX 3090", sources=[{"path": "t/x.csv", "sha256": "1" * 64, "url": "https://example.org/x.csv"}])
+    add_chart(
+        root,
+        caption="What it says.",
+        alt="Dots.",
+        hardware="RTX 3090",
+        sources=[{"path": "t/x.csv", "sha256": "1" * 64, "url": "https://example.org/x.csv"}],
+    )
     page.chart("dots")
     page.footer()
     text = html(capsys)
-    assert 'id="fig-dots"' in text and 'data-figure="dots" data-src="charts/dots.json"' in text and 'alt="Dots."' in text
-    assert 'href="/charts/dots.csv"' in text and 'href="https://example.org/x.csv"' in text and "RTX 3090" in text and "2026-01-02" in text
+    assert (
+        'id="fig-dots"' in text and 'data-figure="dots" data-src="charts/dots.json"' in text and 'alt="Dots."' in text
+    )
+    assert (
+        'href="/charts/dots.csv"' in text
+        and 'href="https://example.org/x.csv"' in text
+        and "RTX 3090" in text
+        and "2026-01-02" in text
+    )
     assert "Data behind this page: 1 table" in text and "111111111111" in text and "<!-- site: foot -->" in text
 
 
@@ -58,13 +73,16 @@ def test_a_phone_picture_is_used_where_there_is_one(root, capsys):
     assert 'data-phone="charts/dots-phone.json"' in text and 'srcset="/images/dots-phone.jpg" width="540"' in text
 
 
-@pytest.mark.parametrize("spoil, words", [
-    (lambda root: (root / "images" / "manifest.json").unlink(), "have not been drawn yet: run"),
-    (lambda root: (root / "images" / "manifest.json").write_text('{"charts": '), "cannot be read"),
-    (lambda root: (root / "images" / "manifest.json").write_text("[]"), "cannot be read"),
-    (lambda root: (root / "images" / "manifest.json").write_text('{"charts": {}}'), "is not in"),
-    (lambda root: (root / "images" / "dots.jpg").unlink(), "is missing: run"),
-])
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda root: (root / "images" / "manifest.json").unlink(), "have not been drawn yet: run"),
+        (lambda root: (root / "images" / "manifest.json").write_text('{"charts": '), "cannot be read"),
+        (lambda root: (root / "images" / "manifest.json").write_text("[]"), "cannot be read"),
+        (lambda root: (root / "images" / "manifest.json").write_text('{"charts": {}}'), "is not in"),
+        (lambda root: (root / "images" / "dots.jpg").unlink(), "is missing: run"),
+    ],
+)
 def test_a_missing_chart_says_what_to_run(root, capsys, spoil, words):
     add_chart(root)
     spoil(root)
@@ -91,21 +109,43 @@ def test_hostile_words_stay_words_everywhere(root, capsys):
     add_chart(root, text=HOSTILE, sources=[{"path": HOSTILE, "sha256": HOSTILE, "url": "javascript:alert(1)"}])
     page.chart("dots")
     page.table(pd.DataFrame({HOSTILE: [HOSTILE, "```\n\n::: x"], "n": [1, 2]}), HOSTILE, label="tbl-x")
-    print(page.text(HOSTILE)._repr_markdown_(), page.code(HOSTILE), page.link(HOSTILE, "javascript:alert(1)"), page.link("a", 'https://x.org/"onclick="'))
+    print(
+        page.text(HOSTILE)._repr_markdown_(),
+        page.code(HOSTILE),
+        page.link(HOSTILE, "javascript:alert(1)"),
+        page.link("a", 'https://x.org/"onclick="'),
+    )
     page.footer()
     raw = capsys.readouterr().out
     assert "{{<" not in raw  # Quarto looks for shortcodes in raw HTML too
     text = pandoc.call(raw, "test", "--from=markdown", "--to=html5")
-    assert not tags(text) & {"script", "onerror", "onclick"} and "javascript:" not in "".join(p.split('"')[0] for p in text.split('href="')[1:])
+    assert not tags(text) & {"script", "onerror", "onclick"} and "javascript:" not in "".join(
+        p.split('"')[0] for p in text.split('href="')[1:]
+    )
     assert text.count("<img") == 1 and "citation" not in text and "<math" not in text
 
 
 def test_a_table_aligns_numbers_and_shows_what_is_missing(root, capsys):
-    frame = pd.DataFrame({"model": ["NA", "b"], "rate": [1234.567, float("nan")], "n": [20000, 3], "ok": [True, False], "link": [page.link("x", "/y"), None]})
+    frame = pd.DataFrame(
+        {
+            "model": ["NA", "b"],
+            "rate": [1234.567, float("nan")],
+            "n": [20000, 3],
+            "ok": [True, False],
+            "link": [page.link("x", "/y"), None],
+        }
+    )
     page.table(frame, "Cap", formats={"rate": "{:,.1f}"}, link="report/data/a.csv")
     text = html(capsys)
-    assert '<th scope="row" class="short">NA</th><td class="number">1,234.6</td><td class="number">20,000</td><td class="short">yes</td><td class="short"><a href="/y">x</a></td>' in text
-    assert '<td class="number">–</td>' in text and text.count('<td class="short">–</td>') == 1 and "data-quarto-disable-processing" in text
+    assert (
+        '<th scope="row" class="short">NA</th><td class="number">1,234.6</td><td class="number">20,000</td><td '
+        'class="short">yes</td><td class="short"><a href="/y">x</a></td>' in text
+    )
+    assert (
+        '<td class="number">–</td>' in text
+        and text.count('<td class="short">–</td>') == 1
+        and "data-quarto-disable-processing" in text
+    )
     assert 'aria-label="Cap"' in text and 'href="/report/data/a.csv"' in text
 
 
@@ -124,7 +164,9 @@ def test_mistakes_of_the_author_are_named(root):
 def test_the_foot_tells_of_measured_data_by_their_sidecars(root, capsys):
     (root / "report" / "data").mkdir(parents=True)
     (root / "report" / "data" / "a.csv").write_text("x\n1\n")
-    (root / "report" / "data" / "a.json").write_text(json.dumps({"schema": 1, "hardware": {"name": "Card <b>"}, "date": "2026-03-04T00:00:00Z", "sha256": "2" * 64}))
+    (root / "report" / "data" / "a.json").write_text(
+        json.dumps({"schema": 1, "hardware": {"name": "Card <b>"}, "date": "2026-03-04T00:00:00Z", "sha256": "2" * 64})
+    )
     page.data_link("report/data/a.csv")
     page.footer()
     text = html(capsys)

@@ -1,4 +1,6 @@
-"""The model, the design, the evaluation and its calibration, on invented tables; and on timm's where they are at hand."""
+"""The model, the design, the evaluation and its calibration, on invented tables; and on timm's where they are at
+hand.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,24 @@ import pytest
 from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.data import measured
-from scripts.predict import design as predict_design, evaluate as predict_evaluate, model as predict_model, tables as predict_tables
+from scripts.predict import (
+    design as predict_design,
+    evaluate as predict_evaluate,
+    model as predict_model,
+    tables as predict_tables,
+)
 from scripts.predict.tables import KEY
 from tests.test_data_predict import FILES, machine, tables, world  # noqa: F401  (a fixture)
 
-GPU = {"hardware": "h200", "kind": "gpu", "part": "infer", "precision": "amp", "layout": "nchw", "compiled": False, "torch": "2.9.1"}
+GPU = {
+    "hardware": "h200",
+    "kind": "gpu",
+    "part": "infer",
+    "precision": "amp",
+    "layout": "nchw",
+    "compiled": False,
+    "torch": "2.9.1",
+}
 
 
 def test_gaps_are_filled_from_the_other_tables():
@@ -32,7 +47,9 @@ def test_references_leave_a_hardware_out_and_have_no_gaps(tables):
     every, some = predict_tables.references(), predict_tables.references(without="rtx4090")
     assert set(every.tables["hardware"]) - set(some.tables["hardware"]) == {"rtx4090"}
     assert some.speeds.shape == (len(some.keys), len(FILES) - 1) and not np.isnan(some.speeds).any()
-    place = every.find(pd.DataFrame({"arch": [every.keys["arch"][7], "nothing"], "img_size": [every.keys["img_size"][7], 224]}))
+    place = every.find(
+        pd.DataFrame({"arch": [every.keys["arch"][7], "nothing"], "img_size": [every.keys["img_size"][7], 224]})
+    )
     assert list(place) == [7, -1]
 
 
@@ -58,7 +75,10 @@ def test_a_sparse_table_of_ours_is_no_reference(monkeypatch):
 
 def test_the_mean_follows_tables_of_the_same_kind(tables):
     known = predict_tables.references()
-    gpu, cpu = (predict_model.Prior(known, {**GPU, "kind": kind, "precision": precision}) for kind, precision in (("gpu", "amp"), ("cpu", "fp32")))
+    gpu, cpu = (
+        predict_model.Prior(known, {**GPU, "kind": kind, "precision": precision})
+        for kind, precision in (("gpu", "amp"), ("cpu", "fp32"))
+    )
     kinds = known.tables["kind"].to_numpy()
     near = known.speeds[:, kinds == "gpu"].mean(axis=1)
     assert np.corrcoef(gpu.mean, near)[0, 1] > np.corrcoef(cpu.mean, near)[0, 1]
@@ -77,7 +97,9 @@ def test_measuring_lowers_the_spread_there_most(tables):
     at = np.arange(0, 40, 2)
     made = predict_model.posterior(prior, at, prior.mean[at] + 3)
     rest = np.setdiff1d(np.arange(len(prior.mean)), at)
-    assert made.spread[at].mean() < made.spread[rest].mean() and np.allclose(made.log[rest], prior.mean[rest] + 3, atol=0.2)
+    assert made.spread[at].mean() < made.spread[rest].mean() and np.allclose(
+        made.log[rest], prior.mean[rest] + 3, atol=0.2
+    )
     assert np.allclose(np.sqrt(np.diag(made.joint(rest[:5]))), made.spread[rest[:5]], rtol=0.2)
 
 
@@ -98,19 +120,36 @@ def test_the_design_is_ordered_and_beats_chance(tables):
     assert len(set(order)) == 12 and all(a > b for a, b in zip(left, left[1:]))
     _, goes_on = predict_model.design(prior, every, 2, have=np.array(order[:10]))
     assert np.allclose(goes_on, left[10:], rtol=1e-6)
-    chance = [np.median(predict_model.posterior(prior, np.random.default_rng(seed).choice(every, 12, replace=False), np.zeros(12)).spread) for seed in range(5)]
+    chance = [
+        np.median(
+            predict_model.posterior(
+                prior, np.random.default_rng(seed).choice(every, 12, replace=False), np.zeros(12)
+            ).spread
+        )
+        for seed in range(5)
+    ]
     assert np.sqrt(left[-1] ** 2) < 1 and np.isfinite(chance).all()
-    random = [predict_model.design(prior, np.random.default_rng(seed).choice(every, 12, replace=False), 12)[1][-1] for seed in range(10)]
+    random = [
+        predict_model.design(prior, np.random.default_rng(seed).choice(every, 12, replace=False), 12)[1][-1]
+        for seed in range(10)
+    ]
     assert left[-1] < np.median(random)
 
 
 def test_without_any_table_it_says_so(tables):
     known = predict_tables.references()
     with pytest.raises(UserError, match="no table of any other machine"):
-        predict_model.Prior(predict_tables.References(known.keys, known.speeds[:, :0], known.known[:, :0], known.tables.iloc[:0], known.features), GPU)
+        predict_model.Prior(
+            predict_tables.References(
+                known.keys, known.speeds[:, :0], known.known[:, :0], known.tables.iloc[:0], known.features
+            ),
+            GPU,
+        )
 
 
-# --- calibration and evaluation ----------------------------------------------------------------------------------------------------
+# --- calibration and evaluation
+# ----------------------------------------------------------------------------------------------------
+
 
 def test_every_machine_counts_alike_in_the_calibration():
     z = pd.DataFrame({"machine": ["a"] * 10_000 + ["b"] * 10, "z": [0.1] * 10_000 + [5.0] * 10})
@@ -128,8 +167,19 @@ def test_an_odd_family_gets_wider_intervals_as_far_as_numbers_speak_for_it():
 
 def test_coverage_is_judged_by_the_other_machines():
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"machine": np.repeat(["a", "b", "c"], 500), "kind": "gpu", "part": "infer", "measured": 20, "method": "model", "family": "resnet",
-                          "network": "convnet", "z": rng.normal(size=1500), "truth": rng.normal(size=1500)})
+    frame = pd.DataFrame(
+        {
+            "machine": np.repeat(["a", "b", "c"], 500),
+            "kind": "gpu",
+            "part": "infer",
+            "measured": 20,
+            "method": "model",
+            "family": "resnet",
+            "network": "convnet",
+            "z": rng.normal(size=1500),
+            "truth": rng.normal(size=1500),
+        }
+    )
     frame["file"], frame["error"] = frame["machine"] + ".csv", frame["z"] * 0.1
     frame.loc[frame["machine"] == "c", "z"] *= 10
     evaluation, calibration, _ = predict_evaluate.evaluate(frame)
@@ -149,12 +199,18 @@ def test_the_whole_evaluation_on_invented_tables(tables, monkeypatch):
     assert set(predict_evaluate.by_group(found)["kind"]) == {"cpu", "gpu"}
 
 
-# --- the committed lists and figures -----------------------------------------------------------------------------------------------
+# --- the committed lists and figures
+# -----------------------------------------------------------------------------------------------
+
 
 def test_the_committed_design(monkeypatch):
     for kind in ("gpu", "cpu"):
         twenty, forty = predict_design.design(20, kind), predict_design.design(40, kind)
-        assert forty[:20] == twenty and len(set(forty)) == 40 and not set(forty) & set(predict_design.design(30, kind, role="check"))
+        assert (
+            forty[:20] == twenty
+            and len(set(forty)) == 40
+            and not set(forty) & set(predict_design.design(30, kind, role="check"))
+        )
         assert predict_design.design(20, kind, {twenty[0]}) == twenty[1:]
         assert 5 <= len(predict_design.design(None, kind)) <= 40
         left = predict_design.table().query("kind == @kind and role == 'measure'")["expected_error"]
@@ -192,8 +248,17 @@ def test_real_tables_one_card_left_out(timm_tables, monkeypatch):
     table = rows[rows["file"] == settings["file"]]
     truth = np.full(len(known.keys), np.nan)
     truth[known.find(table)] = np.log(table["samples_per_sec"])
-    chosen = np.array([i for i in known.find(pd.DataFrame(predict_design.table().query("kind == 'gpu' and role == 'measure'").head(20)).rename(columns={"model": "arch"}))
-                       if i >= 0 and not np.isnan(truth[i])])
+    chosen = np.array(
+        [
+            i
+            for i in known.find(
+                pd.DataFrame(predict_design.table().query("kind == 'gpu' and role == 'measure'").head(20)).rename(
+                    columns={"model": "arch"}
+                )
+            )
+            if i >= 0 and not np.isnan(truth[i])
+        ]
+    )
     made = predict_model.posterior(predict_model.Prior(known, settings), chosen, truth[chosen])
     rest = ~np.isnan(truth)
     rest[chosen] = False

@@ -1,4 +1,6 @@
-"""Predictions from a few measurements: what they refuse, what they mark, and that they recover a machine made from the others."""
+"""Predictions from a few measurements: what they refuse, what they mark, and that they recover a machine made from
+the others.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +10,55 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
-from scripts.predict import choice as predict_choice, command as predict_command, design as predict_design, model as predict_model, speeds, tables as predict_tables
+from scripts.predict import (
+    choice as predict_choice,
+    command as predict_command,
+    design as predict_design,
+    model as predict_model,
+    speeds,
+    tables as predict_tables,
+)
 from scripts.predict.tables import KEY
 
-ARCHS = [f"{family}{i:03d}" for i in range(30) for family in ("resnet", "regnetx_", "levit_", "vit_small_patch16_", "convnext_tiny_")]
-FILES = ["benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv", "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",
-         "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv", "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv"]
+ARCHS = [
+    f"{family}{i:03d}"
+    for i in range(30)
+    for family in ("resnet", "regnetx_", "levit_", "vit_small_patch16_", "convnext_tiny_")
+]
+FILES = [
+    "benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv",
+    "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
+    "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",
+    "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv",
+    "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv",
+]
 
 
 def world(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(rows, tables, truth) of invented machines: speeds from arithmetic and activations in each machine's own proportion."""
+    """(rows, tables, truth) of invented machines: speeds from arithmetic and activations in each machine's own
+    proportion.
+    """
     rng = np.random.default_rng(seed)
     size = rng.choice([224, 288], len(ARCHS))
     gmacs, macts = np.exp(rng.normal(1, 1.2, len(ARCHS))), np.exp(rng.normal(2.5, 1, len(ARCHS)))
-    keys = pd.DataFrame({"arch": ARCHS, "img_size": size, "gmacs": gmacs, "macts": macts, "param_count": gmacs * np.exp(rng.normal(2, 0.4, len(ARCHS)))})
+    keys = pd.DataFrame(
+        {
+            "arch": ARCHS,
+            "img_size": size,
+            "gmacs": gmacs,
+            "macts": macts,
+            "param_count": gmacs * np.exp(rng.normal(2, 0.4, len(ARCHS))),
+        }
+    )
     parts = []
     for i, file in enumerate(FILES):
         share = 0.8 if "cpu" in file else 0.35 + 0.05 * i
-        log = (3 if "cpu" in file else 8) - share * np.log(gmacs) - (1 - share) * np.log(macts) + rng.normal(0, 0.02, len(ARCHS))
+        log = (
+            (3 if "cpu" in file else 8)
+            - share * np.log(gmacs)
+            - (1 - share) * np.log(macts)
+            + rng.normal(0, 0.02, len(ARCHS))
+        )
         parts.append(keys.assign(file=file, samples_per_sec=np.exp(log), batch_size=1 if "cpu" in file else 1024))
     return pd.concat(parts, ignore_index=True), pd.DataFrame([predict_tables.settings_of(file) for file in FILES]), keys
 
@@ -44,12 +77,28 @@ def tables(monkeypatch, tmp_path):
     predict_tables.references.cache_clear()
 
 
-def machine(keys: pd.DataFrame, count: int | None = 20, file: str = "benchmark-infer-bf16-nchw-pt2150-cu130-h200.csv", noise: float = 0.0, seed: int = 1, **change) -> pd.DataFrame:
+def machine(
+    keys: pd.DataFrame,
+    count: int | None = 20,
+    file: str = "benchmark-infer-bf16-nchw-pt2150-cu130-h200.csv",
+    noise: float = 0.0,
+    seed: int = 1,
+    **change,
+) -> pd.DataFrame:
     """`count` measured rows of a machine between the invented ones; all of them for None."""
     rng = np.random.default_rng(seed)
     speed = np.exp(9 - 0.42 * np.log(keys["gmacs"]) - 0.58 * np.log(keys["macts"]) + noise * rng.normal(size=len(keys)))
-    frame = keys.assign(samples_per_sec=speed, batch_size=pd.array([256] * len(keys), "Int64"), file=file, hardware="h200", hardware_name="NVIDIA H200", kind_of_hardware="gpu",
-                        date="2026-11-21", samples_per_sec_low=speed * 0.99, samples_per_sec_high=speed * 1.01).assign(**change)
+    frame = keys.assign(
+        samples_per_sec=speed,
+        batch_size=pd.array([256] * len(keys), "Int64"),
+        file=file,
+        hardware="h200",
+        hardware_name="NVIDIA H200",
+        kind_of_hardware="gpu",
+        date="2026-11-21",
+        samples_per_sec_low=speed * 0.99,
+        samples_per_sec_high=speed * 1.01,
+    ).assign(**change)
     return frame if count is None else frame.sample(count, random_state=seed).reset_index(drop=True)
 
 
@@ -81,11 +130,15 @@ def test_measured_speeds_stand_as_measured(known):
     rows = machine(known)
     made = speeds.predict(rows).networks.set_index(KEY)
     mine = made[made["status"] == "measured"]
-    assert len(mine) == 20 and np.allclose(mine["samples_per_sec"].reindex(pd.MultiIndex.from_frame(rows[KEY])), rows["samples_per_sec"])
+    assert len(mine) == 20 and np.allclose(
+        mine["samples_per_sec"].reindex(pd.MultiIndex.from_frame(rows[KEY])), rows["samples_per_sec"]
+    )
     assert (mine["high"] / mine["low"] < 1.03).all()
 
 
-@pytest.mark.parametrize("count, words", [(0, "nothing measured"), (2, "2 measured networks.*at least 5.*--design 20"), (4, "4 measured")])
+@pytest.mark.parametrize(
+    "count, words", [(0, "nothing measured"), (2, "2 measured networks.*at least 5.*--design 20"), (4, "4 measured")]
+)
 def test_too_few_measurements_predict_nothing_and_say_what_is_missing(known, count, words):
     with pytest.raises(UserError, match=words):
         speeds.predict(machine(known).head(count))
@@ -105,7 +158,9 @@ def test_a_noisy_machine_gets_wider_intervals(known):
 
 def test_wide_measured_intervals_count_as_noise(known):
     rows = machine(known)
-    rough = speeds.predict(rows.assign(samples_per_sec_low=rows["samples_per_sec"] / 2, samples_per_sec_high=rows["samples_per_sec"] * 2)).posterior
+    rough = speeds.predict(
+        rows.assign(samples_per_sec_low=rows["samples_per_sec"] / 2, samples_per_sec_high=rows["samples_per_sec"] * 2)
+    ).posterior
     assert np.median(rough.spread) > np.median(speeds.predict(rows).posterior.spread)
 
 
@@ -133,7 +188,9 @@ def test_much_smaller_batches_are_left_out_and_named(known):
     rows = machine(known)
     rows.loc[:2, "batch_size"] = 4
     made = speeds.predict(rows)
-    assert made.used == 17 and any("smaller than the tables'" in note and rows["arch"][0] in note for note in made.notes)
+    assert made.used == 17 and any(
+        "smaller than the tables'" in note and rows["arch"][0] in note for note in made.notes
+    )
     with pytest.raises(UserError, match="at least 5"):
         speeds.predict(machine(known, batch_size=pd.array([1] * len(known), "Int64")))
 
@@ -190,7 +247,9 @@ def test_a_network_that_no_reference_timed_is_marked_unlike(tables, monkeypatch)
     keys = tables[1]
     made = speeds.predict(machine(keys, file="benchmark-infer-amp-nchw-pt291-cu128-4090.csv"))
     row = predict_command.find(made, "vgg99").iloc[0]
-    assert row["status"] == "unlike" and np.isnan(row["samples_per_sec"]) and any("unlike" in note for note in made.notes)
+    assert (
+        row["status"] == "unlike" and np.isnan(row["samples_per_sec"]) and any("unlike" in note for note in made.notes)
+    )
     assert "not predicted" in predict_command.say(row)
 
 
@@ -210,12 +269,17 @@ def test_no_tables_of_that_kind_is_an_error(tables, monkeypatch):
 def test_without_tables_the_measured_ones_are_still_shown(monkeypatch, capsys):
     def missing(*arguments, **named):
         raise read_data.TablesMissing("timm's tables: neither network nor cache")
+
     monkeypatch.setattr(predict_tables, "published", missing)
     monkeypatch.setattr(speeds, "machine_rows", lambda slug, part: machine(world()[2]))
     predict_tables.references.cache_clear()
     predict_command.main(["--hardware", "HERE"])
     said = capsys.readouterr()
-    assert len(said.err.strip().splitlines()) == 1 and "only what was measured" in said.err and len(said.out.splitlines()) == 20
+    assert (
+        len(said.err.strip().splitlines()) == 1
+        and "only what was measured" in said.err
+        and len(said.out.splitlines()) == 20
+    )
 
 
 def test_a_damaged_calibration_is_named(known, tmp_path):
@@ -226,7 +290,9 @@ def test_a_damaged_calibration_is_named(known, tmp_path):
 
 def results(keys: pd.DataFrame) -> pd.DataFrame:
     top1 = 70 + 3 * np.log(keys["gmacs"]) + np.random.default_rng(3).normal(0, 1, len(keys))
-    return keys[KEY].assign(model=keys["arch"] + ".in1k", tag="in1k", top1=np.clip(top1, 60, 95), top5=95.0, param_count=keys["param_count"])
+    return keys[KEY].assign(
+        model=keys["arch"] + ".in1k", tag="in1k", top1=np.clip(top1, 60, 95), top5=95.0, param_count=keys["param_count"]
+    )
 
 
 def test_frontier_picks_and_what_to_measure_next(known, monkeypatch):
@@ -236,7 +302,7 @@ def test_frontier_picks_and_what_to_measure_next(known, monkeypatch):
     assert set(read_data.TIDY) <= set(table) and table["samples_per_sec"].is_monotonic_decreasing
     edge = predict_choice.frontier(made, table)
     assert edge["sure"].between(0, 1).all() and edge["expected"].any()
-    assert edge.loc[edge["top1"].idxmax(), "sure"] == 1   # nothing is more accurate
+    assert edge.loc[edge["top1"].idxmax(), "sure"] == 1  # nothing is more accurate
     chosen = predict_choice.picks(made, table).set_index("need")
     assert chosen.loc["accurate", "sure"] == 1 and chosen["sure"].between(0, 1).all()
     assert (chosen["samples_per_sec"] >= chosen["floor"]).all()
@@ -260,6 +326,7 @@ def test_draws_keep_measured_ones_near_their_measurement(known, monkeypatch):
 def test_the_pickers_entry_is_none_without_measurements(monkeypatch):
     def nothing(*arguments):
         raise UserError("nothing measured")
+
     monkeypatch.setattr(speeds, "here", nothing)
     assert speeds.picker_table() is None
 
@@ -275,7 +342,9 @@ def test_the_check_needs_models_outside_the_design(known, monkeypatch):
 
 
 def test_a_doubtful_pick_names_what_to_measure_and_measuring_it_makes_it_sure(known, monkeypatch):
-    """Two networks of nearly one speed, the better one at the floor of `fast`: which is the pick is open until both are measured."""
+    """Two networks of nearly one speed, the better one at the floor of `fast`: which is the pick is open until both
+    are measured.
+    """
     monkeypatch.setattr(read_data, "results", lambda vintage: results(known))
     rows = machine(known)
     made = speeds.predict(rows)
@@ -295,11 +364,18 @@ def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, tmp
     monkeypatch.setattr(predict_command, "DATA", tmp_path)
     with pytest.raises(UserError, match="perf.predict --measure"):
         predict_command.read_check("h200")
-    (tmp_path / rows["file"][0]).with_suffix(".json").write_text('{"schema": 1, "hardware": {"slug": "h200", "name": "NVIDIA H200", "kind": "gpu"}}')
+    (tmp_path / rows["file"][0]).with_suffix(".json").write_text(
+        '{"schema": 1, "hardware": {"slug": "h200", "name": "NVIDIA H200", "kind": "gpu"}}'
+    )
     made, compared = predict_command.check(rows)
     path = predict_command.write_check(rows, made, compared)
     again, about = predict_command.read_check("h200")
-    assert path.name == "predict-check-h200.csv" and about["used"] == 20 and about["hardware"]["name"] == "NVIDIA H200" and len(again) == 20
+    assert (
+        path.name == "predict-check-h200.csv"
+        and about["used"] == 20
+        and about["hardware"]["name"] == "NVIDIA H200"
+        and len(again) == 20
+    )
     before = path.read_bytes()
     monkeypatch.setattr(speeds, "machine_rows", lambda hardware: rows)
     path.write_text(path.read_text().replace("224", "225", 1))
@@ -308,7 +384,9 @@ def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, tmp
     monkeypatch.setattr(speeds, "machine_rows", lambda hardware: rows.head(3))
     predict_command.update()  # too few measurements now: kept, with a notice
     assert path.read_bytes() == before
-    assert predict_command.checked(again)["median_error"] == pytest.approx(predict_command.checked(compared)["median_error"], abs=1e-4)
+    assert predict_command.checked(again)["median_error"] == pytest.approx(
+        predict_command.checked(compared)["median_error"], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("bad", [["--part", "both"], ["--kind", "tpu"], ["--design", "x"]])

@@ -1,4 +1,6 @@
-"""Set-up with pretended outside worlds: no network, no venv module, no Chrome, no Quarto. Each is one line; nothing is half done."""
+"""Set-up with pretended outside worlds: no network, no venv module, no Chrome, no Quarto. Each is one line; nothing
+is half done.
+"""
 
 import re
 import sys
@@ -24,6 +26,7 @@ def world(tmp_path, monkeypatch):
     def run(*command, **_):
         asked.append(" ".join(command))
         return all(good for word, good in works.items() if word in asked[-1])
+
     monkeypatch.setattr(install, "run", run)
     monkeypatch.setattr(install, "make_venv", lambda **_: works.get("venv", True))
     monkeypatch.setattr(install, "look_for_browser", lambda: works.get("browser", "/usr/bin/chromium"))
@@ -53,7 +56,9 @@ def test_hashes_are_always_required(world):
 def test_the_light_set_has_no_torch(world, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["install.py", "--light"])
     assert install.main() == 0
-    assert any(command.endswith("requirements-site.lock") for command in world[0]) and not any(command.endswith("/requirements.lock") for command in world[0])
+    assert any(command.endswith("requirements-site.lock") for command in world[0]) and not any(
+        command.endswith("/requirements.lock") for command in world[0]
+    )
     assert not re.search(r"^(torch|fastai|timm)==", (ROOT / "requirements-site.lock").read_text(), re.M)
 
 
@@ -61,18 +66,28 @@ def test_the_cloud_packages_get_an_environment_of_their_own(world, monkeypatch, 
     monkeypatch.setattr(sys, "argv", ["install.py", "--cloud"])
     assert install.main() == 0
     commands = [command for command in world[0] if "requirements-cloud.lock" in command]
-    assert commands and all(".venv/cloud/bin/python" in command and "--require-hashes" in command for command in commands)
+    assert commands and all(
+        ".venv/cloud/bin/python" in command and "--require-hashes" in command for command in commands
+    )
     assert not any("requirements.lock" in command.split("/")[-1] for command in commands)
     world[1]["requirements-cloud"] = False  # no network, say
     assert install.main() == 2
     err = capsys.readouterr().err
-    assert len(err.splitlines()) == 1 and "could not install requirements-cloud.lock" in err and "works without it" in err
+    assert (
+        len(err.splitlines()) == 1 and "could not install requirements-cloud.lock" in err and "works without it" in err
+    )
 
 
 def test_the_cloud_lock_is_complete_but_for_what_is_left_out_on_purpose():
-    """It is installed without looking at what packages ask for, so a package that is missing would be found by an import only."""
+    """It is installed without looking at what packages ask for, so a package that is missing would be found by an
+    import only.
+    """
     pins = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements-cloud.lock").read_text(), re.M))
-    wanted = {line.split("#")[0].strip().partition("[")[0] for line in (ROOT / "requirements-cloud.in").read_text().splitlines() if line.split("#")[0].strip()}
+    wanted = {
+        line.split("#")[0].strip().partition("[")[0]
+        for line in (ROOT / "requirements-cloud.in").read_text().splitlines()
+        if line.split("#")[0].strip()
+    }
     left_out = set((ROOT / "requirements-cloud-excludes.txt").read_text().split("\n")[1:]) - {""}
     assert wanted <= pins and left_out and not left_out & pins and not {"torch", "pyarrow"} & pins
 
@@ -98,7 +113,9 @@ def test_another_python_than_the_one_asked_for_is_replaced(tmp_path, monkeypatch
     monkeypatch.setattr(install, "LOG", tmp_path / "setup.log")
     install.PYTHON.parent.mkdir(parents=True)
     install.PYTHON.touch()
-    monkeypatch.setattr(install, "run", lambda *command: "pip" in command or command[-1].endswith(f"!= {version})"))  # the .venv's Python is of `version`
+    monkeypatch.setattr(
+        install, "run", lambda *command: "pip" in command or command[-1].endswith(f"!= {version})")
+    )  # the .venv's Python is of `version`
     monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda builder, folder: made.append(folder))
     assert install.make_venv() and len(made) == makes
     assert install.make_venv(any_python=True) and len(made) == makes
@@ -110,7 +127,9 @@ def test_an_old_python_is_refused(world, capsys, monkeypatch):
     assert "too old" in capsys.readouterr().err and not world[0]
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-site.lock", "requirements-setup.lock", "requirements-cloud.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-site.lock", "requirements-setup.lock", "requirements-cloud.lock"]
+)
 def test_locks_name_versions_and_hashes_and_no_address(lock):
     text = (ROOT / lock).read_text()
     names = re.findall(r"^([a-z0-9._-]+)==[^\s\\]+", text, re.M)
@@ -122,6 +141,7 @@ def test_locks_name_versions_and_hashes_and_no_address(lock):
 def test_both_locks_pin_the_same_versions():
     def pins(lock):
         return set(re.findall(r"^([a-z0-9._-]+==[^\s\\]+(?: ; [^\\\n]+)?)", (ROOT / lock).read_text(), re.M))
+
     light, full = ({pin.strip() for pin in pins(lock)} for lock in ("requirements-site.lock", "requirements.lock"))
     versions = {pin.split(" ;")[0] for pin in full}
     assert {pin.split(" ;")[0] for pin in light} <= versions

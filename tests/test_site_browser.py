@@ -1,4 +1,6 @@
-"""The rendered site in a real browser: charts drawn, nothing hostile alive, nothing fetched from elsewhere; dark, narrow, without JavaScript."""
+"""The rendered site in a real browser: charts drawn, nothing hostile alive, nothing fetched from elsewhere; dark,
+narrow, without JavaScript.
+"""
 
 import json
 
@@ -94,7 +96,9 @@ def test_a_chart_is_drawn_without_an_error_or_a_request_elsewhere(site, browser)
         assert not chart.locator("img").is_visible() and chart.locator("img").get_attribute("alt") == HOSTILE
         assert visit.errors == [] and all(url.startswith((address, "data:", "blob:")) for url in visit.requests)
         assert sum("plotly.min.js" in url for url in visit.requests) == 1
-        family = visit.page.evaluate("document.fonts.check('16px \"Source Sans Pro\"') && [...document.fonts].some(f => f.status === 'loaded')")
+        family = visit.page.evaluate(
+            "document.fonts.check('16px \"Source Sans Pro\"') && [...document.fonts].some(f => f.status === 'loaded')"
+        )
         assert family
 
 
@@ -118,7 +122,11 @@ def test_a_page_without_charts_fetches_no_plotly(site, browser):
 
 def test_a_chart_far_below_is_fetched_when_it_comes_near(site, browser):
     folder, address = site
-    html = (folder / "index.html").read_text().replace('<div id="fig-dots"', '<div style="height:4000px"></div><div id="fig-dots"')
+    html = (
+        (folder / "index.html")
+        .read_text()
+        .replace('<div id="fig-dots"', '<div style="height:4000px"></div><div id="fig-dots"')
+    )
     (folder / "far.html").write_text(html)
     with Visit(browser, address, "far.html") as visit:
         visit.page.wait_for_load_state("networkidle")
@@ -137,24 +145,33 @@ def test_without_javascript_the_picture_stands(site, browser):
         assert not any("plotly" in url for url in visit.requests)
 
 
-@pytest.mark.parametrize("pattern, handler", [
-    ("**/plotly.min.js", lambda route: route.abort()),
-    ("**/plotly.min.js", lambda route: route.fulfill(body="not javascript (")),
-    ("**/charts/*.js", lambda route: route.fulfill(status=404)),
-    ("**/charts/*.js", lambda route: route.fulfill(body="chartData(\"dots\", {\"data\": ")),
-    ("**/charts/*.js", lambda route: route.fulfill(body="chartData(\"dots\", {\"data\": 3, \"layout\": 4});")),
-])
+@pytest.mark.parametrize(
+    "pattern, handler",
+    [
+        ("**/plotly.min.js", lambda route: route.abort()),
+        ("**/plotly.min.js", lambda route: route.fulfill(body="not javascript (")),
+        ("**/charts/*.js", lambda route: route.fulfill(status=404)),
+        ("**/charts/*.js", lambda route: route.fulfill(body='chartData("dots", {"data": ')),
+        ("**/charts/*.js", lambda route: route.fulfill(body='chartData("dots", {"data": 3, "layout": 4});')),
+    ],
+)
 def test_whatever_fails_the_picture_stays(site, browser, pattern, handler):
     _, address = site
     with Visit(browser, address, routes=[(pattern, handler)]) as visit:
         with visit.page.expect_console_message(lambda message: "the picture stays" in message.text, timeout=20_000):
             visit.page.reload()
-        assert visit.page.locator(".chart img").is_visible() and visit.page.locator('.chart[data-drawn="true"]').count() == 0
+        assert (
+            visit.page.locator(".chart img").is_visible()
+            and visit.page.locator('.chart[data-drawn="true"]').count() == 0
+        )
 
 
 def colours(page):
-    return page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,"
-                         " document.querySelector('.chart .main-svg').style.background, document.querySelector('.chart .point').style.fill]")
+    return page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,"
+        " document.querySelector('.chart .main-svg').style.background, document.querySelector('.chart "
+        ".point').style.fill]"
+    )
 
 
 def test_dark_follows_the_system_and_the_switch_and_the_charts_follow_both(site, browser):
@@ -165,7 +182,12 @@ def test_dark_follows_the_system_and_the_switch_and_the_charts_follow_both(site,
         assert colours(visit.page) == dark
         visit.page.get_by_role("button", name="Dark or light").click()
         visit.page.wait_for_function("document.querySelector('.chart .point').style.fill === 'rgb(21, 68, 112)'")
-        assert colours(visit.page) == ["rgb(255, 255, 255)", "rgb(27, 31, 36)", "rgb(255, 255, 255)", "rgb(21, 68, 112)"]
+        assert colours(visit.page) == [
+            "rgb(255, 255, 255)",
+            "rgb(27, 31, 36)",
+            "rgb(255, 255, 255)",
+            "rgb(21, 68, 112)",
+        ]
         assert visit.page.locator(".chart .drawing").count() == 1
         visit.page.reload()  # the choice is kept
         visit.drawn()
@@ -193,7 +215,10 @@ def test_a_chart_is_drawn_anew_when_the_screen_turns(site, browser):
         visit.drawn()
         before = visit.page.locator(".chart .drawing").bounding_box()
         visit.page.set_viewport_size({"width": 1000, "height": 700})
-        visit.page.wait_for_function("document.querySelector('.chart .drawing').clientWidth > 600 && document.querySelectorAll('.chart .drawing').length === 1")
+        visit.page.wait_for_function(
+            "document.querySelector('.chart .drawing').clientWidth > 600 && document.querySelectorAll('.chart "
+            ".drawing').length === 1"
+        )
         after = visit.page.locator(".chart .drawing").bounding_box()
         assert before["height"] > before["width"] and after["height"] < after["width"] and visit.errors == []
 
@@ -208,7 +233,9 @@ def test_the_menu_and_the_tabs_work_by_keyboard(site, browser):
         assert visit.page.get_by_role("link", name="Two").is_visible() and menu.get_attribute("aria-expanded") == "true"
         visit.page.get_by_role("tab", name="GPU").focus()
         visit.page.keyboard.press("ArrowRight")
-        assert visit.page.get_by_text("slow").is_visible() and not visit.page.get_by_text("fast", exact=True).is_visible()
+        assert (
+            visit.page.get_by_text("slow").is_visible() and not visit.page.get_by_text("fast", exact=True).is_visible()
+        )
         assert visit.page.get_by_role("tab", name="CPU").get_attribute("aria-selected") == "true"
 
 

@@ -11,17 +11,23 @@ from tests.site_fixtures import CONFIG, HOSTILE, add_chart, project
 
 def rendered(tmp_path, text: str, settings: str = CONFIG, **pages: str) -> str:
     """The main part of the page that `text` makes."""
-    root = project(tmp_path, {"index.qmd": text, **{name.replace("__", "/") + ".qmd": body for name, body in pages.items()}}, settings)
+    root = project(
+        tmp_path,
+        {"index.qmd": text, **{name.replace("__", "/") + ".qmd": body for name, body in pages.items()}},
+        settings,
+    )
     add_chart(root)
     out = tmp_path / "out"
     out.mkdir()
     builtin.render(root, out)
     html = (out / "index.html").read_text()
-    return html[html.index("<main"):html.index("</main>")]
+    return html[html.index("<main") : html.index("</main>")]
 
 
 def words(html: str) -> str:
-    return " ".join(re.sub(r"<annotation.*?</annotation>|<[^>]+>", " ", html, flags=re.S).replace("\u00a0", " ").split())
+    return " ".join(
+        re.sub(r"<annotation.*?</annotation>|<[^>]+>", " ", html, flags=re.S).replace("\u00a0", " ").split()
+    )
 
 
 def test_figures_tables_equations_and_sections_are_numbered_as_quarto_numbers_them(tmp_path):
@@ -60,7 +66,9 @@ $$x^2$$ {#eq-e}
 
 
 def test_callouts_and_tabsets_take_their_headings(tmp_path):
-    html = rendered(tmp_path, """---
+    html = rendered(
+        tmp_path,
+        """---
 number-sections: true
 ---
 ::: {.callout-warning}
@@ -81,22 +89,32 @@ slow
 :::
 
 ## Section
-""")
+""",
+    )
     assert 'class="callout callout-style-default callout-warning' in html and "<strong>this</strong>" in html
     assert re.search(r"<details class=\"callout[^>]*callout-tip[^>]*>.*?Folded &lt;b&gt;.*?</details>", html, re.S)
     assert html.count('role="tab"') == html.count('role="tabpanel"') == 2 and html.count('aria-selected="true"') == 1
-    assert "<h2" not in html[:html.index('id="section"')] and words(html).endswith("1 Section")
+    assert "<h2" not in html[: html.index('id="section"')] and words(html).endswith("1 Section")
 
 
 def test_links_and_pictures_work_in_any_folder(tmp_path):
-    root = project(tmp_path, {"report/two.qmd": '---\ntitle: Two\n---\n[home](../index.qmd#x) [also](/index.qmd) ![a](/images/dots.jpg){fig-alt="An alt"}\n\n'
-                                                '```{=html}\n<img src="/images/dots.jpg" alt=""><a href="/charts/dots.csv">c</a><a href="//x.org">d</a>\n```\n'})
+    root = project(
+        tmp_path,
+        {
+            "report/two.qmd": '---\ntitle: Two\n---\n[home](../index.qmd#x) [also](/index.qmd) ![a](/images/dots.jpg){fig-alt="An '
+            'alt"}\n\n'
+            '```{=html}\n<img src="/images/dots.jpg" alt=""><a href="/charts/dots.csv">c</a><a '
+            'href="//x.org">d</a>\n```\n'
+        },
+    )
     add_chart(root)
     (tmp_path / "out").mkdir()
     builtin.render(root, tmp_path / "out")
     html = (tmp_path / "out" / "report" / "two.html").read_text()
     assert 'href="../index.html#x"' in html and 'href="../index.html">also' in html
-    assert html.count('src="../images/dots.jpg"') == 2 and 'href="../charts/dots.csv"' in html and 'href="//x.org"' in html
+    assert (
+        html.count('src="../images/dots.jpg"') == 2 and 'href="../charts/dots.csv"' in html and 'href="//x.org"' in html
+    )
     assert 'alt="An alt"' in html and 'src="../assets/charts.js"' in html and 'href="../assets/site.css"' in html
     assert '<a class="nav-link" href="../report/two.html" aria-current="page">Two</a>' in html
 
@@ -129,11 +147,15 @@ def test_what_would_look_otherwise_than_under_quarto_is_refused(tmp_path, text, 
 
 
 def test_a_title_is_markdown_but_not_a_way_into_the_head(tmp_path):
-    root = project(tmp_path, {"index.qmd": "---\ntitle: '*A* </title> & <script>'\ndescription: 'a \\\" b'\n---\nText\n"})
+    root = project(
+        tmp_path, {"index.qmd": "---\ntitle: '*A* </title> & <script>'\ndescription: 'a \\\" b'\n---\nText\n"}
+    )
     (tmp_path / "out").mkdir()
     builtin.render(root, tmp_path / "out")
     head = (tmp_path / "out" / "index.html").read_text().split("</head>")[0]
-    assert "<title>A &amp; – Small site</title>" in head and head.count("<script>") == 1 and 'content="a &quot; b"' in head
+    assert (
+        "<title>A &amp; – Small site</title>" in head and head.count("<script>") == 1 and 'content="a &quot; b"' in head
+    )
 
 
 def test_navigation_that_leads_nowhere_is_refused(tmp_path):

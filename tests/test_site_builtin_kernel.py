@@ -27,7 +27,9 @@ def children():
 
 @pytest.fixture
 def nothing_left():
-    """What a test starts has ended with it; what earlier tests left running (a resource tracker, a browser) is not its business."""
+    """What a test starts has ended with it; what earlier tests left running (a resource tracker, a browser) is not
+    its business.
+    """
     before = children()
     yield
     time.sleep(0.5)
@@ -35,7 +37,10 @@ def nothing_left():
 
 
 def test_a_page_gives_what_its_options_say(tmp_path):
-    root = project(tmp_path, {"report/two.qmd": """---
+    root = project(
+        tmp_path,
+        {
+            "report/two.qmd": """---
 title: Two
 ---
 ```{python}
@@ -78,38 +83,60 @@ print("unseen")
 from IPython.display import Image
 Image(data=b"\\x89PNG\\r\\n\\x1a\\n", format="png")
 ```
-"""})
+"""
+        },
+    )
     text = markdown(root, "report/two.qmd")
-    assert "secret = 42" not in text and "Values: 43 and \\<b\\> \\*x\\* \\$y\\$ and 0\\.33. Not code: ``{python} secret``." in text
+    assert (
+        "secret = 42" not in text
+        and "Values: 43 and \\<b\\> \\*x\\* \\$y\\$ and 0\\.33. Not code: ``{python} secret``." in text
+    )
     assert "**asis** report" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
     assert "\nloud" not in text  # _quarto.yml says warning: false
     assert '{.python .cell-code code-fold="true" code-summary="Show"}' in text and "raise SystemExit" in text
     assert 'print("unseen")' in text and "\nunseen" not in text
-    assert '::: {#fig-dot}' in text and '{fig-alt="One \\"dot\\""}' in text and "A dot" in text
+    assert "::: {#fig-dot}" in text and '{fig-alt="One \\"dot\\""}' in text and "A dot" in text
 
 
 def test_cells_run_in_the_projects_folder_where_it_says_so(tmp_path):
-    root = project(tmp_path, {"report/two.qmd": "```{python}\nopen('_quarto.yml').name\n```\n"}, CONFIG.replace("website\n", "website\n  execute-dir: project\n", 1))
+    root = project(
+        tmp_path,
+        {"report/two.qmd": "```{python}\nopen('_quarto.yml').name\n```\n"},
+        CONFIG.replace("website\n", "website\n  execute-dir: project\n", 1),
+    )
     assert "'_quarto.yml'" in markdown(root, "report/two.qmd")
 
 
-@pytest.mark.parametrize("cell, line, words", [
-    ("x = 1\n\nraise ValueError('broken\\nin two lines')", 8, "ValueError: broken in two lines; the traceback is in build/site-pages/index.log"),
-    ("def f():\n    return 1 +\n", 7, "SyntaxError"),
-    ("import os\nos._exit(3)", 4, "kernel died"),
-    ("import pandas\npandas.DataFrame({'a': [1]})", 4, "adds scripts from a CDN"),
-])
+@pytest.mark.parametrize(
+    "cell, line, words",
+    [
+        (
+            "x = 1\n\nraise ValueError('broken\\nin two lines')",
+            8,
+            "ValueError: broken in two lines; the traceback is in build/site-pages/index.log",
+        ),
+        ("def f():\n    return 1 +\n", 7, "SyntaxError"),
+        ("import os\nos._exit(3)", 4, "kernel died"),
+        ("import pandas\npandas.DataFrame({'a': [1]})", 4, "adds scripts from a CDN"),
+    ],
+)
 def test_a_failing_cell_names_page_line_and_error_in_one_line(tmp_path, nothing_left, cell, line, words):
     root = project(tmp_path, {"index.qmd": f"---\ntitle: T\n---\n```{{python}}\n#| echo: false\n{cell}\n```\n"})
     with pytest.raises(UserError) as error:
         markdown(root)
-    assert str(error.value).startswith(f"index.qmd:{line}: ") and words in str(error.value) and "\n" not in str(error.value)
+    assert (
+        str(error.value).startswith(f"index.qmd:{line}: ")
+        and words in str(error.value)
+        and "\n" not in str(error.value)
+    )
     if "ValueError" in words:
         log = (root / "build" / "site-pages" / "index.log").read_text()
         assert "Traceback" in log and "\x1b" not in log
 
 
-@pytest.mark.parametrize("expression, words", [("missing", "NameError"), ("__import__('numpy').float64(0.5)", "format it")])
+@pytest.mark.parametrize(
+    "expression, words", [("missing", "NameError"), ("__import__('numpy').float64(0.5)", "format it")]
+)
 def test_an_inline_value_that_fails_or_would_read_oddly(tmp_path, expression, words):
     root = project(tmp_path, {"index.qmd": f"```{{python}}\n1\n```\n\ntext\n`{{python}} {expression}`\n"})
     with pytest.raises(UserError) as error:
@@ -118,7 +145,13 @@ def test_an_inline_value_that_fails_or_would_read_oddly(tmp_path, expression, wo
 
 
 def test_a_hung_cell_is_ended_with_what_it_started(tmp_path, nothing_left):
-    root = project(tmp_path, {"index.qmd": "text\n\n```{python}\nimport subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)\n```\n"})
+    root = project(
+        tmp_path,
+        {
+            "index.qmd": "text\n\n```{python}\nimport subprocess, time\nsubprocess.Popen(['sleep', "
+            "'600'])\ntime.sleep(600)\n```\n"
+        },
+    )
     began = time.monotonic()
     with pytest.raises(UserError, match=r"index.qmd:3: this cell was ended, the page's time limit of 8 s is over"):
         run(root, limit=8)
@@ -126,7 +159,10 @@ def test_a_hung_cell_is_ended_with_what_it_started(tmp_path, nothing_left):
 
 
 def test_a_page_is_run_again_when_something_it_read_changed_and_only_then(tmp_path):
-    root = project(tmp_path, {"index.qmd": """```{python}
+    root = project(
+        tmp_path,
+        {
+            "index.qmd": """```{python}
 #| output: asis
 from pathlib import Path
 import helper, os
@@ -137,7 +173,9 @@ try:
 except FileNotFoundError:
     print("none yet")
 ```
-"""})
+"""
+        },
+    )
     (root / "data.csv").write_text("one")
     (root / "helper.py").write_text("VALUE = 'old'\n")
     (root / "folder").mkdir()
@@ -150,7 +188,9 @@ except FileNotFoundError:
 
     again(1, "none yet")
     again(1, "none yet")  # nothing changed: not run
-    for count, (name, content) in enumerate([("data.csv", "two"), ("helper.py", "VALUE = 'new and longer'\n"), ("folder/x", ""), ("later.csv", "here")], 2):
+    for count, (name, content) in enumerate(
+        [("data.csv", "two"), ("helper.py", "VALUE = 'new and longer'\n"), ("folder/x", ""), ("later.csv", "here")], 2
+    ):
         (root / name).write_text(content)
         os.utime(root / name, (1, 1))  # an old date must not hide the change, nor one that lies before the run
         again(count, {"data.csv": "two", "helper.py": "new and longer", "folder/x": "['x']", "later.csv": "here"}[name])
@@ -162,7 +202,10 @@ except FileNotFoundError:
 
 
 def test_a_page_whose_input_changed_while_it_ran_is_not_kept(tmp_path):
-    root = project(tmp_path, {"index.qmd": "```{python}\nprint(open('data.csv').read()); open('data.csv', 'w').write('new')\n```\n"})
+    root = project(
+        tmp_path,
+        {"index.qmd": "```{python}\nprint(open('data.csv').read()); open('data.csv', 'w').write('new')\n```\n"},
+    )
     (root / "data.csv").write_text("old")
     os.utime(root / "data.csv", (1, 1))
     assert "old" in markdown(root) and "new" in markdown(root)

@@ -42,21 +42,29 @@ def test_examples_of_syntax_inside_code_are_not_syntax(tmp_path):
 
 
 def test_cells_keep_their_lines_and_options(tmp_path):
-    text = "---\ntitle: T\nexecute:\n  echo: false\n---\nbefore\n\n```{python}\n#| label: fig-a\n#| fig-cap: \"A: b\"\nx = 1\n```\nafter\n"
+    text = (
+        '---\ntitle: T\nexecute:\n  echo: false\n---\nbefore\n\n```{python}\n#| label: fig-a\n#| fig-cap: "A: b"\nx '
+        "= 1\n```\nafter\n"
+    )
     page = source.read(config.load(project(tmp_path, {"index.qmd": text})), "index.qmd")
     before, cell, after = page.parts
     assert (before.line, cell.line, cell.first, after.line) == (6, 8, 11, 13)
     assert cell.code == "x = 1" and cell.options == {"label": "fig-a", "fig-cap": "A: b"}
-    assert page.option(cell, "echo", True) is False and page.option(cell, "warning", True) is False  # page, then _quarto.yml
+    assert (
+        page.option(cell, "echo", True) is False and page.option(cell, "warning", True) is False
+    )  # page, then _quarto.yml
 
 
-@pytest.mark.parametrize("change, line, words", [
-    (("type: website", "type: book"), 2, "project.type: book"),
-    (("title: Small site", "title: Small site\n  reader-mode: true"), 6, "'website.reader-mode'"),
-    (("    toc: true", "    toc: true\n    embed-resources: true"), 21, "'format.html.embed-resources'"),
-    (("html-math-method: mathml", "html-math-method: mathjax"), 21, "mathjax"),
-    (("search: false", "search: true"), 7, "search"),
-])
+@pytest.mark.parametrize(
+    "change, line, words",
+    [
+        (("type: website", "type: book"), 2, "project.type: book"),
+        (("title: Small site", "title: Small site\n  reader-mode: true"), 6, "'website.reader-mode'"),
+        (("    toc: true", "    toc: true\n    embed-resources: true"), 21, "'format.html.embed-resources'"),
+        (("html-math-method: mathml", "html-math-method: mathjax"), 21, "mathjax"),
+        (("search: false", "search: true"), 7, "search"),
+    ],
+)
 def test_unknown_settings_are_refused_by_line(tmp_path, change, line, words):
     root = project(tmp_path, {}, CONFIG.replace(*change))
     with pytest.raises(UserError) as error:

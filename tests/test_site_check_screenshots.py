@@ -6,7 +6,10 @@ from PIL import Image
 from scripts.site.check import screenshots
 from tests.site_fixtures import chromium
 
-PAGE = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>t</title><body style="margin:0;height:{height}px">x</body></html>'
+PAGE = (
+    '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light '
+    'dark"><title>t</title><body style="margin:0;height:{height}px">x</body></html>'
+)
 
 
 @pytest.fixture
@@ -29,7 +32,9 @@ def test_the_sheet_has_a_row_per_page_and_survives_a_picture_that_is_missing(tmp
         assert red > 200 and blue < 60
 
 
-@pytest.mark.parametrize("arguments, words", [(["--site", "nowhere"], "make site"), (["--pages", "gone.html"], "no such page")])
+@pytest.mark.parametrize(
+    "arguments, words", [(["--site", "nowhere"], "make site"), (["--pages", "gone.html"], "no such page")]
+)
 def test_what_cannot_be_photographed_is_said_in_a_line(site, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(site.parent)
     assert screenshots.main(["--site", "site", "--out", "out", *arguments]) == 2
@@ -39,10 +44,19 @@ def test_what_cannot_be_photographed_is_said_in_a_line(site, capsys, monkeypatch
 def test_every_view_of_a_page_is_photographed_and_endless_ones_are_cut(site, tmp_path, capsys):
     with chromium():
         pass  # skips where there is none
-    assert screenshots.main(["--site", str(site), "--out", str(tmp_path / "out"), "--pages", "report/long.html"]) in (None, 0)
+    assert screenshots.main(["--site", str(site), "--out", str(tmp_path / "out"), "--pages", "report/long.html"]) in (
+        None,
+        0,
+    )
     made = sorted((tmp_path / "out").glob("*.png"))
     assert len(made) == 4 and (tmp_path / "out" / screenshots.SHEET).is_file()
     sizes = {path.name: Image.open(path).size for path in made}
-    assert sizes["report-long-desktop-light.png"] == (1280, screenshots.HIGHEST) and sizes["report-long-phone-dark.png"][0] == 360
-    light, dark = (Image.open(tmp_path / "out" / f"report-long-phone-{scheme}.png").convert("L").getpixel((200, 500)) for scheme in ("light", "dark"))
+    assert (
+        sizes["report-long-desktop-light.png"] == (1280, screenshots.HIGHEST)
+        and sizes["report-long-phone-dark.png"][0] == 360
+    )
+    light, dark = (
+        Image.open(tmp_path / "out" / f"report-long-phone-{scheme}.png").convert("L").getpixel((200, 500))
+        for scheme in ("light", "dark")
+    )
     assert light > 200 > 60 > dark

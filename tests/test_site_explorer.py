@@ -1,4 +1,6 @@
-"""The frontier chart of the pages in a real browser, on invented speeds: its rules are Python's, its state survives, bad data do no harm."""
+"""The frontier chart of the pages in a real browser, on invented speeds: its rules are Python's, its state
+survives, bad data do no harm.
+"""
 
 import html
 import json
@@ -21,11 +23,19 @@ from tests.site_fixtures import HOSTILE, chromium
 
 LONG = "convnext_" + "x" * 71
 MEMBERS = ("levit", "convnext", "beit", "vit", "resnet", "swin")
-PRETRAINS = [["in1k", "ImageNet-1k only"], ["distilled", "ImageNet-1k, distilled"], ["in21k", "ImageNet-12k/21k/22k"], ["web", "web-scale data"], ["unknown", "not known"]]
+PRETRAINS = [
+    ["in1k", "ImageNet-1k only"],
+    ["distilled", "ImageNet-1k, distilled"],
+    ["in21k", "ImageNet-12k/21k/22k"],
+    ["web", "web-scale data"],
+    ["unknown", "not known"],
+]
 
 
 def picker(rows: int = 240, seed: int = 1) -> dict[str, dict]:
-    """charts/picker as scripts/choose/files.py lays it out: machine 'fast' (all rows), 'slow' (half of them, training too), 'empty' (none)."""
+    """charts/picker as scripts/choose/files.py lays it out: machine 'fast' (all rows), 'slow' (half of them,
+    training too), 'empty' (none).
+    """
     rng = np.random.default_rng(seed)
     names = [f"{MEMBERS[i % 6]}_{i}.a{i % 3}" for i in range(rows)]
     family = [i % 6 for i in range(rows)]
@@ -33,27 +43,83 @@ def picker(rows: int = 240, seed: int = 1) -> dict[str, dict]:
     family[2] = 6
     speed = 10 ** rng.uniform(1.5, 4.5, rows)
     top1 = 92 - 4 * np.log10(speed) + rng.normal(0, 1.5, rows)
-    speed[1], top1[1] = speed.max() * 1.2, 79.5  # the hostile one is the fastest, so on the frontier; the long one the most accurate
+    speed[1], top1[1] = (
+        speed.max() * 1.2,
+        79.5,
+    )  # the hostile one is the fastest, so on the frontier; the long one the most accurate
     top1[0] = 95.0
     kinds = ["convnet", "transformer", "hybrid", "mlp"]
-    models = {"schema": 1, "names": names, "family": family, "kind": [0 if i % 6 in (1, 4) or i == 2 else 1 for i in range(rows)], "pretrain": [i % 4 for i in range(rows)],
-              "commercial": [0] * rows, "licence": [0] * rows, "families": [[name, families.label(name)] for name in (*MEMBERS, "vgg")], "kinds": kinds, "pretrains": PRETRAINS,
-              "commercials": ["yes"], "licences": ["mit"], "old": {}, "rules": {},
-              "rows": {"name": list(range(rows)), "size": [224] * rows, "top1": top1.round(2).tolist(), "params": rng.uniform(1, 300, rows).round(1).tolist()},
-              "machines": [{"key": key, "name": name, "kind": kind, "year": 2025, "compiled": False, "models": rows, "latency": False, "training": key == "slow", "source": source, "training_source": "trained long ago" if key == "slow" else ""}
-                           for key, name, kind, source in (("fast", "RTX 9090", "gpu", "timm's table"), ("slow", "Core i1", "cpu", "measured here, today"), ("empty", "Abacus", "cpu", "timm's table"))]}
+    models = {
+        "schema": 1,
+        "names": names,
+        "family": family,
+        "kind": [0 if i % 6 in (1, 4) or i == 2 else 1 for i in range(rows)],
+        "pretrain": [i % 4 for i in range(rows)],
+        "commercial": [0] * rows,
+        "licence": [0] * rows,
+        "families": [[name, families.label(name)] for name in (*MEMBERS, "vgg")],
+        "kinds": kinds,
+        "pretrains": PRETRAINS,
+        "commercials": ["yes"],
+        "licences": ["mit"],
+        "old": {},
+        "rules": {},
+        "rows": {
+            "name": list(range(rows)),
+            "size": [224] * rows,
+            "top1": top1.round(2).tolist(),
+            "params": rng.uniform(1, 300, rows).round(1).tolist(),
+        },
+        "machines": [
+            {
+                "key": key,
+                "name": name,
+                "kind": kind,
+                "year": 2025,
+                "compiled": False,
+                "models": rows,
+                "latency": False,
+                "training": key == "slow",
+                "source": source,
+                "training_source": "trained long ago" if key == "slow" else "",
+            }
+            for key, name, kind, source in (
+                ("fast", "RTX 9090", "gpu", "timm's table"),
+                ("slow", "Core i1", "cpu", "measured here, today"),
+                ("empty", "Abacus", "cpu", "timm's table"),
+            )
+        ],
+    }
     half = [value if i % 2 == 0 or i < 3 else None for i, value in enumerate((speed / 40).tolist())]
-    return {"models": models, "fast": {"key": "fast", "speed": speed.tolist(), "latency_ms": None, "training": None, "params": {}},
-            "slow": {"key": "slow", "speed": half, "latency_ms": None, "training": [value and value / 3 for value in half], "params": {}},
-            "empty": {"key": "empty", "speed": [None] * rows, "latency_ms": None, "training": None, "params": {}}}
+    return {
+        "models": models,
+        "fast": {"key": "fast", "speed": speed.tolist(), "latency_ms": None, "training": None, "params": {}},
+        "slow": {
+            "key": "slow",
+            "speed": half,
+            "latency_ms": None,
+            "training": [value and value / 3 for value in half],
+            "params": {},
+        },
+        "empty": {"key": "empty", "speed": [None] * rows, "latency_ms": None, "training": None, "params": {}},
+    }
 
 
 def table(data: dict, key: str = "fast") -> pd.DataFrame:
     """The rows of a machine as Python's charts take them."""
     models = data["models"]
-    frame = pd.DataFrame({"model": models["names"], "arch": [name.split(".")[0] for name in models["names"]], "family": [models["families"][i][0] for i in models["family"]],
-                          "kind": [models["kinds"][i] for i in models["kind"]], "pretrain": [PRETRAINS[i][0] for i in models["pretrain"]], "img_size": 224,
-                          "top1": models["rows"]["top1"], "samples_per_sec": pd.to_numeric(pd.Series(data[key]["speed"], dtype=object), errors="coerce")})
+    frame = pd.DataFrame(
+        {
+            "model": models["names"],
+            "arch": [name.split(".")[0] for name in models["names"]],
+            "family": [models["families"][i][0] for i in models["family"]],
+            "kind": [models["kinds"][i] for i in models["kind"]],
+            "pretrain": [PRETRAINS[i][0] for i in models["pretrain"]],
+            "img_size": 224,
+            "top1": models["rows"]["top1"],
+            "samples_per_sec": pd.to_numeric(pd.Series(data[key]["speed"], dtype=object), errors="coerce"),
+        }
+    )
     return frame.dropna(subset=["samples_per_sec"]).reset_index(drop=True)
 
 
@@ -67,8 +133,12 @@ def build(folder, data: dict, machine: str = "fast"):
     chart_files.write(folder, folder)
     (folder / "charts" / "picker").mkdir(parents=True)
     for key, value in data.items():
-        (folder / "charts" / "picker" / f"{key}.js").write_text(f"pickerData({json.dumps(key)}, {json.dumps(value).replace('<', chr(92) + 'u003c')});")
-    (folder / "index.html").write_text(f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Chart</title>
+        (folder / "charts" / "picker" / f"{key}.js").write_text(
+            f"pickerData({json.dumps(key)}, {json.dumps(value).replace('<', chr(92) + 'u003c')});"
+        )
+    (
+        folder / "index.html"
+    ).write_text(f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Chart</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css"></head><body><script>document.documentElement.className = matchMedia("(prefers-color-scheme: dark)").matches ? "quarto-dark" : "quarto-light"</script>
 <main class="content" style="max-width:900px;margin:auto;padding:0 16px"><h1>Chart</h1><figure id="fig-f" style="margin:0"><div class="chart" data-figure="f" data-explore="{machine}" data-part="infer"><picture>
 <source media="(max-width: 600px)" srcset="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="540" height="824"><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="1000" height="700" alt="A chart."></picture></div>
@@ -98,7 +168,9 @@ class Visit:
     """The page in a context of its own, the chart drawn."""
 
     def __init__(self, browser, address, state="", drawn=True, **settings):
-        self.context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, "reduced_motion": "reduce", **settings})
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1000, "height": 900}, "reduced_motion": "reduce", **settings}
+        )
         self.page = self.context.new_page()
         self.errors = []
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -146,16 +218,29 @@ def test_the_frontier_and_the_headline_are_pythons(site, browser, data):
 
 def test_rules_in_the_page_are_those_of_the_pictures(site, browser, data):
     edge = edge_of(table(data)).sort_values("samples_per_sec").reset_index(drop=True)
-    rows = [{"id": row.model, "family": row.family, "top1": row.top1, "speed": row.samples_per_sec} for row in edge.itertuples()]
+    rows = [
+        {"id": row.model, "family": row.family, "top1": row.top1, "speed": row.samples_per_sec}
+        for row in edge.itertuples()
+    ]
     with Visit(browser, site[1]) as visit:
         for number in (3, 5, 7):
-            named = visit.page.evaluate("([rows, number]) => explorerRules.leaders(rows, 70, number, ['beit']).map(row => row.id)", [rows, number])
+            named = visit.page.evaluate(
+                "([rows, number]) => explorerRules.leaders(rows, 70, number, ['beit']).map(row => row.id)",
+                [rows, number],
+            )
             assert named == frontier_chart.leaders(edge, "samples_per_sec", 70, number, ("beit",)).model.to_list()
         for low, high, room in ((30, 90_000, 800), (30, 90_000, 300), (0.5, 30, 250), (3, 4000, 600)):
-            got = visit.page.evaluate("([low, high, room]) => explorerRules.logTicks(low, high, room, text => 7 * text.length)", [low, high, room])
-            assert set(got) <= {digit * 10.0 ** power for digit in (1, 2, 3, 5) for power in range(-2, 6)} and len(got) >= 2
+            got = visit.page.evaluate(
+                "([low, high, room]) => explorerRules.logTicks(low, high, room, text => 7 * text.length)",
+                [low, high, room],
+            )
+            assert (
+                set(got) <= {digit * 10.0**power for digit in (1, 2, 3, 5) for power in range(-2, 6)} and len(got) >= 2
+            )
         numbers = [0.0466, 7, 199.96, 1500, 20_000, 1.5e6]
-        assert visit.page.evaluate("values => values.map(explorerRules.short)", numbers) == [theme.short(value) for value in numbers]
+        assert visit.page.evaluate("values => values.map(explorerRules.short)", numbers) == [
+            theme.short(value) for value in numbers
+        ]
 
 
 def test_keys_walk_the_frontier_and_pin(site, browser, data):
@@ -170,7 +255,11 @@ def test_keys_walk_the_frontier_and_pin(site, browser, data):
         assert model.model in visit.page.locator(".explorer [role=status]").inner_text()
         visit.page.keyboard.press("Enter")
         pin = visit.text(".explorer-pin")
-        assert f'timm.create_model("{model.model}", pretrained=True)' in pin and "On the frontier" in pin and "licence: mit" in pin
+        assert (
+            f'timm.create_model("{model.model}", pretrained=True)' in pin
+            and "On the frontier" in pin
+            and "licence: mit" in pin
+        )
         visit.page.keyboard.press("Escape")
         assert not visit.page.locator(".explorer-tip").is_visible()
         visit.page.get_by_role("button", name=f"Remove {model.model}").click()
@@ -201,7 +290,10 @@ def test_hostile_names_are_text_everywhere(site, browser):
         visit.page.keyboard.press("Enter")
         visit.listed()
         assert "<script>" in visit.text(".explorer-tip") and "<script>" in visit.text(".explorer-panel")
-        assert visit.page.evaluate("window.hacked") is None and visit.page.locator(".explorer img, .explorer-panel img, .explorer script").count() == 0
+        assert (
+            visit.page.evaluate("window.hacked") is None
+            and visit.page.locator(".explorer img, .explorer-panel img, .explorer script").count() == 0
+        )
 
 
 def test_families_are_filtered_by_chip_and_by_label(site, browser, data):
@@ -217,32 +309,53 @@ def test_families_are_filtered_by_chip_and_by_label(site, browser, data):
         label = visit.page.locator('.explorer-family[data-group="vit"]').bounding_box()
         visit.page.mouse.click(label["x"] + label["width"] / 2, label["y"] + label["height"] / 2)
         pressed = visit.page.locator('.explorer-chips [aria-pressed="true"]').all_inner_texts()
-        assert pressed == ["ViT"] or visit.page.locator(".explorer-pin").count() == 1  # a point under the label goes first
+        assert (
+            pressed == ["ViT"] or visit.page.locator(".explorer-pin").count() == 1
+        )  # a point under the label goes first
 
 
 def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data, monkeypatch, capsys):
     names = ("beit", "beitv2", "regnet", "swin", "resnet", "gmlp", "vgg")  # of one colour, and of none
-    folder = build(tmp_path / "site", {**data, "models": {**data["models"], "families": [[name, families.label(name)] for name in names]}})
+    folder = build(
+        tmp_path / "site",
+        {**data, "models": {**data["models"], "families": [[name, families.label(name)] for name in names]}},
+    )
     numbers = {name: [1.0] * len(names) for name in convnext.NUMERIC}
-    pd.DataFrame({"family": names, "label": [families.label(name) for name in names], "best": "x", "more": "", **numbers}).to_csv(tmp_path / "families.csv", index=False)
+    pd.DataFrame(
+        {"family": names, "label": [families.label(name) for name in names], "best": "x", "more": "", **numbers}
+    ).to_csv(tmp_path / "families.csv", index=False)
     monkeypatch.setattr(convnext, "DATA", tmp_path)
     convnext.families_by_name()
     states = re.findall(r"frontier_gpu=([^#]+)#", html.unescape(capsys.readouterr().out))
     assert len(states) == len(names)
     with served(folder) as address:
         for name, state in zip(names, states):
-            own = [model for model, of, speed, top1 in zip(data["models"]["names"], data["models"]["family"], data["fast"]["speed"], data["models"]["rows"]["top1"])
-                   if names[of] == name and speed and top1 >= display_frontier.FLOOR]
+            own = [
+                model
+                for model, of, speed, top1 in zip(
+                    data["models"]["names"],
+                    data["models"]["family"],
+                    data["fast"]["speed"],
+                    data["models"]["rows"]["top1"],
+                )
+                if names[of] == name and speed and top1 >= display_frontier.FLOOR
+            ]
             with Visit(browser, address, unquote(state)) as visit:
                 plot, walked = visit.page.locator(".explorer-plot"), []
                 for _ in own:
                     plot.press("Shift+ArrowRight")
                     walked.append(visit.text(".explorer-tip strong"))
                 assert sorted(walked) == sorted(own) and own
-                assert visit.page.locator('.explorer-chips [aria-pressed="true"]').all_inner_texts() == [f"Only {families.label(name)}"]
+                assert visit.page.locator('.explorer-chips [aria-pressed="true"]').all_inner_texts() == [
+                    f"Only {families.label(name)}"
+                ]
         with Visit(browser, address, "a:regnet") as visit:
             visit.page.get_by_role("button", name="Only RegNet").click()
-            assert "a:" not in visit.page.url.partition("?")[2] and visit.page.locator(".explorer-own").count() == 0 and visit.errors == []
+            assert (
+                "a:" not in visit.page.url.partition("?")[2]
+                and visit.page.locator(".explorer-own").count() == 0
+                and visit.errors == []
+            )
 
 
 def test_pretraining_compares_like_with_like(site, browser, data):
@@ -267,7 +380,9 @@ def test_another_machine_keeps_zoom_and_pins_and_the_address_keeps_all(site, bro
         assert len(pins) == 2 and names[10] in pins[0] and "Not timed on this machine" in pins[1]
         visit.page.get_by_role("button", name="Training").click()
         visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('training')")
-        assert "trained long ago" in visit.text(".explorer-foot") and "measured here" not in visit.text(".explorer-foot")
+        assert "trained long ago" in visit.text(".explorer-foot") and "measured here" not in visit.text(
+            ".explorer-foot"
+        )
         before = visit.labels(), visit.text(".explorer-panel"), visit.page.url
         visit.page.reload()
         visit.page.wait_for_selector('.chart[data-drawn="true"]')
@@ -276,7 +391,15 @@ def test_another_machine_keeps_zoom_and_pins_and_the_address_keeps_all(site, bro
         assert "z:" not in visit.page.url and visit.errors == []
 
 
-@pytest.mark.parametrize("state", ["m:nosuch;t:x;p:zz;f:zz;a:zz;pin:a@b,,;z:1,2,x", "z:0.5,0.5,70,70", ";;;:::", "__proto__:1;constructor:2;a:constructor"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "m:nosuch;t:x;p:zz;f:zz;a:zz;pin:a@b,,;z:1,2,x",
+        "z:0.5,0.5,70,70",
+        ";;;:::",
+        "__proto__:1;constructor:2;a:constructor",
+    ],
+)
 def test_a_broken_address_is_ignored(site, browser, state):
     with Visit(browser, site[1], state) as visit:
         assert "RTX 9090" in visit.text(".explorer-title") and visit.errors == []
@@ -286,8 +409,11 @@ def no_overlap(labels, width, height):
     for i, (one, left, top, right, bottom, size) in enumerate(labels):
         assert size >= 12, one
         assert left >= -0.5 and right <= width + 0.5 and top >= -1 and bottom <= height + 1, one
-        for other, *box, _ in labels[i + 1:]:
-            assert min(right, box[2]) - max(left, box[0]) <= 1 or min(bottom, box[3]) - max(top, box[1]) <= 3, (one, other)
+        for other, *box, _ in labels[i + 1 :]:
+            assert min(right, box[2]) - max(left, box[0]) <= 1 or min(bottom, box[3]) - max(top, box[1]) <= 3, (
+                one,
+                other,
+            )
 
 
 @pytest.mark.parametrize("width", [340, 390, 760, 1000])
@@ -307,7 +433,11 @@ def test_no_label_overlaps_or_is_cut(site, browser, data, width, state):
 def test_the_page_does_not_shift_when_the_chart_takes_the_pictures_place(site, browser):
     for viewport in ({"width": 1000, "height": 900}, {"width": 390, "height": 844}):
         with Visit(browser, site[1], viewport=viewport) as visit:
-            image = visit.page.evaluate("(() => { const p = document.querySelector('picture'); p.style.cssText = 'position:static;visibility:visible'; const h = document.querySelector('img').getBoundingClientRect().height; p.style.cssText = ''; return h; })()")
+            image = visit.page.evaluate(
+                "(() => { const p = document.querySelector('picture'); p.style.cssText = "
+                "'position:static;visibility:visible'; const h = "
+                "document.querySelector('img').getBoundingClientRect().height; p.style.cssText = ''; return h; })()"
+            )
             assert abs(visit.page.locator(".explorer").bounding_box()["height"] - image) <= 2
 
 
@@ -323,8 +453,18 @@ def test_a_tap_pins_and_the_sheet_of_filters_opens_on_a_phone(site, browser):
         visit.page.get_by_role("button", name="Filter").click()
         visit.page.get_by_role("button", name="VGG").click()
         visit.page.keyboard.press("Escape")
-        assert not visit.page.get_by_role("button", name="VGG").is_visible() and visit.page.locator(".explorer-own").count() == 1
-        low = [box for box in visit.page.evaluate("[...document.querySelectorAll('.explorer button, .explorer select')].filter(b => b.offsetParent).map(b => Math.min(b.offsetWidth, b.offsetHeight))") if box < 24]
+        assert (
+            not visit.page.get_by_role("button", name="VGG").is_visible()
+            and visit.page.locator(".explorer-own").count() == 1
+        )
+        low = [
+            box
+            for box in visit.page.evaluate(
+                "[...document.querySelectorAll('.explorer button, .explorer select')].filter(b => "
+                "b.offsetParent).map(b => Math.min(b.offsetWidth, b.offsetHeight))"
+            )
+            if box < 24
+        ]
         assert low == []
 
 
@@ -340,7 +480,15 @@ def test_a_machine_without_a_model_says_so(site, browser):
         visit.page.wait_for_function("document.querySelectorAll('.explorer-name').length > 2")
 
 
-@pytest.mark.parametrize("damage", [lambda data: data.pop("models"), lambda data: data["models"].update(schema=2), lambda data: data["models"].pop("rows"), lambda data: data.pop("fast")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.pop("models"),
+        lambda data: data["models"].update(schema=2),
+        lambda data: data["models"].pop("rows"),
+        lambda data: data.pop("fast"),
+    ],
+)
 def test_without_its_data_the_picture_stays(tmp_path, browser, damage):
     broken = picker()
     damage(broken)
@@ -355,8 +503,12 @@ def test_a_machine_that_cannot_be_loaded_leaves_the_chart_and_can_be_chosen_agai
         title, machine = visit.text(".explorer-title"), visit.page.locator(".explorer-machine")
         visit.page.route("**/slow.js", lambda route: route.abort())
         machine.select_option("slow")
-        visit.page.wait_for_function("document.querySelector('.explorer-foot').textContent.includes('Core i1 could not be loaded')")
-        assert machine.input_value() == "fast" and visit.text(".explorer-title") == title and "slow" not in visit.page.url
+        visit.page.wait_for_function(
+            "document.querySelector('.explorer-foot').textContent.includes('Core i1 could not be loaded')"
+        )
+        assert (
+            machine.input_value() == "fast" and visit.text(".explorer-title") == title and "slow" not in visit.page.url
+        )
         visit.page.unroute("**/slow.js")
         machine.select_option("slow")
         visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('Core i1')")
@@ -387,17 +539,30 @@ def test_few_rows(tmp_path, browser, rows):
 @pytest.mark.parametrize("width, scheme", [(1000, "light"), (360, "dark")])
 def test_axe_finds_nothing(site, browser, data, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    with Visit(browser, site[1], f"p:in1k;f:vit;pin:{data['models']['names'][10]}@224", viewport={"width": width, "height": 900}, color_scheme=scheme) as visit:
+    with Visit(
+        browser,
+        site[1],
+        f"p:in1k;f:vit;pin:{data['models']['names'][10]}@224",
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+    ) as visit:
         visit.listed()
         if width < 600:
             visit.page.get_by_role("button", name="Filter").click()
-        found = axe.Axe().run(visit.page, options={"preload": False, "rules": {"target-size": {"enabled": True}}}).response["violations"]
+        found = (
+            axe.Axe()
+            .run(visit.page, options={"preload": False, "rules": {"target-size": {"enabled": True}}})
+            .response["violations"]
+        )
         assert not found, json.dumps([(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
 
 
 def test_the_theme_is_the_chart_language():
     sent = json.loads(json.dumps(explorer.data()))
-    assert sent["families"]["levit"]["strong"] == list(families.COLOURS["levit"]) and sent["floor"] == display_frontier.FLOOR
+    assert (
+        sent["families"]["levit"]["strong"] == list(families.COLOURS["levit"])
+        and sent["floor"] == display_frontier.FLOOR
+    )
     for pair in sent["families"].values():
         for paper, text in zip(sent["colours"]["paper"], pair["text"]):
             assert theme.contrast(text, paper) >= 4.5
@@ -406,8 +571,12 @@ def test_the_theme_is_the_chart_language():
 def test_the_vendored_bundle_is_the_one_that_its_note_describes():
     import hashlib
     from scripts.site.chart_files import PART, plotly_script, version
+
     note = (PART.parent / "README.md").read_text()
-    assert hashlib.sha256(PART.read_bytes()).hexdigest() in note and f"`plotly.js-cartesian-dist-min` {version(PART)}" in note
+    assert (
+        hashlib.sha256(PART.read_bytes()).hexdigest() in note
+        and f"`plotly.js-cartesian-dist-min` {version(PART)}" in note
+    )
     assert plotly_script() == PART, "plotly was updated: renew assets/vendor as its README says"
 
 
@@ -423,5 +592,8 @@ def test_points_travel_where_motion_is_welcome(site, browser):
         visit.page.locator(".explorer-machine").select_option("slow")
         visit.page.wait_for_selector(".explorer-over.moving", state="attached")
         visit.page.locator(".explorer-machine").select_option("fast")  # in the middle of it
-        visit.page.wait_for_function("!document.querySelector('.explorer-over').classList.contains('moving') && document.querySelectorAll('.explorer-name').length > 2")
+        visit.page.wait_for_function(
+            "!document.querySelector('.explorer-over').classList.contains('moving') && "
+            "document.querySelectorAll('.explorer-name').length > 2"
+        )
         assert visit.errors == []

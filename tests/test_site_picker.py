@@ -1,4 +1,6 @@
-"""The picker page in a real browser, opened as a file: its answers are compared with the command line's rules on the same data."""
+"""The picker page in a real browser, opened as a file: its answers are compared with the command line's rules on
+the same data.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +21,53 @@ HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"
 
 
 def made_up(hardware: str, seed: int) -> pd.DataFrame:
-    """A tidy table of 200 invented weights (real family names, random figures, ties among them), with one hostile name."""
+    """A tidy table of 200 invented weights (real family names, random figures, ties among them), with one hostile
+    name.
+    """
     dice = np.random.default_rng(seed)
-    names = [f"{arch}_{seed}{i:03}.{tag}" for i, (arch, tag) in enumerate(zip(dice.choice(["levit", "convnext", "vit", "resnet50", "beit"], 199), dice.choice(
-        ["in1k", "fb_in22k_ft_in1k", "fb_dist_in1k", "laion2b_ft_in1k"], 199)))] + [HOSTILE if seed == 1 else "vit_plain.in1k"]
+    names = [
+        f"{arch}_{seed}{i:03}.{tag}"
+        for i, (arch, tag) in enumerate(
+            zip(
+                dice.choice(["levit", "convnext", "vit", "resnet50", "beit"], 199),
+                dice.choice(["in1k", "fb_in22k_ft_in1k", "fb_dist_in1k", "laion2b_ft_in1k"], 199),
+            )
+        )
+    ] + [HOSTILE if seed == 1 else "vit_plain.in1k"]
     rows = len(names)
-    return pd.DataFrame({
-        "model": names, "arch": [name.partition(".")[0] for name in names], "tag": [name.partition(".")[2] for name in names],
-        "family": [re.match(r"[a-z]+", name)[0] for name in names], "kind": "convnet",
-        "pretrain": dice.choice(["in1k", "distilled", "in21k", "web"], rows), "img_size": dice.choice([160, 224, 384], rows),
-        "top1": np.append(dice.integers(700, 900, rows - 1) / 10, 95), "top5": 95.0, "param_count": dice.integers(10, 900, rows) / 10, "gmacs": 1.0, "macts": 1.0,
-        "part": "infer", "samples_per_sec": dice.permutation(np.arange(10, 10 + 2 * rows, 2)).astype(float), "batch_size": dice.choice([1, 64], rows), "hardware": hardware,
-        "precision": "amp", "layout": "nchw", "compiled": False, "torch": "2.9.1", "vintage": "2026-08-08"}).assign(secs=lambda t: 1 / t.samples_per_sec)
+    return pd.DataFrame(
+        {
+            "model": names,
+            "arch": [name.partition(".")[0] for name in names],
+            "tag": [name.partition(".")[2] for name in names],
+            "family": [re.match(r"[a-z]+", name)[0] for name in names],
+            "kind": "convnet",
+            "pretrain": dice.choice(["in1k", "distilled", "in21k", "web"], rows),
+            "img_size": dice.choice([160, 224, 384], rows),
+            "top1": np.append(dice.integers(700, 900, rows - 1) / 10, 95),
+            "top5": 95.0,
+            "param_count": dice.integers(10, 900, rows) / 10,
+            "gmacs": 1.0,
+            "macts": 1.0,
+            "part": "infer",
+            "samples_per_sec": dice.permutation(np.arange(10, 10 + 2 * rows, 2)).astype(float),
+            "batch_size": dice.choice([1, 64], rows),
+            "hardware": hardware,
+            "precision": "amp",
+            "layout": "nchw",
+            "compiled": False,
+            "torch": "2.9.1",
+            "vintage": "2026-08-08",
+        }
+    ).assign(secs=lambda t: 1 / t.samples_per_sec)
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    return {"rtx5090": made_up("rtx5090", 1), "rtx4090": made_up("rtx4090", 2).drop(columns="batch_size").assign(batch_size=64)}
+    return {
+        "rtx5090": made_up("rtx5090", 1),
+        "rtx4090": made_up("rtx4090", 2).drop(columns="batch_size").assign(batch_size=64),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +80,9 @@ def site(tables, tmp_path_factory):
     for name, text in picker_files.scripts(picker_files.picker_data(tables, {})).items():
         (folder / "charts" / "picker" / name).write_text(text)
     form = re.search(r"```\{=html\}\n(.*?)```", (paths.ROOT / "report" / "picker.qmd").read_text(), re.S)[1]
-    (folder / "report" / "picker.html").write_text(f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/picker.js></script>")
+    (folder / "report" / "picker.html").write_text(
+        f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/picker.js></script>"
+    )
     return folder / "report" / "picker.html"
 
 
@@ -72,10 +106,13 @@ def tab(site, chromium):
 def ask(tab, **fields) -> list[dict]:
     """Fill the form, wait for the answer, and return the picks as {name, ties}."""
     before = int(tab.get_attribute("#picker", "data-answered") or 0)
-    tab.evaluate("""fields => { const form = document.getElementById('picker'); form.reset();
+    tab.evaluate(
+        """fields => { const form = document.getElementById('picker'); form.reset();
         for (const field of form.elements) if (field.type === 'checkbox') field.checked = (fields[field.name] || []).includes(field.value);
           else if (field.name in fields) field.value = fields[field.name];
-        form.dispatchEvent(new Event('input', {bubbles: true})); }""", {key: value if isinstance(value, list) else str(value) for key, value in fields.items()})
+        form.dispatchEvent(new Event('input', {bubbles: true})); }""",
+        {key: value if isinstance(value, list) else str(value) for key, value in fields.items()},
+    )
     tab.wait_for_timeout(60)
     tab.wait_for_function("before => Number(document.getElementById('picker').dataset.answered) > before", arg=before)
     tab.wait_for_timeout(20)
@@ -97,7 +134,12 @@ def test_it_answers_as_the_command_line_does(tab, tables):
     dice = random.Random(3)
     for _ in range(25):
         key, fields, needs = dice.choice(["rtx5090", "rtx4090"]), {}, {}
-        for name, low, high in (("min_throughput", 10, 350), ("max_params", 5, 90), ("max_size", 160, 384), ("min_top1", 70, 88)):
+        for name, low, high in (
+            ("min_throughput", 10, 350),
+            ("max_params", 5, 90),
+            ("max_size", 160, 384),
+            ("min_top1", 70, 88),
+        ):
             if dice.random() < 0.4:
                 needs[name] = fields[name] = dice.randint(low, high)
         if dice.random() < 0.4:
@@ -109,7 +151,9 @@ def test_it_answers_as_the_command_line_does(tab, tables):
 def test_latency_counts_only_where_it_was_measured(tab, tables):
     same(ask(tab, machine="rtx5090", max_latency=20), expected(tables, "rtx5090", rules.Needs(max_latency=20)))
     ask(tab, machine="rtx4090")
-    assert tab.get_attribute("[name=max_latency]", "placeholder") == "Not measured on RTX 4090" and "Nothing is asked for yet" in tab.inner_text("#picker-said")
+    assert tab.get_attribute(
+        "[name=max_latency]", "placeholder"
+    ) == "Not measured on RTX 4090" and "Nothing is asked for yet" in tab.inner_text("#picker-said")
     assert tab.is_disabled("[name=max_latency]") and not tab.is_disabled("[name=min_throughput]")
 
 
@@ -117,7 +161,9 @@ def test_it_begins_with_the_newest_card(site, chromium, tables):
     page = chromium.new_page()
     page.goto(site.as_uri())
     page.wait_for_selector("#picker[data-answered]")
-    assert page.eval_on_selector("[name=machine]", "field => field.value") == list(tables)[-1]  # tables come in the order of their years
+    assert (
+        page.eval_on_selector("[name=machine]", "field => field.value") == list(tables)[-1]
+    )  # tables come in the order of their years
     page.close()
 
 
@@ -126,7 +172,9 @@ def test_replacing_a_model(tab, tables):
     same(ask(tab, machine="rtx5090", replace=mine), expected(tables, "rtx5090", rules.Needs(), mine))
     assert ask(tab, machine="rtx5090", replace="no_such_net") == []
     assert "no_such_net" in tab.inner_text("#picker-said")
-    assert ask(tab, machine="rtx5090", replace="constructor") == [] and "“constructor” was not timed" in tab.inner_text("#picker-said")
+    assert ask(tab, machine="rtx5090", replace="constructor") == [] and "“constructor” was not timed" in tab.inner_text(
+        "#picker-said"
+    )
 
 
 def test_nothing_fits_says_what_is_nearest(tab):
@@ -172,13 +220,18 @@ def test_data_that_are_missing_are_named(site, chromium, tmp_path):
 
 # ---- more of what readers do
 
+
 def test_a_whole_choice_by_keyboard_alone(tab, tables, chromium, site):
-    """Tab from field to field, type, tick with the space bar: the same answer as from the command line, and the focus stays where it was."""
+    """Tab from field to field, type, tick with the space bar: the same answer as from the command line, and the
+    focus stays where it was.
+    """
     page = chromium.new_page()
     page.goto(site.as_uri())
     page.wait_for_selector("#picker[data-answered]")
     page.focus("[name=machine]")
-    page.keyboard.press("End" if tab.evaluate("document.querySelector('[name=machine]').options[0].value") == "rtx4090" else "Home")
+    page.keyboard.press(
+        "End" if tab.evaluate("document.querySelector('[name=machine]').options[0].value") == "rtx4090" else "Home"
+    )
     machine = page.eval_on_selector("[name=machine]", "field => field.value")
     page.keyboard.press("Tab")
     page.keyboard.type("120")
@@ -190,7 +243,11 @@ def test_a_whole_choice_by_keyboard_alone(tab, tables, chromium, site):
     page.wait_for_timeout(250)
     assert page.evaluate("document.activeElement.value") == "in21k" and page.is_checked("[value=in21k]")
     wanted = expected(tables, machine, rules.Needs(min_throughput=120, pretrain=("in21k",)))
-    assert page.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == [one["name"] for one in wanted] and wanted
+    assert (
+        page.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)")
+        == [one["name"] for one in wanted]
+        and wanted
+    )
     page.close()
 
 
@@ -199,15 +256,24 @@ def test_what_a_screen_reader_hears(tab):
     unnamed = tab.evaluate("""() => [...document.querySelectorAll('#picker input, #picker select, #picker button')]
         .filter(field => !(field.labels?.length || field.textContent.trim())).map(field => field.name)""")
     assert unnamed == [] and tab.get_attribute("#picker-said", "role") == "status"
-    assert tab.locator("#picker").get_by_role("spinbutton").count() == 6 and tab.locator("#picker").get_by_role("group").count() >= 1
-    assert tab.get_by_role("combobox", name="Hardware").count() == 1 and tab.get_by_role("combobox", name="Replace my model").count() == 1
+    assert (
+        tab.locator("#picker").get_by_role("spinbutton").count() == 6
+        and tab.locator("#picker").get_by_role("group").count() >= 1
+    )
+    assert (
+        tab.get_by_role("combobox", name="Hardware").count() == 1
+        and tab.get_by_role("combobox", name="Replace my model").count() == 1
+    )
     before = tab.inner_text("#picker-said")
     ask(tab, machine="rtx5090", min_throughput=100)
     assert tab.inner_text("#picker-said") != before, "the status line, which is read out, tells of the new answer"
 
 
 def test_the_line_of_code_creates_the_model_that_is_named(tab):
-    for one, code in zip(ask(tab, machine="rtx4090"), tab.eval_on_selector_all("#picks code", "found => found.map(one => one.textContent)")):
+    for one, code in zip(
+        ask(tab, machine="rtx4090"),
+        tab.eval_on_selector_all("#picks code", "found => found.map(one => one.textContent)"),
+    ):
         assert re.fullmatch(r'timm\.create_model\("(.+)", pretrained=True\)  # (\d+)×\2 pixels', code)[1] == one["name"]
 
 
@@ -215,7 +281,10 @@ def test_a_limit_that_is_no_number_is_named_and_left_out(tab, tables):
     picks = ask(tab, machine="rtx5090", min_throughput=-5, min_top1=75)
     same(picks, expected(tables, "rtx5090", rules.Needs(min_top1=75)))
     assert "“At least, images per second” is not a number above 0" in tab.inner_text("#picker-said")
-    assert tab.get_attribute("[name=min_throughput]", "aria-invalid") == "true" and tab.get_attribute("[name=min_top1]", "aria-invalid") == "false"
+    assert (
+        tab.get_attribute("[name=min_throughput]", "aria-invalid") == "true"
+        and tab.get_attribute("[name=min_top1]", "aria-invalid") == "false"
+    )
 
 
 def test_a_limit_that_a_machine_cannot_answer_is_named_and_kept_for_another(tab, tables):
@@ -229,9 +298,15 @@ def test_a_limit_that_a_machine_cannot_answer_is_named_and_kept_for_another(tab,
     assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names
 
 
-@pytest.mark.parametrize("fields, said", [
-    ({"commercial": ["yes"]}, "its licence is unknown"), ({"min_top1": 99, "max_size": 10}, "asked for at"), ({"pretrain": ["web"], "max_params": 0.001}, "parameters (M) is"),
-    ({"commercial": ["yes"], "replace": "resnet50", "min_top1": 99.9}, "resnet50")])
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"commercial": ["yes"]}, "its licence is unknown"),
+        ({"min_top1": 99, "max_size": 10}, "asked for at"),
+        ({"pretrain": ["web"], "max_params": 0.001}, "parameters (M) is"),
+        ({"commercial": ["yes"], "replace": "resnet50", "min_top1": 99.9}, "resnet50"),
+    ],
+)
 def test_impossible_combinations_say_what_stands_in_the_way(tab, fields, said):
     assert ask(tab, machine="rtx5090", **fields) == [] and said in tab.inner_text("#picker-said")
 
@@ -240,16 +315,26 @@ def test_start_again_forgets_everything_but_the_page(tab):
     everything = ask(tab, machine="rtx5090", min_throughput=300, pretrain=["web"], replace="levit")
     tab.click("button[type=reset]")
     tab.wait_for_function("document.getElementById('picks').children.length === 3")
-    assert "min_throughput" not in tab.url and "pretrain" not in tab.url and "replace" not in tab.url and len(everything) <= 3
+    assert (
+        "min_throughput" not in tab.url
+        and "pretrain" not in tab.url
+        and "replace" not in tab.url
+        and len(everything) <= 3
+    )
 
 
 def test_an_address_opened_beside_another_takes_its_place(tab, site, tables):
     ask(tab, machine="rtx5090", min_throughput=300, pretrain=["web"])
     tab.evaluate("location.hash = 'machine=rtx4090&max_params=40'")
-    tab.wait_for_function("document.querySelector('[name=max_params]').value === '40' && document.querySelector('[name=min_throughput]').value === ''")
+    tab.wait_for_function(
+        "document.querySelector('[name=max_params]').value === '40' && "
+        "document.querySelector('[name=min_throughput]').value === ''"
+    )
     tab.wait_for_timeout(150)
     names = [one["name"] for one in expected(tables, "rtx4090", rules.Needs(max_params=40))]
-    assert tab.eval_on_selector_all("#picks > li strong", "found => found.map(one => one.textContent)") == names and not tab.is_checked("[value=web]")
+    assert tab.eval_on_selector_all(
+        "#picks > li strong", "found => found.map(one => one.textContent)"
+    ) == names and not tab.is_checked("[value=web]")
 
 
 def test_a_machine_whose_data_are_missing_is_named(site, chromium, tmp_path):
@@ -257,7 +342,9 @@ def test_a_machine_whose_data_are_missing_is_named(site, chromium, tmp_path):
     (tmp_path / "copy" / "charts" / "picker" / "rtx5090.js").unlink()
     page = chromium.new_page()
     page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri() + "#machine=rtx5090")
-    page.wait_for_function("document.getElementById('picker-said').textContent.includes('RTX 5090 could not be loaded')")
+    page.wait_for_function(
+        "document.getElementById('picker-said').textContent.includes('RTX 5090 could not be loaded')"
+    )
     page.select_option("[name=machine]", "rtx4090")
     page.wait_for_function("document.getElementById('picks').children.length === 3")
     page.close()
@@ -290,15 +377,33 @@ def test_on_the_real_tables_page_and_command_line_agree(real_page):
     """Licence, training, latency, names of 2022: everything that the made-up tables lack."""
     tab, size = real_page
     assert size < 150, "kB, gzipped, data and script together"
-    asked = [("rtx4090", {"min_throughput": 5000, "commercial": ["yes"]}, rules.Needs(min_throughput=5000, commercial=True), None),
-             ("rtx3090", {"min_training": 800}, rules.Needs(min_training=800), None),
-             ("i7_12700h-compiled", {"max_latency": 20, "max_params": 30, "pretrain": ["in1k", "distilled"]},
-              rules.Needs(max_latency=20, max_params=30, pretrain=("in1k", "distilled")), None),
-             ("rtx5090", {"replace": "resnet50"}, rules.Needs(), "resnet50"), ("rtx5090-compiled", {"replace": "convnext_tiny_in22ft1k", "commercial": ["yes"]},
-                                                                             rules.Needs(commercial=True), "convnext_tiny_in22ft1k")]
+    asked = [
+        (
+            "rtx4090",
+            {"min_throughput": 5000, "commercial": ["yes"]},
+            rules.Needs(min_throughput=5000, commercial=True),
+            None,
+        ),
+        ("rtx3090", {"min_training": 800}, rules.Needs(min_training=800), None),
+        (
+            "i7_12700h-compiled",
+            {"max_latency": 20, "max_params": 30, "pretrain": ["in1k", "distilled"]},
+            rules.Needs(max_latency=20, max_params=30, pretrain=("in1k", "distilled")),
+            None,
+        ),
+        ("rtx5090", {"replace": "resnet50"}, rules.Needs(), "resnet50"),
+        (
+            "rtx5090-compiled",
+            {"replace": "convnext_tiny_in22ft1k", "commercial": ["yes"]},
+            rules.Needs(commercial=True),
+            "convnext_tiny_in22ft1k",
+        ),
+    ]
     for machine, fields, needs, replaced in asked:
         rows = rules.table(machine)
         found = rules.replace(rows, replaced, needs) if replaced else rules.pick(rows, needs)
-        assert [one["name"] for one in ask(tab, machine=machine, **fields)] == found.rows["model"].tolist() and len(found.rows), (machine, fields)
+        assert [one["name"] for one in ask(tab, machine=machine, **fields)] == found.rows["model"].tolist() and len(
+            found.rows
+        ), (machine, fields)
     assert ask(tab, machine="rtx5090", min_throughput=1e6, commercial=["yes"]) == []
     assert "Nothing fits; the nearest is" in tab.inner_text("#picker-said")

@@ -42,7 +42,9 @@ def site(tmp_path):
 
 
 def snapshot(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_without_quarto_the_built_in_renderer_makes_a_whole_site(site):
@@ -50,8 +52,18 @@ def test_without_quarto_the_built_in_renderer_makes_a_whole_site(site):
     assert done.returncode == 0, done.stderr
     assert "no Quarto found, the built-in renderer makes the same site" in done.stderr
     out = site / "_site"
-    for name in ("index.html", "report/two.html", "assets/charts.js", "assets/site.css", "assets/plotly.min.js", "assets/fonts/fonts.css",
-                 "charts/dots.js", "charts/dots.csv", "images/dots.jpg", "images/manifest.json"):
+    for name in (
+        "index.html",
+        "report/two.html",
+        "assets/charts.js",
+        "assets/site.css",
+        "assets/plotly.min.js",
+        "assets/fonts/fonts.css",
+        "charts/dots.js",
+        "charts/dots.csv",
+        "images/dots.jpg",
+        "images/manifest.json",
+    ):
         assert (out / name).is_file(), name
     assert "Page made by the built-in renderer" in (out / "index.html").read_text()
     assert not list((site / "build").glob("site-new-*")) and (out.stat().st_mode & 0o777) == 0o755
@@ -61,16 +73,27 @@ def test_quarto_is_used_where_it_is_found_and_finished_alike(site, tmp_path):
     done = run(site, QUARTO_PATH=fake_quarto(tmp_path))
     assert done.returncode == 0, done.stderr
     page = (site / "_site" / "report" / "two.html").read_text()
-    assert f"{site} {sys.executable}" in page and "Page made by Quarto 9.9.9" in page and "quarto: fake quarto at work" in done.stderr
+    assert (
+        f"{site} {sys.executable}" in page
+        and "Page made by Quarto 9.9.9" in page
+        and "quarto: fake quarto at work" in done.stderr
+    )
     assert (site / "_site" / "assets" / "plotly.min.js").is_file() and (site / "_site" / "charts" / "dots.js").is_file()
 
 
-@pytest.mark.parametrize("body, head, words", [
-    ("print('ERROR: cell failed'); sys.exit(1)", "", "quarto: failed with exit code 1: fake quarto at work ERROR: cell failed"),
-    ("", '<script src="https://cdn.example.org/require.js"></script>', "would load"),
-    ("", '<link href="//fonts.example.org/a.css" rel="stylesheet">', "would load"),
-    ("time.sleep(600)", "", "ended after 6 s"),
-])
+@pytest.mark.parametrize(
+    "body, head, words",
+    [
+        (
+            "print('ERROR: cell failed'); sys.exit(1)",
+            "",
+            "quarto: failed with exit code 1: fake quarto at work ERROR: cell failed",
+        ),
+        ("", '<script src="https://cdn.example.org/require.js"></script>', "would load"),
+        ("", '<link href="//fonts.example.org/a.css" rel="stylesheet">', "would load"),
+        ("time.sleep(600)", "", "ended after 6 s"),
+    ],
+)
 def test_when_quarto_fails_hangs_or_reaches_for_a_cdn_the_old_site_stays(site, tmp_path, body, head, words):
     (site / "_site").mkdir()
     (site / "_site" / ".nojekyll").touch()
@@ -97,7 +120,11 @@ def test_a_failing_page_publishes_nothing(site):
     (site / "index.qmd").write_text("# New\n\nbetter\n")
     (site / "report" / "two.qmd").write_text("```{python}\n1 / 0\n```\n")
     done = run(site, "--renderer", "builtin")
-    assert done.returncode == 2 and "error: report/two.qmd:2: ZeroDivisionError" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "error: report/two.qmd:2: ZeroDivisionError" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert snapshot(site / "_site") == before
 
 
@@ -106,7 +133,9 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
     assert run(site, "--renderer", "builtin").returncode == 0
     before = snapshot(site / "_site")
     marker = site / "kernel.pid"
-    (site / "index.qmd").write_text(f"```{{python}}\nimport os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)\n```\n")
+    (site / "index.qmd").write_text(
+        f"```{{python}}\nimport os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)\n```\n"
+    )
     process = subprocess.Popen(**command(site, "--renderer", "builtin"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not (marker.exists() and marker.read_text()) and time.monotonic() < deadline:
@@ -118,7 +147,11 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
     assert snapshot(site / "_site") == before
     kernel = int(marker.read_text())
     deadline = time.monotonic() + 20
-    while os.path.exists(f"/proc/{kernel}") and open(f"/proc/{kernel}/stat").read().split()[2] != "Z" and time.monotonic() < deadline:
+    while (
+        os.path.exists(f"/proc/{kernel}")
+        and open(f"/proc/{kernel}/stat").read().split()[2] != "Z"
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.2)
     assert not os.path.exists(f"/proc/{kernel}") or open(f"/proc/{kernel}/stat").read().split()[2] == "Z"
     (site / "index.qmd").write_text("# New\n")
@@ -154,16 +187,29 @@ def test_a_folder_of_somebody_elses_is_not_replaced(site, tmp_path):
 
 def test_two_renders_at_once_do_not_mix(site):
     from filelock import FileLock
+
     with FileLock(site / "build" / "site.lock"):
         with pytest.raises(UserError, match="another render is at work"):
             render.render(site, site / "_site", "builtin")
 
 
 def test_a_full_disk_is_one_line(small_disk, site):
-    done = subprocess.run(**{**command(site, "--renderer", "builtin"), "args": [sys.executable, "-c", (
-        "import sys, tempfile; from scripts.site import render; make = tempfile.mkdtemp;"
-        f"render.tempfile.mkdtemp = lambda **kw: make(prefix='site-new-', dir={str(small_disk)!r});"
-        f"sys.exit(render.main(['--renderer', 'builtin', '--out', {str(site / '_site')!r}]))")]}, capture_output=True, timeout=120)
+    done = subprocess.run(
+        **{
+            **command(site, "--renderer", "builtin"),
+            "args": [
+                sys.executable,
+                "-c",
+                (
+                    "import sys, tempfile; from scripts.site import render; make = tempfile.mkdtemp;"
+                    f"render.tempfile.mkdtemp = lambda **kw: make(prefix='site-new-', dir={str(small_disk)!r});"
+                    f"sys.exit(render.main(['--renderer', 'builtin', '--out', {str(site / '_site')!r}]))"
+                ),
+            ],
+        },
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 2 and "disk is full" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert not (site / "_site").exists()
 
@@ -172,7 +218,10 @@ def test_the_foot_is_put_in_where_the_page_asks_for_it_and_else_at_the_end(site)
     (site / "index.qmd").write_text("---\ntitle: T\n---\nbefore\n\n```{=html}\n<p>data</p><!-- site: foot -->\n```\n")
     assert run(site, "--renderer", "builtin", SOURCE_DATE_EPOCH="86400").returncode == 0
     first, second = ((site / "_site" / name).read_text() for name in ("index.html", "report/two.html"))
-    assert "data</p><p class=\"build-line\">Page made by" in first and first.count("build-line") == second.count("build-line") == 1
+    assert (
+        'data</p><p class="build-line">Page made by' in first
+        and first.count("build-line") == second.count("build-line") == 1
+    )
     assert "on 1970-01-02." in first
 
 

@@ -1,4 +1,6 @@
-"""Typeface and pictures as light as they can be: what is shown, in the size in which it is shown; nothing breaks where the means are missing."""
+"""Typeface and pictures as light as they can be: what is shown, in the size in which it is shown; nothing breaks
+where the means are missing.
+"""
 
 import re
 
@@ -17,14 +19,23 @@ def site(tmp_path):
     return tmp_path
 
 
-CHART = ('<title>t</title><div class="chart"><picture><source media="(max-width: 600px)" srcset="../images/dots-phone.jpg" width="540" height="824">'
-         '<img src="../images/dots.jpg" alt="a &gt; b" width="1000" height="700" loading="lazy"></picture></div>')
+CHART = (
+    '<title>t</title><div class="chart"><picture><source media="(max-width: 600px)" '
+    'srcset="../images/dots-phone.jpg" width="540" height="824">'
+    '<img src="../images/dots.jpg" alt="a &gt; b" width="1000" height="700" loading="lazy"></picture></div>'
+)
 
 
 def test_a_picture_comes_in_the_size_in_which_it_is_shown(site):
     html = weight.page(CHART, site)
-    assert 'srcset="../images/dots.webp 1000w, ../images/dots.jpg 2000w" sizes="' in html and 'src="../images/dots.jpg"' in html
-    assert 'srcset="../images/dots-phone.webp 540w, ../images/dots-phone.jpg 1080w" sizes="100vw"' in html and 'alt="a &gt; b"' in html
+    assert (
+        'srcset="../images/dots.webp 1000w, ../images/dots.jpg 2000w" sizes="' in html
+        and 'src="../images/dots.jpg"' in html
+    )
+    assert (
+        'srcset="../images/dots-phone.webp 540w, ../images/dots-phone.jpg 1080w" sizes="100vw"' in html
+        and 'alt="a &gt; b"' in html
+    )
     with Image.open(site / "images" / "dots.webp") as small:
         assert small.size == (1000, 700)
     assert (site / "images" / "dots.webp").stat().st_size < 0.5 * (site / "images" / "dots.jpg").stat().st_size
@@ -32,7 +43,9 @@ def test_a_picture_comes_in_the_size_in_which_it_is_shown(site):
 
 def test_only_the_first_picture_is_fetched_at_once(site):
     html = weight.page(CHART + CHART, site)
-    assert html.count('fetchpriority="high"') == html.count('loading="lazy"') == 1 and html.index("fetchpriority") < html.index("lazy")
+    assert html.count('fetchpriority="high"') == html.count('loading="lazy"') == 1 and html.index(
+        "fetchpriority"
+    ) < html.index("lazy")
 
 
 def test_a_picture_without_measures_gets_its_room(site):
@@ -40,8 +53,15 @@ def test_a_picture_without_measures_gets_its_room(site):
     assert re.search(r'alt="x" width="1000" height="700">', html)
 
 
-@pytest.mark.parametrize("tag", ['<img src="images/gone.jpg" alt="">', '<img src="https://example.org/images/dots.jpg" alt="">', '<img src="images/dots.png" alt="">',
-                                 '<img src="images/../../dots.jpg" alt="">'])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<img src="images/gone.jpg" alt="">',
+        '<img src="https://example.org/images/dots.jpg" alt="">',
+        '<img src="images/dots.png" alt="">',
+        '<img src="images/../../dots.jpg" alt="">',
+    ],
+)
 def test_what_is_no_picture_of_the_site_stays_as_it_is(site, tag):
     assert weight.page(tag, site) == tag
 
@@ -57,15 +77,23 @@ def test_the_typeface_is_its_letters_and_the_rest_apart(tmp_path):
     weight.fonts(tmp_path / "assets" / "fonts")
     files = {path.name: path.stat().st_size for path in (tmp_path / "assets" / "fonts").glob("*.woff2")}
     assert set(files) == {f"SourceSansPro-{face}{part}.woff2" for face in weight.FACES for part in ("", "-more")}
-    assert sum(files[f"SourceSansPro-{face}.woff2"] for face in ("Regular", "Semibold")) < 30_000  # what the first screen is set in
-    assert weight.page("<title>t</title>", tmp_path) == "<title>t</title>"  # Chrome refuses to fetch a typeface ahead from file://
+    assert (
+        sum(files[f"SourceSansPro-{face}.woff2"] for face in ("Regular", "Semibold")) < 30_000
+    )  # what the first screen is set in
+    assert (
+        weight.page("<title>t</title>", tmp_path) == "<title>t</title>"
+    )  # Chrome refuses to fetch a typeface ahead from file://
 
 
 def test_every_letter_that_the_pages_print_is_in_a_range():
     ranges = weight.CORE + weight.MORE
     assert not [(a, b) for a in weight.CORE for b in weight.MORE if a[0] <= b[1] and b[0] <= a[1]]
-    missing = {sign for path in [paths.ROOT / "index.qmd", *(paths.ROOT / "report").glob("*.qmd")] for sign in path.read_text()
-               if ord(sign) > 31 and not any(low <= ord(sign) <= high for low, high in ranges)}
+    missing = {
+        sign
+        for path in [paths.ROOT / "index.qmd", *(paths.ROOT / "report").glob("*.qmd")]
+        for sign in path.read_text()
+        if ord(sign) > 31 and not any(low <= ord(sign) <= high for low, high in ranges)
+    }
     assert not missing
 
 
@@ -73,7 +101,10 @@ def test_a_site_without_the_fonts_small_form_carries_them_whole(tmp_path, monkey
     real = weight.find_spec
     monkeypatch.setattr(weight, "find_spec", lambda name: None if name.startswith("brotli") else real(name))
     weight.fonts(tmp_path / "fonts")
-    assert "truetype" in (tmp_path / "fonts" / "fonts.css").read_text() and (tmp_path / "fonts" / "SourceSansPro-Regular.ttf").stat().st_size > 100_000
+    assert (
+        "truetype" in (tmp_path / "fonts" / "fonts.css").read_text()
+        and (tmp_path / "fonts" / "SourceSansPro-Regular.ttf").stat().st_size > 100_000
+    )
 
 
 def test_the_rules_of_the_typeface_stand_in_the_style_sheet(tmp_path):
@@ -87,5 +118,10 @@ def test_the_rules_of_the_typeface_stand_in_the_style_sheet(tmp_path):
 def test_a_page_without_a_way_past_its_navigation_gets_one():
     page = '<body class="nav-fixed"><nav></nav><main id="quarto-document-content"></main></body>'
     once = finish.quarto_frame(page)
-    assert once.startswith('<body class="nav-fixed">\n<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">') and finish.quarto_frame(once) == once
+    assert (
+        once.startswith(
+            '<body class="nav-fixed">\n<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">'
+        )
+        and finish.quarto_frame(once) == once
+    )
     assert finish.quarto_frame("<body><main></main></body>") == "<body><main></main></body>"  # it would lead nowhere

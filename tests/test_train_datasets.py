@@ -47,7 +47,15 @@ def test_validation_follows_the_seed_and_the_test_photos_do_not(tmp_path):
     assert (splits[0][2] == splits[2][2]).all()
 
 
-@pytest.mark.parametrize("train, test", [("training_set", "test_set"), ("train", "test"), ("Train", "val"), ("training_set/training_set", "test_set/test_set")])
+@pytest.mark.parametrize(
+    "train, test",
+    [
+        ("training_set", "test_set"),
+        ("train", "test"),
+        ("Train", "val"),
+        ("training_set/training_set", "test_set/test_set"),
+    ],
+)
 def test_layouts_with_a_test_folder(tmp_path, train, test):
     pictures(tmp_path / "data" / train)
     pictures(tmp_path / "data" / test, count=2, first=1000)
@@ -103,7 +111,11 @@ def test_the_same_picture_in_both_splits_stays_a_test_photo(tmp_path):
     assert found.excluded == [("train/cats/copy.png", "the same file as test/cats/cats.0.png, a test photo")]
     assert "test/cats/cats.0.png" in found.files and found.pixels.shape[0] == len(found.labels) == 16
     again = load(root, tmp_path)  # from the cache, and still not a copy in memory
-    assert isinstance(found.pixels, np.memmap) and isinstance(again.pixels, np.memmap) and (again.pixels == found.pixels).all()
+    assert (
+        isinstance(found.pixels, np.memmap)
+        and isinstance(again.pixels, np.memmap)
+        and (again.pixels == found.pixels).all()
+    )
     assert again.excluded == found.excluded and again.files == found.files
 
 
@@ -113,7 +125,9 @@ def test_the_same_picture_with_two_labels_goes(tmp_path):
     found = load(root, tmp_path)
     assert sorted(file for file, _ in found.excluded) == ["cats/cats.3.png", "dogs/copy.png"]
     assert all("labels cats and dogs" in reason for _, reason in found.excluded)
-    assert (found.pixels[found.files.index("cats/cats.4.png")] == photos.read(root / "cats" / "cats.4.png", 19).pixels).all()
+    assert (
+        found.pixels[found.files.index("cats/cats.4.png")] == photos.read(root / "cats" / "cats.4.png", 19).pixels
+    ).all()
 
 
 def test_missing_empty_and_one_class(tmp_path):
@@ -139,7 +153,11 @@ def test_too_few_pictures_names_the_class_and_why(tmp_path):
     root = pictures(tmp_path / "data")
     for file in sorted((root / "dogs").iterdir())[:3]:
         file.write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"too few usable pictures of 'dogs' \(3\).*3 files were left out, the first: dogs/dogs.0.png \(not an image\)"):
+    with pytest.raises(
+        UserError,
+        match=r"too few usable pictures of 'dogs' \(3\).*3 files were left out, the first: dogs/dogs.0.png \(not an "
+        r"image\)",
+    ):
         load(root, tmp_path)
 
 
@@ -147,14 +165,20 @@ def test_a_class_of_copies_of_one_picture_is_too_small(tmp_path):
     root = pictures(tmp_path / "data")
     for file in (root / "dogs").iterdir():
         file.write_bytes((root / "dogs" / "dogs.0.png").read_bytes())
-    with pytest.raises(UserError, match=r"too few usable pictures of 'dogs' \(1\).*5 files were left out, the first: dogs/dogs.1.png \(the same file as dogs/dogs.0.png\)"):
+    with pytest.raises(
+        UserError,
+        match=r"too few usable pictures of 'dogs' \(1\).*5 files were left out, the first: dogs/dogs.1.png \(the same "
+        r"file as dogs/dogs.0.png\)",
+    ):
         load(root, tmp_path)
 
 
 def test_a_test_set_that_is_a_copy_of_the_training_set(tmp_path):
     pictures(tmp_path / "data" / "train")
     pictures(tmp_path / "data" / "test")
-    with pytest.raises(UserError, match=r"too few usable pictures of 'cats' \(6\), 'dogs' \(6\); 12 files were left out.*a test photo"):
+    with pytest.raises(
+        UserError, match=r"too few usable pictures of 'cats' \(6\), 'dogs' \(6\); 12 files were left out.*a test photo"
+    ):
         load(tmp_path / "data", tmp_path)
 
 
@@ -186,7 +210,12 @@ def test_digits_are_real_and_not_mirrored():
 
 def test_the_real_photos(photos, tmp_path):
     found = load(photos, tmp_path, size=32)
-    assert found.classes == ["cats", "dogs"] and (~found.test).sum() == 2000 and found.test.sum() == 1500 and not found.excluded
+    assert (
+        found.classes == ["cats", "dogs"]
+        and (~found.test).sum() == 2000
+        and found.test.sum() == 1500
+        and not found.excluded
+    )
 
 
 def test_pets_layout_and_its_own_lists(tmp_path):
@@ -197,7 +226,9 @@ def test_pets_layout_and_its_own_lists(tmp_path):
             paint(root / "images" / f"{breed}_{j}.jpg", 100 * i + j)
     (root / "annotations").mkdir()
     for name, numbers in (("trainval", range(5)), ("test", range(5, 8))):
-        (root / "annotations" / f"{name}.txt").write_text("# Image CLASS-ID SPECIES\n" + "".join(f"{breed}_{j} 1 1 1\n" for breed in breeds for j in numbers))
+        (root / "annotations" / f"{name}.txt").write_text(
+            "# Image CLASS-ID SPECIES\n" + "".join(f"{breed}_{j} 1 1 1\n" for breed in breeds for j in numbers)
+        )
     found = load(root, tmp_path)
     assert found.classes == ["Abyssinian", "american_bulldog"] and found.test.sum() == 6 and len(found.files) == 16
 
@@ -208,6 +239,7 @@ def test_pets_out_of_reach_is_one_line(tmp_path, monkeypatch, error):
 
     def download(*_, **__):
         raise error
+
     monkeypatch.setattr(torchvision.datasets, "OxfordIIITPet", download)
     with pytest.raises(UserError, match="Oxford-IIIT Pets cannot be downloaded .*--data FOLDER"):
         datasets.load("pets", 16, cache=tmp_path / "cache")

@@ -1,4 +1,6 @@
-"""Two processes on this machine's processor, started by torchrun: the arithmetic of one, one set of tables, one line for a mistake."""
+"""Two processes on this machine's processor, started by torchrun: the arithmetic of one, one set of tables, one
+line for a mistake.
+"""
 
 import json
 import os
@@ -17,7 +19,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 TRAIN = ["--models", "lenet5", "--epochs", "3", "--device", "cpu", "--precision", "fp32", "--threads", "1"]
 
 # Trains without anything drawn by chance, alone or in two processes; prints weights' sum and test probabilities.
-EXACT = '''
+EXACT = """
 import json, sys, torch
 from torch import nn
 from scripts.train import datasets, distributed, fit
@@ -37,12 +39,23 @@ with distributed.together("cpu"):
     if not distributed.rank():
         json.dump({"weights": weights.tolist(), "probabilities": outcome.probabilities.tolist(), "notes": outcome.notes,
                    "loss": [row["train_loss"] for row in outcome.history]}, open(sys.argv[1], "w"))
-'''
+"""
 
 
 def run(command, tmp_path, timeout=240):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), "BEST_IMAGE_MODELS_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"})
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "BEST_IMAGE_MODELS_CACHE": str(tmp_path / "cache"),
+            "OMP_NUM_THREADS": "1",
+        },
+    )
 
 
 def test_two_processes_compute_what_one_does(tmp_path):
@@ -53,14 +66,31 @@ def test_two_processes_compute_what_one_does(tmp_path):
     assert run([sys.executable, str(script), str(tmp_path / "one.json")], tmp_path).returncode == 0
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     assert np.abs(np.subtract(one["weights"], two["weights"])).max() < 1e-4
-    assert np.abs(np.subtract(one["probabilities"], two["probabilities"])).max() < 1e-3 and np.allclose(one["loss"], two["loss"], atol=1e-4)
+    assert np.abs(np.subtract(one["probabilities"], two["probabilities"])).max() < 1e-3 and np.allclose(
+        one["loss"], two["loss"], atol=1e-4
+    )
     assert two["notes"] == ["2 processes (gloo)"] and one["notes"] == []
 
 
 def test_the_zoo_trained_by_two_is_that_of_one_within_its_spread(tmp_path):
-    alone = run([sys.executable, "-m", "scripts.train.train_models", *TRAIN, "--seeds", "3", "--out", str(tmp_path / "one")], tmp_path)
+    alone = run(
+        [sys.executable, "-m", "scripts.train.train_models", *TRAIN, "--seeds", "3", "--out", str(tmp_path / "one")],
+        tmp_path,
+    )
     assert alone.returncode == 0, alone.stderr[-2000:]
-    both = run([*TORCHRUN, "-m", "scripts.train.train_models", *TRAIN, "--out", str(tmp_path / "two"), "--keep", str(tmp_path / "models")], tmp_path)
+    both = run(
+        [
+            *TORCHRUN,
+            "-m",
+            "scripts.train.train_models",
+            *TRAIN,
+            "--out",
+            str(tmp_path / "two"),
+            "--keep",
+            str(tmp_path / "models"),
+        ],
+        tmp_path,
+    )
     assert both.returncode == 0, both.stderr[-2000:]
     one, two = (results.read(results.runs(tmp_path / name)[0]) for name in ("one", "two"))
     assert len(two) == 1 and "2 processes" in two["note"][0]  # one process writes
@@ -72,12 +102,18 @@ def test_the_zoo_trained_by_two_is_that_of_one_within_its_spread(tmp_path):
     assert list(history["epoch"]) == [1, 2, 3]
     assert both.stderr.count("1,438 images to train on") == 1  # one process speaks
     from scripts.train import exported
+
     config = exported.load(tmp_path / "models" / "digits-lenet5-0").config
-    assert config.classes == tuple("0123456789") and config.side == config.size  # digits are tested without a margin, and so they are served
+    assert (
+        config.classes == tuple("0123456789") and config.side == config.size
+    )  # digits are tested without a margin, and so they are served
 
 
 def test_a_mistake_of_all_is_said_once(tmp_path):
-    done = run([*TORCHRUN, "-m", "scripts.train.train_models", *TRAIN, "--batch", "3", "--out", str(tmp_path / "out")], tmp_path)
+    done = run(
+        [*TORCHRUN, "-m", "scripts.train.train_models", *TRAIN, "--batch", "3", "--out", str(tmp_path / "out")],
+        tmp_path,
+    )
     assert done.returncode != 0 and done.stderr.count("over 2 processes leaves fewer than 2 images for each") == 1
     assert not results.runs(tmp_path / "out")
 

@@ -91,7 +91,7 @@ def test_one_flipped_byte_is_refused(model, name):
 @pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG, exported.SUMS])
 def test_a_file_cut_short_or_missing_is_refused(model, name):
     content = (model / name).read_bytes()
-    (model / name).write_bytes(content[:len(content) // 2])
+    (model / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError):
         exported.load(model)
     (model / name).unlink()
@@ -99,8 +99,17 @@ def test_a_file_cut_short_or_missing_is_refused(model, name):
         exported.load(model)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x00" * 100, (2**60).to_bytes(8, "little") + b"{}", b"PK\x03\x04" + b"a" * 100,
-                                     (10).to_bytes(8, "little") + b'{"a":[[[[['])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 8,
+        b"\x00" * 100,
+        (2**60).to_bytes(8, "little") + b"{}",
+        b"PK\x03\x04" + b"a" * 100,
+        (10).to_bytes(8, "little") + b'{"a":[[[[[',
+    ],
+)
 def test_what_is_no_safetensors_is_refused_even_with_its_checksum(model, content):
     rewrite(model, exported.WEIGHTS, content)
     with pytest.raises(UserError, match="safetensors"):
@@ -109,6 +118,7 @@ def test_what_is_no_safetensors_is_refused_even_with_its_checksum(model, content
 
 def test_another_networks_weights_are_refused(model):
     from safetensors.torch import save
+
     rewrite(model, exported.WEIGHTS, save({"weight": torch.zeros(2, 2)}))
     with pytest.raises(UserError, match="not the weights of test_resnet"):
         exported.load(model)
@@ -139,19 +149,41 @@ def test_a_tampered_pickle_is_refused_even_when_pickles_are_trusted(model, tmp_p
 
 
 def test_an_architecture_may_be_named_with_its_weights_tag(model):
-    rewrite(model, exported.CONFIG, (model / exported.CONFIG).read_bytes().replace(b'"test_resnet"', b'"test_resnet.r160_in1k"'))
+    rewrite(
+        model,
+        exported.CONFIG,
+        (model / exported.CONFIG).read_bytes().replace(b'"test_resnet"', b'"test_resnet.r160_in1k"'),
+    )
     assert exported.load(model).config.arch == "test_resnet.r160_in1k"
 
 
-@pytest.mark.parametrize("change, what", [
-    ({"schema": 99}, "schema 99"), ({"arch": "../../etc/passwd"}, "arch"), ({"arch": "hf-hub:someone/else"}, "arch"), ({"arch": "no_such_net"}, "no architecture"),
-    ({"classes": ["cat"]}, "classes"), ({"classes": ["cat", "cat", "dog"]}, "classes"), ({"classes": "catdog"}, "classes"),
-    ({"classes": ["a"] * 20_000}, "classes"), ({"size": 10**9}, "size"), ({"size": True}, "size"), ({"size": "32"}, "size"),
-    ({"mean": [0, 0]}, "mean"), ({"std": [0, 1, 1]}, "std"), ({"std": [float("nan")] * 3}, "std"), ({"builder": "eval"}, "builder"),
-    ({"margin": 0}, "margin"), ({"margin": None}, "margin"), ({"arch": "lenet5"}, "not an architecture of timm's"),
-])
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"schema": 99}, "schema 99"),
+        ({"arch": "../../etc/passwd"}, "arch"),
+        ({"arch": "hf-hub:someone/else"}, "arch"),
+        ({"arch": "no_such_net"}, "no architecture"),
+        ({"classes": ["cat"]}, "classes"),
+        ({"classes": ["cat", "cat", "dog"]}, "classes"),
+        ({"classes": "catdog"}, "classes"),
+        ({"classes": ["a"] * 20_000}, "classes"),
+        ({"size": 10**9}, "size"),
+        ({"size": True}, "size"),
+        ({"size": "32"}, "size"),
+        ({"mean": [0, 0]}, "mean"),
+        ({"std": [0, 1, 1]}, "std"),
+        ({"std": [float("nan")] * 3}, "std"),
+        ({"builder": "eval"}, "builder"),
+        ({"margin": 0}, "margin"),
+        ({"margin": None}, "margin"),
+        ({"arch": "lenet5"}, "not an architecture of timm's"),
+    ],
+)
 def test_a_configuration_of_someone_elses_making_is_refused(model, change, what):
-    rewrite(model, exported.CONFIG, json.dumps({**json.loads((model / exported.CONFIG).read_text()), **change}).encode())
+    rewrite(
+        model, exported.CONFIG, json.dumps({**json.loads((model / exported.CONFIG).read_text()), **change}).encode()
+    )
     with pytest.raises(UserError, match=what):
         exported.load(model)
 
@@ -183,6 +215,7 @@ def test_what_is_no_model_is_named(tmp_path):
 def test_the_network_is_fastais(arch):
     """Without fastai we build what fastai builds: same parameters, same answers."""
     from fastai.vision.all import create_timm_model, default_split
+
     theirs = create_timm_model(arch, 3, default_split, pretrained=False)[0].eval()
     size = 160
     ours = fastai_network.fastai_network(arch, 3, size).eval()
@@ -208,6 +241,7 @@ def test_examples_keep_nothing_but_the_picture(tmp_path):
     import io
     from PIL import Image
     from scripts.train import photos
+
     meta, buffer = Image.Exif(), io.BytesIO()
     meta[0x010E] = "where I live"
     Image.new("RGB", (40, 30), "red").save(buffer, "JPEG", exif=meta, comment="where I live")

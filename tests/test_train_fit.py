@@ -25,12 +25,16 @@ def digits():
     """The first 300 digits, small."""
     found = datasets.digits(12)
     few = slice(0, 300)
-    return dataclasses.replace(found, pixels=found.pixels[few], labels=found.labels[few], test=found.test[few], files=found.files[few])
+    return dataclasses.replace(
+        found, pixels=found.pixels[few], labels=found.labels[few], test=found.test[few], files=found.files[few]
+    )
 
 
 def net():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 16, 3, stride=2), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1), nn.Linear(400, 10))
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1), nn.Linear(400, 10)
+    )
 
 
 def trainer(digits, model=None, recipe=RECIPE, **options):
@@ -73,6 +77,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(digits, tmp_path, monkeypatch
     def kill(text):
         if text.startswith("epoch 3/"):
             raise Killed  # after two checkpoints, before the third
+
     with pytest.raises(Killed):
         trainer(digits, recipe=recipe, checkpoint=tmp_path / "a.pt", report=kill).run()
     resumed = trainer(digits, recipe=recipe, checkpoint=tmp_path / "a.pt")
@@ -90,9 +95,11 @@ def test_a_checkpoint_that_is_no_use_is_said_and_not_run(digits, tmp_path, monke
     if spoil == "truncate":
         path.write_bytes(path.read_bytes()[:2000])
     elif spoil == "pickle":
+
         class Evil:
             def __reduce__(self):
                 return (open, (str(tmp_path / "owned"), "w"))
+
         torch.save({"identity": Evil()}, path)
     else:
         torch.save({"identity": {"seed": 77}}, path)
@@ -116,13 +123,21 @@ class Greedy(nn.Module):
         return self.net(x)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
-                                   RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
 def test_out_of_memory_halves_what_goes_through_at_once_and_says_so(digits, error):
     model, said = Greedy(10, error), []
     outcome = trainer(digits, model, report=said.append).run()
     assert outcome.micro_batch == 8 and model.largest <= 10
-    assert outcome.notes == ["out of memory: 8 pictures at once, gradients of 4 such parts added up"] and outcome.notes[0] in said
+    assert (
+        outcome.notes == ["out of memory: 8 pictures at once, gradients of 4 such parts added up"]
+        and outcome.notes[0] in said
+    )
     assert len(outcome.probabilities) == digits.test.sum()
 
 
@@ -130,6 +145,7 @@ def test_added_gradients_are_those_of_the_whole_batch(digits):
     def without_norm():
         torch.manual_seed(0)
         return nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 12, 10))
+
     still = dataclasses.replace(RECIPE, scale=1.0, ratio=1.0, colour=0.0, epochs=1)
     whole, parts = trainer(digits, without_norm(), still), trainer(digits, without_norm(), still)
     parts.micro = 5
@@ -155,6 +171,7 @@ def test_a_loss_that_is_no_number_stops_this_model(digits):
 
         def forward(self, x):
             return self.net(x) * float("nan")
+
     with pytest.raises(fit.Failed, match="the loss is nan in epoch 1; try a smaller --lr"):
         trainer(digits, Diverges()).run()
 
@@ -173,9 +190,14 @@ def test_a_batch_larger_than_the_dataset(digits):
 
 def test_precision_follows_the_hardware_and_the_network(monkeypatch):
     from pathlib import Path
+
     real = Path.read_text
     for flags, expected in (("avx2 avx512_bf16", "bf16"), ("avx2", "fp32")):
-        monkeypatch.setattr(Path, "read_text", lambda path, *a, flags=flags, **k: flags if str(path) == "/proc/cpuinfo" else real(path, *a, **k))
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, *a, flags=flags, **k: flags if str(path) == "/proc/cpuinfo" else real(path, *a, **k),
+        )
         assert fit.precision_for("cpu", net()) == expected
         assert fit.precision_for("cpu", nn.Conv2d(8, 8, 3, groups=8)) == "fp32"  # depthwise: slower in bf16
 
@@ -183,7 +205,9 @@ def test_precision_follows_the_hardware_and_the_network(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
 def test_on_a_gpu(digits, precision):
-    outcome = trainer(digits, recipe=dataclasses.replace(RECIPE, epochs=12, mix=0.5, ema=0.9), device="cuda", precision=precision).run()
+    outcome = trainer(
+        digits, recipe=dataclasses.replace(RECIPE, epochs=12, mix=0.5, ema=0.9), device="cuda", precision=precision
+    ).run()
     assert (outcome.probabilities.argmax(1) == digits.labels[digits.test]).mean() > 0.6 and outcome.peak_memory_mb > 0
 
 
@@ -191,7 +215,9 @@ def test_a_compiler_that_fails_is_done_without(digits, monkeypatch):
     def compiler(model, mode=None):
         def broken(x):
             raise RuntimeError("Triton is not there")
+
         return broken
+
     monkeypatch.setattr(torch, "compile", compiler)
     trained = trainer(digits, compiled=True)
     outcome = trained.run()

@@ -21,7 +21,9 @@ def test_points_are_scikit_learns(classes):
     assert values["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, chosen))
     assert values["f1_macro"] == pytest.approx(sklearn_metrics.f1_score(labels, chosen, average="macro"))
     assert values["log_loss"] == pytest.approx(sklearn_metrics.log_loss(labels, probabilities))
-    auc = sklearn_metrics.roc_auc_score(labels, probabilities[:, 1] if classes == 2 else probabilities, multi_class="ovr")
+    auc = sklearn_metrics.roc_auc_score(
+        labels, probabilities[:, 1] if classes == 2 else probabilities, multi_class="ovr"
+    )
     assert values["roc_auc"] == pytest.approx(auc)
     assert not found.reasons and found.per_class["recall"].mean() == pytest.approx(values["recall_macro"])
 
@@ -33,10 +35,14 @@ def test_the_bootstrap_weighs_images_as_scikit_learn_does():
     weights = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), 5)
     for i, row in enumerate(weights):
         assert spread["accuracy"][i] == pytest.approx(sklearn_metrics.accuracy_score(labels, chosen, sample_weight=row))
-        assert spread["log_loss"][i] == pytest.approx(sklearn_metrics.log_loss(labels, probabilities, sample_weight=row))
+        assert spread["log_loss"][i] == pytest.approx(
+            sklearn_metrics.log_loss(labels, probabilities, sample_weight=row)
+        )
         expected = sklearn_metrics.precision_recall_fscore_support(labels, chosen, sample_weight=row)[:3]
         assert shares[i] == pytest.approx(np.array(expected))
-        auc = np.mean([sklearn_metrics.roc_auc_score(labels == k, probabilities[:, k], sample_weight=row) for k in range(3)])
+        auc = np.mean(
+            [sklearn_metrics.roc_auc_score(labels == k, probabilities[:, k], sample_weight=row) for k in range(3)]
+        )
         assert spread["roc_auc"][i] == pytest.approx(auc)
         repeated = np.repeat(np.arange(60), row)
         assert spread["ece"][i] == pytest.approx(metrics.calibration_error(probabilities[repeated], labels[repeated]))
@@ -44,7 +50,11 @@ def test_the_bootstrap_weighs_images_as_scikit_learn_does():
 
 def test_ties_count_half():
     scores, positive = np.array([0.1, 0.5, 0.5, 0.9]), np.array([False, True, False, True])
-    assert metrics._weighted_auc(scores, positive, np.ones((1, 4)))[0] == sklearn_metrics.roc_auc_score(positive, scores) == 0.875
+    assert (
+        metrics._weighted_auc(scores, positive, np.ones((1, 4)))[0]
+        == sklearn_metrics.roc_auc_score(positive, scores)
+        == 0.875
+    )
 
 
 def test_an_interval_holds_its_value_and_narrows_with_more_images():
@@ -52,7 +62,9 @@ def test_an_interval_holds_its_value_and_narrows_with_more_images():
     many = metrics.evaluate(*guesses(n=3000), ["a", "b", "c"]).values
     for name in metrics.NAMES:
         value, low, high = many[name]
-        assert low <= value <= high or name == "ece", name  # resampling adds to a calibration error: its interval lies above
+        assert low <= value <= high or name == "ece", (
+            name
+        )  # resampling adds to a calibration error: its interval lies above
         assert high - low < few[name][2] - few[name][1], name
 
 
@@ -68,7 +80,9 @@ def test_calibration_error_of_a_boaster_and_of_an_honest_one():
 def test_a_class_never_predicted_makes_precision_na_with_the_reason():
     probabilities = np.tile([0.9, 0.1], (10, 1))
     found = metrics.evaluate(probabilities, np.arange(10) % 2, ["cats", "dogs"])
-    assert np.isnan(found.values["precision_macro"]).all() and found.reasons == ["precision n/a: never predicted 'dogs'"]
+    assert np.isnan(found.values["precision_macro"]).all() and found.reasons == [
+        "precision n/a: never predicted 'dogs'"
+    ]
     assert found.values["f1_macro"][0] == pytest.approx(1 / 3) and found.values["accuracy"][0] == 0.5
     assert np.isnan(found.per_class["precision"][1]) and found.per_class["recall"][1] == 0
 
@@ -90,6 +104,7 @@ def test_a_sure_mistake_has_a_finite_loss():
 
 def test_many_classes_fit_into_memory():
     import tracemalloc
+
     probabilities, labels = guesses(n=600, classes=300)
     tracemalloc.start()
     metrics._bootstrap(probabilities, labels, probabilities.argmax(1), 300, 200, 0)

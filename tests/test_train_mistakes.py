@@ -13,13 +13,33 @@ from scripts.train.datasets import Dataset
 def test_the_pictures_that_most_networks_get_wrong_then_the_surest(tmp_path):
     path = results.path("pets", "cpu", folder=tmp_path)
     files, labels = [f"{i}.jpg" for i in range(5)], ["cats", "cats", "dogs", "dogs", "dogs"]
-    row = {"arch": "", "source": "timm", "weights": "scratch", "seed": 0, "img_size": 16, "epochs": 1, "batch": 1, "lr": 1.0, "recipe": "default",
-           "precision": "fp32"}
+    row = {
+        "arch": "",
+        "source": "timm",
+        "weights": "scratch",
+        "seed": 0,
+        "img_size": 16,
+        "epochs": 1,
+        "batch": 1,
+        "lr": 1.0,
+        "recipe": "default",
+        "precision": "fp32",
+    }
     for model, accuracy, cats in (("good", 0.6, [0.9, 0.3, 0.95, 0.4, 0.1]), ("bad", 0.0, [0.1, 0.1, 0.9, 0.9, 0.9])):
         test = pd.DataFrame({"file": files, "label": labels, "cats": cats, "dogs": 1 - np.array(cats)})
-        results.record(path, {**row, "model": model, "accuracy": accuracy}, pd.DataFrame({"epoch": [1]}), pd.DataFrame({"class": ["cats"]}), test)
+        results.record(
+            path,
+            {**row, "model": model, "accuracy": accuracy},
+            pd.DataFrame({"epoch": [1]}),
+            pd.DataFrame({"class": ["cats"]}),
+            test,
+        )
     wrong = mistakes.hardest(path, most=3)
-    assert wrong.drop(columns="label").values.tolist() == [["2.jpg", "cats", 0.95, 2, 2], ["1.jpg", "dogs", 0.9, 2, 2], ["0.jpg", "dogs", 0.9, 1, 2]]
+    assert wrong.drop(columns="label").values.tolist() == [
+        ["2.jpg", "cats", 0.95, 2, 2],
+        ["1.jpg", "dogs", 0.9, 2, 2],
+        ["0.jpg", "dogs", 0.9, 1, 2],
+    ]
 
     pixels = np.zeros((5, 3, 18, 18), np.uint8)
     pixels[2, 0] = 255
@@ -37,7 +57,19 @@ def test_wrong_digits_are_written_down_with_their_pixels_and_go_when_none_is_wro
     path = results.path("digits", "cpu", folder=tmp_path)
     provenance.write_sidecar(path, {"schema": 1, "hardware": {"name": "Box"}})
     table = results.part(path, results.MISTAKES)
-    mistakes.digits(pd.DataFrame({"file": ["digits/0005"], "label": ["5"], "predicted": ["9"], "confidence": [0.7], "wrong": [2], "runs": [3]}), path)
+    mistakes.digits(
+        pd.DataFrame(
+            {
+                "file": ["digits/0005"],
+                "label": ["5"],
+                "predicted": ["9"],
+                "confidence": [0.7],
+                "wrong": [2],
+                "runs": [3],
+            }
+        ),
+        path,
+    )
     found = results.mistakes(table)
     assert found["pixels"][0] == load_digits().images[5].astype(int).ravel().tolist() and results.runs(tmp_path) == []
     table.write_text(table.read_text().replace(" 16 ", " 17 ", 1))

@@ -11,8 +11,12 @@ def test_the_shared_convnet_has_exactly_2_668_418_parameters_and_13_62_g_multipl
     seen = []
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
-            module.register_forward_hook(lambda module, inputs, out: seen.append(  # as torchinfo counts: weights and biases per position
-                sum(p.numel() for p in module.parameters()) * (out.shape[-1] * out.shape[-2] if out.dim() == 4 else 1)))
+            module.register_forward_hook(
+                lambda module, inputs, out: seen.append(  # as torchinfo counts: weights and biases per position
+                    sum(p.numel() for p in module.parameters())
+                    * (out.shape[-1] * out.shape[-2] if out.dim() == 4 else 1)
+                )
+            )
     assert model.to("meta")(torch.empty(1, 3, 224, 224, device="meta")).shape == (1, 2)
     assert round(sum(seen) / 1e9, 2) == 13.62
 
@@ -87,6 +91,7 @@ def test_a_hub_that_does_not_answer_costs_seconds_not_minutes(monkeypatch):
     import socket
     import time
     from huggingface_hub import constants
+
     silent = socket.socket()
     silent.bind(("127.0.0.1", 0))
     silent.listen()  # accepts, then says nothing
@@ -104,13 +109,23 @@ def test_weights_that_fail_to_load_are_said(monkeypatch):
         if pretrained:
             raise ConnectionResetError("cut off")
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * size * size, classes))
+
     monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
     monkeypatch.setattr(models, "_timm", broken)
     built = models.build(models.REGISTRY["resnet18"], 2, 32, "auto")
     assert built.weights == "scratch" and built.reason == "weights could not be loaded (ConnectionResetError)"
 
 
-@pytest.mark.parametrize("name, size, patch", [("vit_base_patch32_224", 224, 32), ("vit_base_patch32_224", 64, 16), ("vit_base_patch14_dinov2", 224, 14),
-                                               ("vit_tiny", 224, 16), ("vit_tiny", 32, 8), ("vit_base_patch8_224", 64, 8)])
+@pytest.mark.parametrize(
+    "name, size, patch",
+    [
+        ("vit_base_patch32_224", 224, 32),
+        ("vit_base_patch32_224", 64, 16),
+        ("vit_base_patch14_dinov2", 224, 14),
+        ("vit_tiny", 224, 16),
+        ("vit_tiny", 32, 8),
+        ("vit_base_patch8_224", 64, 8),
+    ],
+)
 def test_an_architecture_keeps_its_own_patch_where_the_picture_allows_it(name, size, patch):
     assert models.find(name).options(size) == {"img_size": size, "patch_size": patch}

@@ -1,4 +1,6 @@
-"""From a folder of photos to an export: what is wrong with the photos, an interrupted run, weights that can't be had."""
+"""From a folder of photos to an export: what is wrong with the photos, an interrupted run, weights that can't be
+had.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def settings(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
     monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
     (tmp_path / "cache").mkdir()
-    return pets_export.Settings(str(folder), ARCH, epochs=3, size=SIZE, batch=8, out=tmp_path / "models" / "pets", tracker="none")
+    return pets_export.Settings(
+        str(folder), ARCH, epochs=3, size=SIZE, batch=8, out=tmp_path / "models" / "pets", tracker="none"
+    )
 
 
 def history(settings) -> pd.DataFrame:
@@ -67,7 +71,11 @@ def test_a_folder_becomes_a_model(settings, folder, capsys):
     found = history(settings)
     assert found.epoch.tolist() == [1, 2, 3]
     photos = pd.read_csv(next(pets_export.DATA.glob("*-predictions.csv")))
-    assert set(photos.split) == {"valid", "test"} and photos.file.is_unique and not photos.file.str.contains("broken|copy").any()
+    assert (
+        set(photos.split) == {"valid", "test"}
+        and photos.file.is_unique
+        and not photos.file.str.contains("broken|copy").any()
+    )
     assert np.allclose(photos.p_day + photos.p_night, 1, atol=1e-4)
     wrong = (photos.label != photos.predicted).groupby(photos.split).mean()
     assert outcome["error_rate"] == {"test": pytest.approx(wrong["test"]), "valid": pytest.approx(wrong["valid"])}
@@ -79,6 +87,7 @@ def test_a_folder_becomes_a_model(settings, folder, capsys):
 
 def test_the_learner_is_the_courses(settings, folder):
     from fastai.learner import load_learner
+
     pets_export.run_all(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,13 +97,17 @@ def test_the_learner_is_the_courses(settings, folder):
         name, _, shares = learner.predict(str(photo))
     assert name in ("day", "night")
     from scripts.train import photos
+
     model = exported.load(settings.out)
     with open(photo, "rb") as file:
         ours = model.probabilities(model.pixels(photos.decode(file.read(), model.config.side)))[0]
     np.testing.assert_allclose(ours, shares.numpy(), atol=0.02)
     trusted = exported.load(settings.out, trust_pickle=True)
-    np.testing.assert_allclose(trusted.probabilities(model.pixels(Image.open(photo).convert("RGB"))),
-                               model.probabilities(model.pixels(Image.open(photo).convert("RGB"))), atol=1e-5)
+    np.testing.assert_allclose(
+        trusted.probabilities(model.pixels(Image.open(photo).convert("RGB"))),
+        model.probabilities(model.pixels(Image.open(photo).convert("RGB"))),
+        atol=1e-5,
+    )
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch):
@@ -121,11 +134,19 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch)
     assert not list((pets_export.CACHE / "pets").iterdir())  # a finished run leaves nothing behind
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:20]), lambda path: path.write_text("[{}]"), lambda path: path.unlink()])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:20]),
+        lambda path: path.write_text("[{}]"),
+        lambda path: path.unlink(),
+    ],
+)
 @pytest.mark.parametrize("which", ["*.json", "*.pth"])
 def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     from types import SimpleNamespace
     import torch
+
     model = torch.nn.Linear(2, 2)
     loaded = []
     learner = SimpleNamespace(model=model, opt=model, load=lambda name, with_opt: loaded.append(name))
@@ -141,19 +162,26 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
 
 
 def test_pretrained_weights_are_fine_tuned(settings, monkeypatch, capsys):
-    """Weights that can be had: fastai's fine_tune, the head first. (The weights are made up, since tests ask no hub.)"""
+    """Weights that can be had: fastai's fine_tune, the head first. (The weights are made up, since tests ask no
+    hub.)
+    """
     import timm
+
     monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
     create = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained=False, **options: create(name, **options))
     pets_export.run_all(settings)
     assert "fine-tuning the weights" in capsys.readouterr().err
     found = history(settings)
-    assert found.phase.tolist() == ["head", "all", "all", "all"] and exported.load(settings.out).config.weights != "scratch"
+    assert (
+        found.phase.tolist() == ["head", "all", "all", "all"]
+        and exported.load(settings.out).config.weights != "scratch"
+    )
 
 
 def test_weights_that_fail_to_load_are_said(settings, monkeypatch, capsys):
     import timm
+
     create = timm.create_model
     monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
 
@@ -176,19 +204,42 @@ def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):
     assert not settings.out.exists() and not pets_export.DATA.exists()
 
 
-@pytest.mark.parametrize("arch, what", [("resnet1888", "did you mean"), ("lenet5", "not an architecture of timm's"), ("../../x", "no architecture"),
-                                        ("swin_tiny_patch4_window7_224", "swin_tiny")])
+@pytest.mark.parametrize(
+    "arch, what",
+    [
+        ("resnet1888", "did you mean"),
+        ("lenet5", "not an architecture of timm's"),
+        ("../../x", "no architecture"),
+        ("swin_tiny_patch4_window7_224", "swin_tiny"),
+    ],
+)
 def test_an_architecture_that_cannot_be_trained_is_named(settings, arch, what):
     with pytest.raises(UserError, match=what):
         pets_export.run_all(dataclasses.replace(settings, arch=arch))
 
 
-def empty(folder): shutil.rmtree(folder), folder.mkdir()
-def no_photos(folder): [path.write_text("no photo") for path in folder.rglob("*.png")]
-def one_class(folder): shutil.rmtree(folder / "night")
-def too_few(folder): [path.unlink() for path in list((folder / "night").iterdir())[2:]]
-def both_labels(folder): [shutil.copy(path, folder / "night" / path.name) for path in (folder / "day").iterdir()]
-def gone(folder): shutil.rmtree(folder)
+def empty(folder):
+    shutil.rmtree(folder), folder.mkdir()
+
+
+def no_photos(folder):
+    [path.write_text("no photo") for path in folder.rglob("*.png")]
+
+
+def one_class(folder):
+    shutil.rmtree(folder / "night")
+
+
+def too_few(folder):
+    [path.unlink() for path in list((folder / "night").iterdir())[2:]]
+
+
+def both_labels(folder):
+    [shutil.copy(path, folder / "night" / path.name) for path in (folder / "day").iterdir()]
+
+
+def gone(folder):
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("spoil", [empty, no_photos, one_class, too_few, both_labels, gone])
@@ -208,10 +259,12 @@ def test_digits_give_a_model_to_try_and_no_tables(settings):
 
 def test_a_photo_that_goes_missing_at_the_end_loses_no_epoch(settings, monkeypatch):
     learn = finetune.train
+
     def then_lose_the_photos(*arguments):
         learn(*arguments)
         for path in Path(settings.data).rglob("*.png"):
             path.unlink()
+
     with monkeypatch.context() as patch:
         patch.setattr(finetune, "train", then_lose_the_photos)
         with pytest.raises(UserError, match="cannot be read any more"):
@@ -226,8 +279,10 @@ def test_oxfords_labels_come_from_the_file_names(tmp_path, monkeypatch):
     for breed, cat in (("Abyssinian", True), ("beagle", False), ("Bengal", True), ("pug", False)):
         for i in range(10):
             draw(root / "images" / f"{breed}_{i}.jpg", cat, rng)
-    lines = {split: "".join(f"{path.stem} 1 1 1\n" for path in sorted((root / "images").glob(f"*_[{digits}].jpg")))
-             for split, digits in (("trainval", "0-6"), ("test", "7-9"))}
+    lines = {
+        split: "".join(f"{path.stem} 1 1 1\n" for path in sorted((root / "images").glob(f"*_[{digits}].jpg")))
+        for split, digits in (("trainval", "0-6"), ("test", "7-9"))
+    }
     (root / "annotations").mkdir()
     for split, text in lines.items():
         (root / "annotations" / f"{split}.txt").write_text(text)
@@ -249,7 +304,11 @@ def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
 
     model = Slow()
     model.weight = torch.nn.Parameter(torch.ones(1))
-    learner = SimpleNamespace(model=model, loss_func=lambda out, labels: out.sum(), dls=SimpleNamespace(one_batch=lambda: (torch.ones(2), None), train=range(10)))
+    learner = SimpleNamespace(
+        model=model,
+        loss_func=lambda out, labels: out.sum(),
+        dls=SimpleNamespace(one_batch=lambda: (torch.ones(2), None), train=range(10)),
+    )
     quick = dataclasses.replace(settings, epochs=14)  # ten steps of 20 ms and 30% more: an epoch takes 0.26 s
     epochs = [finetune.affordable(learner, dataclasses.replace(quick, seconds=seconds)) for seconds in (0.1, 1.2, 1000)]
     assert epochs[0] == 2 and 3 <= epochs[1] <= 4 and epochs[2] == 14 and model.weight.grad is None
@@ -258,6 +317,7 @@ def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
 def test_fast_arithmetic_leaves_the_network_as_it_was(monkeypatch):
     import torch
     from scripts.train import fit
+
     monkeypatch.setattr(fit, "precision_for", lambda device, model: "bf16")
     model = torch.nn.Conv2d(3, 4, 3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -279,6 +339,10 @@ def test_a_full_disk_is_one_line(settings, small_disk):
 def test_the_command_says_what_is_wrong_in_one_line(settings, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["pets_export", "--data", "/no/such/folder", "--epochs", "1"])
     assert pets_export.main() == 2
-    assert capsys.readouterr().err == "error: /no/such/folder: no such folder; name one with a folder per class, or with training_set/ and test_set/\n"
+    assert (
+        capsys.readouterr().err
+        == "error: /no/such/folder: no such folder; name one with a folder per class, or with training_set/ and "
+        "test_set/\n"
+    )
     monkeypatch.setattr("sys.argv", ["pets_export", "--size", "100000"])
     assert pets_export.main() == 2 and "--size 100000" in capsys.readouterr().err

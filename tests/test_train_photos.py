@@ -33,7 +33,9 @@ def test_sixteen_bits_are_scaled_not_clipped():
     deep = np.linspace(0, 65535, 1200).astype(np.uint16).reshape(30, 40)
     for kind in ("PNG", "TIFF"):
         decoded = np.asarray(photos.decode(encoded(Image.fromarray(deep), kind)))[..., 0]
-        assert decoded[0, 0] == 0 and decoded[-1, -1] == 255 and 120 < decoded.mean() < 135, kind  # Pillow's own convert whitens all above 255
+        assert decoded[0, 0] == 0 and decoded[-1, -1] == 255 and 120 < decoded.mean() < 135, (
+            kind
+        )  # Pillow's own convert whitens all above 255
 
 
 def test_exif_rotation_is_applied():
@@ -45,7 +47,11 @@ def test_exif_rotation_is_applied():
 
 def test_an_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
-    assert photos.decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])).getpixel((5, 5)) == (255, 0, 0)
+    assert photos.decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])).getpixel((5, 5)) == (
+        255,
+        0,
+        0,
+    )
 
 
 def test_transparency_is_white():
@@ -53,12 +59,15 @@ def test_transparency_is_white():
     assert photos.decode(encoded(clear)).getpixel((3, 3)) == (255, 255, 255)
 
 
-@pytest.mark.parametrize("data, reason", [
-    (b"", "empty file"),
-    (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
-    (b"hello, this is no picture at all", "not an image"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n", "not an image"),  # would be run by Ghostscript
-])
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        (b"", "empty file"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "a web page"),
+        (b"hello, this is no picture at all", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n", "not an image"),  # would be run by Ghostscript
+    ],
+)
 def test_what_is_no_picture(data, reason):
     with pytest.raises(photos.Refused, match=reason):
         photos.decode(data)
@@ -67,16 +76,21 @@ def test_what_is_no_picture(data, reason):
 def test_truncated_and_damaged_files():
     whole = encoded(picture(size=(200, 200)), "JPEG")
     with pytest.raises(photos.Refused, match="truncated"):
-        photos.decode(whole[:len(whole) // 2])
+        photos.decode(whole[: len(whole) // 2])
     png = encoded(picture(size=(200, 200)))
     with pytest.raises(photos.Refused, match="truncated|damaged"):
-        photos.decode(png[:len(png) // 2])
+        photos.decode(png[: len(png) // 2])
 
 
 def test_a_hundred_megapixels_in_a_few_bytes_are_refused_before_they_are_decoded():
     header = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
     chunk = lambda kind, body: struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(photos.Refused, match="100 megapixels"):
         photos.decode(bomb)
 
@@ -87,7 +101,11 @@ def test_a_sliver_is_refused():
 
 
 def test_floating_point_pixels():
-    assert photos.decode(encoded(Image.fromarray(np.full((20, 20), 0.5, np.float32)), "TIFF")).getpixel((0, 0)) == (128, 128, 128)
+    assert photos.decode(encoded(Image.fromarray(np.full((20, 20), 0.5, np.float32)), "TIFF")).getpixel((0, 0)) == (
+        128,
+        128,
+        128,
+    )
     with pytest.raises(photos.Refused, match="floating-point"):
         photos.decode(encoded(Image.fromarray(np.full((20, 20), 7e9, np.float32)), "TIFF"))
 

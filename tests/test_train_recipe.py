@@ -38,7 +38,9 @@ def test_flip_mirrors_some_and_only_where_allowed():
 def test_crops_stay_inside_the_picture():
     white = torch.full((200, 3, 20, 20), 255, dtype=torch.uint8)
     out = recipes.augment(white, 16, dataclasses.replace(STILL, scale=0.2, ratio=4 / 3), True, generator())
-    assert torch.allclose(out, recipes.plain(white[:, :, :16, :16], 16), atol=1e-3)  # a crop that left it would see black
+    assert torch.allclose(
+        out, recipes.plain(white[:, :, :16, :16], 16), atol=1e-3
+    )  # a crop that left it would see black
 
 
 def test_colour_changes_each_picture_its_own_way_and_grey_stays_grey():
@@ -66,7 +68,9 @@ def test_mixed_targets_follow_the_pixels():
 
 
 def test_norms_and_biases_are_spared_weight_decay():
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+    )
     groups = recipes.optimiser(model, Recipe(weight_decay=0.1)).param_groups
     decayed = {id(p) for group in groups for p in group["params"] if group["weight_decay"]}
     assert decayed == {id(model[0].weight), id(model[3].weight)}
@@ -81,13 +85,20 @@ def test_the_rate_rises_then_falls_to_almost_nothing():
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step() if len(rates) < 100 else None
-    assert rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(0.1) and rates.index(max(rates)) in (19, 20) and rates[-1] < 1e-4
+    assert (
+        rates[0] == pytest.approx(0.01)
+        and max(rates) == pytest.approx(0.1)
+        and rates.index(max(rates)) in (19, 20)
+        and rates[-1] < 1e-4
+    )
 
 
 @pytest.mark.parametrize("steps, warmup", [(1, 0.2), (2, 0.5), (3, 1 / 3), (5, 0.2), (10, 0.1), (10, 0.0), (40, 0.9)])
 def test_short_runs_have_a_schedule_too(steps, warmup):
     optimizer = recipes.optimiser(torch.nn.Linear(2, 2), Recipe(lr=0.1))
-    schedule = recipes.schedule(optimizer, Recipe(lr=0.1, warmup=warmup), steps)  # a warm-up of exactly one step divided by zero
+    schedule = recipes.schedule(
+        optimizer, Recipe(lr=0.1, warmup=warmup), steps
+    )  # a warm-up of exactly one step divided by zero
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])

@@ -9,8 +9,24 @@ from scripts.train import results
 
 
 def row(model="resnet18", seed=0, accuracy=0.9, weights="scratch", **other):
-    return {"model": model, "arch": model, "source": "timm", "weights": weights, "seed": seed, "img_size": 32, "epochs": 5, "batch": 64,
-            "lr": 0.001, "recipe": "default", "precision": "fp32", "compiled": "no", "accuracy": accuracy, "roc_auc": np.nan, "note": "", **other}
+    return {
+        "model": model,
+        "arch": model,
+        "source": "timm",
+        "weights": weights,
+        "seed": seed,
+        "img_size": 32,
+        "epochs": 5,
+        "batch": 64,
+        "lr": 0.001,
+        "recipe": "default",
+        "precision": "fp32",
+        "compiled": "no",
+        "accuracy": accuracy,
+        "roc_auc": np.nan,
+        "note": "",
+        **other,
+    }
 
 
 def record(path, one, files=("a.jpg", "b.jpg"), labels=("cats", "dogs"), share=0.75):
@@ -30,7 +46,9 @@ def test_rows_are_replaced_one_by_one_and_others_stay(tmp_path):
     assert found.set_index("model").loc["resnet18", "accuracy"] == 0.5
     assert len(results.read(results.part(path, "-history"))) == 6
     long = results.predictions(results.part(path, "-predictions"))
-    assert len(long) == 6 and long.loc[(long["model"] == "resnet18") & (long["file"] == "a.jpg"), "p:cats"].item() == 0.6
+    assert (
+        len(long) == 6 and long.loc[(long["model"] == "resnet18") & (long["file"] == "a.jpg"), "p:cats"].item() == 0.6
+    )
     assert long["right"].all()
 
 
@@ -41,7 +59,9 @@ def test_seeds_add_up_but_rows_by_other_settings_go(tmp_path):
     record(path, row(weights="in1k", seed=0, accuracy=0.99))
     summary = results.summary(results.read(path)).set_index("weights")
     assert summary.loc["scratch", ["accuracy", "seeds"]].tolist() == [pytest.approx(0.85), 2]
-    assert summary.loc["scratch", "accuracy_sd"] == pytest.approx(0.0707, abs=1e-4) and np.isnan(summary.loc["in1k", "accuracy_sd"])
+    assert summary.loc["scratch", "accuracy_sd"] == pytest.approx(0.0707, abs=1e-4) and np.isnan(
+        summary.loc["in1k", "accuracy_sd"]
+    )
     record(path, row(seed=5, accuracy=0.7, epochs=50))
     found = results.read(path)
     assert sorted(zip(found["weights"], found["seed"])) == [("in1k", 0), ("scratch", 5)]
@@ -54,8 +74,12 @@ def test_other_test_photos_do_not_mix_with_the_old_ones(tmp_path):
     record(path, row("lenet5"))
     record(path, row("resnet18"), files=("b.jpg", "c.jpg"), labels=("cats", "dogs"))
     long = results.predictions(results.part(path, "-predictions"))
-    assert long[["model", "file", "label"]].values.tolist() == [["lenet5", "a.jpg", "cats"], ["lenet5", "b.jpg", "dogs"],
-                                                               ["resnet18", "b.jpg", "cats"], ["resnet18", "c.jpg", "dogs"]]
+    assert long[["model", "file", "label"]].values.tolist() == [
+        ["lenet5", "a.jpg", "cats"],
+        ["lenet5", "b.jpg", "dogs"],
+        ["resnet18", "b.jpg", "cats"],
+        ["resnet18", "c.jpg", "dogs"],
+    ]
 
 
 def test_na_stays_na_and_a_model_called_na_stays_a_name(tmp_path):
@@ -69,7 +93,9 @@ def test_precision_is_a_number_by_class_and_a_word_by_run(tmp_path):
     path = results.path("pets", "cpu", folder=tmp_path)
     record(path, row())
     classes = results.read(results.part(path, "-classes"))
-    assert classes["precision"].tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)] and results.read(path)["precision"].tolist() == ["fp32"]
+    assert classes["precision"].tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)] and results.read(path)[
+        "precision"
+    ].tolist() == ["fp32"]
 
 
 def test_a_damaged_table_is_an_error_not_an_empty_result(tmp_path):
@@ -111,7 +137,9 @@ def test_curves_are_scikit_learns():
     curve = results.roc(long, "dogs")
     fpr, tpr, _ = sklearn_metrics.roc_curve(positive, scores, drop_intermediate=False)
     assert np.allclose(curve["fpr"], fpr) and np.allclose(curve["tpr"], tpr)
-    assert (results.confusion(long).to_numpy() == sklearn_metrics.confusion_matrix(long["label"], long["predicted"])).all()
+    assert (
+        results.confusion(long).to_numpy() == sklearn_metrics.confusion_matrix(long["label"], long["predicted"])
+    ).all()
     bins = results.reliability(long)
     assert bins["images"].sum() == 200 and (bins["confidence"] >= 0.5).all()
     with pytest.raises(UserError, match="no ROC curve for 'dogs'"):

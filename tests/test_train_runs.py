@@ -1,4 +1,6 @@
-"""The logs of runs: strange lines, names that match nothing, a log told again to another tracker, a command without runs."""
+"""The logs of runs: strange lines, names that match nothing, a log told again to another tracker, a command without
+runs.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,21 @@ def no_tensorboard(monkeypatch):
     monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
 
 
-@pytest.mark.parametrize("line", [b"{", b"null", b"[1]", b"\xff\xfe\x00", b'{"event": 5}', b"[" * 100_000, b'{"event": "metrics", "values": "x"}',
-                                  b'{"event": "params", "values": [1]}', b'{"event": "end"', b'{"event": "metrics", "values": {"a": NaN}, "epoch": "x"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"null",
+        b"[1]",
+        b"\xff\xfe\x00",
+        b'{"event": 5}',
+        b"[" * 100_000,
+        b'{"event": "metrics", "values": "x"}',
+        b'{"event": "params", "values": [1]}',
+        b'{"event": "end"',
+        b'{"event": "metrics", "values": {"a": NaN}, "epoch": "x"}',
+    ],
+)
 def test_a_strange_line_in_a_log_is_no_trouble(tmp_path, line):
     with tracking.start("a", {}, folder=tmp_path) as run:
         run.metrics({"loss": 1.0}, epoch=1)
@@ -40,10 +55,17 @@ def test_a_log_can_be_told_to_another_tracker(tmp_path):
     heard = []
 
     class Listener(tracking.Tracker):
-        def params(self, values): heard.append(values)
-        def metrics(self, values, step=None, epoch=None): heard.append((values, step))
-        def confusion(self, matrix, classes): heard.append(classes)
-        def close(self, status): heard.append(status)
+        def params(self, values):
+            heard.append(values)
+
+        def metrics(self, values, step=None, epoch=None):
+            heard.append((values, step))
+
+        def confusion(self, matrix, classes):
+            heard.append(classes)
+
+        def close(self, status):
+            heard.append(status)
 
     runs.replay(run.folder, Listener())
     assert heard == [{"lr": 1}, ({"loss": 0.5}, 3), ["x", "y"], "finished"]
@@ -51,6 +73,7 @@ def test_a_log_can_be_told_to_another_tracker(tmp_path):
 
 def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, capsys):
     import pandas as pd
+
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(runs, "DATA", tmp_path / "data")
     monkeypatch.setattr("sys.argv", ["runs"])
@@ -62,7 +85,10 @@ def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["runs", "--write"])
     assert not runs.main()
     written = {path.name.endswith("-history.csv"): pd.read_csv(path) for path in (tmp_path / "data").glob("*.csv")}
-    assert set(written[False].name) == set(written[True].name) == {"pets", "cnn"} and (written[True].valid_loss == 0.5).all()
+    assert (
+        set(written[False].name) == set(written[True].name) == {"pets", "cnn"}
+        and (written[True].valid_loss == 0.5).all()
+    )
     assert len(list((tmp_path / "data").glob("*.json"))) == 2
 
 
@@ -74,6 +100,7 @@ def test_a_training_without_a_log_ends_well(tmp_path, monkeypatch, capsys):
 
 def test_what_is_no_number_is_left_out_of_the_history(tmp_path, monkeypatch):
     from scripts.train import photo_results
+
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(runs, "DATA", tmp_path / "data")
     with tracking.start("a", {}) as run:

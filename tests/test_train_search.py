@@ -1,4 +1,6 @@
-"""The search: strange spaces, a database that is locked or someone else's, resuming, pruning, two workers on one study."""
+"""The search: strange spaces, a database that is locked or someone else's, resuming, pruning, two workers on one
+study.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +25,43 @@ def options(tmp_path, monkeypatch):
     """A search whose trials take no time: accuracy is a function of the settings, so that its best is known."""
     monkeypatch.setattr(search, "DATA", tmp_path / "data")
     monkeypatch.setattr(search, "CACHE", tmp_path)
-    monkeypatch.setattr(search, "evaluate", lambda trial, settings, options, *_: 1 - abs(settings["lr"] - 0.004) * 10 - settings["batch"] / 1e4)
-    return search.Options("study", tmp_path / "search.sqlite", "digits", "lenet5", 1, 32, "tpe", 6, 0, 0, SPACE, "cpu", 1)
+    monkeypatch.setattr(
+        search,
+        "evaluate",
+        lambda trial, settings, options, *_: 1 - abs(settings["lr"] - 0.004) * 10 - settings["batch"] / 1e4,
+    )
+    return search.Options(
+        "study", tmp_path / "search.sqlite", "digits", "lenet5", 1, 32, "tpe", 6, 0, 0, SPACE, "cpu", 1
+    )
 
 
 def trials(options) -> pd.DataFrame:
     return search.results(search.open_study(options))[0]
 
 
-@pytest.mark.parametrize("space, what", [
-    ([], "not a JSON object"), ({}, "not a JSON object"), ({"learning_rate": [1]}, "no setting called 'learning_rate'"), ({"epochs": [1]}, "no setting"),
-    ({"lr": []}, "lr is neither"), ({"lr": {"low": 1, "high": 1}}, "lr is neither"), ({"lr": {"low": 0, "high": 1, "log": True}}, "lr is neither"),
-    ({"lr": ["fast"]}, "lr is neither"), ({"lr": [float("nan")]}, "lr is neither"), ({"model": {"low": 1, "high": 2}}, "model is neither"),
-    ({"model": [3]}, "model is neither"), ({"batch": {"low": 1, "high": 8, "step": 2}}, "batch is neither"), ({"lr": True}, "lr is neither"),
-    ({"batch": [0]}, "batch is neither .* from 2 to"), ({"lr": [-1]}, "lr is neither"), ({"warmup": {"low": 0, "high": 1}}, "warmup is neither"),
-    ({"lr": {"low": 1e-3, "high": 1e-2, "points": "a"}}, "lr is neither"), ({"lr": {"low": 1e-3, "high": 1e-2, "points": 10**9}}, "lr is neither"),
-])
+@pytest.mark.parametrize(
+    "space, what",
+    [
+        ([], "not a JSON object"),
+        ({}, "not a JSON object"),
+        ({"learning_rate": [1]}, "no setting called 'learning_rate'"),
+        ({"epochs": [1]}, "no setting"),
+        ({"lr": []}, "lr is neither"),
+        ({"lr": {"low": 1, "high": 1}}, "lr is neither"),
+        ({"lr": {"low": 0, "high": 1, "log": True}}, "lr is neither"),
+        ({"lr": ["fast"]}, "lr is neither"),
+        ({"lr": [float("nan")]}, "lr is neither"),
+        ({"model": {"low": 1, "high": 2}}, "model is neither"),
+        ({"model": [3]}, "model is neither"),
+        ({"batch": {"low": 1, "high": 8, "step": 2}}, "batch is neither"),
+        ({"lr": True}, "lr is neither"),
+        ({"batch": [0]}, "batch is neither .* from 2 to"),
+        ({"lr": [-1]}, "lr is neither"),
+        ({"warmup": {"low": 0, "high": 1}}, "warmup is neither"),
+        ({"lr": {"low": 1e-3, "high": 1e-2, "points": "a"}}, "lr is neither"),
+        ({"lr": {"low": 1e-3, "high": 1e-2, "points": 10**9}}, "lr is neither"),
+    ],
+)
 def test_a_space_that_makes_no_sense_is_named(space, what):
     with pytest.raises(UserError, match=what):
         search_space.check_space(space, "space.json")
@@ -87,7 +110,14 @@ def test_random_draws_differ_between_workers(options):
 
 def test_another_space_is_another_study(options):
     search.work(options)
-    for change in ({"space": {"lr": [1.0]}}, {"data": "elsewhere"}, {"epochs": 9}, {"size": 64}, {"model": "resnet20"}, {"checksum": "other pictures"}):
+    for change in (
+        {"space": {"lr": [1.0]}},
+        {"data": "elsewhere"},
+        {"epochs": 9},
+        {"size": 64},
+        {"model": "resnet20"},
+        {"checksum": "other pictures"},
+    ):
         with pytest.raises(UserError, match=f"made with another {next(iter(change))}; choose another --study"):
             search.open_study(dataclasses.replace(options, **change))
 
@@ -122,6 +152,7 @@ def test_a_locked_database_is_one_line(options, monkeypatch):
 
 def test_a_trial_that_cannot_be_trained_is_noted_and_the_rest_goes_on(options, monkeypatch):
     from scripts.train import fit
+
     good = search.evaluate
 
     def sometimes(trial, settings, *rest):
@@ -143,6 +174,7 @@ def test_a_search_in_which_everything_fails_ends(options, monkeypatch):
         tried.append(1)
         assert len(tried) <= options.trials
         raise UserError("no patch size divides 7 pixels")
+
     monkeypatch.setattr(search, "evaluate", never)
     search.work(options)
     assert trials(options).state.tolist() == ["fail"] * options.trials
@@ -150,12 +182,17 @@ def test_a_search_in_which_everything_fails_ends(options, monkeypatch):
 
 def test_a_size_that_the_network_refuses_is_said_before_the_search(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["search", "--model", "lenet5", "--size", "64", "--db", str(tmp_path / "s.sqlite")])
-    assert search.main() == 2 and "lenet5: takes only 32 pixels" in capsys.readouterr().err and not (tmp_path / "s.sqlite").exists()
+    assert (
+        search.main() == 2
+        and "lenet5: takes only 32 pixels" in capsys.readouterr().err
+        and not (tmp_path / "s.sqlite").exists()
+    )
 
 
 def test_a_search_without_a_success_says_why(options, monkeypatch):
     def never(*_):
         raise UserError("no patch size divides 7 pixels")
+
     monkeypatch.setattr(search, "evaluate", never)
     study = search.open_study(options)
     study.ask()
@@ -181,8 +218,21 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
     """The real objective, on digits: a rate of nothing learns nothing and is given up."""
     monkeypatch.setattr(search, "CACHE", tmp_path)
     monkeypatch.setattr(search, "STARTUP", 1)
-    options = search.Options("real", tmp_path / "s.sqlite", "digits", "lenet5", 3, 32, "grid", 8, 0, 0,
-                             {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]}, "cpu", 1)
+    options = search.Options(
+        "real",
+        tmp_path / "s.sqlite",
+        "digits",
+        "lenet5",
+        3,
+        32,
+        "grid",
+        8,
+        0,
+        0,
+        {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]},
+        "cpu",
+        1,
+    )
     search.work(options)
     found = trials(options).set_index("lr")
     assert len(found) == 3 and found.accuracy.drop(1e-9).max() > 0.8
@@ -195,9 +245,35 @@ def test_two_workers_share_one_study(tmp_path):
     space = tmp_path / "space.json"
     (tmp_path / "report" / "data").mkdir(parents=True)
     space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [128]}))
-    done = subprocess.run([sys.executable, "-m", "scripts.train.search", "--data", "digits", "--model", "lenet5", "--epochs", "1", "--trials", "5",
-                           "--workers", "2", "--space", str(space), "--db", str(tmp_path / "s.sqlite")], capture_output=True, text=True, timeout=280,
-                          env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path), "PYTHONPATH": str(search.Path(__file__).parents[1])})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "scripts.train.search",
+            "--data",
+            "digits",
+            "--model",
+            "lenet5",
+            "--epochs",
+            "1",
+            "--trials",
+            "5",
+            "--workers",
+            "2",
+            "--space",
+            str(space),
+            "--db",
+            str(tmp_path / "s.sqlite"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={
+            **os.environ,
+            "BEST_IMAGE_MODELS_ROOT": str(tmp_path),
+            "PYTHONPATH": str(search.Path(__file__).parents[1]),
+        },
+    )
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))
     assert len(found) == 5 and (found.state == "complete").all()

@@ -30,7 +30,7 @@ def test_a_run_is_read_back(tmp_path):
         run.metrics({"accuracy": 0.5}, epoch=1)
         run.metrics({"accuracy": 0.75}, epoch=2)
         run.confusion([[3, 1], [0, 4]], ["cat", "dog"])
-    found, = runs.read_runs(tmp_path)
+    (found,) = runs.read_runs(tmp_path)
     assert found["status"] == "finished" and found["params"] == {"lr": 0.1, "arch": "resnet18"}
     assert found["confusion"] == [[3, 1], [0, 4]] and found["classes"] == ["cat", "dog"]
     row = runs.table([found]).iloc[0]
@@ -51,9 +51,12 @@ def test_two_runs_in_one_second_have_folders_of_their_own(tmp_path):
 
 
 def test_the_log_is_whole_after_kill_9(tmp_path):
-    code = ("import sys, itertools; sys.path.insert(0, %r)\nfrom scripts.train import tracking\nfrom pathlib import Path\n"
-            "tracking.TensorBoard = lambda folder: tracking.Tracker()\nrun = tracking.start('killed', {'lr': 1}, folder=Path(%r))\nprint('on', flush=True)\n"
-            "for step in itertools.count(): run.metrics({'loss': 1 / (step + 1)}, step=step)") % (str(ROOT), str(tmp_path))
+    code = (
+        "import sys, itertools; sys.path.insert(0, %r)\nfrom scripts.train import tracking\nfrom pathlib import Path\n"
+        "tracking.TensorBoard = lambda folder: tracking.Tracker()\nrun = tracking.start('killed', {'lr': 1}, "
+        "folder=Path(%r))\nprint('on', flush=True)\n"
+        "for step in itertools.count(): run.metrics({'loss': 1 / (step + 1)}, step=step)"
+    ) % (str(ROOT), str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"on\n"
     time.sleep(0.3)
@@ -61,16 +64,19 @@ def test_the_log_is_whole_after_kill_9(tmp_path):
     process.wait()
     lines = next(tmp_path.glob("*/log.jsonl")).read_bytes().split(b"\n")
     assert all(json.loads(line) for line in lines[:-1])  # every line but the last, which is empty or cut
-    found, = runs.read_runs(tmp_path)
-    assert [point["step"] for point in found["history"]] == list(range(len(found["history"]))) and len(found["history"]) > 10
+    (found,) = runs.read_runs(tmp_path)
+    assert [point["step"] for point in found["history"]] == list(range(len(found["history"]))) and len(
+        found["history"]
+    ) > 10
     assert found["status"] == "unfinished"
 
 
 def test_numbers_that_are_none_are_logged_as_text(tmp_path):
     import numpy as np
+
     with tracking.start("a", {"size": np.int64(3)}, folder=tmp_path) as run:
         run.metrics({"loss": float("nan"), "other": np.float32(0.5)}, step=1)
-    point, = runs.read_runs(tmp_path)[0]["history"]
+    (point,) = runs.read_runs(tmp_path)[0]["history"]
     assert point["loss"] == "nan" and point["other"] == 0.5
 
 
@@ -86,7 +92,9 @@ def test_a_tracker_that_fails_is_one_warning_and_the_others_go_on(tmp_path, caps
         run.trackers.insert(0, Broken())
         for step in range(3):
             run.metrics({"loss": 1.0}, step=step)
-    assert capsys.readouterr().err.splitlines() == ["warning: a broken tracker failed (no connection); training goes on without it"]
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: a broken tracker failed (no connection); training goes on without it"
+    ]
     assert len(runs.read_runs(tmp_path)[0]["history"]) == 3
 
 
@@ -123,6 +131,7 @@ def test_tensorboard_reads_what_was_written(tmp_path):
         run.metrics({"accuracy": 0.9}, epoch=1)
         run.confusion([[1, 0], [0, 1]], ["x", "y"])
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     found = EventAccumulator(str(run.folder))
     found.Reload()
     assert [(event.step, round(event.value, 3)) for event in found.Scalars("step/loss")] == [(3, 0.5)]
@@ -144,15 +153,25 @@ with tracking.start("a", {{"lr": 1}}, tracker="comet", folder=Path({folder!r})) 
 def comet(tmp_path, **environment) -> tuple[list[str], float]:
     """(lines on stderr, seconds) of a run tracked by Comet."""
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", COMET.format(root=str(ROOT), folder=str(tmp_path))], capture_output=True, text=True, timeout=200,
-                          env={**{name: value for name, value in os.environ.items() if not name.startswith("COMET")}, "HOME": str(tmp_path), **environment})
+    done = subprocess.run(
+        [sys.executable, "-c", COMET.format(root=str(ROOT), folder=str(tmp_path))],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("COMET")},
+            "HOME": str(tmp_path),
+            **environment,
+        },
+    )
     assert done.returncode == 0, done.stderr
     return done.stderr.splitlines(), time.monotonic() - began
 
 
 def check_offline(folder: Path, lines: list[str]) -> None:
     import zipfile
-    archive, = folder.glob("*/comet/*.zip")
+
+    (archive,) = folder.glob("*/comet/*.zip")
     assert zipfile.ZipFile(archive).testzip() is None
     assert f"upload it with: comet upload {archive}" in lines[-1]
     assert len(runs.read_runs(folder)[0]["history"]) == 1
@@ -188,7 +207,9 @@ def test_comet_with_a_wrong_key_is_kept_offline(tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        lines, _ = comet(tmp_path, COMET_API_KEY="x" * 25, COMET_URL_OVERRIDE=f"http://127.0.0.1:{server.server_port}/clientlib/")
+        lines, _ = comet(
+            tmp_path, COMET_API_KEY="x" * 25, COMET_URL_OVERRIDE=f"http://127.0.0.1:{server.server_port}/clientlib/"
+        )
     finally:
         server.shutdown()
     check_offline(tmp_path, lines)

@@ -36,8 +36,25 @@ def pets(tmp_path_factory):
 
 
 def command(home, data, *extra, models="lenet5"):
-    return train_models.arguments(["--data", str(data), "--models", models, "--epochs", "2", "--batch", "8", "--device", "cpu", "--threads", "1",
-                                   "--out", str(home / "out"), *extra])
+    return train_models.arguments(
+        [
+            "--data",
+            str(data),
+            "--models",
+            models,
+            "--epochs",
+            "2",
+            "--batch",
+            "8",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--out",
+            str(home / "out"),
+            *extra,
+        ]
+    )
 
 
 def journals(home):
@@ -52,13 +69,24 @@ def test_tables_sidecars_and_predictions_agree(home, pets):
     long = results.predictions(results.part(path, "-predictions"))
     for _, row in frame.iterrows():  # any metric can be computed again from the predictions
         mine = long[long["seed"] == row["seed"]]
-        again = metrics.evaluate(mine[["p:bright", "p:dark"]].to_numpy(), (mine["label"] == "dark").to_numpy().astype(int), ["bright", "dark"])
+        again = metrics.evaluate(
+            mine[["p:bright", "p:dark"]].to_numpy(),
+            (mine["label"] == "dark").to_numpy().astype(int),
+            ["bright", "dark"],
+        )
         for name in metrics.NAMES:
             assert again.values[name][0] == pytest.approx(row[name], abs=1e-5, nan_ok=True), name
-    assert len(results.read(results.part(path, "-history"))) == 4 and len(results.read(results.part(path, "-classes"))) == 4
+    assert (
+        len(results.read(results.part(path, "-history"))) == 4
+        and len(results.read(results.part(path, "-classes"))) == 4
+    )
     facts = json.loads(path.with_suffix(".json").read_text())
-    assert facts["dataset"] == "shades" and facts["training_images"] == {"bright": 16, "dark": 16} and facts["seeds"] == 2
-    assert str(home) not in json.dumps(facts) and all(path.with_name(f"{path.stem}{name}.json").exists() for name in results.PARTS)
+    assert (
+        facts["dataset"] == "shades" and facts["training_images"] == {"bright": 16, "dark": 16} and facts["seeds"] == 2
+    )
+    assert str(home) not in json.dumps(facts) and all(
+        path.with_name(f"{path.stem}{name}.json").exists() for name in results.PARTS
+    )
     assert not journals(home)  # a finished run leaves nothing to go on with
 
 
@@ -77,7 +105,9 @@ def test_pictures_that_changed_get_a_table_of_their_own(home, pets, tmp_path):
     Image.new("RGB", (40, 40), (250, 200, 150)).save(grown / "bright" / "new.png")
     first = train_models.train(command(home, pets, "--epochs", "1"))
     before = {path.name: path.read_bytes() for path in (home / "out").iterdir()}
-    other, again = (train_models.train(command(home, grown, "--epochs", "1", models=name)) for name in ("lenet5", "resnet20"))
+    other, again = (
+        train_models.train(command(home, grown, "--epochs", "1", models=name)) for name in ("lenet5", "resnet20")
+    )
     assert other == again != first and results.read(other).model.tolist() == ["lenet5", "resnet20"]
     assert {name: (home / "out" / name).read_bytes() for name in before} == before
     assert other.name.startswith(f"zoo-{json.loads(other.with_suffix('.json').read_text())['dataset']}-")
@@ -85,21 +115,52 @@ def test_pictures_that_changed_get_a_table_of_their_own(home, pets, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for name in results.PARTS:
         for kind in (".csv", ".json"):
-            shutil.copy(results.part(other, name).with_suffix(kind), tmp_path / "elsewhere" / results.part(first, name).with_suffix(kind).name)
+            shutil.copy(
+                results.part(other, name).with_suffix(kind),
+                tmp_path / "elsewhere" / results.part(first, name).with_suffix(kind).name,
+            )
     assert take_in.tables(tmp_path / "elsewhere", home / "out") == [other]
     assert (home / "out" / first.name).read_bytes() == before[first.name]
 
 
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(home, pets, tmp_path):
-    whole = results.read(train_models.train(command(home, pets, "--epochs", "6", models="lenet5,resnet20"))).set_index("model")
+    whole = results.read(train_models.train(command(home, pets, "--epochs", "6", models="lenet5,resnet20"))).set_index(
+        "model"
+    )
     again = command(tmp_path / "b", pets, "--epochs", "6", models="lenet5,resnet20")
     (tmp_path / "b").mkdir()
     start = "from scripts.train import fit, train_models; fit.CHECKPOINT_SECONDS = 0; train_models.main()"
-    process = subprocess.Popen([sys.executable, "-c", start, "--data", str(pets), "--models", "lenet5,resnet20", "--epochs", "6", "--batch", "8",
-                                "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "b" / "out")],
-                               cwd=paths.ROOT, env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home)}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            start,
+            "--data",
+            str(pets),
+            "--models",
+            "lenet5,resnet20",
+            "--epochs",
+            "6",
+            "--batch",
+            "8",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--out",
+            str(tmp_path / "b" / "out"),
+        ],
+        cwd=paths.ROOT,
+        env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
-    while not list((home / ".cache" / "train").glob("*/resnet20-0.pt")) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not list((home / ".cache" / "train").glob("*/resnet20-0.pt"))
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -117,7 +178,9 @@ def test_a_model_that_diverges_is_left_out_and_the_rest_goes_on(home, pets, monk
     monkeypatch.setattr(fit.Trainer, "run", diverging(fit.Trainer.run))
     path = train_models.train(command(home, pets, models="resnet20,lenet5"))
     assert results.read(path)["model"].tolist() == ["lenet5"]
-    assert json.loads(path.with_suffix(".json").read_text())["failed"] == [{"model": "resnet20", "seed": 0, "reason": "the loss is nan"}]
+    assert json.loads(path.with_suffix(".json").read_text())["failed"] == [
+        {"model": "resnet20", "seed": 0, "reason": "the loss is nan"}
+    ]
     assert "resnet20, seed 0: left out: the loss is nan" in capsys.readouterr().err
     with pytest.raises(UserError, match="no model could be trained; resnet20: the loss is nan"):
         train_models.train(command(home, pets, models="resnet20"))
@@ -128,6 +191,7 @@ def diverging(run):
         if isinstance(self.model, models.ResNet20):
             raise fit.Failed("the loss is nan")
         return run(self)
+
     return wrapped
 
 
@@ -154,26 +218,48 @@ def test_a_damaged_table_is_found_before_training(home, pets, monkeypatch):
 
 
 def test_a_full_disk_stops_the_run_in_one_line_and_keeps_what_was_there(home, pets, small_disk, capsys, monkeypatch):
-    options = ["train", "--data", str(pets), "--models", "lenet5,resnet20", "--epochs", "1", "--batch", "8", "--device", "cpu", "--out", str(small_disk)]
+    options = [
+        "train",
+        "--data",
+        str(pets),
+        "--models",
+        "lenet5,resnet20",
+        "--epochs",
+        "1",
+        "--batch",
+        "8",
+        "--device",
+        "cpu",
+        "--out",
+        str(small_disk),
+    ]
     (small_disk / "more").write_bytes(b"x" * 4096)
     monkeypatch.setattr(sys, "argv", options)
     assert train_models.main() == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[-1].startswith("error: cannot write") and "disk is full" in said[-1] and not any("Traceback" in line for line in said)
+    assert (
+        said[-1].startswith("error: cannot write")
+        and "disk is full" in said[-1]
+        and not any("Traceback" in line for line in said)
+    )
     assert sorted(file.name for file in small_disk.iterdir()) == ["filler", "more"]
     (small_disk / "filler").unlink()
     assert train_models.main() == 0
     assert len(results.read(next(small_disk.glob("zoo-*-*[!sy].csv")))) == 2
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--models", "resnet81"], "no architecture called 'resnet81'"),
-    (["--data", "/nowhere/at/all"], "no such folder"),
-    (["--device", "cuda:99"], "finds .* GPU"),
-    (["--device", "mps"], "not a device"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--models", "resnet81"], "no architecture called 'resnet81'"),
+        (["--data", "/nowhere/at/all"], "no such folder"),
+        (["--device", "cuda:99"], "finds .* GPU"),
+        (["--device", "mps"], "not a device"),
+    ],
+)
 def test_a_user_s_mistake_is_one_line(home, monkeypatch, capsys, arguments, message):
     import re
+
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(home / "out"), *arguments])
     assert train_models.main() == 2
     said = capsys.readouterr().err.strip()
@@ -184,13 +270,35 @@ def test_times_on_a_busy_machine_are_na_with_the_reason_and_the_metrics_stay(hom
     assert not command(home, pets).untimed and command(home, pets, "--untimed").untimed
     path = train_models.train(command(home, pets, "--untimed", "true"))  # as a container's hyperparameters come
     row, history = results.read(path).iloc[0], results.read(results.part(path, "-history"))
-    assert row[["seconds_per_epoch", "train_seconds", "train_images_per_sec", "infer_images_per_sec"]].isna().all() and row["accuracy"] >= 0
+    assert (
+        row[["seconds_per_epoch", "train_seconds", "train_images_per_sec", "infer_images_per_sec"]].isna().all()
+        and row["accuracy"] >= 0
+    )
     assert "times n/a: other programs used the machine" in row["note"]
-    assert history[["seconds", "elapsed_seconds", "images_per_sec"]].isna().all().all() and history["train_loss"].notna().all()
+    assert (
+        history[["seconds", "elapsed_seconds", "images_per_sec"]].isna().all().all()
+        and history["train_loss"].notna().all()
+    )
 
 
-@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--valid", "0.9"], ["--batch", "1"], ["--size", "100000"], ["--bogus"], ["--lr", "0"], ["--lr", "nan"],
-                                       ["--warmup", "1"], ["--smoothing", "1"], ["--scale", "0"], ["--ema", "1"], ["--clip", "-1"], ["--seed", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--seeds", "0"],
+        ["--valid", "0.9"],
+        ["--batch", "1"],
+        ["--size", "100000"],
+        ["--bogus"],
+        ["--lr", "0"],
+        ["--lr", "nan"],
+        ["--warmup", "1"],
+        ["--smoothing", "1"],
+        ["--scale", "0"],
+        ["--ema", "1"],
+        ["--clip", "-1"],
+        ["--seed", "-1"],
+    ],
+)
 def test_impossible_settings_are_refused(arguments):
     with pytest.raises(SystemExit) as stopped:
         train_models.arguments(arguments)
@@ -235,17 +343,51 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize("module, arguments, said", [
-    ("scripts.train.train_models", ["--models", "lenet5,resnet18,vit,levit,convnext", "--size", "32", "--epochs", "1", "--ema", "0.9", "--mix", "0.5", "--out", "OUT"], "5 models in"),
-    ("scripts.train.train_cnn", ["--size", "64", "--epochs", "1", "--limit", "6", "--batch", "4", "--out", "OUT"], "accuracy"),
-    ("scripts.perf.train", ["--model", "resnet20", "--size", "32", "--epochs", "1", "--target", "0.1", "--batch", "8"], "real over synthetic"),
-])
+@pytest.mark.parametrize(
+    "module, arguments, said",
+    [
+        (
+            "scripts.train.train_models",
+            [
+                "--models",
+                "lenet5,resnet18,vit,levit,convnext",
+                "--size",
+                "32",
+                "--epochs",
+                "1",
+                "--ema",
+                "0.9",
+                "--mix",
+                "0.5",
+                "--out",
+                "OUT",
+            ],
+            "5 models in",
+        ),
+        (
+            "scripts.train.train_cnn",
+            ["--size", "64", "--epochs", "1", "--limit", "6", "--batch", "4", "--out", "OUT"],
+            "accuracy",
+        ),
+        (
+            "scripts.perf.train",
+            ["--model", "resnet20", "--size", "32", "--epochs", "1", "--target", "0.1", "--batch", "8"],
+            "real over synthetic",
+        ),
+    ],
+)
 def test_it_runs_with_torch_timm_torchvision_pandas_and_scikit_learn_alone(home, pets, module, arguments, said):
-    """As on a lent machine that only trains: every other package is hidden, and of what those five ask for filelock, rich and psutil too."""
+    """As on a lent machine that only trains: every other package is hidden, and of what those five ask for
+    filelock, rich and psutil too.
+    """
     (home / "report" / "data").mkdir(parents=True)
     arguments = [str(home / "out") if one == "OUT" else one for one in arguments]
-    done = subprocess.run([sys.executable, "-c", BLOCKER, module, "--data", str(pets), "--device", "cpu", *arguments], cwd=paths.ROOT, capture_output=True, text=True,
-                          env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home), "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKER, module, "--data", str(pets), "--device", "cpu", *arguments],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BEST_IMAGE_MODELS_ROOT": str(home), "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     assert said in done.stdout.lower()
-

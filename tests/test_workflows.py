@@ -1,4 +1,6 @@
-"""The workflows: valid by GitHub's own schema, pinned, with no more rights than they need, made of Make targets; and the comment's script."""
+"""The workflows: valid by GitHub's own schema, pinned, with no more rights than they need, made of Make targets;
+and the comment's script.
+"""
 
 import importlib.resources
 import json
@@ -27,7 +29,9 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 def schema(name):
     """A schema of SchemaStore, as the check-jsonschema package carries it."""
-    return json.loads((importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / f"{name}.json").read_text())
+    return json.loads(
+        (importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / f"{name}.json").read_text()
+    )
 
 
 def load(path):
@@ -91,7 +95,9 @@ def test_what_can_write_runs_no_code_of_a_pull_request():
         assert "pull_request_target" not in events
         if "pull_request" in events:
             assert not any(job == (name, each) for job in MAY_WRITE for each in workflow["jobs"])
-    checkout, = [step for name, _, step in STEPS if name == "figure-comment.yml" and "checkout" in step.get("uses", "")]
+    (checkout,) = [
+        step for name, _, step in STEPS if name == "figure-comment.yml" and "checkout" in step.get("uses", "")
+    ]
     assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
 
 
@@ -110,25 +116,41 @@ def test_every_run_is_a_make_target_without_text_from_outside():
 
 
 def test_a_proposal_renews_the_readme_first():
-    said = subprocess.run(["make", "-n", "-o", ".venv/light.stamp", "proposal"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    said = subprocess.run(
+        ["make", "-n", "-o", ".venv/light.stamp", "proposal"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    ).stdout
     assert 0 <= said.find("scripts.pages.readme") < said.find("scripts.data.newer --proposal")
 
 
 def test_the_machine_is_measured_again_for_what_measures_it_alone():
-    said = subprocess.run(["make", "-pnq", "build/bench.stamp"], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    said = subprocess.run(
+        ["make", "-pnq", "build/bench.stamp"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    ).stdout
     needs = re.search(r"^build/bench\.stamp: (.*)", said, re.M)[1].split()
     assert {"scripts/bench/roofline.py", "scripts/bench/measure.py", "scripts/bench/models.py"} <= set(needs)
-    assert not {f"scripts/bench/{name}.py" for name in ("cloud", "prices", "imagenet", "gpu", "contribute")} & set(needs)
+    assert not {f"scripts/bench/{name}.py" for name in ("cloud", "prices", "imagenet", "gpu", "contribute")} & set(
+        needs
+    )
 
 
 def trains(folder, profile, **data) -> list[str]:
-    """The modules that `make train` runs with their options, by the Makefile itself with an interpreter that only says what it was given."""
+    """The modules that `make train` runs with their options, by the Makefile itself with an interpreter that only
+    says what it was given.
+    """
     shutil.copy(ROOT / "Makefile", folder)
     (folder / ".venv").mkdir(exist_ok=True)
     (folder / ".venv/full.stamp").touch()
-    environment = {name: value for name, value in os.environ.items() if name not in ("DATA", "MAKEFLAGS", "MAKELEVEL")} | data
-    done = subprocess.run(["make", "-B", "-o", ".venv/full.stamp", "PY=echo ran", f"PROFILE={profile}", "build/train.stamp"], cwd=folder, env=environment,
-                          capture_output=True, text=True, timeout=60)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("DATA", "MAKEFLAGS", "MAKELEVEL")
+    } | data
+    done = subprocess.run(
+        ["make", "-B", "-o", ".venv/full.stamp", "PY=echo ran", f"PROFILE={profile}", "build/train.stamp"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return [line.removeprefix("ran -m scripts.train.") for line in done.stdout.splitlines() if line.startswith("ran ")]
 
@@ -136,7 +158,10 @@ def trains(folder, profile, **data) -> list[str]:
 def test_photos_get_an_exported_network_first_and_the_zoo_where_there_is_time(tmp_path):
     assert trains(tmp_path, "quick") == ["train_models --profile quick", "pets_export --data digits --tracker none"]
     assert trains(tmp_path, "quick", DATA="my photos") == ["pets_export --profile quick --data my photos"]
-    assert trains(tmp_path, "full", DATA="my photos") == ["train_models --profile full --data my photos", "pets_export --profile full --data my photos"]
+    assert trains(tmp_path, "full", DATA="my photos") == [
+        "train_models --profile full --data my photos",
+        "pets_export --profile full --data my photos",
+    ]
 
 
 def test_no_expression_is_pasted_into_a_script():
@@ -151,17 +176,25 @@ def test_every_job_ends():
 
 
 def test_quarto_is_the_one_that_make_setup_installs():
-    step, = [step for _, _, step in STEPS if "quarto" in step.get("uses", "")]
+    (step,) = [step for _, _, step in STEPS if "quarto" in step.get("uses", "")]
     assert str(step["with"]["version"]) == install.QUARTO.partition("==")[2]
 
 
 def test_what_is_published_was_checked():
-    names = [step.get("run", step.get("uses", "")).split(" ")[-1 if "uses" in step else 1] for step in WORKFLOWS["publish.yml"]["jobs"]["build"]["steps"]]
-    assert names.index("site") < names.index("check-site") < next(at for at, name in enumerate(names) if name.startswith("actions/upload-pages-artifact"))
+    names = [
+        step.get("run", step.get("uses", "")).split(" ")[-1 if "uses" in step else 1]
+        for step in WORKFLOWS["publish.yml"]["jobs"]["build"]["steps"]
+    ]
+    assert (
+        names.index("site")
+        < names.index("check-site")
+        < next(at for at, name in enumerate(names) if name.startswith("actions/upload-pages-artifact"))
+    )
     assert WORKFLOWS["publish.yml"]["jobs"]["deploy"]["needs"] == "build"
 
 
-# --- the scripts within -----------------------------------------------------------------------------------------------------------------
+# --- the scripts within
+# -----------------------------------------------------------------------------------------------------------------
 def node():
     """Playwright's own node."""
     driver = pytest.importorskip("playwright._impl._driver")
@@ -169,7 +202,9 @@ def node():
 
 
 def script(workflow):
-    (found,) = [step["with"]["script"] for name, _, step in STEPS if name == workflow and "script" in step.get("with", {})]
+    (found,) = [
+        step["with"]["script"] for name, _, step in STEPS if name == workflow and "script" in step.get("with", {})
+    ]
     return found
 
 
@@ -187,7 +222,12 @@ const context = {repo: {owner: 'us', repo: 'bim'}, payload: {workflow_run: world
 const run = Object.getPrototypeOf(async () => {}).constructor('github', 'context', 'require', 'exec', script);
 run(github, context, require, {}).then(() => console.log(JSON.stringify(calls)), (error) => { console.error(error); process.exit(1); });
 """
-RUN = {"html_url": "https://github.com/us/bim/actions/runs/1", "head_sha": "abc", "head_branch": "topic", "head_repository": {"owner": {"login": "stranger"}}}
+RUN = {
+    "html_url": "https://github.com/us/bim/actions/runs/1",
+    "head_sha": "abc",
+    "head_branch": "topic",
+    "head_repository": {"owner": {"login": "stranger"}},
+}
 PULL = {"number": 7, "head": {"sha": "abc"}}
 
 
@@ -197,7 +237,12 @@ def posted(tmp_path, **world):
     (tmp_path / "build/comment.md").write_text(f"{comment.MARKER}\nnews")
     (tmp_path / "harness.js").write_text(HARNESS)
     world = {"run": RUN, "pulls": [PULL], "comments": [], **world}
-    done = subprocess.run([node(), str(tmp_path / "harness.js"), script("figure-comment.yml"), json.dumps(world), str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [node(), str(tmp_path / "harness.js"), script("figure-comment.yml"), json.dumps(world), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     calls = json.loads(done.stdout)
     assert calls[0][1]["head"] == "stranger:topic"
@@ -205,15 +250,18 @@ def posted(tmp_path, **world):
 
 
 def test_the_first_comment_is_written(tmp_path):
-    (verb, options), = posted(tmp_path)
+    ((verb, options),) = posted(tmp_path)
     assert verb == "create" and options["issue_number"] == 7
     assert options["body"].startswith(comment.MARKER) and RUN["html_url"] in options["body"]
 
 
 def test_the_next_one_takes_its_place(tmp_path):
-    comments = [{"id": 1, "body": "hello", "user": {"type": "Bot"}}, {"id": 2, "body": f"{comment.MARKER} mine", "user": {"type": "User"}},
-                {"id": 3, "body": f"{comment.MARKER}\nold", "user": {"type": "Bot"}}]
-    (verb, options), = posted(tmp_path, comments=comments)
+    comments = [
+        {"id": 1, "body": "hello", "user": {"type": "Bot"}},
+        {"id": 2, "body": f"{comment.MARKER} mine", "user": {"type": "User"}},
+        {"id": 3, "body": f"{comment.MARKER}\nold", "user": {"type": "Bot"}},
+    ]
+    ((verb, options),) = posted(tmp_path, comments=comments)
     assert (verb, options["comment_id"]) == ("update", 3)
 
 
@@ -223,7 +271,9 @@ def test_a_report_on_an_older_commit_is_not_posted(tmp_path):
 
 @pytest.mark.parametrize("workflow", ["figure-comment.yml", "newer-tables.yml"])
 def test_the_scripts_are_javascript(tmp_path, workflow):
-    (tmp_path / "x.mjs").write_text(f"export default async function (github, context, require, exec) {{\n{script(workflow)}\n}}\n")
+    (tmp_path / "x.mjs").write_text(
+        f"export default async function (github, context, require, exec) {{\n{script(workflow)}\n}}\n"
+    )
     done = subprocess.run([node(), "--check", str(tmp_path / "x.mjs")], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

@@ -1,7 +1,8 @@
-"""Multiply-adds, activations and parameters of a model, without its weights: it is built and run on torch's meta device.
+"""Multiply-adds, activations and parameters of a model, without its weights: it is built and run on torch's meta
+device.
 
-The same counts as timm's tables (fvcore's): multiply-adds of convolutions and matrix products; activations are the elements that
-these write. Attention is counted unfused, as timm does.
+The same counts as timm's tables (fvcore's): multiply-adds of convolutions and matrix products; activations are the
+elements that these write. Attention is counted unfused, as timm does.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class _Counter(TorchDispatchMode):
 
 
 def count(model_name: str, input_size: tuple[int, int, int]) -> dict[str, float]:
-    """param_count (millions), gmacs (1e9 multiply-adds an image) and macts (1e6 activations an image) at `input_size` (channels, height,
-    width). gmacs and macts are NaN for a model that cannot run on the meta device.
+    """param_count (millions), gmacs (1e9 multiply-adds an image) and macts (1e6 activations an image) at `input_size`
+    (channels, height, width). gmacs and macts are NaN for a model that cannot run on the meta device.
     """
     import timm
     from timm.layers import set_fused_attn
@@ -69,4 +70,6 @@ def size_argument(model_name: str, input_size: tuple[int, int, int]) -> dict:
     import timm
 
     config = timm.models.get_pretrained_cfg(model_name)
-    return {"img_size": input_size[-1]} if config and config.fixed_input_size and input_size != config.input_size else {}
+    return (
+        {"img_size": input_size[-1]} if config and config.fixed_input_size and input_size != config.input_size else {}
+    )

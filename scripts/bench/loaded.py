@@ -19,15 +19,27 @@ class OutOfMemory(Exception):
 
 def is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text or "alloc_failed" in text
+    return (
+        isinstance(error, MemoryError)
+        or "out of memory" in text
+        or "not enough memory" in text
+        or "can't allocate memory" in text
+        or "alloc_failed" in text
+    )
 
 
 def input_size(model_name: str, part: str, img_size: int | None = None) -> tuple[int, int, int]:
-    """(channels, height, width) as timm's own benchmark takes it: the test size for inference where the model has one, else the training size."""
+    """(channels, height, width) as timm's own benchmark takes it: the test size for inference where the model has
+    one, else the training size.
+    """
     import timm
 
     config = timm.models.get_pretrained_cfg(model_name)
-    size = (config.test_input_size if part == "infer" and config.test_input_size else config.input_size) if config else (3, 224, 224)
+    size = (
+        (config.test_input_size if part == "infer" and config.test_input_size else config.input_size)
+        if config
+        else (3, 224, 224)
+    )
     return (size[0], img_size, img_size) if img_size else tuple(size)
 
 
@@ -47,7 +59,9 @@ class Bench:
         self.clock = CudaClock() if settings.kind == "cuda" else CpuClock(settings.threads)
         start = time.perf_counter()
         try:
-            with torch.device(settings.device):  # random weights are drawn where they are used: seconds saved for large models
+            with torch.device(
+                settings.device
+            ):  # random weights are drawn where they are used: seconds saved for large models
                 self.model = timm.create_model(name, **size_argument(name, self.size))
         except (RuntimeError, TypeError, NotImplementedError):  # a few compute with NumPy while they are built
             self.model = timm.create_model(name, **size_argument(name, self.size))
@@ -73,23 +87,34 @@ class Bench:
         many = min(64, max(2, math.ceil(2 * last_level_cache(settings.device) / a_batch)))
         dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         layout = torch.channels_last if settings.layout == "nhwc" else torch.contiguous_format
-        return [torch.randn(shape, device=settings.device, dtype=dtype).contiguous(memory_format=layout) for _ in range(many)]
+        return [
+            torch.randn(shape, device=settings.device, dtype=dtype).contiguous(memory_format=layout)
+            for _ in range(many)
+        ]
 
     def step(self, batch: int):
-        """(step, finite): a callable of a counter that runs the model once, and one that tells whether its last output was finite."""
+        """(step, finite): a callable of a counter that runs the model once, and one that tells whether its last
+        output was finite.
+        """
         torch, images = self.torch, self.inputs(batch)
         last = {}
         if self.settings.part == "infer":
+
             def step(i: int):
                 with self.autocast():
                     last["out"] = self.call(images[i % len(images)])
+
             if self.settings.cuda_graph:
                 step = self._graphed(step, images, last)
         else:
             labels = [torch.randint(self.classes, (batch,), device=self.settings.device) for _ in images]
             loss = torch.nn.CrossEntropyLoss()
-            optimiser = torch.optim.SGD(self.model.parameters(), lr=1e-4, momentum=0.9, fused=self.settings.kind == "cuda" or None)
-            scaler = torch.amp.GradScaler("cuda", enabled=self.settings.precision == "amp" and self.settings.kind == "cuda")
+            optimiser = torch.optim.SGD(
+                self.model.parameters(), lr=1e-4, momentum=0.9, fused=self.settings.kind == "cuda" or None
+            )
+            scaler = torch.amp.GradScaler(
+                "cuda", enabled=self.settings.precision == "amp" and self.settings.kind == "cuda"
+            )
 
             def step(i: int):
                 with self.autocast():
@@ -99,11 +124,14 @@ class Bench:
                 scaler.step(optimiser)
                 scaler.update()
                 optimiser.zero_grad(set_to_none=True)
+
         finite = lambda: all(bool(out.isfinite().all()) for out in torch.utils._pytree.tree_leaves(last["out"]))
         return step, finite
 
     def _graphed(self, step, images: list, last: dict):
-        """`step` as a captured CUDA graph: an image batch is copied to its place, then one launch replays every kernel."""
+        """`step` as a captured CUDA graph: an image batch is copied to its place, then one launch replays every
+        kernel.
+        """
         torch = self.torch
         place = images[0].clone()
         rotating, images[:] = list(images), [place]
@@ -120,6 +148,7 @@ class Bench:
         def replay(i: int):
             place.copy_(rotating[i % len(rotating)])
             graph.replay()
+
         return replay
 
     @contextmanager
@@ -143,27 +172,35 @@ class Bench:
     def time(self, batch: int, seconds: float, warm_seconds: float, alone: bool = False) -> Timing | None:
         """The timing at `batch`; None where the output was not finite. Raises OutOfMemory.
 
-        alone: each step waits for the last one's answer, as a single request does; otherwise a GPU's queue is kept full.
+        alone: each step waits for the last one's answer, as a single request does; otherwise a GPU's queue is kept
+        full.
         """
         with self.ready(batch) as (step, finite):
             if not finite():
                 return None
             if alone and self.settings.kind == "cuda":
-                timing = time_steps(lambda i: (step(i), self.torch.cuda.synchronize()), CpuClock(threads=0), seconds, warm_seconds)
+                timing = time_steps(
+                    lambda i: (step(i), self.torch.cuda.synchronize()), CpuClock(threads=0), seconds, warm_seconds
+                )
             else:
                 timing = time_steps(step, self.clock, seconds, warm_seconds, self.meter)
             return timing if finite() else None
 
     def probe(self, batch: int, seconds: float) -> float:
-        """Seconds of a step at `batch`, roughly; on a CPU of the first step where that took ten times `seconds`. Raises OutOfMemory."""
+        """Seconds of a step at `batch`, roughly; on a CPU of the first step where that took ten times `seconds`.
+        Raises OutOfMemory.
+        """
         with self.ready(batch) as (step, _):
             slow = self.settings.kind == "cpu" and self.first_seconds > 10 * seconds
             return self.first_seconds if slow else probe(step, self.clock, seconds)
 
     def compile(self) -> None:
-        """Compile the model; it happens at the first call. For inference, weights become constants (Inductor's freezing)."""
+        """Compile the model; it happens at the first call. For inference, weights become constants (Inductor's
+        freezing).
+        """
         if self.settings.part == "infer":
             import torch._inductor.config as inductor
+
             inductor.freezing = True
         self.call = self.torch.compile(self.model, mode=self.settings.compile_mode, dynamic=False)
 
@@ -178,6 +215,7 @@ def last_level_cache(device: str) -> int:
     """Bytes of the last-level cache; 32 MB where the machine does not say."""
     if device.startswith("cuda"):
         import torch
+
         return getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0) or 32 << 20
     try:
         text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
@@ -187,17 +225,22 @@ def last_level_cache(device: str) -> int:
 
 
 class Memory:
-    """Peak memory since `reset`: what the GPU's allocator says, or how much the process has grown since this was made (Linux; NaN elsewhere)."""
+    """Peak memory since `reset`: what the GPU's allocator says, or how much the process has grown since this was
+    made (Linux; NaN elsewhere).
+    """
 
     def __init__(self, device: str):
         gc.collect()
         allocator.give_back()  # what the models before left
         self.device = device
-        self.before = math.nan if device.startswith("cuda") or not Path("/proc/self/status").exists() else self._status("VmRSS")
+        self.before = (
+            math.nan if device.startswith("cuda") or not Path("/proc/self/status").exists() else self._status("VmRSS")
+        )
 
     def reset(self) -> None:
         if self.device.startswith("cuda"):
             import torch
+
             torch.cuda.reset_peak_memory_stats(self.device)
             return
         try:
@@ -215,5 +258,6 @@ class Memory:
     def peak_mb(self) -> float:
         if self.device.startswith("cuda"):
             import torch
+
             return torch.cuda.max_memory_allocated(self.device) / 2**20
         return self._status("VmHWM") - self.before if self.before == self.before else math.nan

@@ -1,10 +1,12 @@
 """Measure one timm model on this machine: how many images a second it classifies, or trains on.
 
-Random weights and random images, held on the device and rotated so that none is still in the last-level cache; inference mode, or a
-whole training step (forward, loss, backward, optimiser). `timing` says when it is warm and when it is known well enough. Out comes one
-row: timm's columns, then ours (`columns`). A model that fails is a row with its reason.
+Random weights and random images, held on the device and rotated so that none is still in the last-level cache;
+inference mode, or a whole training step (forward, loss, backward, optimiser). `timing` says when it is warm and when it
+is known well enough. Out comes one row: timm's columns, then ours (`columns`). A model that fails is a row with its
+reason.
 
-    python -m scripts.bench.measure resnet50                      # inference here, the fastest batch size that fits, as JSON
+    # inference here, the fastest batch size that fits, as JSON
+    python -m scripts.bench.measure resnet50
     python -m scripts.bench.measure levit_128s --part train --batch 8 --device cuda --precision amp --layout nhwc
 """
 
@@ -23,11 +25,24 @@ from scripts.bench.settings import Settings, add_arguments, check_device, prepar
 from scripts.common.errors import cli
 from scripts.common.provenance import now
 
-BATCHES = {("cpu", "infer"): (1, 64), ("cpu", "train"): (2, 64), ("cuda", "infer"): (128, 1024), ("cuda", "train"): (64, 512)}
+BATCHES = {
+    ("cpu", "infer"): (1, 64),
+    ("cpu", "train"): (2, 64),
+    ("cuda", "infer"): (128, 1024),
+    ("cuda", "train"): (64, 512),
+}
 WORTH_IT = 1.03  # a larger batch must be this much faster: what is less is noise, and the smaller one answers sooner
 
 # timm's columns carry the part (infer_…, train_…); then what timm's tables lack.
-TIMM_COLUMNS = ("{}_samples_per_sec", "{}_step_time", "{}_batch_size", "{}_img_size", "param_count", "{}_gmacs", "{}_macts")
+TIMM_COLUMNS = (
+    "{}_samples_per_sec",
+    "{}_step_time",
+    "{}_batch_size",
+    "{}_img_size",
+    "param_count",
+    "{}_gmacs",
+    "{}_macts",
+)
 OUR_COLUMNS = {
     "status": "ok, failed (see reason), or nonfinite (the output held NaN or infinity; no figures)",
     "reason": "why it failed, one line",
@@ -37,7 +52,8 @@ OUR_COLUMNS = {
     "step_p50_ms": "median latency of a step",
     "step_p90_ms": "90% of steps took no longer",
     "step_p99_ms": "99% of steps took no longer",
-    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, eager)",
+    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, "
+    "eager)",
     "batch1_p90_ms": "90% of single images took no longer",
     "batch_asked": "auto, or the batch size asked for",
     "batch_halved": "times that the batch was halved because memory ran out",
@@ -75,14 +91,26 @@ def columns(part: str) -> list[str]:
 
 def blank(name: str, settings: Settings, reason: str = "") -> dict:
     """The row of a model without figures, for `reason`."""
-    return {**dict.fromkeys(columns(settings.part), ""), "model": name, "status": "failed", "reason": reason, "batch_asked": settings.batch or "auto",
-            "batch_halved": 0, "threads": settings.threads, "precision": settings.precision, "layout": settings.layout,
-            "compile_mode": settings.compile_mode, "cuda_graph": settings.cuda_graph, "measured_at": now()}
+    return {
+        **dict.fromkeys(columns(settings.part), ""),
+        "model": name,
+        "status": "failed",
+        "reason": reason,
+        "batch_asked": settings.batch or "auto",
+        "batch_halved": 0,
+        "threads": settings.threads,
+        "precision": settings.precision,
+        "layout": settings.layout,
+        "compile_mode": settings.compile_mode,
+        "cuda_graph": settings.cuda_graph,
+        "measured_at": now(),
+    }
 
 
 def fastest_batch(bench: Bench, budget: float) -> int:
-    """Doubles the batch until that no longer pays, no longer fits, or a step would outlast an eighth of `budget` seconds, so that the
-    timing which follows sees several, or probing took a third of it. Of those within 3% of the fastest, the smallest."""
+    """Doubles the batch until that no longer pays, no longer fits, or a step would outlast an eighth of `budget`
+    seconds, so that the timing which follows sees several, or probing took a third of it. Of those within 3% of the
+    fastest, the smallest."""
     batch, largest = BATCHES[bench.settings.kind, bench.settings.part]
     rates: dict[int, float] = {}
     spent = 0.0  # without first steps: on a GPU these compile kernels and try algorithms, for seconds
@@ -112,9 +140,11 @@ def fastest_batch(bench: Bench, budget: float) -> int:
 
 
 def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict:
-    """One row (`columns(settings.part)`) for the timm model `name`. ceilings: of this machine, from `roofline.ceilings`, for the two percentages.
+    """One row (`columns(settings.part)`) for the timm model `name`. ceilings: of this machine, from
+    `roofline.ceilings`, for the two percentages.
 
-    Never raises for the model's sake: a failure is a row with status and reason. A CUDA fault is raised, since the process is then lost.
+    Never raises for the model's sake: a failure is a row with status and reason. A CUDA fault is raised, since the
+    process is then lost.
     """
     import timm
     import torch
@@ -163,26 +193,43 @@ def _figures(name: str, settings: Settings) -> dict:
         bench.free()
         memory.reset()
         try:
-            timing = bench.time(batch, settings.seconds * (0.45 if settings.batch is None else 0.8), settings.seconds * 0.1)
+            timing = bench.time(
+                batch, settings.seconds * (0.45 if settings.batch is None else 0.8), settings.seconds * 0.1
+            )
             break
         except OutOfMemory:
             if batch == 1:
                 raise
             batch, halved = batch // 2, halved + 1
-    counts = {f"{part}_{key}" if key != "param_count" else key: round(value, 4) for key, value in count(name, bench.size).items()}
+    counts = {
+        f"{part}_{key}" if key != "param_count" else key: round(value, 4)
+        for key, value in count(name, bench.size).items()
+    }
     found = {**counts, f"{part}_batch_size": batch, "batch_halved": halved, "build_secs": round(bench.build_seconds, 3)}
     if timing is None:
         return {**found, "status": "nonfinite", "reason": "the output held NaN or infinity"}
     chip = dict(timing.chip)
     energy = chip.pop("energy_j_per_step", math.nan) / batch
-    return {**found, "status": "ok", f"{part}_samples_per_sec": significant(batch / timing.step), f"{part}_step_time": significant(timing.step * 1e3),
-            "samples_per_sec_low": significant(batch / timing.high), "samples_per_sec_high": significant(batch / timing.low),
-            "converged": timing.converged, **{f"step_p{p}_ms": significant(timing.percentile(p / 100) * 1e3) for p in (50, 90, 99)},
-            **({f"batch1_p{p}_ms": significant(single.percentile(p / 100) * 1e3) for p in (50, 90)} if single else {}),
-            "peak_memory_mb": round(memory.peak_mb(), 1), "compile_secs": round(bench.compile_seconds, 2) if settings.compile_mode else "",
-            "warm_steps": timing.warm_steps, "blocks": timing.blocks, "blocks_left_out": timing.blocks_left_out,
-            "core_share": round(timing.core_share, 4), "timed_secs": round(timing.timed_seconds, 3), "energy_j": significant(energy),
-            **{key: round(value, 3) for key, value in chip.items()}}
+    return {
+        **found,
+        "status": "ok",
+        f"{part}_samples_per_sec": significant(batch / timing.step),
+        f"{part}_step_time": significant(timing.step * 1e3),
+        "samples_per_sec_low": significant(batch / timing.high),
+        "samples_per_sec_high": significant(batch / timing.low),
+        "converged": timing.converged,
+        **{f"step_p{p}_ms": significant(timing.percentile(p / 100) * 1e3) for p in (50, 90, 99)},
+        **({f"batch1_p{p}_ms": significant(single.percentile(p / 100) * 1e3) for p in (50, 90)} if single else {}),
+        "peak_memory_mb": round(memory.peak_mb(), 1),
+        "compile_secs": round(bench.compile_seconds, 2) if settings.compile_mode else "",
+        "warm_steps": timing.warm_steps,
+        "blocks": timing.blocks,
+        "blocks_left_out": timing.blocks_left_out,
+        "core_share": round(timing.core_share, 4),
+        "timed_secs": round(timing.timed_seconds, 3),
+        "energy_j": significant(energy),
+        **{key: round(value, 3) for key, value in chip.items()},
+    }
 
 
 def significant(value: float, digits: int = 5) -> float:
@@ -202,6 +249,7 @@ def main() -> int:
     add_arguments(parser)
     arguments = parser.parse_args()
     from scripts.bench.models import choose
+
     settings = settings_from(arguments, check_device(arguments.device))
     (name,) = choose([arguments.model], exact=True)
     row = measure(name, settings)

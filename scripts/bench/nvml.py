@@ -1,11 +1,14 @@
-"""What an NVIDIA chip does while it is timed: SM clock, energy, and whether heat or power supply slowed it. All blank without NVML."""
+"""What an NVIDIA chip does while it is timed: SM clock, energy, and whether heat or power supply slowed it. All
+blank without NVML.
+"""
 
 from __future__ import annotations
 
 import math
 from statistics import median
 
-# nvmlClocksEventReason bits: hardware slowdown, software thermal, hardware thermal, power brake. A power cap (0x4) is a chip's normal
+# nvmlClocksEventReason bits: hardware slowdown, software thermal, hardware thermal, power brake. A power cap (0x4) is a
+# chip's normal
 # state under full load: it is counted, and nothing is left out for it.
 SLOWED = 0x8 | 0x20 | 0x40 | 0x80
 POWER_CAPPED = 0x4
@@ -21,7 +24,9 @@ class Meter:
         pynvml.nvmlInit()
         import torch
 
-        chip = torch.cuda.get_device_properties(device).uuid  # NVML counts chips that CUDA_VISIBLE_DEVICES hides, so no index
+        chip = torch.cuda.get_device_properties(
+            device
+        ).uuid  # NVML counts chips that CUDA_VISIBLE_DEVICES hides, so no index
         self.handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{chip}")
         self.start()
 
@@ -34,19 +39,31 @@ class Meter:
         if clock is not None:
             self.clocks.append(clock)
         reasons = self._read("nvmlDeviceGetCurrentClocksEventReasons")
-        self.fresh = (self._read("nvmlDeviceGetCurrentClocksThrottleReasons") if reasons is None else reasons) or 0  # its name in older drivers
+        self.fresh = (
+            self._read("nvmlDeviceGetCurrentClocksThrottleReasons") if reasons is None else reasons
+        ) or 0  # its name in older drivers
         self.reasons.append(self.fresh)
 
     def slowed(self) -> bool:
         return bool(self.fresh & SLOWED)
 
     def stop(self, steps: int) -> dict:
-        """sm_clock_mhz (median), sm_clock_min_mhz, slowed and power_capped (share of samples), energy_j_per_step; NaN where unknown."""
+        """sm_clock_mhz (median), sm_clock_min_mhz, slowed and power_capped (share of samples), energy_j_per_step;
+        NaN where unknown.
+        """
         energy = self._read("nvmlDeviceGetTotalEnergyConsumption")
-        share = lambda bits: sum(bool(reason & bits) for reason in self.reasons) / len(self.reasons) if self.reasons else math.nan
-        return {"sm_clock_mhz": median(self.clocks) if self.clocks else math.nan,
-                "sm_clock_min_mhz": min(self.clocks, default=math.nan), "slowed": share(SLOWED), "power_capped": share(POWER_CAPPED),
-                "energy_j_per_step": (energy - self.energy) / 1e3 / steps if energy is not None and self.energy is not None else math.nan}
+        share = lambda bits: (
+            sum(bool(reason & bits) for reason in self.reasons) / len(self.reasons) if self.reasons else math.nan
+        )
+        return {
+            "sm_clock_mhz": median(self.clocks) if self.clocks else math.nan,
+            "sm_clock_min_mhz": min(self.clocks, default=math.nan),
+            "slowed": share(SLOWED),
+            "power_capped": share(POWER_CAPPED),
+            "energy_j_per_step": (energy - self.energy) / 1e3 / steps
+            if energy is not None and self.energy is not None
+            else math.nan,
+        }
 
     def _read(self, function: str, *arguments):
         try:

@@ -46,8 +46,11 @@ class Measurer:
             self.process.join(10)
             code = self.process.exitcode
             self.stop()
-            raise Crashed(f"the process ended by {signal.Signals(-code).name}" if code and code < 0 else
-                          f"the process ended with exit code {code}") from None
+            raise Crashed(
+                f"the process ended by {signal.Signals(-code).name}"
+                if code and code < 0
+                else f"the process ended with exit code {code}"
+            ) from None
         if status == "error":
             raise UserError(answer)
         return answer
@@ -60,7 +63,9 @@ class Measurer:
         self.process = None
 
     def measure(self, name: str, settings: Settings, ceilings: dict | None) -> dict:
-        """The row of a model. One that takes the process down is tried again in a fresh one, alone; then it is a row with the reason."""
+        """The row of a model. One that takes the process down is tried again in a fresh one, alone; then it is a
+        row with the reason.
+        """
         patience = PATIENCE + 20 * settings.seconds
         for last in (False, True):
             try:

@@ -1,7 +1,7 @@
 """A sweep on its CSV: which tasks are done, the rows, the sidecar, and a journal from which a killed run goes on.
 
-The CSV and its sidecar are written anew after every model by temporary file and rename; the journal says which run the rows belong to. It stands in
-the ignored cache, or beside the CSV where the folder is to be carried to another machine.
+The CSV and its sidecar are written anew after every model by temporary file and rename; the journal says which run the
+rows belong to. It stands in the ignored cache, or beside the CSV where the folder is to be carried to another machine.
 """
 
 from __future__ import annotations
@@ -23,43 +23,74 @@ from scripts.common.tables import read_table
 
 
 class Run:
-    """A sweep on one CSV: its tasks, what is done, and the rows. A journal in the ignored cache says which run the rows belong to.
+    """A sweep on one CSV: its tasks, what is done, and the rows. A journal in the ignored cache says which run the rows
+    belong to.
 
-    tasks: dictionaries of the columns that tell rows apart (model, and batch_asked or round where the file has several of a model).
-    beside: keep the journal beside the CSV, so that the folder can be carried to another machine and the run go on there.
+    tasks: dictionaries of the columns that tell rows apart (model, and batch_asked or round where the file has several
+    of a model). beside: keep the journal beside the CSV, so that the folder can be carried to another machine and the
+    run go on there.
     """
 
-    def __init__(self, out: Path, part: str, tasks: list[dict], settings: dict, facts: dict, fresh: bool = False, beside: bool = False):
+    def __init__(
+        self,
+        out: Path,
+        part: str,
+        tasks: list[dict],
+        settings: dict,
+        facts: dict,
+        fresh: bool = False,
+        beside: bool = False,
+    ):
         self.out, self.tasks, self.facts = out, tasks, facts
         self.extra = [name for name in tasks[0] if name not in ("model", "batch_asked")]
         self.columns = [*measure.columns(part), *self.extra]
         self.key = [*tasks[0]]
         self.rows = self._read()
-        digest = hashlib.sha256(json.dumps([out.name if beside else str(out.resolve()), settings, tasks], sort_keys=True).encode()).hexdigest()[:16]
-        self.journal = (out.parent / f".{out.stem[:80]}-{digest}.json") if beside else paths.CACHE / "bench" / f"{out.stem[:80]}-{digest}.json"
+        digest = hashlib.sha256(
+            json.dumps([out.name if beside else str(out.resolve()), settings, tasks], sort_keys=True).encode()
+        ).hexdigest()[:16]
+        self.journal = (
+            (out.parent / f".{out.stem[:80]}-{digest}.json")
+            if beside
+            else paths.CACHE / "bench" / f"{out.stem[:80]}-{digest}.json"
+        )
         self.state = {} if fresh else self._resume()
         if not self.state:
             self.state = {"began": now(), "done": [], "ceilings": None, "settings": settings}
 
     def _read(self) -> dict[tuple, dict]:
-        """The rows that are there, by key. Raises UserError for a file of another form: nothing is ever appended to it."""
+        """The rows that are there, by key. Raises UserError for a file of another form: nothing is ever appended to
+        it.
+        """
         if not self.out.exists():
             return {}
         found = read_table(self.out)
         if list(found.columns) != self.columns:
             odd = sorted(set(found.columns) ^ set(self.columns))
-            raise UserError(f"{self.out.name}: columns of another form ({', '.join(odd[:3]) or 'in another order'}); it was left as it is: move "
-                            "it away, or name another file with --out")
+            raise UserError(
+                f"{self.out.name}: columns of another form ({', '.join(odd[:3]) or 'in another order'}); it was left "
+                "as it is: move "
+                "it away, or name another file with --out"
+            )
         rows = {self._key(row): row for row in found.to_dict("records")}
         if len(rows) < len(found):
-            raise UserError(f"{self.out.name}: the same {' + '.join(self.key)} stands twice; it was left as it is: mend it or move it away")
+            raise UserError(
+                f"{self.out.name}: the same {' + '.join(self.key)} stands twice; it was left as it is: mend it or "
+                "move it away"
+            )
         return rows
 
     def _resume(self) -> dict:
-        """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or is damaged."""
+        """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or
+        is damaged.
+        """
         try:
             state = json.loads(self.journal.read_text())
-            return state if isinstance(state["done"], list) and isinstance(state["began"], str) and "ceilings" in state else {}
+            return (
+                state
+                if isinstance(state["done"], list) and isinstance(state["began"], str) and "ceilings" in state
+                else {}
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
@@ -88,14 +119,28 @@ class Run:
         """The CSV, then its sidecar."""
         paths.atomic_csv(pd.DataFrame(list(self.rows.values()), columns=self.columns), self.out)
         mine = {self._key(task) for task in self.tasks}
-        write_sidecar(self.out, {**self.facts, "date": now(), "began": self.state["began"], "ceilings": self.state["ceilings"],
-                                 "settings": self.state["settings"], "models": len({task["model"] for task in self.tasks}),
-                                 "rows": len(self.rows), "rows_of_other_runs": len(set(self.rows) - mine), "complete": not self.left()})
+        write_sidecar(
+            self.out,
+            {
+                **self.facts,
+                "date": now(),
+                "began": self.state["began"],
+                "ceilings": self.state["ceilings"],
+                "settings": self.state["settings"],
+                "models": len({task["model"] for task in self.tasks}),
+                "rows": len(self.rows),
+                "rows_of_other_runs": len(set(self.rows) - mine),
+                "complete": not self.left(),
+            },
+        )
 
     def raise_ceilings(self, again: dict, part: str) -> None:
-        """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either), and state this run's
-        percentages by them."""
-        self.state["ceilings"] = {name: max(value, again[name]) if isinstance(value, float) else value for name, value in self.state["ceilings"].items()}
+        """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either),
+        and state this run's percentages by them."""
+        self.state["ceilings"] = {
+            name: max(value, again[name]) if isinstance(value, float) else value
+            for name, value in self.state["ceilings"].items()
+        }
         for task in self.tasks:
             row = self.rows[self._key(task)]
             if row["status"] == "ok":
@@ -108,7 +153,9 @@ class Run:
 
 @contextlib.contextmanager
 def locked(out: Path):
-    """Hold the lock of `out`; UserError where another sweep holds it. The lock ends with the process, however that ends."""
+    """Hold the lock of `out`; UserError where another sweep holds it. The lock ends with the process, however that
+    ends.
+    """
     folder = paths.CACHE / "bench"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +166,9 @@ def locked(out: Path):
         try:
             _lock(file)
         except OSError:
-            raise UserError(f"{out.name}: another sweep is writing it; wait for that one, or name another file with --out") from None
+            raise UserError(
+                f"{out.name}: another sweep is writing it; wait for that one, or name another file with --out"
+            ) from None
         for left in out.parent.glob(f".{glob.escape(out.stem[:70])}*.tmp"):  # by a run that was killed while it wrote
             left.unlink(missing_ok=True)
         yield
@@ -131,6 +180,7 @@ def _lock(file) -> None:
         import fcntl
     except ImportError:  # Windows
         import msvcrt
+
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

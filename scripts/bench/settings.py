@@ -1,4 +1,6 @@
-"""How to measure: the settings, their defaults, and the options of the command line that `measure` and `sweep` share."""
+"""How to measure: the settings, their defaults, and the options of the command line that `measure` and `sweep`
+share.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,19 @@ from scripts.common.hardware import cores
 
 PARTS, PRECISIONS, LAYOUTS = ("infer", "train"), ("fp32", "amp", "bf16"), ("nchw", "nhwc")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-SECONDS = {("cpu", "infer"): 5.0, ("cpu", "train"): 7.0, ("cuda", "infer"): 4.0, ("cuda", "train"): 5.0}  # budget a model
+SECONDS = {
+    ("cpu", "infer"): 5.0,
+    ("cpu", "train"): 7.0,
+    ("cuda", "infer"): 4.0,
+    ("cuda", "train"): 5.0,
+}  # budget a model
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure. batch: None finds the fastest that fits. seconds: budget for a model. img_size: None takes the model's own."""
+    """How to measure. batch: None finds the fastest that fits. seconds: budget for a model. img_size: None takes
+    the model's own.
+    """
 
     part: str = "infer"
     device: str = "cpu"
@@ -42,7 +51,9 @@ def defaults(device: str, part: str) -> dict:
 
 
 def check_device(device: str) -> str:
-    """A device torch knows: 'auto' becomes cuda where a GPU answers, else cpu. Raises UserError for one that is not there."""
+    """A device torch knows: 'auto' becomes cuda where a GPU answers, else cpu. Raises UserError for one that is not
+    there.
+    """
     import torch
 
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -52,13 +63,15 @@ def check_device(device: str) -> str:
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
         raise UserError(f"--device {device}: not a device; use auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(index or 0) >= there:
-        raise UserError(f"--device {device}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu")
+        raise UserError(
+            f"--device {device}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu"
+        )
     return device
 
 
 def prepare(device: str, threads: int) -> None:
-    """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32 products in TF32 on a GPU.
-    The process keeps the memory that a step frees."""
+    """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32
+    products in TF32 on a GPU. The process keeps the memory that a step frees."""
     import torch
 
     allocator.keep_freed_memory()
@@ -74,14 +87,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=PARTS, default="infer", help="inference or training steps")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: fp32 on a CPU, amp on a GPU")
-    parser.add_argument("--layout", choices=LAYOUTS, help="nhwc is channels last; default: nchw on a CPU, nhwc on a GPU")
-    parser.add_argument("--compile", nargs="?", const="default", default="", choices=COMPILE_MODES, metavar="MODE",
-                        help="torch.compile, in a mode: " + ", ".join(COMPILE_MODES))
-    parser.add_argument("--cuda-graph", action="store_true", help="replay a captured CUDA graph (inference, eager, on a GPU)")
-    parser.add_argument("--batch", default="auto", help="auto: the fastest that fits; or a number (1 is the latency case)")
-    parser.add_argument("--threads", default="1", help="CPU threads: a number, or all (default 1: steady on a machine with neighbours)")
-    parser.add_argument("--img-size", type=int, help="pixels; default: what the model is tested at (inference) or trained at")
-    parser.add_argument("--seconds", type=float, help="time budget a model; default 5 and 7 on a CPU, 4 and 5 on a GPU (infer, train)")
+    parser.add_argument(
+        "--layout", choices=LAYOUTS, help="nhwc is channels last; default: nchw on a CPU, nhwc on a GPU"
+    )
+    parser.add_argument(
+        "--compile",
+        nargs="?",
+        const="default",
+        default="",
+        choices=COMPILE_MODES,
+        metavar="MODE",
+        help="torch.compile, in a mode: " + ", ".join(COMPILE_MODES),
+    )
+    parser.add_argument(
+        "--cuda-graph", action="store_true", help="replay a captured CUDA graph (inference, eager, on a GPU)"
+    )
+    parser.add_argument(
+        "--batch", default="auto", help="auto: the fastest that fits; or a number (1 is the latency case)"
+    )
+    parser.add_argument(
+        "--threads", default="1", help="CPU threads: a number, or all (default 1: steady on a machine with neighbours)"
+    )
+    parser.add_argument(
+        "--img-size", type=int, help="pixels; default: what the model is tested at (inference) or trained at"
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="time budget a model; default 5 and 7 on a CPU, 4 and 5 on a GPU (infer, train)"
+    )
 
 
 def settings_from(arguments: argparse.Namespace, device: str) -> Settings:
@@ -99,7 +131,16 @@ def settings_from(arguments: argparse.Namespace, device: str) -> Settings:
     if arguments.img_size is not None and not 8 <= arguments.img_size <= 8192:
         raise UserError(f"--img-size {arguments.img_size}: give a size from 8 to 8192 pixels")
     if arguments.cuda_graph and (not device.startswith("cuda") or arguments.part != "infer" or arguments.compile):
-        raise UserError("--cuda-graph: works for inference on a GPU without --compile (its mode reduce-overhead uses graphs itself)")
-    return replace(Settings(), part=arguments.part, device=device, compile_mode=arguments.compile, cuda_graph=arguments.cuda_graph,
-                   batch=None if arguments.batch == "auto" else int(arguments.batch), img_size=arguments.img_size,
-                   **{**chosen, "threads": cores() if arguments.threads == "all" else int(arguments.threads)})
+        raise UserError(
+            "--cuda-graph: works for inference on a GPU without --compile (its mode reduce-overhead uses graphs itself)"
+        )
+    return replace(
+        Settings(),
+        part=arguments.part,
+        device=device,
+        compile_mode=arguments.compile,
+        cuda_graph=arguments.cuda_graph,
+        batch=None if arguments.batch == "auto" else int(arguments.batch),
+        img_size=arguments.img_size,
+        **{**chosen, "threads": cores() if arguments.threads == "all" else int(arguments.threads)},
+    )

@@ -1,8 +1,9 @@
 """Time a repeated step: warm up until it is steady, then blocks of steps until the median is known well enough.
 
-`time_steps` knows nothing of models: a step is any callable of a counter. On a CPU each step is timed on the wall clock, and a block
-in which this process got less than 95% of a core (a neighbour ran) is left out; on CUDA, events on the stream time the steps and
-nothing waits inside a block; a block during which the chip was slowed by heat or its power supply is left out.
+`time_steps` knows nothing of models: a step is any callable of a counter. On a CPU each step is timed on the wall
+clock, and a block in which this process got less than 95% of a core (a neighbour ran) is left out; on CUDA, events on
+the stream time the steps and nothing waits inside a block; a block during which the chip was slowed by heat or its
+power supply is left out.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Callable
 
-TOLERANCE = 0.01     # warm-up: two windows agree within this; timing: half-width of the interval over the median
-MIN_BLOCKS = 6       # the fewest whose extremes hold the median with 95% confidence: 1 - 2 / 2**6 = 0.969
-FEWEST_STEPS = 3     # where a single step outlasts the budget
-AT_LEAST = 0.25      # of the budget: six alike blocks in a row may all lie in one quiet moment
+TOLERANCE = 0.01  # warm-up: two windows agree within this; timing: half-width of the interval over the median
+MIN_BLOCKS = 6  # the fewest whose extremes hold the median with 95% confidence: 1 - 2 / 2**6 = 0.969
+FEWEST_STEPS = 3  # where a single step outlasts the budget
+AT_LEAST = 0.25  # of the budget: six alike blocks in a row may all lie in one quiet moment
 MIN_CORE_SHARE = 0.95
 
 
 @dataclass
 class Timing:
-    """step: median seconds of a step over blocks, with the interval low..high; latencies: every timed step, in seconds."""
+    """step: median seconds of a step over blocks, with the interval low..high; latencies: every timed step, in
+    seconds.
+    """
 
     step: float
     low: float
@@ -37,19 +40,24 @@ class Timing:
     chip: dict = field(default_factory=dict)  # what `nvml.Meter.stop` says
 
     def percentile(self, share: float) -> float:
-        """The latency in seconds that `share` (0–1) of the steps stay within: the nearest rank, so always a step that happened."""
+        """The latency in seconds that `share` (0–1) of the steps stay within: the nearest rank, so always a step
+        that happened.
+        """
         ordered = sorted(self.latencies)
         return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def median_interval(samples: list[float]) -> tuple[float, float, float]:
-    """(median, low, high): a distribution-free 95% interval from order statistics (Conover, Practical Nonparametric Statistics, 3.2).
+    """(median, low, high): a distribution-free 95% interval from order statistics (Conover, Practical Nonparametric
+    Statistics, 3.2).
 
     With fewer than six samples the extremes are returned; they hold the median with less than 95% confidence.
     """
     ordered = sorted(samples)
     n, rank, below = len(ordered), 0, 1
-    while 40 * below <= 2**n:  # below / 2**n: chance that at most `rank` samples lie under the median; twice that may be 5%
+    while (
+        40 * below <= 2**n
+    ):  # below / 2**n: chance that at most `rank` samples lie under the median; twice that may be 5%
         rank += 1
         below += math.comb(n, rank)
     cut = max(0, rank - 1)
@@ -57,13 +65,17 @@ def median_interval(samples: list[float]) -> tuple[float, float, float]:
 
 
 class CpuClock:
-    """Wall clock for steps that return when they are done. With one thread it also knows the share of a core that the step got."""
+    """Wall clock for steps that return when they are done. With one thread it also knows the share of a core that
+    the step got.
+    """
 
     def __init__(self, threads: int):
         self.one_thread = threads == 1
 
     def run(self, step: Callable[[int], object], first: int, count: int, meter=None) -> tuple[list[float], float]:
-        """Seconds of each of `count` steps numbered from `first`, and the share of a core (NaN with several threads)."""
+        """Seconds of each of `count` steps numbered from `first`, and the share of a core (NaN with several
+        threads).
+        """
         times, busy = [], time.thread_time()
         for i in range(first, first + count):
             start = time.perf_counter()
@@ -74,7 +86,9 @@ class CpuClock:
 
 
 class CudaClock:
-    """Events on the current stream: the device's own time between the ends of consecutive steps, the queue never drained inside a block."""
+    """Events on the current stream: the device's own time between the ends of consecutive steps, the queue never
+    drained inside a block.
+    """
 
     def run(self, step: Callable[[int], object], first: int, count: int, meter=None) -> tuple[list[float], float]:
         import torch
@@ -138,8 +152,21 @@ def time_steps(step: Callable[[int], object], clock, seconds: float, warm_second
         elif elapsed >= seconds and len(good) + len(bad) >= FEWEST_STEPS:
             break
     chip = meter.stop(done - warm_steps) if meter else {}
-    kept = len(good) >= MIN_BLOCKS or len(good) >= len(bad)  # a machine that was never quiet: everything counts, the interval says so
+    kept = len(good) >= MIN_BLOCKS or len(good) >= len(
+        bad
+    )  # a machine that was never quiet: everything counts, the interval says so
     samples, steps = (good, latencies) if kept else (good + bad, latencies + spare)
     middle, low, high = median_interval(samples)
-    return Timing(middle, low, high, steps, len(samples), len(bad) if kept else 0,
-                  len(samples) >= MIN_BLOCKS and (high - low) / 2 <= TOLERANCE * middle, warm_steps, elapsed, median(shares), chip)
+    return Timing(
+        middle,
+        low,
+        high,
+        steps,
+        len(samples),
+        len(bad) if kept else 0,
+        len(samples) >= MIN_BLOCKS and (high - low) / 2 <= TOLERANCE * middle,
+        warm_steps,
+        elapsed,
+        median(shares),
+        chip,
+    )

@@ -1,6 +1,7 @@
 """The process that measures. It imports torch and timm once, then answers requests until its pipe closes.
 
-A model may take the process down (a crash, the kernel's out-of-memory killer, a CUDA fault); `sweep` then starts another.
+A model may take the process down (a crash, the kernel's out-of-memory killer, a CUDA fault); `sweep` then starts
+another.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import warnings
 
 
 def serve(pipe) -> None:
-    """Answer (verb, arguments) from `pipe` with ("ok", answer) or ("error", message). Ends with the process that started it."""
+    """Answer (verb, arguments) from `pipe` with ("ok", answer) or ("error", message). Ends with the process that
+    started it.
+    """
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
@@ -29,7 +32,9 @@ def serve(pipe) -> None:
             answer = ("ok", VERBS[verb](*arguments))
         except UserError as error:
             answer = ("error", str(error))
-        except Exception as error:  # a GPU without memory for the ceilings, say. A fault in a model's measurement ends the process: it may be broken
+        # a GPU without memory for the ceilings, say. A fault in a model's measurement ends the process: it may be
+        # broken
+        except Exception as error:
             if verb == "measure":
                 raise
             answer = ("error", f"{verb}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
@@ -44,7 +49,9 @@ def _end_with(parent) -> None:
 
 
 def describe(device: str) -> dict:
-    """The checked device, the versions that make a file's name, how memory is kept, which card it is, and the fingerprints of the scripts that measure."""
+    """The checked device, the versions that make a file's name, how memory is kept, which card it is, and the
+    fingerprints of the scripts that measure.
+    """
     import timm
     import torch
 
@@ -55,23 +62,32 @@ def describe(device: str) -> dict:
 
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
-    return {"device": device, "platform": platform, "torch": torch.__version__, "timm": timm.__version__,
-            "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way", "code": code.running(),
-            "uuid": str(torch.cuda.get_device_properties(device).uuid) if device.startswith("cuda") else ""}
+    return {
+        "device": device,
+        "platform": platform,
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way",
+        "code": code.running(),
+        "uuid": str(torch.cuda.get_device_properties(device).uuid) if device.startswith("cuda") else "",
+    }
 
 
 def choose(words: list[str], device: str = "cpu") -> list[str]:
     from scripts.bench import models
+
     return models.choose(words, kind=device.partition(":")[0])
 
 
 def ceilings(device: str, precision: str, threads: int) -> dict:
     from scripts.bench import roofline
+
     return roofline.ceilings(device, precision, threads)
 
 
 def measure(name: str, settings, ceilings_: dict) -> dict:
     from scripts.bench import measure as module
+
     return module.measure(name, settings, ceilings_)
 
 

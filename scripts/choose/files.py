@@ -2,8 +2,8 @@
 
     python -m scripts.choose.files --out FOLDER      # models.js and a .js per machine; prints their sizes
 
-The page has to work from file://, where a browser refuses fetch(): each file is a script of one call, `pickerData("models", {…});` or
-`pickerData("rtx5090", {…});`, whose second argument is plain JSON. Schema 1:
+The page has to work from file://, where a browser refuses fetch(): each file is a script of one call,
+`pickerData("models", {…});` or `pickerData("rtx5090", {…});`, whose second argument is plain JSON. Schema 1:
 
 models.js
     schema      1
@@ -13,9 +13,9 @@ models.js
     pretrains   [[class, label]]            classes of scripts/data/pretraining.py
     commercials [str]                       yes, no, own (a vendor's own terms), unknown; timm's word
     licences    [str]                       licence [int] per name: index into it
-    rows        {name: [int], size: [int], top1: [float], params: [float]}     one entry per weights and image size; params in millions
+    rows  {name: [int], size: [int], top1: [float], params: [float]}     one entry per weights and image size; params in millions
     old         {name of 2022: index into names}    so that a model can be found by it
-    machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source}]   kind: gpu, cpu or ''; latency,
+    machines  [{key, name, kind, year, compiled, models, latency, training, source, training_source}]   kind: gpu, cpu or ''; latency,
                 training: whether the file has that column; source: the table that the speeds come from, and its date; training_source: the
                 same of the training speeds, which may be older; '' without them
     rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5}
@@ -26,10 +26,11 @@ models.js
     training    [float|null] per row: images per second of a training step, or null
     params      {row: millions} where the timed network differs from the published one (re-parameterised), else empty
 
-Rules of the page, the same as scripts/choose/rules.py: keep the rows that satisfy every need (null never does); of these take the frontier
-(no row at least as fast and more accurate, or faster and as accurate), one row a name, most accurate first, then the rest by accuracy; the
-first three are the picks. Ties of a pick: rows that fit whose top-1 differs by at most sigmas·√(se(a)² + se(b)²), se(p) = √(p(100−p)/images)
-in points. Replace: rows of other architectures with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above.
+Rules of the page, the same as scripts/choose/rules.py: keep the rows that satisfy every need (null never does); of
+these take the frontier (no row at least as fast and more accurate, or faster and as accurate), one row a name, most
+accurate first, then the rest by accuracy; the first three are the picks. Ties of a pick: rows that fit whose top-1
+differs by at most sigmas·√(se(a)² + se(b)²), se(p) = √(p(100−p)/images) in points. Replace: rows of other architectures
+with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above.
 """
 
 from __future__ import annotations
@@ -56,41 +57,82 @@ SCHEMA = 1
 COMMERCIALS = ("yes", "no", "own", "unknown")
 
 
-def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[str, pd.DataFrame] | None = None) -> dict[str, dict]:
-    """{'models': …, machine: …} as described above, ready for JSON. tables, training: as from `machines.main_tables`; default: all at hand.
+def picker_data(
+    tables: dict[str, pd.DataFrame] | None = None, training: dict[str, pd.DataFrame] | None = None
+) -> dict[str, dict]:
+    """{'models': …, machine: …} as described above, ready for JSON. tables, training: as from `machines.main_tables`;
+    default: all at hand.
 
-    Only our own machines where timm's tables can't be had. Raises UserError where no machine has a model with a published accuracy.
+    Only our own machines where timm's tables can't be had. Raises UserError where no machine has a model with a
+    published accuracy.
     """
-    predicted = [speeds.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))]
+    predicted = [
+        speeds.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))
+    ]
     tables = machines.main_tables() if tables is None else tables
     training = machines.main_tables("train") if training is None else training
     if predicted[0]:
         tables = {**tables, predicted[0][0]: predicted[0][1]}
     if predicted[1]:
         training = {**training, predicted[1][0]: predicted[1][1]}
-    full = {key: rules.complete(rows.dropna(subset=["top1"]), training.get(key.removesuffix("-compiled"))) for key, rows in tables.items()}
+    full = {
+        key: rules.complete(rows.dropna(subset=["top1"]), training.get(key.removesuffix("-compiled")))
+        for key, rows in tables.items()
+    }
     full = {key: rows for key, rows in full.items() if len(rows)}
     if not full:
-        raise UserError("picker: no machine with published accuracies at hand; run `make data`, or `make bench` with report/data/accuracy.csv")
-    every = pd.concat([rows[[*machines.KEY, "arch", "family", "kind", "pretrain", "top1", "param_count"]] for rows in full.values()])
+        raise UserError(
+            "picker: no machine with published accuracies at hand; run `make data`, or `make bench` with "
+            "report/data/accuracy.csv"
+        )
+    every = pd.concat(
+        [rows[[*machines.KEY, "arch", "family", "kind", "pretrain", "top1", "param_count"]] for rows in full.values()]
+    )
     rows = every.drop_duplicates(machines.KEY).sort_values(["model", "img_size"]).reset_index(drop=True)
     models = rows.drop_duplicates("model").reset_index(drop=True)
     position = {name: i for i, name in enumerate(models["model"])}
-    family_names, kinds, licence_names = sorted(models["family"].unique()), list(families.KINDS), sorted({licences.licence(m) for m in models["model"]})
-    data = {"models": {
-        "schema": SCHEMA, "names": models["model"].tolist(),
-        "family": [family_names.index(name) for name in models["family"]], "kind": [kinds.index(name) for name in models["kind"]],
-        "pretrain": [CLASSES.index(name) for name in models["pretrain"]],
-        "commercial": [COMMERCIALS.index(licences.commercial(name)) for name in models["model"]],
-        "licence": [licence_names.index(licences.licence(name)) for name in models["model"]],
-        "families": [[name, families.label(name)] for name in family_names], "kinds": kinds, "pretrains": [[name, LABELS[name]] for name in CLASSES],
-        "commercials": list(COMMERCIALS), "licences": licence_names,
-        "rows": {"name": [position[name] for name in rows["model"]], "size": rows["img_size"].tolist(), "top1": _numbers(rows["top1"]),
-                 "params": _numbers(rows["param_count"])},
-        "old": {old: position[new] for old, new in zip(names.table()["old"], names.table()["new"]) if new in position and old != new.split(".")[0]},
-        "machines": [_machine(key, table, training.get(key.removesuffix("-compiled"))) for key, table in full.items()],
-        "rules": {"images": IMAGES, "sigmas": SIGMAS, "timing_spread": TIMING_SPREAD, "picks": rules.PICKS, "ties": rules.TIES},
-    }}
+    family_names, kinds, licence_names = (
+        sorted(models["family"].unique()),
+        list(families.KINDS),
+        sorted({licences.licence(m) for m in models["model"]}),
+    )
+    data = {
+        "models": {
+            "schema": SCHEMA,
+            "names": models["model"].tolist(),
+            "family": [family_names.index(name) for name in models["family"]],
+            "kind": [kinds.index(name) for name in models["kind"]],
+            "pretrain": [CLASSES.index(name) for name in models["pretrain"]],
+            "commercial": [COMMERCIALS.index(licences.commercial(name)) for name in models["model"]],
+            "licence": [licence_names.index(licences.licence(name)) for name in models["model"]],
+            "families": [[name, families.label(name)] for name in family_names],
+            "kinds": kinds,
+            "pretrains": [[name, LABELS[name]] for name in CLASSES],
+            "commercials": list(COMMERCIALS),
+            "licences": licence_names,
+            "rows": {
+                "name": [position[name] for name in rows["model"]],
+                "size": rows["img_size"].tolist(),
+                "top1": _numbers(rows["top1"]),
+                "params": _numbers(rows["param_count"]),
+            },
+            "old": {
+                old: position[new]
+                for old, new in zip(names.table()["old"], names.table()["new"])
+                if new in position and old != new.split(".")[0]
+            },
+            "machines": [
+                _machine(key, table, training.get(key.removesuffix("-compiled"))) for key, table in full.items()
+            ],
+            "rules": {
+                "images": IMAGES,
+                "sigmas": SIGMAS,
+                "timing_spread": TIMING_SPREAD,
+                "picks": rules.PICKS,
+                "ties": rules.TIES,
+            },
+        }
+    }
     for key, table in full.items():
         data[key] = _columns(key, table, rows)
     return data
@@ -98,28 +140,48 @@ def picker_data(tables: dict[str, pd.DataFrame] | None = None, training: dict[st
 
 def _source(head: pd.Series) -> str:
     """Where a table's speeds come from, by its first row: "timm's table of 2026-08-08, torch 2.9.1, amp"."""
-    source = {"measured": f"measured here, {head.get('date')}", "predicted": f"measured and predicted here, {head.get('date')}"}.get(
-        head["vintage"], f"timm's table of {head['vintage']}")
+    source = {
+        "measured": f"measured here, {head.get('date')}",
+        "predicted": f"measured and predicted here, {head.get('date')}",
+    }.get(head["vintage"], f"timm's table of {head['vintage']}")
     return f"{source}, torch {head['torch']}, {head['precision']}"
 
 
 def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> dict:
     head = table.iloc[0]
     known, trained = hardware.named(head["hardware"]), bool(table["train_samples_per_sec"].notna().any())
-    return {"key": key, "name": machines.name_of(key, {key: table}), "kind": known.kind or str(head.get("kind_of_hardware", "")), "year": known.year,
-            "compiled": bool(head["compiled"]), "models": len(table), "latency": bool(table["latency_ms"].notna().any()),
-            "training": trained, "source": _source(head), "training_source": _source(training.iloc[0]) if trained else ""}
+    return {
+        "key": key,
+        "name": machines.name_of(key, {key: table}),
+        "kind": known.kind or str(head.get("kind_of_hardware", "")),
+        "year": known.year,
+        "compiled": bool(head["compiled"]),
+        "models": len(table),
+        "latency": bool(table["latency_ms"].notna().any()),
+        "training": trained,
+        "source": _source(head),
+        "training_source": _source(training.iloc[0]) if trained else "",
+    }
 
 
 def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
     """The machine's columns aligned with `rows`. Of rows of one model and size (CPU threads, …) the fastest counts."""
     table = table.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates(machines.KEY)
-    there = rows[[*machines.KEY, "param_count"]].merge(table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "param_count"]],
-                                                       on=machines.KEY, how="left", suffixes=("_rows", ""), validate="1:1")
+    there = rows[[*machines.KEY, "param_count"]].merge(
+        table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "param_count"]],
+        on=machines.KEY,
+        how="left",
+        suffixes=("_rows", ""),
+        validate="1:1",
+    )
     other = there["param_count"].notna() & ((there["param_count"] - there["param_count_rows"]).abs() > 0.011)
-    return {"key": key, "speed": _numbers(there["samples_per_sec"]), "latency_ms": _numbers(there["latency_ms"]),
-            "training": _numbers(there["train_samples_per_sec"]),
-            "params": {str(i): round(float(there["param_count"][i]), 2) for i in there.index[other]}}
+    return {
+        "key": key,
+        "speed": _numbers(there["samples_per_sec"]),
+        "latency_ms": _numbers(there["latency_ms"]),
+        "training": _numbers(there["train_samples_per_sec"]),
+        "params": {str(i): round(float(there["param_count"][i]), 2) for i in there.index[other]},
+    }
 
 
 def _numbers(column: pd.Series, digits: int = 5) -> list | None:

@@ -1,13 +1,17 @@
-"""Measure hardware one doesn't own: run the sweep on rented machines and bring back its tables under the cards' names, ready to commit.
+"""Measure hardware one doesn't own: run the sweep on rented machines and bring back its tables under the cards' names,
+ready to commit.
 
-    python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key --dry_run      # the requests and what they can cost
-    python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key                # two at a time (--limit)
+    # the requests and what they can cost
+    python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key --dry_run
+    # two at a time (--limit)
+    python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key
     python -m scripts.cloud.bench --instance ml.g5.xlarge --models key -- --precision bf16 --compile # what follows -- is for the sweep
 
-What has been measured is not paid for twice: an instance whose table is there, or a card that has been measured by the same sweep, is left
-out (--again measures it all the same), and a job that was started by an interrupted command is taken up again. A table that comes back is
-checked as a contributed one is (make check-data) before it is kept; rows of the same card and settings that are there already stay, unless they
-were measured again. Ctrl-C rents nothing more and names the jobs that go on. Needs `make cloud` and an AWS account; prices: scripts/cloud/cloud_prices.csv.
+What has been measured is not paid for twice: an instance whose table is there, or a card that has been measured by the
+same sweep, is left out (--again measures it all the same), and a job that was started by an interrupted command is
+taken up again. A table that comes back is checked as a contributed one is (make check-data) before it is kept; rows of
+the same card and settings that are there already stay, unless they were measured again. Ctrl-C rents nothing more and
+names the jobs that go on. Needs `make cloud` and an AWS account; prices: scripts/cloud/cloud_prices.csv.
 """
 
 from __future__ import annotations
@@ -32,25 +36,39 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, atomic_write
 from scripts.common.tables import read_table
 
-RESULTS = f"{jobs.CHECKPOINTS}/results"                                   # kept through an interruption, with the sweep's journal
+RESULTS = f"{jobs.CHECKPOINTS}/results"  # kept through an interruption, with the sweep's journal
 HERE = {"BEST_IMAGE_MODELS_CACHE": f"{jobs.CHECKPOINTS}/cache"}
 LEDGER = CACHE / "cloud" / "jobs.json"  # sweep on an instance -> job that was started
 _ledger, _tables = threading.Lock(), threading.Lock()
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     options.add_argument("--instance", required=True, help="instance types, comma-separated")
-    options.add_argument("--models", default="key", help="sets or names, comma-separated, as for scripts.bench.sweep (default: key)")
+    options.add_argument(
+        "--models", default="key", help="sets or names, comma-separated, as for scripts.bench.sweep (default: key)"
+    )
     options.add_argument("--part", choices=("infer", "train"), default="infer")
     options.add_argument("--limit", type=int, default=2, help="machines rented at once (default: 2)")
     options.add_argument("--again", action="store_true", help="measure what has been measured")
-    options.add_argument("--spot", action="store_true", help="spare capacity; a sweep that is interrupted goes on where it was")
-    options.add_argument("--max_run", type=int, default=3 * 3600, help="seconds after which a machine is given back (default: 3 hours)")
-    for name, text in (("role", "ARN or name of the role the jobs run as"), ("region", "default: that of your AWS configuration"),
-                       ("bucket", "default: SageMaker's own of the account"), ("pytorch", "version of SageMaker's image (default: the newest)")):
+    options.add_argument(
+        "--spot", action="store_true", help="spare capacity; a sweep that is interrupted goes on where it was"
+    )
+    options.add_argument(
+        "--max_run", type=int, default=3 * 3600, help="seconds after which a machine is given back (default: 3 hours)"
+    )
+    for name, text in (
+        ("role", "ARN or name of the role the jobs run as"),
+        ("region", "default: that of your AWS configuration"),
+        ("bucket", "default: SageMaker's own of the account"),
+        ("pytorch", "version of SageMaker's image (default: the newest)"),
+    ):
         options.add_argument(f"--{name}", default="", help=text)
-    options.add_argument("--dry_run", action="store_true", help="print the requests and what they can cost; nothing is sent")
+    options.add_argument(
+        "--dry_run", action="store_true", help="print the requests and what they can cost; nothing is sent"
+    )
     options.add_argument("--poll", type=float, default=15.0, help="seconds between two looks at a job")
     options.add_argument("--out", type=Path, default=DATA, help="folder for the tables")
     options.add_argument("sweep", nargs="*", help="after --: options for scripts.bench.sweep")
@@ -59,22 +77,35 @@ def parser() -> argparse.ArgumentParser:
 
 def sweep_command(options: argparse.Namespace) -> list[str]:
     """The sweep's arguments, the same for every instance."""
-    return ["--models", *(name.strip() for name in options.models.split(",") if name.strip()), "--part", options.part, *options.sweep]
+    return [
+        "--models",
+        *(name.strip() for name in options.models.split(",") if name.strip()),
+        "--part",
+        options.part,
+        *options.sweep,
+    ]
 
 
 def command(options: argparse.Namespace) -> str:
     """What runs on the machine."""
-    return f"mkdir -p {RESULTS} && {shlex.join(['python', '-m', 'scripts.bench.sweep', *sweep_command(options), '--out', RESULTS])}"
+    return (
+        f"mkdir -p {RESULTS} && "
+        f"{shlex.join(['python', '-m', 'scripts.bench.sweep', *sweep_command(options), '--out', RESULTS])}"
+    )
 
 
 def measured(instance: str, sweep: list[str], folder: Path) -> Path | None:
-    """The complete table that this very sweep has left already: on that instance, or on any machine with its card. None where there is none."""
+    """The complete table that this very sweep has left already: on that instance, or on any machine with its card.
+    None where there is none.
+    """
     table = prices.load()
     cards = set(table.loc[table["instance"] == instance, "card"])
     for sidecar in sorted(folder.glob("*.json")):
         try:
             facts = json.loads(sidecar.read_text())
-            if sweep in whole(facts) and (facts.get("cloud", {}).get("instance") == instance or facts["hardware"]["slug"] in cards):
+            if sweep in whole(facts) and (
+                facts.get("cloud", {}).get("instance") == instance or facts["hardware"]["slug"] in cards
+            ):
                 return sidecar.with_suffix(".csv")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # no sidecar of a sweep
@@ -82,9 +113,11 @@ def measured(instance: str, sweep: list[str], folder: Path) -> Path | None:
 
 
 def whole(facts: dict) -> list[list[str]]:
-    """The sweeps whose rows are all in a table, by its sidecar: the last one if it is complete, and what it was merged with (`merge`)."""
+    """The sweeps whose rows are all in a table, by its sidecar: the last one if it is complete, and what it was
+    merged with (`merge`).
+    """
     there, said = facts.get("cloud", {}), shlex.split(facts["command"])
-    last = there["sweep"] if "sweep" in there else said[said.index("scripts.bench.sweep") + 1:]
+    last = there["sweep"] if "sweep" in there else said[said.index("scripts.bench.sweep") + 1 :]
     return [*there.get("also", []), *([last] if facts.get("complete") else [])]
 
 
@@ -106,14 +139,25 @@ def ledger(key: str, job: str | None = None, forget: bool = False) -> str:
         return job or ""
 
 
-def measure(instance: str, options: argparse.Namespace, source: Path, stop: threading.Event, running: dict[str, str]) -> list[Path]:
-    """Rent `instance`, follow its sweep, keep its tables. Returns them. Raises UserError where it failed; what it had measured is kept then too.
+def measure(
+    instance: str, options: argparse.Namespace, source: Path, stop: threading.Event, running: dict[str, str]
+) -> list[Path]:
+    """Rent `instance`, follow its sweep, keep its tables. Returns them. Raises UserError where it failed; what it had
+    measured is kept then too.
 
-    running: instance -> job, while it is followed. Once `stop` is set, nothing is rented any more, and no job followed: KeyboardInterrupt.
+    running: instance -> job, while it is followed. Once `stop` is set, nothing is rented any more, and no job followed:
+    KeyboardInterrupt.
     """
     sweep = sweep_command(options)
-    machine = jobs.Machine(instance, spot=options.spot, max_run=options.max_run, region=options.region, role=options.role, bucket=options.bucket,
-                           pytorch=options.pytorch)
+    machine = jobs.Machine(
+        instance,
+        spot=options.spot,
+        max_run=options.max_run,
+        region=options.region,
+        role=options.role,
+        bucket=options.bucket,
+        pytorch=options.pytorch,
+    )
     machine.check()
     key = hashlib.sha256(json.dumps([instance, sweep, options.region]).encode()).hexdigest()[:12]
     work = jobs.Work("bench", key, command=command(options), environment=HERE)
@@ -133,8 +177,17 @@ def measure(instance: str, options: argparse.Namespace, source: Path, stop: thre
         del running[instance]
         with tempfile.TemporaryDirectory() as folder:
             left = jobs.fetch(session, found, Path(folder))
-            extra = {"commit": commit, "dirty": dirty, "cloud": {"instance": instance, "job": job, "sweep": sweep, "spot": options.spot,
-                                                                "seconds": found.get("BillableTimeInSeconds") or found.get("TrainingTimeInSeconds")}}
+            extra = {
+                "commit": commit,
+                "dirty": dirty,
+                "cloud": {
+                    "instance": instance,
+                    "job": job,
+                    "sweep": sweep,
+                    "spot": options.spot,
+                    "seconds": found.get("BillableTimeInSeconds") or found.get("TrainingTimeInSeconds"),
+                },
+            }
             kept = keep(Path(folder) / "results", options.out, extra)
         done = found["TrainingJobStatus"] == "Completed"
         if kept or not done:
@@ -142,22 +195,37 @@ def measure(instance: str, options: argparse.Namespace, source: Path, stop: thre
         if kept and done and not left:
             jobs.forget_checkpoints(session, found)
     if left:
-        jobs.say(f"{instance}: not a table of this project, so it was left there: {', '.join(left[:5])}{' …' * (len(left) > 5)}")
+        jobs.say(
+            f"{instance}: not a table of this project, so it was left there: "
+            f"{', '.join(left[:5])}{' …' * (len(left) > 5)}"
+        )
     if done and not kept:
-        raise UserError(f"{instance}: {job} completed, but left no table that could be kept; the same command looks there again, --again measures once more")
+        raise UserError(
+            f"{instance}: {job} completed, but left no table that could be kept; the same command looks there again, "
+            "--again measures once more"
+        )
     if not done:
         for line in found["Tail"]:
             jobs.say(f"{instance}:   {line}")
-        raise UserError(f"{instance}: {job} {found['TrainingJobStatus'].lower()}: {' '.join(found.get('FailureReason', 'no reason given').split())}; the "
-                        "same command goes on from what it had measured")
+        raise UserError(
+            f"{instance}: {job} {found['TrainingJobStatus'].lower()}: "
+            f"{' '.join(found.get('FailureReason', 'no reason given').split())}; the "
+            "same command goes on from what it had measured"
+        )
     cost, there = prices.of(instance, session.boto_session.region_name)
-    jobs.say(f"{instance}: {', '.join(path.name for path in kept)}" + (f"; cost {jobs.cost(found, cost)} in {there}" if cost else ""))
+    jobs.say(
+        f"{instance}: {', '.join(path.name for path in kept)}"
+        + (f"; cost {jobs.cost(found, cost)} in {there}" if cost else "")
+    )
     return kept
 
 
 def keep(source: Path, out: Path, extra: dict) -> list[Path]:
-    """Put fetched tables that pass the check for contributed ones into `out`. Returns them. Raises UserError for one that does not pass."""
+    """Put fetched tables that pass the check for contributed ones into `out`. Returns them. Raises UserError for
+    one that does not pass.
+    """
     from scripts.bench import contribute
+
     kept = []
     for path in sorted(source.glob("*.csv")):
         if not provenance.sidecar_path(path).exists():
@@ -174,7 +242,8 @@ def keep(source: Path, out: Path, extra: dict) -> list[Path]:
 
 
 def merge(path: Path, target: Path, facts: dict) -> Path:
-    """Put the rows of `path` into the table that `target` is, if there is one, as a sweep there would: row by row. Returns it, with its sidecar.
+    """Put the rows of `path` into the table that `target` is, if there is one, as a sweep there would: row by row.
+    Returns it, with its sidecar.
 
     Raises UserError where that table has other columns, or no sidecar.
     """
@@ -183,15 +252,29 @@ def merge(path: Path, target: Path, facts: dict) -> Path:
     else:
         before, rows, known = read_table(target), read_table(path), provenance.read_sidecar(target)
         if list(before.columns) != list(rows.columns):
-            raise UserError(f"{target.name}: came back, but the table here has other columns; move that one away, then the same command keeps it")
-        key = ["model", *(["batch_asked"] if target.name.startswith("curve") else []), *(["round"] if "round" in rows else [])]
+            raise UserError(
+                f"{target.name}: came back, but the table here has other columns; move that one away, then the same "
+                "command keeps it"
+            )
+        key = [
+            "model",
+            *(["batch_asked"] if target.name.startswith("curve") else []),
+            *(["round"] if "round" in rows else []),
+        ]
         old = before[~pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(rows[key]))]
         atomic_csv(pd.concat([old, rows]), target)
         try:
-            facts = {**facts, "cloud": {**facts["cloud"], "also": [each for each in whole(known) if each != facts["cloud"]["sweep"]]}}
+            facts = {
+                **facts,
+                "cloud": {**facts["cloud"], "also": [each for each in whole(known) if each != facts["cloud"]["sweep"]]},
+            }
         except (ValueError, KeyError):
             pass  # measured by another command than a sweep's
-        facts = {**facts, "rows": len(old) + len(rows), "rows_of_other_runs": len(old) + facts.get("rows_of_other_runs", 0)}
+        facts = {
+            **facts,
+            "rows": len(old) + len(rows),
+            "rows_of_other_runs": len(old) + facts.get("rows_of_other_runs", 0),
+        }
     provenance.write_sidecar(target, facts)
     return target
 
@@ -200,8 +283,15 @@ def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> 
     """Print the requests and what they can cost. Sends nothing."""
     region, total, unsure = options.region or os.environ.get("AWS_DEFAULT_REGION", ""), 0.0, []
     for instance in instances:
-        machine = jobs.Machine(instance, spot=options.spot, max_run=options.max_run, region=options.region, role=options.role, bucket=options.bucket,
-                               pytorch=options.pytorch)
+        machine = jobs.Machine(
+            instance,
+            spot=options.spot,
+            max_run=options.max_run,
+            region=options.region,
+            role=options.role,
+            bucket=options.bucket,
+            pytorch=options.pytorch,
+        )
         machine.check()
         work = jobs.Work("bench", "dry-run", command=command(options), environment=HERE)
         print(json.dumps(jobs.rehearse(work, machine, source, data=False), indent=2))
@@ -210,8 +300,18 @@ def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> 
         if cost is None or there != (region or there):
             unsure.append(instance)
         total += (cost or 0) * hours
-        print(f"cost: {instance}, at most {hours:g} h" + (f" at ${cost:g} ({there}): ${cost * hours:,.2f}" if cost else ": no price in scripts/cloud/cloud_prices.csv"))
-    print(f"cost: at most ${total:,.2f} in all" + (f", but no price{f' of {region}' * bool(region)} is known for {', '.join(unsure)}" if unsure else ""))
+        print(
+            f"cost: {instance}, at most {hours:g} h"
+            + (
+                f" at ${cost:g} ({there}): ${cost * hours:,.2f}"
+                if cost
+                else ": no price in scripts/cloud/cloud_prices.csv"
+            )
+        )
+    print(
+        f"cost: at most ${total:,.2f} in all"
+        + (f", but no price{f' of {region}' * bool(region)} is known for {', '.join(unsure)}" if unsure else "")
+    )
 
 
 @cli
@@ -241,7 +341,9 @@ def main(argv: list[str] | None = None) -> int:
         stop, running = threading.Event(), {}
         with ThreadPoolExecutor(options.limit) as pool:
             try:
-                for instance, future in [(each, pool.submit(measure, each, options, source, stop, running)) for each in wanted]:
+                for instance, future in [
+                    (each, pool.submit(measure, each, options, source, stop, running)) for each in wanted
+                ]:
                     try:
                         future.result()
                     except UserError as error:
@@ -249,11 +351,19 @@ def main(argv: list[str] | None = None) -> int:
                         print(f"error: {error}", file=sys.stderr)
             except KeyboardInterrupt:
                 stop.set()
-                pool.shutdown(cancel_futures=True)  # a job that is just being started is waited for, so that it is named
+                pool.shutdown(
+                    cancel_futures=True
+                )  # a job that is just being started is waited for, so that it is named
                 for instance, job in running.items():
-                    print(f"{instance}: stopped following; {job} goes on and costs: the same command takes it up again", file=sys.stderr)
+                    print(
+                        f"{instance}: stopped following; {job} goes on and costs: the same command takes it up again",
+                        file=sys.stderr,
+                    )
                 return 130
-    print(f"{len(wanted) - len(failed)} of {len(wanted)} measured; `make check-data` looks at the tables, git adds them", file=sys.stderr)
+    print(
+        f"{len(wanted) - len(failed)} of {len(wanted)} measured; `make check-data` looks at the tables, git adds them",
+        file=sys.stderr,
+    )
     return 1 if failed else 0
 
 

@@ -1,10 +1,12 @@
-"""SageMaker's container contract, as a training script meets it: where its data lie, where its results go, how it says that it failed.
+"""SageMaker's container contract, as a training script meets it: where its data lie, where its results go, how it says
+that it failed.
 
-`found` reads it inside a container (or inside the copy that `scripts.cloud.fast_local` makes); outside one it finds nothing, and a command
-runs as always. What a run must not lose when a spot machine is taken away lies in the checkpoint folder, which SageMaker keeps on S3 and
-puts back; at the end it is copied to where the contract wants it.
+`found` reads it inside a container (or inside the copy that `scripts.cloud.fast_local` makes); outside one it finds
+nothing, and a command runs as always. What a run must not lose when a spot machine is taken away lies in the checkpoint
+folder, which SageMaker keeps on S3 and puts back; at the end it is copied to where the contract wants it.
 
-Sources: github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md; the SDK's train/container_drivers/scripts/environment.py.
+Sources: github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md; the SDK's
+train/container_drivers/scripts/environment.py.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from typing import Mapping
 
 from scripts.common.hardware import slugify
 
-OURS = ("code", "sm_drivers")              # channels that carry the program, not data
-DATASET = "BEST_IMAGE_MODELS_DATASET"      # what to call the dataset, whose folder is called after its channel
-FAILURE_CHARACTERS = 1024                  # SageMaker keeps so much of the failure file
+OURS = ("code", "sm_drivers")  # channels that carry the program, not data
+DATASET = "BEST_IMAGE_MODELS_DATASET"  # what to call the dataset, whose folder is called after its channel
+FAILURE_CHARACTERS = 1024  # SageMaker keeps so much of the failure file
 
 
 @dataclass(frozen=True)
 class Contract:
-    """data: the channel's folder, or None; model, output: what is handed back; checkpoints: kept through interruptions, or None."""
+    """data: the channel's folder, or None; model, output: what is handed back; checkpoints: kept through
+    interruptions, or None.
+    """
 
     data: Path | None
     model: Path
@@ -61,21 +65,36 @@ def found(environment: Mapping[str, str] = os.environ) -> Contract | None:
     if "SM_MODEL_DIR" not in environment:
         return None
     model = Path(environment["SM_MODEL_DIR"])
-    channels = {key.removeprefix("SM_CHANNEL_").lower(): Path(value) for key, value in environment.items() if key.startswith("SM_CHANNEL_")}
-    data = [channels[name] for name in ("training", "train", *sorted(channels)) if name in channels and name not in OURS]
+    channels = {
+        key.removeprefix("SM_CHANNEL_").lower(): Path(value)
+        for key, value in environment.items()
+        if key.startswith("SM_CHANNEL_")
+    }
+    data = [
+        channels[name] for name in ("training", "train", *sorted(channels)) if name in channels and name not in OURS
+    ]
     checkpoints = model.parent / "checkpoints"
-    return Contract(data[0] if data else None, model, Path(environment.get("SM_OUTPUT_DATA_DIR", model.parent / "output" / "data")),
-                    Path(environment.get("SM_OUTPUT_FAILURE", model.parent / "output" / "failure")),
-                    checkpoints if checkpoints.is_dir() else None, name(environment.get(DATASET, "")))
+    return Contract(
+        data[0] if data else None,
+        model,
+        Path(environment.get("SM_OUTPUT_DATA_DIR", model.parent / "output" / "data")),
+        Path(environment.get("SM_OUTPUT_FAILURE", model.parent / "output" / "failure")),
+        checkpoints if checkpoints.is_dir() else None,
+        name(environment.get(DATASET, "")),
+    )
 
 
 def name(folder: str) -> str:
-    """What tables call the dataset in a folder of that name: small letters, digits and hyphens, so that file names hold it; '' for ''."""
+    """What tables call the dataset in a folder of that name: small letters, digits and hyphens, so that file names
+    hold it; '' for ''.
+    """
     return slugify(folder).replace("_", "-") if folder else ""
 
 
 def boolean(text: str) -> bool:
-    """A switch's value: hyperparameters have one always (`--compile true`). Raises argparse's error for anything but true and false."""
+    """A switch's value: hyperparameters have one always (`--compile true`). Raises argparse's error for anything
+    but true and false.
+    """
     if text.lower() not in ("true", "false", "1", "0"):
         raise argparse.ArgumentTypeError(f"{text!r}: true or false")
     return text.lower() in ("true", "1")

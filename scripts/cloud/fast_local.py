@@ -1,4 +1,5 @@
-"""A SageMaker training container without Docker: its folders, files and variables, made in a temporary folder, and the entry point in a process.
+"""A SageMaker training container without Docker: its folders, files and variables, made in a temporary folder, and the
+entry point in a process.
 
     /opt/ml/input/config    hyperparameters.json, inputdataconfig.json, resourceconfig.json
            /input/data/*    a folder per channel (a link: nothing is copied)
@@ -7,8 +8,8 @@
            /output/failure  why it failed
            /checkpoints     what is kept when a spot machine is taken away
 
-What passes here passes the same arguments, variables and folders to the same script as on a rented machine. It differs in the packages, and
-in that /opt/ml lies elsewhere. Sources: as of scripts/cloud/contract.py.
+What passes here passes the same arguments, variables and folders to the same script as on a rented machine. It differs
+in the packages, and in that /opt/ml lies elsewhere. Sources: as of scripts/cloud/contract.py.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ INSTANCE = "local"
 HOST = "algo-1"
 
 
-def tree(home: Path, channels: dict[str, Path], hyperparameters: dict[str, str], checkpoints: Path | None = None) -> Path:
-    """Make /opt/ml under `home`, with a link for each channel, and for the checkpoints where they are to outlive it. Returns it."""
+def tree(
+    home: Path, channels: dict[str, Path], hyperparameters: dict[str, str], checkpoints: Path | None = None
+) -> Path:
+    """Make /opt/ml under `home`, with a link for each channel, and for the checkpoints where they are to outlive
+    it. Returns it.
+    """
     ml = home / "opt" / "ml"
     for folder in ("input/config", "input/data", "model", "output/data", *(() if checkpoints else ("checkpoints",))):
         (ml / folder).mkdir(parents=True, exist_ok=True)
@@ -41,44 +46,94 @@ def tree(home: Path, channels: dict[str, Path], hyperparameters: dict[str, str],
         (ml / "checkpoints").symlink_to(checkpoints.resolve(), target_is_directory=True)
     for name, folder in channels.items():
         (ml / "input" / "data" / name).symlink_to(Path(folder).resolve(), target_is_directory=True)
-    for name, content in (("hyperparameters", hyperparameters), ("inputdataconfig", inputs(channels)), ("resourceconfig", resources())):
+    for name, content in (
+        ("hyperparameters", hyperparameters),
+        ("inputdataconfig", inputs(channels)),
+        ("resourceconfig", resources()),
+    ):
         (ml / "input" / "config" / f"{name}.json").write_text(json.dumps(content))
     return ml
 
 
 def inputs(channels: dict[str, Path]) -> dict:
-    return {name: {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"} for name in channels}
+    return {
+        name: {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+        for name in channels
+    }
 
 
 def resources() -> dict:
-    return {"current_host": HOST, "current_instance_type": INSTANCE, "current_group_name": "homogeneousCluster", "hosts": [HOST],
-            "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": INSTANCE, "hosts": [HOST]}],
-            "network_interface_name": "lo"}
+    return {
+        "current_host": HOST,
+        "current_instance_type": INSTANCE,
+        "current_group_name": "homogeneousCluster",
+        "hosts": [HOST],
+        "instance_groups": [{"instance_group_name": "homogeneousCluster", "instance_type": INSTANCE, "hosts": [HOST]}],
+        "network_interface_name": "lo",
+    }
 
 
-def variables(ml: Path, channels: dict[str, Path], hyperparameters: dict[str, str], job: str, gpus: int) -> dict[str, str]:
+def variables(
+    ml: Path, channels: dict[str, Path], hyperparameters: dict[str, str], job: str, gpus: int
+) -> dict[str, str]:
     """The SM_… variables that the SDK's container drivers set, and TRAINING_JOB_NAME, which SageMaker sets."""
     values = {name: plain(value) for name, value in hyperparameters.items()}
     folders = {name: str(ml / "input" / "data" / name) for name in channels}
     found = {
-        "SM_MODEL_DIR": ml / "model", "SM_INPUT_DIR": ml / "input", "SM_INPUT_DATA_DIR": ml / "input" / "data",
-        "SM_INPUT_CONFIG_DIR": ml / "input" / "config", "SM_OUTPUT_DIR": ml / "output", "SM_OUTPUT_FAILURE": ml / "output" / "failure",
-        "SM_OUTPUT_DATA_DIR": ml / "output" / "data", "SM_LOG_LEVEL": 20, "SM_MASTER_ADDR": HOST, "SM_MASTER_PORT": 7777,
-        "SM_SOURCE_DIR": ROOT, "SM_ENTRY_SCRIPT": ENTRY, "SM_CHANNELS": list(channels), "SM_HPS": values,
-        "SM_CURRENT_HOST": HOST, "SM_CURRENT_INSTANCE_TYPE": INSTANCE, "SM_HOSTS": [HOST], "SM_NETWORK_INTERFACE_NAME": "lo",
-        "SM_HOST_COUNT": 1, "SM_CURRENT_HOST_RANK": 0, "SM_NUM_CPUS": hardware.cores(), "SM_NUM_GPUS": gpus, "SM_NUM_NEURONS": 0,
-        "SM_RESOURCE_CONFIG": resources(), "SM_INPUT_DATA_CONFIG": inputs(channels),
+        "SM_MODEL_DIR": ml / "model",
+        "SM_INPUT_DIR": ml / "input",
+        "SM_INPUT_DATA_DIR": ml / "input" / "data",
+        "SM_INPUT_CONFIG_DIR": ml / "input" / "config",
+        "SM_OUTPUT_DIR": ml / "output",
+        "SM_OUTPUT_FAILURE": ml / "output" / "failure",
+        "SM_OUTPUT_DATA_DIR": ml / "output" / "data",
+        "SM_LOG_LEVEL": 20,
+        "SM_MASTER_ADDR": HOST,
+        "SM_MASTER_PORT": 7777,
+        "SM_SOURCE_DIR": ROOT,
+        "SM_ENTRY_SCRIPT": ENTRY,
+        "SM_CHANNELS": list(channels),
+        "SM_HPS": values,
+        "SM_CURRENT_HOST": HOST,
+        "SM_CURRENT_INSTANCE_TYPE": INSTANCE,
+        "SM_HOSTS": [HOST],
+        "SM_NETWORK_INTERFACE_NAME": "lo",
+        "SM_HOST_COUNT": 1,
+        "SM_CURRENT_HOST_RANK": 0,
+        "SM_NUM_CPUS": hardware.cores(),
+        "SM_NUM_GPUS": gpus,
+        "SM_NUM_NEURONS": 0,
+        "SM_RESOURCE_CONFIG": resources(),
+        "SM_INPUT_DATA_CONFIG": inputs(channels),
         **{f"SM_CHANNEL_{name.upper()}": folder for name, folder in folders.items()},
         **{f"SM_HP_{name.replace('-', '_').upper()}": value for name, value in values.items()},
     }
     found["SM_TRAINING_ENV"] = {
-        "channel_input_dirs": folders, "current_host": HOST, "current_instance_type": INSTANCE, "hosts": [HOST], "master_addr": HOST,
-        "master_port": 7777, "hyperparameters": values, "input_data_config": inputs(channels), "input_config_dir": str(ml / "input" / "config"),
-        "input_data_dir": str(ml / "input" / "data"), "input_dir": str(ml / "input"), "job_name": job, "log_level": 20,
-        "model_dir": str(ml / "model"), "network_interface_name": "lo", "num_cpus": hardware.cores(), "num_gpus": gpus, "num_neurons": 0,
-        "output_data_dir": str(ml / "output" / "data"), "resource_config": resources()}
-    return {name: value if isinstance(value, str) else json.dumps(value) if not isinstance(value, Path) else str(value)
-            for name, value in found.items()} | {"TRAINING_JOB_NAME": job}
+        "channel_input_dirs": folders,
+        "current_host": HOST,
+        "current_instance_type": INSTANCE,
+        "hosts": [HOST],
+        "master_addr": HOST,
+        "master_port": 7777,
+        "hyperparameters": values,
+        "input_data_config": inputs(channels),
+        "input_config_dir": str(ml / "input" / "config"),
+        "input_data_dir": str(ml / "input" / "data"),
+        "input_dir": str(ml / "input"),
+        "job_name": job,
+        "log_level": 20,
+        "model_dir": str(ml / "model"),
+        "network_interface_name": "lo",
+        "num_cpus": hardware.cores(),
+        "num_gpus": gpus,
+        "num_neurons": 0,
+        "output_data_dir": str(ml / "output" / "data"),
+        "resource_config": resources(),
+    }
+    return {
+        name: value if isinstance(value, str) else json.dumps(value) if not isinstance(value, Path) else str(value)
+        for name, value in found.items()
+    } | {"TRAINING_JOB_NAME": job}
 
 
 def plain(text: str):
@@ -89,20 +144,29 @@ def plain(text: str):
 
 
 def command(hyperparameters: dict[str, str], processes: int) -> list[str]:
-    """What the container's drivers would start: the entry point by its path, every hyperparameter as `--key value`; torchrun for several processes."""
+    """What the container's drivers would start: the entry point by its path, every hyperparameter as `--key value`;
+    torchrun for several processes.
+    """
     given = [part for name, value in hyperparameters.items() for part in (f"--{name}", value)]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    launcher = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    )
     return [sys.executable, *launcher, str(ROOT / ENTRY), *given]
 
 
-def run(home: Path, data: Path, hyperparameters: dict[str, str], processes: int, checkpoints: Path | None = None) -> tuple[int, Path]:
-    """Train in a container's surroundings under `home`. Returns (exit code, /opt/ml). Output goes to this process's own.
+def run(
+    home: Path, data: Path, hyperparameters: dict[str, str], processes: int, checkpoints: Path | None = None
+) -> tuple[int, Path]:
+    """Train in a container's surroundings under `home`. Returns (exit code, /opt/ml). Output goes to this process's
+    own.
 
-    checkpoints: a folder that outlives an interruption, as S3 does for a rented machine; removed when the training is done.
+    checkpoints: a folder that outlives an interruption, as S3 does for a rented machine; removed when the training is
+    done.
     """
     channels = {"training": data}
     ml = tree(home, channels, hyperparameters, checkpoints)
-    # The machine's GPUs, asked from the driver only where there is a device file: starting nvidia-smi costs a tenth of a second.
+    # The machine's GPUs, asked from the driver only where there is a device file: starting nvidia-smi costs a tenth of
+    # a second.
     gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
     job = f"fast-local-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     environment = {**os.environ, **variables(ml, channels, hyperparameters, job, gpus)}

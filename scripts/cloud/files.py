@@ -2,8 +2,9 @@
 
 Leave: the program, without anything that could be a secret, and a folder of photos of a size its owner expects.
 
-The program is packed from a list of folders; a file goes in only if its kind is known and its name is not on the list of secrets, and a
-key inside a file stops everything. A data folder's hidden files, and files by names of secrets that are no photos, stay here.
+The program is packed from a list of folders; a file goes in only if its kind is known and its name is not on the list
+of secrets, and a key inside a file stops everything. A data folder's hidden files, and files by names of secrets that
+are no photos, stay here.
 """
 
 from __future__ import annotations
@@ -24,22 +25,67 @@ from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 
 # Names that never go, wherever they lie (compared in lower case).
-SECRETS = (".*", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "*.keystore", "id_rsa*", "id_ed25519*", "id_ecdsa*", "*credential*", "*secret*",
-           "*password*", "*passwd*", "*token*", "*.env", "env", "*.sqlite", "*.db", "*history", "kaggle.json", "service-account*", "netrc")
-PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  # these go whatever they are called: secretary_bird/token_1.jpg
-FOLDERS = {"train": ("scripts/common", "scripts/cloud", "scripts/train"), "bench": ("scripts/common", "scripts/data", "scripts/predict", "scripts/bench")}
-DATA = {"train": (), "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv")}  # what names the sets of models
+SECRETS = (
+    ".*",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*.kdbx",
+    "*.keystore",
+    "id_rsa*",
+    "id_ed25519*",
+    "id_ecdsa*",
+    "*credential*",
+    "*secret*",
+    "*password*",
+    "*passwd*",
+    "*token*",
+    "*.env",
+    "env",
+    "*.sqlite",
+    "*.db",
+    "*history",
+    "kaggle.json",
+    "service-account*",
+    "netrc",
+)
+PHOTOS = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+)  # these go whatever they are called: secretary_bird/token_1.jpg
+FOLDERS = {
+    "train": ("scripts/common", "scripts/cloud", "scripts/train"),
+    "bench": ("scripts/common", "scripts/data", "scripts/predict", "scripts/bench"),
+}
+DATA = {
+    "train": (),
+    "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv"),
+}  # what names the sets of models
 KINDS = (".py", ".csv", ".json")
 # An AWS access key, a private key, a GitHub, Slack, OpenAI/Anthropic or Hugging Face token: what scanners look for.
-KEY = re.compile(rb"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])|-----BEGIN [A-Z ]*PRIVATE KEY-----|gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}"
-                 rb"|sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,}")
+KEY = re.compile(
+    rb"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])|-----BEGIN [A-Z ]*PRIVATE "
+    rb"KEY-----|gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}"
+    rb"|sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,}"
+)
 # The image has torch, torchvision and numpy; these come on top, in the locked versions.
-PACKAGES = {"train": ("timm", "pandas", "scikit-learn", "pillow", "filelock", "psutil", "rich", "safetensors"),
-            "bench": ("timm", "pandas", "filelock", "psutil", "rich", "nvidia-ml-py")}
+PACKAGES = {
+    "train": ("timm", "pandas", "scikit-learn", "pillow", "filelock", "psutil", "rich", "safetensors"),
+    "bench": ("timm", "pandas", "filelock", "psutil", "rich", "nvidia-ml-py"),
+}
 REQUIREMENTS = "requirements.txt"
 
 # What may come back: tables and networks of ours, by their names; no paths, no links, nothing that runs.
-TABLE = re.compile(r"(zoo|mistakes|(benchmark|batch\d+|curve|repeat)((size)?\d+px)?(graph)?)-[\w.+-]{1,150}\.(csv|json)")  # bench.sweep.file_name
+TABLE = re.compile(
+    r"(zoo|mistakes|(benchmark|batch\d+|curve|repeat)((size)?\d+px)?(graph)?)-[\w.+-]{1,150}\.(csv|json)"
+)  # bench.sweep.file_name
 NETWORK = re.compile(r"([\w-][\w.-]{0,99})/(model\.safetensors|config\.json|SHA256SUMS)")
 MAX_BYTES = 20 * 2**30  # unpacked
 
@@ -55,19 +101,34 @@ def source_files(kind: str, root: Path = ROOT) -> list[str]:
     for folder in FOLDERS[kind]:
         for here, folders, names in os.walk(root / folder):
             folders[:] = sorted(name for name in folders if name != "__pycache__" and not is_secret(name))
-            found += [(Path(here) / name).relative_to(root).as_posix() for name in names
-                      if name.endswith(KINDS) and not is_secret(name) and not (Path(here) / name).is_symlink()]
+            found += [
+                (Path(here) / name).relative_to(root).as_posix()
+                for name in names
+                if name.endswith(KINDS) and not is_secret(name) and not (Path(here) / name).is_symlink()
+            ]
     return ["scripts/__init__.py", *sorted(found), *(name for name in DATA[kind] if (root / name).exists())]
 
 
 def pack(kind: str, target: Path, root: Path = ROOT) -> list[str]:
-    """Write the program as a .tar.gz, the same bytes for the same files. Returns its files. Raises UserError where one holds a key."""
+    """Write the program as a .tar.gz, the same bytes for the same files. Returns its files. Raises UserError where
+    one holds a key.
+    """
     names = source_files(kind, root)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in [*((name, (root / name).read_bytes()) for name in names), (REQUIREMENTS, requirements(kind, root).encode())]:
+    with (
+        open(target, "wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for name, content in [
+            *((name, (root / name).read_bytes()) for name in names),
+            (REQUIREMENTS, requirements(kind, root).encode()),
+        ]:
             if KEY.search(content):
-                raise UserError(f"{name}: holds what looks like a key or token, so nothing was uploaded; take it out of the file first")
+                raise UserError(
+                    f"{name}: holds what looks like a key or token, so nothing was uploaded; take it out of the file "
+                    "first"
+                )
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             archive.addfile(member, io.BytesIO(content))
@@ -75,7 +136,9 @@ def pack(kind: str, target: Path, root: Path = ROOT) -> list[str]:
 
 
 def requirements(kind: str, root: Path = ROOT) -> str:
-    """The packages that the image lacks, pinned as here; where the lock has one version per Python, the newest Python's, as in the image."""
+    """The packages that the image lacks, pinned as here; where the lock has one version per Python, the newest
+    Python's, as in the image.
+    """
     pins = {}
     for name, pin in re.findall(r"^([a-z0-9-]+)==(\S+)", (root / "requirements.lock").read_text(), re.M):
         pins[name] = pin  # the lock lists a package's variants from old to new
@@ -83,12 +146,16 @@ def requirements(kind: str, root: Path = ROOT) -> str:
 
 
 def data_files(folder: Path, max_gb: float) -> list[tuple[str, int]]:
-    """(name relative to `folder`, bytes) of what goes up; says what stays: hidden files, and those by names of secrets that are no photos.
+    """(name relative to `folder`, bytes) of what goes up; says what stays: hidden files, and those by names of secrets
+    that are no photos.
 
-    Raises UserError for an empty folder, one larger than `max_gb` (10⁹ bytes), or a link in it: a training here would follow that.
+    Raises UserError for an empty folder, one larger than `max_gb` (10⁹ bytes), or a link in it: a training here would
+    follow that.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; name one with a folder per class, or leave --data away for a small sample")
+        raise UserError(
+            f"{folder}: no such folder; name one with a folder per class, or leave --data away for a small sample"
+        )
     found, staying, total = [], [], 0
     for here, folders, names in os.walk(folder):
         for name in sorted([*folders, *names]):
@@ -97,17 +164,26 @@ def data_files(folder: Path, max_gb: float) -> list[tuple[str, int]]:
             if name.startswith(".") or (name in names and is_secret(inside) and path.suffix.lower() not in PHOTOS):
                 staying.append(inside)
             elif path.is_symlink():
-                raise UserError(f"{folder}: {inside} is a link, and what it points to is not uploaded; make a copy without links (cp -rL) and name that")
+                raise UserError(
+                    f"{folder}: {inside} is a link, and what it points to is not uploaded; make a copy without links "
+                    "(cp -rL) and name that"
+                )
             elif path.is_file():
                 found.append((inside, path.stat().st_size))
                 total += found[-1][1]
                 if total > max_gb * 1e9:
-                    raise UserError(f"{folder}: more than {max_gb:g} GB; name a smaller folder, or allow it with --max_gb")
+                    raise UserError(
+                        f"{folder}: more than {max_gb:g} GB; name a smaller folder, or allow it with --max_gb"
+                    )
         folders[:] = sorted(name for name in folders if not name.startswith("."))
     if not found:
         raise UserError(f"{folder}: no files in it to train on; name a folder with a folder per class")
     if staying:
-        print(f"{folder.name}: {len(staying)} stay here, hidden or by a secret's name: {', '.join(staying[:5])}{' …' * (len(staying) > 5)}", file=sys.stderr)
+        print(
+            f"{folder.name}: {len(staying)} stay here, hidden or by a secret's name: "
+            f"{', '.join(staying[:5])}{' …' * (len(staying) > 5)}",
+            file=sys.stderr,
+        )
     return found
 
 
@@ -118,7 +194,9 @@ def fingerprint(folder: Path, files: list[tuple[str, int]]) -> str:
 
 
 def unpack(archive: Path, folder: Path) -> list[str]:
-    """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError for a damaged archive."""
+    """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError
+    for a damaged archive.
+    """
     refused, size = [], 0
     try:
         with gzip.open(archive) as packed:  # to its end, where the checksum stands: tarfile stops before it
@@ -138,5 +216,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                 with found.extractfile(member) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach") from None
+        raise UserError(
+            f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach"
+        ) from None
     return refused

@@ -1,6 +1,7 @@
-"""What rented machines cost, from scripts/cloud/cloud_prices.csv: a small table with the date and source of each price, kept by hand.
+"""What rented machines cost, from scripts/cloud/cloud_prices.csv: a small table with the date and source of each price,
+kept by hand.
 
-    python -m scripts.cloud.prices            # images per dollar of the rented cards that have been measured
+python -m scripts.cloud.prices            # images per dollar of the rented cards that have been measured
 """
 
 from __future__ import annotations
@@ -17,13 +18,22 @@ PRICES = Path(__file__).with_name("cloud_prices.csv")
 
 
 def load(path: Path = PRICES) -> pd.DataFrame:
-    """instance, card (slug as in file names), gpus, usd_per_hour (US dollars, on demand), region, date, source. Raises UserError where damaged."""
-    frame = read_table(path, required=["instance", "card", "region", "date", "source"], numeric=["gpus", "usd_per_hour"], key=["instance", "region"])
+    """instance, card (slug as in file names), gpus, usd_per_hour (US dollars, on demand), region, date, source.
+    Raises UserError where damaged.
+    """
+    frame = read_table(
+        path,
+        required=["instance", "card", "region", "date", "source"],
+        numeric=["gpus", "usd_per_hour"],
+        key=["instance", "region"],
+    )
     return frame.astype({"gpus": int})
 
 
 def of(instance: str, region: str = "", table: pd.DataFrame | None = None) -> tuple[float | None, str]:
-    """US dollars per hour of an instance type, and the region whose price that is: `region`, or the first that is known; (None, '') where none is."""
+    """US dollars per hour of an instance type, and the region whose price that is: `region`, or the first that is
+    known; (None, '') where none is.
+    """
     table = load() if table is None else table
     found = table[table["instance"] == instance]
     here = found[found["region"] == region] if (found["region"] == region).any() else found
@@ -33,8 +43,8 @@ def of(instance: str, region: str = "", table: pd.DataFrame | None = None) -> tu
 def per_dollar(speeds: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
     """Images per US dollar of each measured (hardware, model) on the cheapest instance with one such card.
 
-    speeds: hardware (slug), model, samples_per_sec (a second, of one card). Returns those columns and instance, usd_per_hour, date,
-    images_per_usd; the most first. Cards that nobody rents out are left out.
+    speeds: hardware (slug), model, samples_per_sec (a second, of one card). Returns those columns and instance,
+    usd_per_hour, date, images_per_usd; the most first. Cards that nobody rents out are left out.
     """
     one = prices[prices["gpus"] == 1].sort_values("usd_per_hour").drop_duplicates("card")
     joined = speeds.merge(one, left_on="hardware", right_on="card", how="inner", validate="m:1")
@@ -46,17 +56,24 @@ def per_dollar(speeds: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
 def measured() -> pd.DataFrame:
     """`per_dollar` of the inference speeds in report/data."""
     from scripts.data import measured as ours
+
     frame = ours.load("infer")
     if frame.empty:
         return per_dollar(pd.DataFrame(columns=["hardware", "model", "samples_per_sec"]), load())
     best = frame.sort_values("samples_per_sec").drop_duplicates(["hardware", "arch"], keep="last")
-    return per_dollar(best.rename(columns={"model": "weights", "arch": "model"})[["hardware", "model", "samples_per_sec"]], load())
+    return per_dollar(
+        best.rename(columns={"model": "weights", "arch": "model"})[["hardware", "model", "samples_per_sec"]], load()
+    )
 
 
 @cli
 def main() -> None:
     frame = measured()
-    print(frame.to_string(index=False) if len(frame) else "no rented card has been measured yet: python -m scripts.cloud.bench --instance ml.g5.xlarge")
+    print(
+        frame.to_string(index=False)
+        if len(frame)
+        else "no rented card has been measured yet: python -m scripts.cloud.bench --instance ml.g5.xlarge"
+    )
 
 
 if __name__ == "__main__":

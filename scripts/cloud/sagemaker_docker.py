@@ -1,4 +1,6 @@
-"""SageMaker's training image in Docker on this machine: the SDK's local container mode. Needs `make cloud`, Docker, and leave to pull the image."""
+"""SageMaker's training image in Docker on this machine: the SDK's local container mode. Needs `make cloud`, Docker,
+and leave to pull the image.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
     from sagemaker.core.training.configs import Compute, InputData, SourceCode
     from sagemaker.train import ModelTrainer
     from sagemaker.train.model_trainer import Mode
-    machine = jobs.Machine("local_gpu" if list(Path("/dev").glob("nvidia[0-9]*")) else "local_cpu", region=options.region, pytorch=options.pytorch)
+
+    machine = jobs.Machine(
+        "local_gpu" if list(Path("/dev").glob("nvidia[0-9]*")) else "local_cpu",
+        region=options.region,
+        pytorch=options.pytorch,
+    )
     session = jobs.session(machine)
     with tempfile.TemporaryDirectory() as folder, jobs.spoken(machine):
         home = Path(folder)
@@ -23,13 +30,25 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
         cloud_files.data_files(data, options.max_gb)
         source = home / "source" / "source.tar.gz"
         cloud_files.pack("train", source)
-        image = jobs.image(jobs.Machine("ml.g5.xlarge" if machine.instance == "local_gpu" else "ml.m5.xlarge", pytorch=options.pytorch),
-                           session.boto_session.region_name)
-        ModelTrainer(training_mode=Mode.LOCAL_CONTAINER, sagemaker_session=session, training_image=image, base_job_name=jobs.PREFIX,
-                     source_code=SourceCode(source_dir=str(source), entry_script=fast_local.ENTRY, requirements=cloud_files.REQUIREMENTS),
-                     compute=Compute(instance_type=machine.instance, instance_count=1), local_container_root=str(home),
-                     environment={fast_local.DATASET: data.resolve().name, "BEST_IMAGE_MODELS_CACHE": "/tmp/best-image-models"},
-                     hyperparameters=hyperparameters).train(input_data_config=[InputData(channel_name="training", data_source=str(data))], wait=True)
+        image = jobs.image(
+            jobs.Machine(
+                "ml.g5.xlarge" if machine.instance == "local_gpu" else "ml.m5.xlarge", pytorch=options.pytorch
+            ),
+            session.boto_session.region_name,
+        )
+        ModelTrainer(
+            training_mode=Mode.LOCAL_CONTAINER,
+            sagemaker_session=session,
+            training_image=image,
+            base_job_name=jobs.PREFIX,
+            source_code=SourceCode(
+                source_dir=str(source), entry_script=fast_local.ENTRY, requirements=cloud_files.REQUIREMENTS
+            ),
+            compute=Compute(instance_type=machine.instance, instance_count=1),
+            local_container_root=str(home),
+            environment={fast_local.DATASET: data.resolve().name, "BEST_IMAGE_MODELS_CACHE": "/tmp/best-image-models"},
+            hyperparameters=hyperparameters,
+        ).train(input_data_config=[InputData(channel_name="training", data_source=str(data))], wait=True)
         for archive in home.rglob("*.tar.gz"):
             if archive.name in ("output.tar.gz", "model.tar.gz"):
                 for name in cloud_files.unpack(archive, home / archive.name.removesuffix(".tar.gz")):

@@ -1,4 +1,5 @@
-"""A small made-up dataset, so that a command works before one has photos: circles and squares in all colours and places.
+"""A small made-up dataset, so that a command works before one has photos: circles and squares in all colours and
+places.
 
 Nothing in it is anybody's picture; it trains to well over chance in an epoch or two.
 """
@@ -16,11 +17,15 @@ CLASSES = ("circle", "square")
 def write(folder: Path, images: int = 40, side: int = 64, seed: int = 0) -> Path:
     """Write `images` PNGs of side×side pixels per class under `folder`/shapes-sample. Returns that folder."""
     from PIL import Image, ImageDraw
+
     draws, root = random.Random(seed), Path(folder) / NAME
     for label in CLASSES:
         (root / label).mkdir(parents=True, exist_ok=True)
         for number in range(images):
-            colours = [tuple(round(255 * part) for part in colorsys.hsv_to_rgb(draws.random(), 0.7, value)) for value in (0.9, 0.35)]
+            colours = [
+                tuple(round(255 * part) for part in colorsys.hsv_to_rgb(draws.random(), 0.7, value))
+                for value in (0.9, 0.35)
+            ]
             draws.shuffle(colours)
             canvas = Image.new("RGB", (side, side), colours[0])
             radius = draws.uniform(0.22, 0.4) * side

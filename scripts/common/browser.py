@@ -1,8 +1,9 @@
 """Turn Plotly figures into pictures with one Chrome that cannot hang, linger or draw in the wrong typeface.
 
-Why: kaleido needs 3-5 s per figure when each call starts its own browser, waits for ever when Chrome hangs, and leaves Chrome behind
-when it is killed. So one worker process drives one browser for all figures. Worker and browser share a process group, which is killed
-when a figure takes too long, when we are interrupted, and (the worker listens for our end on its stdin) when we are killed.
+Why: kaleido needs 3-5 s per figure when each call starts its own browser, waits for ever when Chrome hangs, and leaves
+Chrome behind when it is killed. So one worker process drives one browser for all figures. Worker and browser share a
+process group, which is killed when a figure takes too long, when we are interrupted, and (the worker listens for our
+end on its stdin) when we are killed.
 
     for name, picture in draw({"chart": figure_dict}):   # bytes, as they are finished
     python -m scripts.common.browser                    # which browser would be used, and which font it would draw
@@ -32,13 +33,14 @@ from scripts.common.paths import BUILD, atomic_write
 
 CODE = Path(__file__).resolve().parents[2]
 FONT = "Source Sans Pro"
-START_LIMIT = 60.0   # seconds from the start of the browser to the first picture; 2-4 s on two idle cores
+START_LIMIT = 60.0  # seconds from the start of the browser to the first picture; 2-4 s on two idle cores
 FIGURE_LIMIT = 45.0  # seconds for each further picture; 0.3-1 s on two idle cores
 REMEDY = "name a working Chrome or Chromium with BROWSER_PATH, or run `make setup`"
 
 
 def browser() -> str:
-    """Path of the Chrome or Chromium to draw with: BROWSER_PATH, then what plotly_get_chrome installed, PATH, the usual places.
+    """Path of the Chrome or Chromium to draw with: BROWSER_PATH, then what plotly_get_chrome installed, PATH, the usual
+    places.
 
     Raises UserError when there is none, or when BROWSER_PATH does not name a program.
     """
@@ -57,9 +59,18 @@ def browser() -> str:
 
 
 def version(path: str, limit: float = 20.0) -> str:
-    """Name and version of the browser at `path`, such as 'Chromium 156.0.8078.79'. Raises UserError if it crashes, hangs or is no browser."""
-    process = subprocess.Popen([path, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               text=True, errors="replace", start_new_session=True)
+    """Name and version of the browser at `path`, such as 'Chromium 156.0.8078.79'. Raises UserError if it crashes,
+    hangs or is no browser.
+    """
+    process = subprocess.Popen(
+        [path, "--version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     try:
         out, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
@@ -74,7 +85,8 @@ def version(path: str, limit: float = 20.0) -> str:
 
 @contextlib.contextmanager
 def window(path: str = "", **settings) -> Iterator:
-    """A headless Chrome for looking at pages: playwright's Browser, closed at the end. path: as from `browser`; settings: as playwright's `launch` takes them.
+    """A headless Chrome for looking at pages: playwright's Browser, closed at the end. path: as from `browser`;
+    settings: as playwright's `launch` takes them.
 
     Raises UserError where there is none, or it does not start.
     """
@@ -83,7 +95,9 @@ def window(path: str = "", **settings) -> Iterator:
     path = path or browser()
     with sync_playwright() as playwright:
         try:
-            chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"], **settings)
+            chrome = playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox", "--disable-background-networking"], **settings
+            )
         except Error as error:
             raise UserError(f"{path} did not start ({str(error).splitlines()[0][:160]}); {REMEDY}") from None
         try:
@@ -101,9 +115,11 @@ def font_files() -> dict[str, Path]:
 
 
 def font_config() -> Path:
-    """A fontconfig file in build/ that adds the project's typeface to the system's fonts; Chrome on Linux reads FONTCONFIG_FILE.
+    """A fontconfig file in build/ that adds the project's typeface to the system's fonts; Chrome on Linux reads
+    FONTCONFIG_FILE.
 
-    The package holds each style as TTF and as OTF; the OTFs are turned away so that it is always the same file that draws.
+    The package holds each style as TTF and as OTF; the OTFs are turned away so that it is always the same file that
+    draws.
     """
     system = os.environ.get("FONTCONFIG_FILE") or "/etc/fonts/fonts.conf"
     folder = next(iter(font_files().values())).parent
@@ -123,12 +139,19 @@ def font_config() -> Path:
     return target
 
 
-def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg",
-         start_limit: float = START_LIMIT, figure_limit: float = FIGURE_LIMIT) -> Iterator[tuple[str, bytes]]:
-    """Draw `figures` (name -> Plotly figure as a dict with layout.width and height; `layout.meta.scale` = pixels per unit, default 1).
+def draw(
+    figures: Mapping[str, dict],
+    path: str | None = None,
+    image: str = "jpg",
+    start_limit: float = START_LIMIT,
+    figure_limit: float = FIGURE_LIMIT,
+) -> Iterator[tuple[str, bytes]]:
+    """Draw `figures` (name -> Plotly figure as a dict with layout.width and height; `layout.meta.scale` = pixels per
+    unit, default 1).
 
-    Yields (name, bytes of a jpg, png or svg) as each is finished, in order. Raises UserError when Chrome is missing, crashes, or takes
-    longer than `start_limit` seconds to the first picture or `figure_limit` to a further one; no process is left behind then.
+    Yields (name, bytes of a jpg, png or svg) as each is finished, in order. Raises UserError when Chrome is missing,
+    crashes, or takes longer than `start_limit` seconds to the first picture or `figure_limit` to a further one; no
+    process is left behind then.
     """
     if not figures:
         return
@@ -138,10 +161,22 @@ def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg
     try:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
         (folder / "jobs.json").write_text(json.dumps({"browser": path, "image": image, "jobs": jobs}))
-        environment = {**os.environ, "FONTCONFIG_FILE": str(font_config()), "TMPDIR": str(folder), "PYTHONPATH": str(CODE)}
+        environment = {
+            **os.environ,
+            "FONTCONFIG_FILE": str(font_config()),
+            "TMPDIR": str(folder),
+            "PYTHONPATH": str(CODE),
+        }
         with open(folder / "log", "wb") as log:
-            process = subprocess.Popen([sys.executable, "-m", "scripts.common.browser", "--work", str(folder)], cwd=CODE, env=environment,
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.common.browser", "--work", str(folder)],
+                cwd=CODE,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
         limit = start_limit
@@ -150,10 +185,16 @@ def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg
             try:
                 answer = json.loads(lines.get(timeout=max(0.01, deadline - time.monotonic())) or "{}")
             except queue.Empty:
-                raise UserError(f"{path} hung while drawing {name} and was ended after {limit:.0f} s; the other pictures are unharmed; "
-                                "run it again, or " + REMEDY) from None
+                raise UserError(
+                    f"{path} hung while drawing {name} and was ended after {limit:.0f} s; the other pictures are "
+                    "unharmed; "
+                    "run it again, or " + REMEDY
+                ) from None
             if answer.get("name") != name:
-                raise UserError(f"{path} {_last_words(answer, folder / 'log')} while drawing {name}; the other pictures are unharmed; {REMEDY}")
+                raise UserError(
+                    f"{path} {_last_words(answer, folder / 'log')} while drawing {name}; the other pictures are "
+                    f"unharmed; {REMEDY}"
+                )
             if "error" in answer:
                 raise RuntimeError(f"chart {name} cannot be drawn: {answer['error']}")
             yield name, (folder / answer["file"]).read_bytes()
@@ -167,7 +208,9 @@ def draw(figures: Mapping[str, dict], path: str | None = None, image: str = "jpg
 def _workplace() -> Path:
     """A temporary folder with a short path: Chrome makes a socket in it, and Unix allows 107 characters for that."""
     usual = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="charts-", dir="/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual))
+    return Path(
+        tempfile.mkdtemp(prefix="charts-", dir="/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual)
+    )
 
 
 def _read(stream, lines: queue.Queue) -> None:
@@ -212,7 +255,9 @@ def _work(folder: Path) -> int:
     def end_with_parent() -> None:
         os.read(0, 1)  # returns when the other end closes: our parent is gone, and cannot clean up any more
         try:
-            gone = folder.rename(folder.with_name(folder.name + "-gone"))  # so that a picture finished meanwhile finds no folder to be left in
+            gone = folder.rename(
+                folder.with_name(folder.name + "-gone")
+            )  # so that a picture finished meanwhile finds no folder to be left in
             shutil.rmtree(gone, ignore_errors=True)
         finally:
             os.killpg(0, signal.SIGKILL)
@@ -224,8 +269,12 @@ def _work(folder: Path) -> int:
         async with Kaleido(path=todo["browser"], mathjax=False, timeout=None, browser_cls=InOurGroup) as kaleido:
             for number, job in enumerate(todo["jobs"]):
                 layout = job["figure"]["layout"]
-                opts = {"format": todo["image"], "width": layout["width"], "height": layout["height"],
-                        "scale": (layout.get("meta") or {}).get("scale", 1)}
+                opts = {
+                    "format": todo["image"],
+                    "width": layout["width"],
+                    "height": layout["height"],
+                    "scale": (layout.get("meta") or {}).get("scale", 1),
+                }
                 answer = {"name": job["name"], "file": str(number)}
                 try:
                     (folder / str(number)).write_bytes(await kaleido.calc_fig(job["figure"], opts=opts))

@@ -1,11 +1,11 @@
 """Which version of the code made a result: a fingerprint per script, blind to what changes no result.
 
-A sidecar keeps the fingerprints of the scripts that ran, so that `make status` can tell a result that is older than its script from one
-whose script was only moved, formatted, commented, or given better names. The git commit can't: results are often made before their script
-is committed.
+A sidecar keeps the fingerprints of the scripts that ran, so that `make status` can tell a result that is older than its
+script from one whose script was only moved, formatted, commented, or given better names. The git commit can't: results
+are often made before their script is committed.
 
-What is hashed is the syntax tree without imports, comments and docstrings. Names that lead to the project's own modules and functions are
-taken as they were called first: `renames.json` maps today's dotted names to those of old.
+What is hashed is the syntax tree without imports, comments and docstrings. Names that lead to the project's own modules
+and functions are taken as they were called first: `renames.json` maps today's dotted names to those of old.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def fingerprint(source: str, path: str = "") -> str:
 
 
 def _project_names(tree: ast.Module, module: str) -> dict[str, str]:
-    """Name in this file -> dotted name of what is imported from the project, or the first name of what the file itself defines at its top."""
+    """Name in this file -> dotted name of what is imported from the project, or the first name of what the file
+    itself defines at its top.
+    """
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "scripts":

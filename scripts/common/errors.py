@@ -1,7 +1,8 @@
 """Errors a user can act on: one line that says what, where and what to do.
 
-Raise `UserError` for a mistake of the user or of the outside world; wrap a command's `main` in `cli` so that it becomes one line on
-stderr and exit code 2. Ctrl-C becomes one line and exit code 130. Anything else keeps its traceback: that is a defect of ours.
+Raise `UserError` for a mistake of the user or of the outside world; wrap a command's `main` in `cli` so that it becomes
+one line on stderr and exit code 2. Ctrl-C becomes one line and exit code 130. Anything else keeps its traceback: that
+is a defect of ours.
 """
 
 from __future__ import annotations

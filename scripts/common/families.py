@@ -1,16 +1,18 @@
-"""Which family a model belongs to, what kind of network it is, and how charts draw it: one ordered table for every architecture.
+"""Which family a model belongs to, what kind of network it is, and how charts draw it: one ordered table for every
+architecture.
 
-A pattern has to cover the whole name, so that `levit` never swallows `crossvit`, nor `vit` the twenty other families whose names hold
-it. The first row that fits decides: special cases stand before their family. A name that no row fits is an error that says so, because
-a model in the wrong family, or quietly in none, makes every count and every chart wrong.
+A pattern has to cover the whole name, so that `levit` never swallows `crossvit`, nor `vit` the twenty other families
+whose names hold it. The first row that fits decides: special cases stand before their family. A name that no row fits
+is an error that says so, because a model in the wrong family, or quietly in none, makes every count and every chart
+wrong.
 
     from scripts.common import families
     families.family("convnext_tiny_in22ft1k")       # 'convnext'
     families.kind("vit_base_r50_s16_224")           # 'hybrid'
     families.style("convnext")                      # colour and symbol, light theme
 
-kind: convnet (convolution mixes pixels), transformer (attention does), hybrid (both), mlp (neither). Where the name leaves it open,
-the network's paper decides.
+kind: convnet (convolution mixes pixels), transformer (attention does), hybrid (both), mlp (neither). Where the name
+leaves it open, the network's paper decides.
 """
 
 from __future__ import annotations
@@ -24,20 +26,25 @@ from scripts.common.errors import UserError
 KINDS = ("convnet", "transformer", "hybrid", "mlp")
 SYMBOLS = {"convnet": "circle", "transformer": "diamond", "hybrid": "diamond", "mlp": "square"}
 
-# The eight colours (light, dark); the worst pair under normal, protan, deutan and tritan vision is CIEDE2000 15.2 and 16.1 apart.
+# The eight colours (light, dark); the worst pair under normal, protan, deutan and tritan vision is CIEDE2000 15.2 and
+# 16.1 apart.
 COLOURS = {
-    "vit": ("#6e61d0", "#877af7"),           # indigo
-    "convnext": ("#154470", "#75d6fb"),      # blue
-    "eva": ("#2ea584", "#559f8c"),           # teal
+    "vit": ("#6e61d0", "#877af7"),  # indigo
+    "convnext": ("#154470", "#75d6fb"),  # blue
+    "eva": ("#2ea584", "#559f8c"),  # teal
     "efficientnet": ("#427a4f", "#a8ca96"),  # green
-    "resnet": ("#524c00", "#cfd009"),        # olive
-    "levit": ("#e3770e", "#b88513"),         # orange
-    "beit": ("#692b3a", "#c73758"),          # red
-    "vgg": ("#b884b3", "#896592"),           # mauve
+    "resnet": ("#524c00", "#cfd009"),  # olive
+    "levit": ("#e3770e", "#b88513"),  # orange
+    "beit": ("#692b3a", "#c73758"),  # red
+    "vgg": ("#b884b3", "#896592"),  # mauve
 }
-GREY = ("#868686", "#8f8f8f")                # every other family; 3.7:1 on white
+GREY = ("#868686", "#8f8f8f")  # every other family; 3.7:1 on white
 KEY_FAMILIES = ("levit", "efficientnet", "resnet", "regnet", "vgg", "convnext", "vit", "beit", "beitv2", "beit3", "eva")
-SHARED_COLOUR = {"regnet": "resnet", "beitv2": "beit", "beit3": "beit"}  # a family drawn in the colour of its next of kin
+SHARED_COLOUR = {
+    "regnet": "resnet",
+    "beitv2": "beit",
+    "beit3": "beit",
+}  # a family drawn in the colour of its next of kin
 # How people write the families' names; one that is not here is written as in the table.
 _LABELS = """aimv2 AIMv2, beit BEiT, beit3 BEiT-3, beitv2 BEiT v2, botnet BoTNet, caformer CAFormer, cait CaiT, coat CoaT, coatnet CoAtNet,
 convformer ConvFormer, convit ConViT, convmixer ConvMixer, convnext ConvNeXt, cpubone CPUBone, crossvit CrossViT, cspnet CSPNet,
@@ -217,8 +224,11 @@ def check(archs: Iterable[str]) -> None:
     unmapped = sorted({str(arch)[:60] for arch in archs if lookup(arch) is None})
     if unmapped:
         shown = ", ".join(unmapped[:20]) + (f" and {len(unmapped) - 20} more" if len(unmapped) > 20 else "")
-        raise UserError(f"no family for {len(unmapped)} architecture{'s' * (len(unmapped) > 1)}: {shown}; add a row to the table in "
-                        "scripts/common/families.py")
+        raise UserError(
+            f"no family for {len(unmapped)} architecture{'s' * (len(unmapped) > 1)}: {shown}; add a row to the table "
+            "in "
+            "scripts/common/families.py"
+        )
 
 
 def family(arch: str) -> str:
@@ -244,8 +254,12 @@ def colour(name: str, dark: bool = False) -> str:
 
 
 def style(name: str, dark: bool = False, kind: str | None = None) -> dict[str, str]:
-    """{'color', 'symbol'} of the family, as Plotly's markers take them. `kind` of the model overrides that of the family."""
+    """{'color', 'symbol'} of the family, as Plotly's markers take them. `kind` of the model overrides that of the
+    family.
+    """
     kinds = [row.kind for row in TABLE if row.family == name]
     if not kinds:
-        raise UserError(f"no family called {str(name)[:60]!r}; the names are in the table in scripts/common/families.py")
+        raise UserError(
+            f"no family called {str(name)[:60]!r}; the names are in the table in scripts/common/families.py"
+        )
     return {"color": colour(name, dark), "symbol": SYMBOLS[kind or max(sorted(set(kinds)), key=kinds.count)]}

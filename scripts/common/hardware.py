@@ -1,7 +1,7 @@
 """Names of hardware: what timm's file names say, what a driver says, and what to call it on a chart.
 
-One ordered table, more specific patterns first. A machine that is not in it keeps an honest name made from what its driver or
-operating system reports; nothing is guessed.
+One ordered table, more specific patterns first. A machine that is not in it keeps an honest name made from what its
+driver or operating system reports; nothing is guessed.
 
     python -m scripts.common.hardware          # what this machine is called, as JSON
 """
@@ -32,10 +32,12 @@ class Hardware(NamedTuple):
     year: int
 
 
-# What makes another card of it: Ti, D, D V2, Laptop, … in a driver's words ("4090 Laptop") as in a slug ("4090_laptop").
+# What makes another card of it: Ti, D, D V2, Laptop, … in a driver's words ("4090 Laptop") as in a slug
+# ("4090_laptop").
 _ALONE = r"(?![a-z\d]|[ _](d|laptop|mobile|max|ti|\d))"
 
-# (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific patterns first.
+# (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific patterns
+# first.
 # Launch years: the vendors' announcements. A card's virtual share ("T4-16Q") is not the card.
 KNOWN: list[tuple[str, Hardware]] = [
     (r"pro[ _]?6000.*max[-_ ]?q", Hardware("pro6000maxq", "RTX PRO 6000 Max-Q", "gpu", 2025)),
@@ -43,7 +45,10 @@ KNOWN: list[tuple[str, Hardware]] = [
     (rf"(?<!\d)5090{_ALONE}", Hardware("rtx5090", "RTX 5090", "gpu", 2025)),
     (rf"(?<!\d)4090{_ALONE}", Hardware("rtx4090", "RTX 4090", "gpu", 2022)),
     (rf"(?<!\d)3090{_ALONE}", Hardware("rtx3090", "RTX 3090", "gpu", 2020)),
-    (r"^(nvidia )?h200$", Hardware("h200", "NVIDIA H200", "gpu", 2023)),  # the NVL and PCIe cards differ: they keep their own names
+    (
+        r"^(nvidia )?h200$",
+        Hardware("h200", "NVIDIA H200", "gpu", 2023),
+    ),  # the NVL and PCIe cards differ: they keep their own names
     (r"^(nvidia )?h100 80gb hbm3$", Hardware("h100_sxm", "NVIDIA H100 SXM", "gpu", 2022)),
     (r"\bl40s\b(?!-)", Hardware("l40s", "NVIDIA L40S", "gpu", 2023)),
     (r"\bl4\b(?!-)", Hardware("l4", "NVIDIA L4", "gpu", 2023)),
@@ -55,7 +60,8 @@ KNOWN: list[tuple[str, Hardware]] = [
 
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
-    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$")
+    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
+)
 
 
 def lookup(text: str) -> Hardware | None:
@@ -65,7 +71,11 @@ def lookup(text: str) -> Hardware | None:
 
 def named(slug: str) -> Hardware:
     """The hardware of a file name's slug. An unknown one keeps its slug as name, without kind or year."""
-    return next((hardware for _, hardware in KNOWN if hardware.slug == slug), None) or lookup(slug) or Hardware(slug, slug.replace("_", " "), "", 0)
+    return (
+        next((hardware for _, hardware in KNOWN if hardware.slug == slug), None)
+        or lookup(slug)
+        or Hardware(slug, slug.replace("_", " "), "", 0)
+    )
 
 
 def torch_version(digits: str) -> str:
@@ -74,7 +84,9 @@ def torch_version(digits: str) -> str:
 
 
 def torch_digits(version: str) -> str:
-    """A version as a file name's `pt` digits, without what marks a build or a pre-release: 2.15.0+cu130 -> 2150, 2.11.0a0 -> 2110; '' for no version."""
+    """A version as a file name's `pt` digits, without what marks a build or a pre-release: 2.15.0+cu130 -> 2150,
+    2.11.0a0 -> 2110; '' for no version.
+    """
     found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     return "".join(found.groups("0")) if found else ""
 
@@ -86,11 +98,18 @@ def parse_benchmark_name(filename: str) -> dict:
     """
     match = _NAME.match(Path(filename).name)
     if not match:
-        raise UserError(f"{Path(filename).name}: not a benchmark file's name; expected "
-                        "benchmark-{infer,train}-{precision}-{layout}-pt{version}-{cuda|cpu}-{hardware}[-compiled].csv")
+        raise UserError(
+            f"{Path(filename).name}: not a benchmark file's name; expected "
+            "benchmark-{infer,train}-{precision}-{layout}-pt{version}-{cuda|cpu}-{hardware}[-compiled].csv"
+        )
     found = match.groupdict()
-    return {**found, "torch": torch_version(found["torch"]), "cuda": found["cuda"] or "", "compiled": bool(found["compiled"]),
-            "hardware": named(found["hardware"]).slug}
+    return {
+        **found,
+        "torch": torch_version(found["torch"]),
+        "cuda": found["cuda"] or "",
+        "compiled": bool(found["compiled"]),
+        "hardware": named(found["hardware"]).slug,
+    }
 
 
 def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str, hardware: str, compiled: bool) -> str:
@@ -104,7 +123,9 @@ def slugify(text: str) -> str:
 
 
 def cpu_model() -> str:
-    """What the operating system calls the processor, without trademark signs and clock; 'unknown cpu' where it says nothing."""
+    """What the operating system calls the processor, without trademark signs and clock; 'unknown cpu' where it says
+    nothing.
+    """
     text = ""
     if sys.platform == "linux" and Path("/proc/cpuinfo").exists():
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
@@ -140,14 +161,21 @@ def _uuid(device: str) -> str:
 
 
 def describe(device: str = "cpu", uuid: str = "") -> dict:
-    """This machine for a sidecar: slug, name, kind, year, cores, memory_gb and, on a GPU, driver, clocks and power as the driver says.
+    """This machine for a sidecar: slug, name, kind, year, cores, memory_gb and, on a GPU, driver, clocks and power as
+    the driver says.
 
-    device: 'cpu', 'cuda' or 'cuda:N'. uuid: which card that is, str(torch.cuda.get_device_properties(device).uuid): torch counts the cards that
-    CUDA_VISIBLE_DEVICES leaves, the fastest first, the driver all of them by their slot. Left out, it is asked of torch where this process
-    computes with it already, and else N counts as the driver's. Raises UserError where that GPU is not there.
+    device: 'cpu', 'cuda' or 'cuda:N'. uuid: which card that is, str(torch.cuda.get_device_properties(device).uuid):
+    torch counts the cards that CUDA_VISIBLE_DEVICES leaves, the fastest first, the driver all of them by their slot.
+    Left out, it is asked of torch where this process computes with it already, and else N counts as the driver's.
+    Raises UserError where that GPU is not there.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
-    host = {"cpu": cpu_model(), "cores": cores(), "memory_gb": round(memory, 1), "system": f"{platform.system()} {platform.release()}"}
+    host = {
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "memory_gb": round(memory, 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
     if not device.startswith("cuda"):
         known = lookup(cpu_model())
         slug = known.slug if known else slugify(f"{cpu_model()} {cores()}c")
@@ -164,9 +192,16 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
     if len(values) != len(fields):
         raise UserError(f"{device}: no such GPU answers nvidia-smi; use --device cpu, or check the driver")
     known = lookup(values[0])
-    return {"slug": known.slug if known else slugify(values[0]), "name": known.name if known else values[0], "kind": "gpu",
-            "year": known.year if known else 0, **dict(zip(["reported_name", "driver", "gpu_memory", "max_sm_clock", "max_memory_clock",
-                                                           "power_limit"], values)), **host}
+    return {
+        "slug": known.slug if known else slugify(values[0]),
+        "name": known.name if known else values[0],
+        "kind": "gpu",
+        "year": known.year if known else 0,
+        **dict(
+            zip(["reported_name", "driver", "gpu_memory", "max_sm_clock", "max_memory_clock", "power_limit"], values)
+        ),
+        **host,
+    }
 
 
 def slug(device: str = "cpu") -> str:
@@ -178,7 +213,9 @@ _stand_in: ContextVar[tuple[str, ...]] = ContextVar("stand_in", default=())
 
 
 def present() -> tuple[str, ...]:
-    """Slugs of what charts and pages call this machine, the faster first: its GPU and its CPU, or those that `standing_in` names."""
+    """Slugs of what charts and pages call this machine, the faster first: its GPU and its CPU, or those that
+    `standing_in` names.
+    """
     return _stand_in.get() or _detected()
 
 
@@ -189,7 +226,9 @@ def _detected() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def standing_in(slugs: Iterable[str]) -> Iterator[None]:
-    """While inside, "this machine" is another one, so that its charts can be drawn here; none named: the present one."""
+    """While inside, "this machine" is another one, so that its charts can be drawn here; none named: the present
+    one.
+    """
     token = _stand_in.set(tuple(slugs))
     try:
         yield

@@ -11,12 +11,14 @@ from scripts.common.errors import disk_error
 ROOT = Path(os.environ.get("BEST_IMAGE_MODELS_ROOT") or Path(__file__).resolve().parents[2])
 
 DATA = ROOT / "report" / "data"  # CSVs that scripts write, each with a .json sidecar; committed
-IMAGES = ROOT / "images"         # JPG charts and manifest.json; committed
-CHARTS = ROOT / "charts"         # each chart's figure JSON and drawn CSV, for the site; ignored
-ASSETS = ROOT / "assets"         # what the pages load: styles and scripts of our own
-CACHE = Path(os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache")  # downloads and journals of runs in progress; ignored
-BUILD = ROOT / "build"           # stamps and logs; ignored
-SITE = ROOT / "_site"            # the website; ignored
+IMAGES = ROOT / "images"  # JPG charts and manifest.json; committed
+CHARTS = ROOT / "charts"  # each chart's figure JSON and drawn CSV, for the site; ignored
+ASSETS = ROOT / "assets"  # what the pages load: styles and scripts of our own
+CACHE = Path(
+    os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache"
+)  # downloads and journals of runs in progress; ignored
+BUILD = ROOT / "build"  # stamps and logs; ignored
+SITE = ROOT / "_site"  # the website; ignored
 
 
 def relative(path: Path | str) -> str:
@@ -26,7 +28,9 @@ def relative(path: Path | str) -> str:
 
 
 def make_folder(path: Path | str) -> Path:
-    """`path` and its parents, made where they are missing. Raises UserError (full disk, no permission, a file in the way, …)."""
+    """`path` and its parents, made where they are missing. Raises UserError (full disk, no permission, a file in
+    the way, …).
+    """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -35,9 +39,11 @@ def make_folder(path: Path | str) -> Path:
 
 
 def atomic_write(path: Path | str, content: bytes | str) -> Path:
-    """Write `content` to `path` by temporary file, fsync and rename: readers see the old file or the new one, never a part.
+    """Write `content` to `path` by temporary file, fsync and rename: readers see the old file or the new one, never a
+    part.
 
-    Makes the parent folder if its own parent exists. Raises UserError (full disk, no permission, …); the old file then stands.
+    Makes the parent folder if its own parent exists. Raises UserError (full disk, no permission, …); the old file then
+    stands.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content

@@ -1,9 +1,9 @@
 """Progress of long work: a bar with the time left on a terminal, one plain line per step in a log.
 
-    with Progress(len(models), "inference") as progress:
-        for model in models:
-            ...
-            progress.advance(f"{model}: 123 images/s")
+with Progress(len(models), "inference") as progress:
+    for model in models:
+        ...
+        progress.advance(f"{model}: 123 images/s")
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ class Progress:
         self.started, self.spoken = time.monotonic(), -QUIET_S
         self.bar = None
         if Bar and sys.stderr.isatty():
-            self.bar = Bar(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                           console=Console(stderr=True))
+            self.bar = Bar(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
             self.task = self.bar.add_task(label, total=total, completed=done)
 
     def __enter__(self) -> "Progress":

@@ -1,7 +1,7 @@
 """Where a result comes from: the sidecar beside each measured CSV. Captions and footers are written from it.
 
-`<name>.csv` has `<name>.json`: command, git commit, whether the tree was dirty, date, hardware as measured, versions, fingerprints of the
-scripts that ran, and what the script adds (dataset and its checksum, seed, settings).
+`<name>.csv` has `<name>.json`: command, git commit, whether the tree was dirty, date, hardware as measured, versions,
+fingerprints of the scripts that ran, and what the script adds (dataset and its checksum, seed, settings).
 """
 
 from __future__ import annotations
@@ -39,13 +39,21 @@ def now() -> str:
 
 
 def git_commit() -> tuple[str, bool]:
-    """(commit, dirty): the checkout's commit, '' outside one; dirty where tracked code differs (results under report/data and images apart)."""
+    """(commit, dirty): the checkout's commit, '' outside one; dirty where tracked code differs (results under
+    report/data and images apart).
+    """
+
     def git(*arguments: str) -> str:
         try:
-            return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+            return subprocess.run(
+                ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True
+            ).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             return ""
-    return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!report/data", ":!images"))
+
+    return git("rev-parse", "HEAD"), bool(
+        git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!report/data", ":!images")
+    )
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -60,17 +68,30 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), uuid: str = "", **extra) -> dict:
-    """What is known about a result made now on `device` (uuid: which card that is, see `hardware.describe`); `extra` adds the script's own facts
-    (dataset, seed, settings)."""
+    """What is known about a result made now on `device` (uuid: which card that is, see `hardware.describe`); `extra`
+    adds the script's own facts (dataset, seed, settings)."""
     commit, dirty = git_commit()
     command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv
-    return {"schema": SCHEMA, "command": shlex.join(["python", *map(_public, command)]), "commit": commit, "dirty": dirty, "date": now(),
-            "hardware": hardware.describe(device, uuid), "versions": versions(*packages), "code": code.running(), **extra}
+    return {
+        "schema": SCHEMA,
+        "command": shlex.join(["python", *map(_public, command)]),
+        "commit": commit,
+        "dirty": dirty,
+        "date": now(),
+        "hardware": hardware.describe(device, uuid),
+        "versions": versions(*packages),
+        "code": code.running(),
+        **extra,
+    }
 
 
 def _public(argument: str) -> str:
-    """An argument without this machine's folders, `--data=/home/jane/photos` too: inside the project relative to it, elsewhere the bare name."""
-    name, equals, value = argument.partition("=") if argument.startswith("-") or not _outside(argument) else ("", "", argument)
+    """An argument without this machine's folders, `--data=/home/jane/photos` too: inside the project relative to
+    it, elsewhere the bare name.
+    """
+    name, equals, value = (
+        argument.partition("=") if argument.startswith("-") or not _outside(argument) else ("", "", argument)
+    )
     return f"{name}{equals}{relative(os.path.expanduser(value))}" if _outside(value) else argument
 
 
@@ -91,13 +112,17 @@ def write_sidecar(csv_path: Path | str, facts: dict) -> Path:
 
 
 def write_derived(frame, csv_path: Path | str, facts: dict) -> bool:
-    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then still true, and the
-    sidecar only learns that today's scripts give it too.
+    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then
+    still true, and the sidecar only learns that today's scripts give it too.
 
     Returns whether it was written.
     """
     csv_path = Path(csv_path)
-    if csv_path.exists() and sidecar_path(csv_path).exists() and csv_path.read_text() == frame.to_csv(index=False, lineterminator="\n"):
+    if (
+        csv_path.exists()
+        and sidecar_path(csv_path).exists()
+        and csv_path.read_text() == frame.to_csv(index=False, lineterminator="\n")
+    ):
         known = read_sidecar(csv_path)
         if known.get("code") != facts.get("code"):
             write_sidecar(csv_path, {**known, "code": facts.get("code", {})})
@@ -112,9 +137,13 @@ def read_sidecar(csv_path: Path | str) -> dict:
     try:
         facts = json.loads(path.read_text())
     except FileNotFoundError:
-        raise UserError(f"{path.name}: the sidecar of {Path(csv_path).name} is missing; run the command that makes the CSV again") from None
+        raise UserError(
+            f"{path.name}: the sidecar of {Path(csv_path).name} is missing; run the command that makes the CSV again"
+        ) from None
     except (ValueError, OSError) as error:
-        raise UserError(f"{path.name}: not a readable sidecar ({error}); run the command that makes the CSV again") from None
+        raise UserError(
+            f"{path.name}: not a readable sidecar ({error}); run the command that makes the CSV again"
+        ) from None
     if not isinstance(facts, dict) or not isinstance(facts.get("hardware"), dict):
         raise UserError(f"{path.name}: no 'hardware' in it; run the command that makes the CSV again")
     if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:

@@ -4,9 +4,10 @@
     from scripts.common.status import stale
     stale("report/data/summary.csv")     # '' or a sentence for the page
 
-A sidecar holds the fingerprints of the scripts that ran (scripts/common/code.py); a result whose scripts read otherwise today is stale. For
-a sidecar without them, the scripts of its git commit are looked up. Also listed: tables without sidecar, tables that were edited since,
-pictures drawn from other versions of their tables. A stale result is not wrong; it may be measured again.
+A sidecar holds the fingerprints of the scripts that ran (scripts/common/code.py); a result whose scripts read otherwise
+today is stale. For a sidecar without them, the scripts of its git commit are looked up. Also listed: tables without
+sidecar, tables that were edited since, pictures drawn from other versions of their tables. A stale result is not wrong;
+it may be measured again.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def _now(path: str) -> str:
 def _then(commit: str, path: str) -> str:
     """The fingerprint of a script at a commit; '' where it was not there or the commit is not at hand."""
     try:
-        shown = subprocess.run(["git", "-C", str(ROOT), "show", f"{commit}:{path}"], capture_output=True, timeout=20, check=True)
+        shown = subprocess.run(
+            ["git", "-C", str(ROOT), "show", f"{commit}:{path}"], capture_output=True, timeout=20, check=True
+        )
         return code.fingerprint(shown.stdout.decode(), path)
     except (OSError, subprocess.SubprocessError, SyntaxError, UnicodeDecodeError):
         return ""
@@ -89,10 +92,20 @@ def report() -> list[tuple[str, str]]:
                 found.append((where, "has no sidecar, so nobody knows what made it"))
             continue
         if facts.get("sha256") and facts["sha256"] != provenance.sha256(path):
-            found.append((where, "is not the table that its sidecar describes (another checksum): edited by hand, or half of a pair was committed"))
+            found.append(
+                (
+                    where,
+                    "is not the table that its sidecar describes (another checksum): edited by hand, or half of a "
+                    "pair was committed",
+                )
+            )
         if why := stale(where):
             found.append((where, f"{why}; made {str(facts.get('date', ''))[:10]} by `{facts.get('command', '')}`"))
-    found += [(relative(path), "is a sidecar without its table") for path in sorted(DATA.glob("*.json")) if not path.with_suffix(".csv").exists()]
+    found += [
+        (relative(path), "is a sidecar without its table")
+        for path in sorted(DATA.glob("*.json"))
+        if not path.with_suffix(".csv").exists()
+    ]
     return found + pictures()
 
 
@@ -100,19 +113,34 @@ def pictures() -> list[tuple[str, str]]:
     """Pictures that were drawn from other versions of the project's tables than those that are here."""
     try:
         charts = json.loads((IMAGES / MANIFEST).read_text(encoding="utf-8"))["charts"]
-        sources = [(f"{relative(IMAGES)}/{name}.jpg", source["path"], source["sha256"]) for name, entry in charts.items() for source in entry["sources"]]
+        sources = [
+            (f"{relative(IMAGES)}/{name}.jpg", source["path"], source["sha256"])
+            for name, entry in charts.items()
+            for source in entry["sources"]
+        ]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [(f"{relative(IMAGES)}/{MANIFEST}", "cannot be read; restore it with git, or draw again with `make figures`")]
-    here = {path: provenance.sha256(ROOT / path) for path in {path for _, path, _ in sources} if (ROOT / path).is_file() and ".." not in path}
-    return [(picture, f"was drawn from another version of {path}; `make figures` draws it again")
-            for picture, path, digest in sources if here.get(path, digest) != digest]
+        return [
+            (f"{relative(IMAGES)}/{MANIFEST}", "cannot be read; restore it with git, or draw again with `make figures`")
+        ]
+    here = {
+        path: provenance.sha256(ROOT / path)
+        for path in {path for _, path, _ in sources}
+        if (ROOT / path).is_file() and ".." not in path
+    }
+    return [
+        (picture, f"was drawn from another version of {path}; `make figures` draws it again")
+        for picture, path, digest in sources
+        if here.get(path, digest) != digest
+    ]
 
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    argparse.ArgumentParser(prog="python -m scripts.common.status", description=__doc__.split("\n\n")[0], epilog="example: make status").parse_args(arguments)
+    argparse.ArgumentParser(
+        prog="python -m scripts.common.status", description=__doc__.split("\n\n")[0], epilog="example: make status"
+    ).parse_args(arguments)
     found = report()
     for path, what in found:
         print(f"{path}: {what}")

@@ -1,7 +1,8 @@
-"""Read a CSV and believe nothing: pandas accepts truncated rows, turns a model called NA into a missing value, and guesses types.
+"""Read a CSV and believe nothing: pandas accepts truncated rows, turns a model called NA into a missing value, and
+guesses types.
 
-    from scripts.common.tables import read_table
-    read_table(path, required=["model", "top1"], numeric=["top1"], key=["model"])
+from scripts.common.tables import read_table
+read_table(path, required=["model", "top1"], numeric=["top1"], key=["model"])
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 
 from scripts.common.errors import UserError
 
+
 class MissingColumn(UserError):
     """A table that is whole but lacks a column that was asked for."""
 
@@ -22,14 +24,20 @@ class MissingColumn(UserError):
 MAX_BYTES = 64 * 2**20  # the largest table of timm's is 0.2 MB
 
 
-def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable[str] = (), key: Iterable[str] = (),
-               optional_numeric: Iterable[str] = (), max_bytes: float = MAX_BYTES) -> pd.DataFrame:
+def read_table(
+    path: Path | str,
+    required: Iterable[str] = (),
+    numeric: Iterable[str] = (),
+    key: Iterable[str] = (),
+    optional_numeric: Iterable[str] = (),
+    max_bytes: float = MAX_BYTES,
+) -> pd.DataFrame:
     """Read a CSV strictly. Every cell stays text unless its column is named in `numeric` or `optional_numeric`.
 
-    numeric: must be finite numbers ("1,014.45" is one). optional_numeric: numbers where the column and cell are there; an empty
-    cell is NaN. key: columns whose values together occur once. max_bytes: a larger file is none of ours.
-    Raises UserError with file, line and remedy: not a CSV (HTML, binary), no rows, missing or doubled columns, a row with too few
-    or too many cells, a line cut short, text in a number, a duplicate key.
+    numeric: must be finite numbers ("1,014.45" is one). optional_numeric: numbers where the column and cell are there;
+    an empty cell is NaN. key: columns whose values together occur once. max_bytes: a larger file is none of ours.
+    Raises UserError with file, line and remedy: not a CSV (HTML, binary), no rows, missing or doubled columns, a row
+    with too few or too many cells, a line cut short, text in a number, a duplicate key.
     """
     path = Path(path)
     numeric, optional_numeric, key = list(numeric), list(optional_numeric), list(key)
@@ -37,10 +45,14 @@ def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable
     header = rows[0][1]
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:
-        raise UserError(f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again")
+        raise UserError(
+            f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again"
+        )
     missing = [name for name in [*required, *numeric, *key] if name not in header]
     if missing:
-        raise MissingColumn(f"{path.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?")
+        raise MissingColumn(
+            f"{path.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?"
+        )
     frame = pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
     lines = [line for line, _ in rows[1:]]
     for name in [*numeric, *(column for column in optional_numeric if column in header)]:
@@ -49,14 +61,19 @@ def read_table(path: Path | str, required: Iterable[str] = (), numeric: Iterable
         empty_is_fine = (text == "") if name in optional_numeric else pd.Series(False, index=frame.index)
         bad = frame.index[(values.isna() | values.abs().eq(float("inf"))) & ~empty_is_fine]
         if len(bad):
-            raise UserError(f"{path.name}, line {lines[bad[0]]}: {str(frame[name][bad[0]])[:60]!r} in column {name!r} is not a number; "
-                            "mend the row or download the file again")
+            raise UserError(
+                f"{path.name}, line {lines[bad[0]]}: {str(frame[name][bad[0]])[:60]!r} in column {name!r} is not a "
+                "number; "
+                "mend the row or download the file again"
+            )
         frame[name] = values
     if key:
         twice = frame.index[frame.duplicated(key)]
         if len(twice):
             what = ", ".join(str(frame[name][twice[0]])[:80] for name in key)
-            raise UserError(f"{path.name}, line {lines[twice[0]]}: {what} stands twice; each {' + '.join(key)} may occur once")
+            raise UserError(
+                f"{path.name}, line {lines[twice[0]]}: {what} stands twice; each {' + '.join(key)} may occur once"
+            )
     return frame
 
 
@@ -64,10 +81,14 @@ def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     """(line number, cells) of each row, header first; every row as long as the header."""
     try:
         if path.stat().st_size > max_bytes:
-            raise UserError(f"{path.name}: {path.stat().st_size / 2**20:.0f} MB is too large for a table; is this the right file?")
+            raise UserError(
+                f"{path.name}: {path.stat().st_size / 2**20:.0f} MB is too large for a table; is this the right file?"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path.name}: no such file in {path.parent}; run `make data` or `make bench`, or check the name") from None
+        raise UserError(
+            f"{path.name}: no such file in {path.parent}; run `make data` or `make bench`, or check the name"
+        ) from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder, not a CSV; name the file") from None
     except UnicodeDecodeError:
@@ -75,7 +96,9 @@ def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     if text.lstrip()[:1] == "<":
-        raise UserError(f"{path.name}: a web page stands where a CSV should be; check the address and download it again")
+        raise UserError(
+            f"{path.name}: a web page stands where a CSV should be; check the address and download it again"
+        )
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -83,13 +106,20 @@ def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
             if cells:
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
-        raise UserError(f"{path.name}, line {reader.line_num}: {error}; the file is damaged, download it again") from None
+        raise UserError(
+            f"{path.name}, line {reader.line_num}: {error}; the file is damaged, download it again"
+        ) from None
     if len(rows) < 2:
         raise UserError(f"{path.name}: no rows; the file is empty or was cut short, make or download it again")
     width = len(rows[0][1])
     for line, cells in rows:
         if len(cells) != width:
-            raise UserError(f"{path.name}, line {line}: {len(cells)} cells where the header has {width}; the file is damaged, download it again")
+            raise UserError(
+                f"{path.name}, line {line}: {len(cells)} cells where the header has {width}; the file is damaged, "
+                "download it again"
+            )
     if not text.endswith(("\n", "\r")):
-        raise UserError(f"{path.name}, line {rows[-1][0]}: the last line has no end; the file was cut short, download it again")
+        raise UserError(
+            f"{path.name}, line {rows[-1][0]}: the last line has no end; the file was cut short, download it again"
+        )
     return rows

@@ -1,8 +1,9 @@
 """How far apart two figures must be before the difference means anything.
 
-top-1: binomial standard error on ImageNet's 50,000 validation images; two models are told apart by twice the standard error of their
-difference. (Both saw the same images, which makes the true error of a difference smaller: this errs on the side of calling a tie.)
-Speed: timm's repeats of one model on one card lie within 0.984 to 1.026 of each other (5th to 95th percentile).
+top-1: binomial standard error on ImageNet's 50,000 validation images; two models are told apart by twice the standard
+error of their difference. (Both saw the same images, which makes the true error of a difference smaller: this errs on
+the side of calling a tie.) Speed: timm's repeats of one model on one card lie within 0.984 to 1.026 of each other (5th
+to 95th percentile).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-IMAGES = 50_000      # ImageNet-1k's validation set
+IMAGES = 50_000  # ImageNet-1k's validation set
 TIMING_SPREAD = 1.026
 SIGMAS = 2.0
 
@@ -27,7 +28,9 @@ def top1_uncertainty(a, b, images: int = IMAGES):
 
 
 def spearman(a, b) -> float:
-    """Spearman's rank correlation of two columns, over the rows where both are known. (pandas' own imports all of scipy.stats for it.)"""
+    """Spearman's rank correlation of two columns, over the rows where both are known. (pandas' own imports all of
+    scipy.stats for it.)
+    """
     both = pd.DataFrame({"a": np.asarray(a, float), "b": np.asarray(b, float)}).dropna()
     return float(both["a"].rank().corr(both["b"].rank()))
 

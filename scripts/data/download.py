@@ -3,8 +3,9 @@
     from scripts.data.download import locate
     locate("2026-08-08", "results-imagenet.csv")      # a path on this machine
 
-`TIMM_RESULTS` names another copy: a folder with one subfolder per vintage, or a base URL of the same layout. Such a copy may be newer
-than what is pinned here, so a differing checksum is a notice, and what is in the file is judged when it is read.
+`TIMM_RESULTS` names another copy: a folder with one subfolder per vintage, or a base URL of the same layout. Such a
+copy may be newer than what is pinned here, so a differing checksum is a notice, and what is in the file is judged when
+it is read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ VINTAGES = {  # commits of github.com/huggingface/pytorch-image-models; the tabl
 }
 REMOTE = "https://raw.githubusercontent.com/huggingface/pytorch-image-models/{commit}/results/{file}"
 REGISTRY = Path(__file__).with_name("timm_results.json")
-CONNECT_S, READ_S, WHOLE_S = 4, 10, 40  # seconds until a connection stands, between two packets, for a file (at most 0.2 MB)
+CONNECT_S, READ_S, WHOLE_S = (
+    4,
+    10,
+    40,
+)  # seconds until a connection stands, between two packets, for a file (at most 0.2 MB)
 
 _unreachable: set[str] = set()  # hosts that did not answer in this process: asked once, not once per file
 _noticed: set[str] = set()
@@ -42,7 +47,11 @@ class TablesMissing(UserError):
 @functools.lru_cache(maxsize=1)
 def registry() -> dict[str, str]:
     """{'vintage/file': SHA-256} of every table at the pinned commits."""
-    return {f"{vintage}/{file}": digest for vintage, files_ in json.loads(REGISTRY.read_text()).items() for file, digest in files_.items()}
+    return {
+        f"{vintage}/{file}": digest
+        for vintage, files_ in json.loads(REGISTRY.read_text()).items()
+        for file, digest in files_.items()
+    }
 
 
 def named_copy() -> str:
@@ -51,7 +60,9 @@ def named_copy() -> str:
 
 
 def files(vintage: str) -> list[str]:
-    """Names of the tables of one vintage: those in the named folder, else those pinned here. Raises UserError for an unknown vintage."""
+    """Names of the tables of one vintage: those in the named folder, else those pinned here. Raises UserError for
+    an unknown vintage.
+    """
     copy = named_copy()
     if copy and not _is_url(copy):
         folder = _folder(copy, vintage)
@@ -78,11 +89,16 @@ def locate(vintage: str, file: str) -> Path:
     if copy and not _is_url(copy):
         path = _folder(copy, vintage) / Path(file).name
         if not path.is_file():
-            raise UserError(f"{file}: not in TIMM_RESULTS for {vintage}; it has {', '.join(files(vintage)) or 'no CSV'}"[:600])
+            raise UserError(
+                f"{file}: not in TIMM_RESULTS for {vintage}; it has {', '.join(files(vintage)) or 'no CSV'}"[:600]
+            )
         _notice(path, pinned)
         return path
     if pinned is None:
-        raise UserError(f"{file[:100]!r} is not one of timm's tables of {vintage}; `python -m scripts.data.read_data --list` names them")
+        raise UserError(
+            f"{file[:100]!r} is not one of timm's tables of {vintage}; `python -m scripts.data.read_data --list` "
+            "names them"
+        )
     if copy:
         path = CACHE / f"timm-results-{hashlib.sha256(copy.encode()).hexdigest()[:8]}" / vintage / file
         if not path.is_file():
@@ -102,7 +118,10 @@ def _is_url(copy: str) -> bool:
 def _folder(copy: str, vintage: str) -> Path:
     folder = Path(copy).expanduser() / known(vintage)
     if not folder.is_dir():
-        raise UserError(f"TIMM_RESULTS={copy}: no folder {vintage} in it; name a folder that holds {' and '.join(VINTAGES)}, or unset it")
+        raise UserError(
+            f"TIMM_RESULTS={copy}: no folder {vintage} in it; name a folder that holds {' and '.join(VINTAGES)}, or "
+            "unset it"
+        )
     return folder
 
 
@@ -110,8 +129,11 @@ def _notice(path: Path, pinned: str | None) -> None:
     """Say once that the named copy is not what is pinned here."""
     if "copy" not in _noticed and pinned and sha256(path) != pinned:
         _noticed.add("copy")
-        print(f"notice: {path.parent.name}/{path.name} in TIMM_RESULTS differs from the pinned table; results may differ from the committed ones",
-              file=sys.stderr)
+        print(
+            f"notice: {path.parent.name}/{path.name} in TIMM_RESULTS differs from the pinned table; results may "
+            "differ from the committed ones",
+            file=sys.stderr,
+        )
 
 
 def _download(url: str, path: Path, pinned: str | None) -> None:
@@ -122,15 +144,21 @@ def _download(url: str, path: Path, pinned: str | None) -> None:
     host = urlsplit(url).hostname or ""
     if host in _unreachable or not _answers(url):
         _unreachable.add(host)
-        raise TablesMissing(f"{host} can't be reached, and {path.name} is not in the cache; connect once, or set TIMM_RESULTS to a copy")
+        raise TablesMissing(
+            f"{host} can't be reached, and {path.name} is not in the cache; connect once, or set TIMM_RESULTS to a copy"
+        )
     outcome: list = []
 
     def work() -> None:
         try:
             pooch.get_logger().setLevel("ERROR")
-            temporary = pooch.retrieve(url, known_hash=pinned and f"sha256:{pinned}", path=CACHE / "downloads",
-                                       fname=f"{os.getpid()}-{threading.get_ident()}-{path.name}",
-                                       downloader=pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S)))
+            temporary = pooch.retrieve(
+                url,
+                known_hash=pinned and f"sha256:{pinned}",
+                path=CACHE / "downloads",
+                fname=f"{os.getpid()}-{threading.get_ident()}-{path.name}",
+                downloader=pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S)),
+            )
             outcome.append(Path(temporary))
         except Exception as error:  # handed to the caller's thread
             outcome.append(error)
@@ -141,15 +169,24 @@ def _download(url: str, path: Path, pinned: str | None) -> None:
     thread.join(WHOLE_S)
     found = outcome[0] if outcome else TimeoutError()
     if isinstance(found, requests.exceptions.HTTPError):
-        raise UserError(f"{path.name}: {host} answers {found.response.status_code}; check the address, or set TIMM_RESULTS to a copy")
+        raise UserError(
+            f"{path.name}: {host} answers {found.response.status_code}; check the address, or set TIMM_RESULTS to a "
+            "copy"
+        )
     if isinstance(found, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
         raise UserError(f"{path.name}: the download from {host} was cut short; run it again")
     if isinstance(found, (requests.exceptions.RequestException, TimeoutError)):
         _unreachable.add(host)
-        raise TablesMissing(f"{host} stopped answering, and {path.name} is not in the cache; run it again, or set TIMM_RESULTS to a copy")
+        raise TablesMissing(
+            f"{host} stopped answering, and {path.name} is not in the cache; run it again, or set TIMM_RESULTS to a "
+            "copy"
+        )
     if isinstance(found, ValueError):
-        raise UserError(f"{path.name}: what {host} sent is not the pinned table (wrong SHA-256: cut short, or another page); run it again, "
-                        "or set TIMM_RESULTS to a copy")
+        raise UserError(
+            f"{path.name}: what {host} sent is not the pinned table (wrong SHA-256: cut short, or another page); run "
+            "it again, "
+            "or set TIMM_RESULTS to a copy"
+        )
     if isinstance(found, Exception):
         raise found
     try:
@@ -163,7 +200,9 @@ def _download(url: str, path: Path, pinned: str | None) -> None:
 
 
 def _answers(url: str) -> bool:
-    """Whether a connection to the host stands within CONNECT_S + 1 seconds, its name's look-up included. A proxy is taken on trust."""
+    """Whether a connection to the host stands within CONNECT_S + 1 seconds, its name's look-up included. A proxy is
+    taken on trust.
+    """
     import requests
 
     if requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)):
@@ -173,7 +212,9 @@ def _answers(url: str) -> bool:
 
     def work() -> None:
         try:
-            socket.create_connection((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), timeout=CONNECT_S).close()
+            socket.create_connection(
+                (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), timeout=CONNECT_S
+            ).close()
             answer.append(True)
         except OSError:
             pass

@@ -2,8 +2,8 @@
 
     python -m scripts.data.licences --update        # make timm_licences.csv again (needs timm and the tables)
 
-timm states a licence for nearly all weights (`timm.models.get_pretrained_cfg(name).license`); the table keeps that, so that the picker
-needs no timm. This is timm's word, not legal advice: the link to the weights' own page is what counts.
+timm states a licence for nearly all weights (`timm.models.get_pretrained_cfg(name).license`); the table keeps that, so
+that the picker needs no timm. This is timm's word, not legal advice: the link to the weights' own page is what counts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,17 @@ from scripts.common.tables import read_table
 
 TABLE = Path(__file__).with_name("timm_licences.csv")
 # commercial use: yes, no, or 'own' (a vendor's own terms, to be read)
-COMMERCIAL = {"apache-2.0": "yes", "mit": "yes", "bsd-3-clause": "yes", "bsd-2-clause": "yes", "cc-by-4.0": "yes", "cc0-1.0": "yes",
-              "cc-by-nc-4.0": "no", "cc-by-nc-sa-4.0": "no", "seer-license": "no"}
+COMMERCIAL = {
+    "apache-2.0": "yes",
+    "mit": "yes",
+    "bsd-3-clause": "yes",
+    "bsd-2-clause": "yes",
+    "cc-by-4.0": "yes",
+    "cc0-1.0": "yes",
+    "cc-by-nc-4.0": "no",
+    "cc-by-nc-sa-4.0": "no",
+    "seer-license": "no",
+}
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,7 +41,9 @@ def _known() -> dict[str, str]:
 
 
 def licence(model: str) -> str:
-    """timm's word for the licence of `architecture.tag`, such as 'apache-2.0'; 'unknown' where timm says none or the model is newer."""
+    """timm's word for the licence of `architecture.tag`, such as 'apache-2.0'; 'unknown' where timm says none or
+    the model is newer.
+    """
     return _known().get(model, "unknown")
 
 
@@ -47,9 +58,12 @@ def update() -> pd.DataFrame:
     import timm
 
     from scripts.data import measured, read_data
+
     models = sorted(set(read_data.results(read_data.NOW)["model"]) | set(measured.accuracies()["model"]))
     configs = {model: timm.models.get_pretrained_cfg(model) for model in models}
-    return pd.DataFrame({"model": models, "licence": [getattr(configs[model], "license", None) or "unknown" for model in models]})
+    return pd.DataFrame(
+        {"model": models, "licence": [getattr(configs[model], "license", None) or "unknown" for model in models]}
+    )
 
 
 @cli

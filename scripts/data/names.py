@@ -1,12 +1,14 @@
 """What timm calls a model of 2022 today: `convnext_tiny_in22ft1k` is `convnext_tiny.fb_in22k_ft_in1k`.
 
     python -m scripts.data.names convnext_tiny_in22ft1k resnet50      # one line each: OLD -> NEW
-    python -m scripts.data.names --update                            # make timm_names.csv again (needs timm and the tables)
+    # make timm_names.csv again (needs timm and the tables)
+    python -m scripts.data.names --update
 
-Three sources, in this order: timm's own register of deprecated names, as far as it leads to weights that exist; where the name is
-still an architecture, the weights whose published top-1 at the same size is nearest to that of 2022 (timm's default weights have
-changed since for one model in ten, so the default is no translation); timm's default. `timm_names.csv` holds the outcome, so that
-nothing here needs timm at run time. A name that is gone has an empty translation.
+Three sources, in this order: timm's own register of deprecated names, as far as it leads to weights that exist; where
+the name is still an architecture, the weights whose published top-1 at the same size is nearest to that of 2022 (timm's
+default weights have changed since for one model in ten, so the default is no translation); timm's default.
+`timm_names.csv` holds the outcome, so that nothing here needs timm at run time. A name that is gone has an empty
+translation.
 """
 
 from __future__ import annotations
@@ -25,12 +27,16 @@ from scripts.common.paths import atomic_csv
 from scripts.common.tables import read_table
 
 TABLE = Path(__file__).with_name("timm_names.csv")
-NEAR = 0.35  # points of top-1: the furthest that one set of weights moved between the two tables, re-evaluated, is 0.3 (convnext, nfnet)
+# points of top-1: the furthest that one set of weights moved between the two tables, re-evaluated, is 0.3 (convnext,
+# nfnet)
+NEAR = 0.35
 
 
 @functools.lru_cache(maxsize=1)
 def table() -> pd.DataFrame:
-    """`old`, `new` (architecture.tag, '' where gone), `note` for every name of 2022 and every name that timm has deprecated."""
+    """`old`, `new` (architecture.tag, '' where gone), `note` for every name of 2022 and every name that timm has
+    deprecated.
+    """
     return read_table(TABLE, required=["old", "new", "note"], key=["old"])
 
 
@@ -54,7 +60,10 @@ def translate(old: str) -> str:
     if new == "":
         raise UserError(f"{old} is gone from timm, and no weights took its place; choose another model")
     near = nearest(old, _today())
-    raise UserError(f"{old[:80]!r} is not a name in timm's tables of 2022" + (f"; the nearest: {', '.join(near)}" if near else "; check the spelling"))
+    raise UserError(
+        f"{old[:80]!r} is not a name in timm's tables of 2022"
+        + (f"; the nearest: {', '.join(near)}" if near else "; check the spelling")
+    )
 
 
 def today(old: str) -> str:
@@ -97,7 +106,9 @@ def update() -> pd.DataFrame:
             return "", "gone from timm"
         if tag and f"{arch}.{tag}" in weights:
             return f"{arch}.{tag}", ""
-        near = sorted((abs(top1[name, size] - accuracy), name) for name in by_arch.get(arch, []) if (name, size) in top1)
+        near = sorted(
+            (abs(top1[name, size] - accuracy), name) for name in by_arch.get(arch, []) if (name, size) in top1
+        )
         if near and near[0][0] <= NEAR:
             return near[0][1], ""
         named = [name for name in sorted(weights) if tag and name.startswith(f"{arch}.{tag}")]
@@ -114,7 +125,9 @@ def update() -> pd.DataFrame:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.data.names", description="What timm calls a model of 2022 today.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.data.names", description="What timm calls a model of 2022 today."
+    )
     parser.add_argument("names", nargs="*", metavar="OLD", help="names as of 2022")
     parser.add_argument("--update", action="store_true", help="make timm_names.csv again from timm and the tables")
     options = parser.parse_args(argv)

@@ -1,10 +1,12 @@
-"""Has timm published newer tables? Takes them in as the new vintage, for someone to review; the weekly workflow makes a pull request of it.
+"""Has timm published newer tables? Takes them in as the new vintage, for someone to review; the weekly workflow makes a
+pull request of it.
 
     make newer          # looks upstream; with news: downloads, pins commit and checksums, writes build/newer/news.json
-    make proposal       # after `make figures`: build/newer/body.md (join audit, findings that changed) and changes.patch
+    # after `make figures`: build/newer/body.md (join audit, findings that changed) and changes.patch
+    make proposal
 
-The newest vintage is replaced: its date and commit in the scripts and the tests, its checksums in timm_results.json. The older one, from
-which the original analysis was drawn, stays. Nothing is committed here.
+The newest vintage is replaced: its date and commit in the scripts and the tests, its checksums in timm_results.json.
+The older one, from which the original analysis was drawn, stays. Nothing is committed here.
 """
 
 from __future__ import annotations
@@ -29,8 +31,24 @@ from scripts.data import download
 API = "https://api.github.com/repos/huggingface/pytorch-image-models"
 OUT = BUILD / "newer"
 MAX_FILES, MAX_BYTES = 200, 8 * 2**20  # there are 31 tables, the largest of 0.2 MB
-SOURCES = ("scripts/data", "scripts/findings", "scripts/predict", "scripts/choose", "scripts/figures", "scripts/pages", "tests")  # where a vintage is called by its date
-FINDING = ["claim", "hardware", "part", "precision", "layout", "compiled", "torch"]  # a finding's row, but for the vintage
+SOURCES = (
+    "scripts/data",
+    "scripts/findings",
+    "scripts/predict",
+    "scripts/choose",
+    "scripts/figures",
+    "scripts/pages",
+    "tests",
+)  # where a vintage is called by its date
+FINDING = [
+    "claim",
+    "hardware",
+    "part",
+    "precision",
+    "layout",
+    "compiled",
+    "torch",
+]  # a finding's row, but for the vintage
 
 
 def get(url: str) -> bytes:
@@ -40,12 +58,16 @@ def get(url: str) -> bytes:
 
     token = os.environ.get("GITHUB_TOKEN", "") if url.startswith(API) else ""
     try:
-        with requests.get(url, timeout=(5, 30), stream=True, headers={"Authorization": f"Bearer {token}"} if token else {}) as answer:
+        with requests.get(
+            url, timeout=(5, 30), stream=True, headers={"Authorization": f"Bearer {token}"} if token else {}
+        ) as answer:
             answer.raise_for_status()
             content = answer.raw.read(MAX_BYTES + 1, decode_content=True)
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter while it is read
         status = getattr(getattr(error, "response", None), "status_code", None)
-        raise UserError(f"{url.split('?')[0]}: {f'answers {status}' if status else 'cannot be reached'}; try again later") from None
+        raise UserError(
+            f"{url.split('?')[0]}: {f'answers {status}' if status else 'cannot be reached'}; try again later"
+        ) from None
     if len(content) > MAX_BYTES:
         raise UserError(f"{url.split('?')[0]}: more than {MAX_BYTES // 2**20} MB; is this still a table?")
     return content
@@ -64,14 +86,23 @@ def newest() -> tuple[str, str]:
 
 
 def fetch(commit: str, date: str) -> dict[str, str]:
-    """{table: SHA-256} of timm's results at `commit`, each downloaded to the cache and read once. Raises UserError for what is no table."""
+    """{table: SHA-256} of timm's results at `commit`, each downloaded to the cache and read once. Raises UserError
+    for what is no table.
+    """
     try:
-        listed = [entry["name"] for entry in json.loads(get(f"{API}/contents/results?ref={commit}")) if entry["type"] == "file"]
+        listed = [
+            entry["name"]
+            for entry in json.loads(get(f"{API}/contents/results?ref={commit}"))
+            if entry["type"] == "file"
+        ]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{API}/contents: not the answer of GitHub's API; try again later") from None
     names = sorted(name for name in listed if re.fullmatch(r"[\w.-]+\.csv", name, re.ASCII))
     if not 0 < len(names) <= MAX_FILES:
-        raise UserError(f"timm's results at {commit[:10]}: {len(names)} tables, which cannot be; look at {API.replace('api.', '').replace('repos/', '')}")
+        raise UserError(
+            f"timm's results at {commit[:10]}: {len(names)} tables, which cannot be; look at "
+            f"{API.replace('api.', '').replace('repos/', '')}"
+        )
     folder = CACHE / "timm-results" / date
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -84,7 +115,10 @@ def take_in(commit: str, date: str, tables: dict[str, str]) -> dict:
     """Put the vintage in place of the newest one. Returns what is new, changed and gone among its tables."""
     then, old = list(download.VINTAGES)
     if date <= old:
-        raise UserError(f"timm's results of {date} ({commit[:10]}) are not newer than those of {old}; look at what happened upstream")
+        raise UserError(
+            f"timm's results of {date} ({commit[:10]}) are not newer than those of {old}; look at what happened "
+            "upstream"
+        )
     registry = json.loads(download.REGISTRY.read_text())
     before = registry[old]
     atomic_write(download.REGISTRY, json.dumps({then: registry[then], date: tables}, indent=1) + "\n")
@@ -94,8 +128,14 @@ def take_in(commit: str, date: str, tables: dict[str, str]) -> dict:
             renewed = re.sub(rf"(?<![\w-]){old}(?![\w-])", date, text).replace(download.VINTAGES[old], commit)
             if renewed != text:
                 atomic_write(path, renewed)
-    return {"vintage": date, "commit": commit, "previous": old, "new": sorted(set(tables) - set(before)), "gone": sorted(set(before) - set(tables)),
-            "changed": sorted(name for name in set(tables) & set(before) if tables[name] != before[name])}
+    return {
+        "vintage": date,
+        "commit": commit,
+        "previous": old,
+        "new": sorted(set(tables) - set(before)),
+        "gone": sorted(set(before) - set(tables)),
+        "changed": sorted(name for name in set(tables) & set(before) if tables[name] != before[name]),
+    }
 
 
 def look() -> dict | None:
@@ -111,33 +151,58 @@ def look() -> dict | None:
 
 
 def body(news: dict) -> str:
-    """The pull request's text: tables, join audit, findings that changed. All of it is data from upstream: shown as text."""
-    lines = [f"timm's tables changed upstream. This takes in the commit `{news['commit'][:12]}` of {news['vintage']} in place of {news['previous']}.", ""]
+    """The pull request's text: tables, join audit, findings that changed. All of it is data from upstream: shown as
+    text.
+    """
+    lines = [
+        f"timm's tables changed upstream. This takes in the commit `{news['commit'][:12]}` of {news['vintage']} in "
+        f"place of {news['previous']}.",
+        "",
+    ]
     for word in ("new", "changed", "gone"):
         lines += [f"- {word}: {', '.join(f'`{_plain(name)}`' for name in news[word])}"] if news[word] else []
     joins = read_table(DATA / "joins.csv")
     lines += ["", "### What the join did", "", *_markdown(joins[joins["vintage"] == news["vintage"]])]
     changed = findings(news)
-    lines += ["", f"### Findings that changed: {len(changed)}", "", *(_markdown(changed) if len(changed) else ["None."]), "",
-              "The figures: see the comment of *Figure diff*, once a commit of yours or a reopening has started the workflows."]
+    lines += [
+        "",
+        f"### Findings that changed: {len(changed)}",
+        "",
+        *(_markdown(changed) if len(changed) else ["None."]),
+        "",
+        "The figures: see the comment of *Figure diff*, once a commit of yours or a reopening has started the "
+        "workflows.",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def findings(news: dict) -> pd.DataFrame:
     """Verdicts of the newest vintage that differ from the committed ones: claim, hardware, was, is, evidence."""
-    kept = subprocess.run(["git", "-C", str(ROOT), "show", f"HEAD:{relative(DATA)}/findings.csv"], capture_output=True, check=True, timeout=60).stdout.decode()
+    kept = subprocess.run(
+        ["git", "-C", str(ROOT), "show", f"HEAD:{relative(DATA)}/findings.csv"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout.decode()
     old = pd.read_csv(io.StringIO(kept), dtype=str, keep_default_na=False)
     new = read_table(DATA / "findings.csv")
     sides = [table[table["vintage"] == vintage] for table, vintage in ((old, news["previous"]), (new, news["vintage"]))]
-    both = sides[0][[*FINDING, "verdict"]].merge(sides[1][[*FINDING, "verdict", "evidence"]], on=FINDING, how="outer", suffixes=("_was", "_is")).fillna("")
+    both = (
+        sides[0][[*FINDING, "verdict"]]
+        .merge(sides[1][[*FINDING, "verdict", "evidence"]], on=FINDING, how="outer", suffixes=("_was", "_is"))
+        .fillna("")
+    )
     changed = both[both["verdict_was"] != both["verdict_is"]].rename(columns={"verdict_was": "was", "verdict_is": "is"})
     return changed[["claim", "hardware", "torch", "compiled", "was", "is", "evidence"]]
 
 
 def _markdown(frame: pd.DataFrame) -> list[str]:
     """A GitHub table in which nothing is markup."""
-    return [f"| {' | '.join(map(_plain, frame.columns))} |", "|---" * frame.shape[1] + "|",
-            *(f"| {' | '.join(map(_plain, row))} |" for row in frame.head(80).itertuples(index=False, name=None))]
+    return [
+        f"| {' | '.join(map(_plain, frame.columns))} |",
+        "|---" * frame.shape[1] + "|",
+        *(f"| {' | '.join(map(_plain, row))} |" for row in frame.head(80).itertuples(index=False, name=None)),
+    ]
 
 
 def _plain(value) -> str:
@@ -146,16 +211,27 @@ def _plain(value) -> str:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.data.newer", description=__doc__.split("\n\n")[0], epilog="example: make newer")
-    parser.add_argument("--proposal", action="store_true", help="write the text and the patch of a pull request, once figures are drawn")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.data.newer", description=__doc__.split("\n\n")[0], epilog="example: make newer"
+    )
+    parser.add_argument(
+        "--proposal", action="store_true", help="write the text and the patch of a pull request, once figures are drawn"
+    )
     if parser.parse_args(arguments).proposal:
         try:
             news = json.loads((OUT / "news.json").read_text())
         except (OSError, ValueError):
-            raise UserError(f"{relative(OUT)}/news.json: not there; run `make newer` first, which writes it when there are newer tables") from None
+            raise UserError(
+                f"{relative(OUT)}/news.json: not there; run `make newer` first, which writes it when there are newer "
+                "tables"
+            ) from None
         atomic_write(OUT / "body.md", body(news))
-        subprocess.run(["git", "-C", str(ROOT), "add", "--intent-to-add", "--", "report/data", "images"], check=True, timeout=60)
-        patch = subprocess.run(["git", "-C", str(ROOT), "diff", "--binary", "HEAD"], check=True, capture_output=True, timeout=120).stdout
+        subprocess.run(
+            ["git", "-C", str(ROOT), "add", "--intent-to-add", "--", "report/data", "images"], check=True, timeout=60
+        )
+        patch = subprocess.run(
+            ["git", "-C", str(ROOT), "diff", "--binary", "HEAD"], check=True, capture_output=True, timeout=120
+        ).stdout
         atomic_write(OUT / "changes.patch", patch)
         print(f"newer: {relative(OUT)}/body.md and changes.patch ({len(patch) / 1e6:.1f} MB)")
         return

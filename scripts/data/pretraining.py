@@ -4,7 +4,7 @@ A lead bought with more data is not a lead of the architecture: a fair compariso
 
     in1k        ImageNet-1k only
     in21k       also ImageNet-12k, -21k or -22k
-    web         also images from the web by the ten million or more (LAION, WebLI, CLIP's, JFT, Instagram, YFCC100M, EVA's merged sets)
+    web  also images from the web by the ten million or more (LAION, WebLI, CLIP's, JFT, Instagram, YFCC100M, EVA's merged sets)
     distilled   ImageNet-1k only, but taught by a larger network
     unknown     the name does not say
 
@@ -19,10 +19,17 @@ import re
 from scripts.data import names
 
 CLASSES = ("in1k", "distilled", "in21k", "web", "unknown")
-LABELS = {"in1k": "ImageNet-1k only", "distilled": "ImageNet-1k, distilled", "in21k": "ImageNet-12k/21k/22k", "web": "web-scale data",
-          "unknown": "not known"}
+LABELS = {
+    "in1k": "ImageNet-1k only",
+    "distilled": "ImageNet-1k, distilled",
+    "in21k": "ImageNet-12k/21k/22k",
+    "web": "web-scale data",
+    "unknown": "not known",
+}
 
-_WEB = re.compile(r"laion|openai|webli|clip|jft|ig1b|yfcc|swag|seer|m30m|m38m|datacomp|metaclip|dfn|merged|lvd|mobileclip|wsl")
+_WEB = re.compile(
+    r"laion|openai|webli|clip|jft|ig1b|yfcc|swag|seer|m30m|m38m|datacomp|metaclip|dfn|merged|lvd|mobileclip|wsl"
+)
 _IN21K = re.compile(r"in(12|21|22)k")
 _DISTILLED = re.compile(r"(^|_)(dist|distilled|snap_dist|ssld|deit_dist)(_|$)")
 _DISTILLED_ARCH = re.compile(r"distilled|_dist(_|$)|^levit_")  # LeViT's own recipe distils throughout

@@ -3,10 +3,10 @@
     make demo MODEL=models/pets
     python -m scripts.demo.app models/pets models/cnn --port 7861
 
-Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is told so by a content
-security policy. Files are limited to limits.MAX_BYTES and limits.MAX_PIXELS, and only ever opened as photos; they are deleted when the
-app ends, and an hour after they came. Requests wait in a queue and are answered one at a time, with all cores, by a process
-of their own (scripts.demo.worker).
+Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is
+told so by a content security policy. Files are limited to limits.MAX_BYTES and limits.MAX_PIXELS, and only ever opened
+as photos; they are deleted when the app ends, and an hour after they came. Requests wait in a queue and are answered
+one at a time, with all cores, by a process of their own (scripts.demo.worker).
 """
 
 from __future__ import annotations
@@ -30,13 +30,25 @@ from scripts.demo.worker import Models
 EXAMPLES = 5
 DIGITS = "digits"  # what make train exports without photos, so that there is something to try
 
-SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost",
-            "GRADIO_SERVER_NAME": HOST, "GRADIO_SHARE": "False"}
-HEADERS = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'self'",
-           "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SETTINGS = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "GRADIO_SERVER_NAME": HOST,
+    "GRADIO_SHARE": "False",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
-INTRO = ("Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine. Under each model's answer the photo "
-         "stays bright where the answer came from.")
+INTRO = (
+    "Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine. Under "
+    "each model's answer the photo "
+    "stays bright where the answer came from."
+)
 CSS = """
 .gradio-container {max-width: 68rem !important; margin: 0 auto !important}
 #answer {min-height: 1.6rem; font-size: 1.05rem}
@@ -55,8 +67,12 @@ class Headers:
     async def __call__(self, scope, receive, send):
         async def with_headers(message):
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *((name.lower().encode(), value.encode()) for name, value in HEADERS.items())]
+                message["headers"] = [
+                    *message["headers"],
+                    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
+                ]
             await send(message)
+
         await self.app(scope, receive, with_headers)
 
 
@@ -66,8 +82,17 @@ def photo_input():
     Methods of the one instance are replaced: beside the source of every subclass gradio would write a .pyi file.
     """
     import gradio as gr
-    photo = gr.Image(label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=360, elem_id="photo",
-                     alt_text="The photo you brought", buttons=["fullscreen"], placeholder="### Drop a photo here\nor click to choose a file")
+
+    photo = gr.Image(
+        label="Photo",
+        type="filepath",
+        sources=["upload", "webcam", "clipboard"],
+        height=360,
+        elem_id="photo",
+        alt_text="The photo you brought",
+        buttons=["fullscreen"],
+        placeholder="### Drop a photo here\nor click to choose a file",
+    )
     keep = photo.async_move_resource_to_block_cache
 
     async def keep_file(resource):
@@ -82,9 +107,14 @@ def photo_input():
 
 def describe(about) -> str:
     """What stands over a model's answers: architecture, input, and how often it was right where the export says so."""
-    error = about.trained.get("error_rate", {}).get("test") if isinstance(about.trained.get("error_rate"), dict) else None
-    tested = f", {1 - error:.0%} right on {about.trained['test_images']:,} test photos" if isinstance(error, float) and 0 <= error <= 1 \
-        and isinstance(about.trained.get("test_images"), int) else ""
+    error = (
+        about.trained.get("error_rate", {}).get("test") if isinstance(about.trained.get("error_rate"), dict) else None
+    )
+    tested = (
+        f", {1 - error:.0%} right on {about.trained['test_images']:,} test photos"
+        if isinstance(error, float) and 0 <= error <= 1 and isinstance(about.trained.get("test_images"), int)
+        else ""
+    )
     text = f"{about.arch}, {len(about.classes)} classes, {about.size}×{about.size} pixels{tested}"
     return f'<div class="model"><h2>{html.escape(about.name)}</h2><p class="about">{html.escape(text)}</p></div>'
 
@@ -103,15 +133,20 @@ def answer(models, path: str | None) -> list:
     found = models.ask(path)
     if isinstance(found, str):
         return [said([found], trouble=True), *empty]
-    lines = [f"{one.name}: {(top := next(iter(one.probabilities)))}, {one.probabilities[top]:.0%}, in {one.milliseconds:.0f} ms" for one in found]
+    lines = [
+        f"{one.name}: {(top := next(iter(one.probabilities)))}, {one.probabilities[top]:.0%}, in "
+        f"{one.milliseconds:.0f} ms"
+        for one in found
+    ]
     return [said(lines), *(value for one in found for value in (one.probabilities, one.picture))]
 
 
 def examples(folders: list[Path]) -> list[str]:
     """Photos to try: scikit-image's cat (Chelsea, public domain) and the photos that were exported with the models."""
-    found = sorted(path for folder in folders for path in (folder / "examples").glob("*.jpg"))[:EXAMPLES - 1]
+    found = sorted(path for folder in folders for path in (folder / "examples").glob("*.jpg"))[: EXAMPLES - 1]
     try:
         import skimage
+
         chelsea = Path(skimage.__file__).parent / "data" / "chelsea.png"
     except ImportError:
         chelsea = Path("none")
@@ -121,7 +156,10 @@ def examples(folders: list[Path]) -> list[str]:
 def build(models):
     """The page for the loaded `models`, as gradio Blocks."""
     import gradio as gr
-    with gr.Blocks(title="Best Image Models", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
+
+    with gr.Blocks(
+        title="Best Image Models", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)
+    ) as page:
         gr.Markdown(f"# What is in this photo?\n\n{INTRO}")
         with gr.Row():
             with gr.Column(scale=4, min_width=300):
@@ -129,7 +167,9 @@ def build(models):
                 line = gr.HTML(said([""]), elem_id="answer", padding=False)
                 pictures = examples(models.folders)
                 if pictures:
-                    gr.Examples([[picture] for picture in pictures], photo, label="Or try one of these", cache_examples=False)
+                    gr.Examples(
+                        [[picture] for picture in pictures], photo, label="Or try one of these", cache_examples=False
+                    )
             with gr.Column(scale=5, min_width=300):
                 with gr.Row():
                     outputs = []
@@ -137,9 +177,23 @@ def build(models):
                         with gr.Column(min_width=240):
                             gr.HTML(describe(about), padding=False)
                             outputs.append(gr.Label(label="Probability", num_top_classes=5, show_heading=True))
-                            outputs.append(gr.Image(label="Where it looked", interactive=False, buttons=[], format="jpeg",
-                                                    alt_text=f"The photo, bright where {about.name} found its answer and dim elsewhere"))
-        photo.change(lambda path: answer(models, path), photo, [line, *outputs], api_name="classify", show_progress="minimal", concurrency_limit=1)
+                            outputs.append(
+                                gr.Image(
+                                    label="Where it looked",
+                                    interactive=False,
+                                    buttons=[],
+                                    format="jpeg",
+                                    alt_text=f"The photo, bright where {about.name} found its answer and dim elsewhere",
+                                )
+                            )
+        photo.change(
+            lambda path: answer(models, path),
+            photo,
+            [line, *outputs],
+            api_name="classify",
+            show_progress="minimal",
+            concurrency_limit=1,
+        )
     return page.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
 
 
@@ -153,7 +207,9 @@ def check_port(port: int) -> None:
             trial.bind((HOST, port))
         except OSError as error:
             what = "is taken" if error.errno in (98, 48) else f"cannot be used ({error.strerror})"
-            raise UserError(f"port {port} {what}; choose another with --port (make demo PORT=7861), or end what runs there") from None
+            raise UserError(
+                f"port {port} {what}; choose another with --port (make demo PORT=7861), or end what runs there"
+            ) from None
 
 
 def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
@@ -171,13 +227,33 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
         import gradio as gr  # takes seconds, in which the models load in their own process
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
-        theme = gr.themes.Base(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+        theme = gr.themes.Base(
+            primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        )
         page = build(models)
         middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(Headers)]
         try:
-            page.launch(server_name=HOST, server_port=port, share=False, inbrowser=False, quiet=True, prevent_thread_lock=True, show_error=False,
-                        max_file_size=MAX_BYTES, footer_links=[], enable_monitoring=False, run_history=False, mcp_server=False, pwa=False,
-                        ssr_mode=False, strict_cors=True, theme=theme, css=CSS, app_kwargs={"middleware": middleware})
+            page.launch(
+                server_name=HOST,
+                server_port=port,
+                share=False,
+                inbrowser=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                show_error=False,
+                max_file_size=MAX_BYTES,
+                footer_links=[],
+                enable_monitoring=False,
+                run_history=False,
+                mcp_server=False,
+                pwa=False,
+                ssr_mode=False,
+                strict_cors=True,
+                theme=theme,
+                css=CSS,
+                app_kwargs={"middleware": middleware},
+            )
         except OSError as error:  # the port went to someone else meanwhile
             raise UserError(f"port {port} cannot be used ({error}); choose another with --port") from None
     except BaseException:
@@ -187,11 +263,14 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
     def stop() -> None:
         page.close(verbose=False)
         close()
+
     return stop
 
 
 def find_models() -> list[Path]:
-    """Every exported model in models/; the one of digits only where there is no other. Raises UserError where there is none."""
+    """Every exported model in models/; the one of digits only where there is no other. Raises UserError where there
+    is none.
+    """
     found = sorted(path.parent for path in (ROOT / "models").glob("*/SHA256SUMS"))
     found = [folder for folder in found if folder.name != DIGITS] or found
     if not found:
@@ -202,7 +281,13 @@ def find_models() -> list[Path]:
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve exported models to this machine's browser.")
-    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all in models/, digits only where it is alone)")
+    parser.add_argument(
+        "models",
+        type=Path,
+        nargs="*",
+        metavar="MODEL",
+        help="folders such as models/pets (default: all in models/, digits only where it is alone)",
+    )
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     arguments = parser.parse_args()
@@ -211,7 +296,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     stop = launch(folders, arguments.port, arguments.trust_pickle)
     try:
-        print(f"{', '.join(relative(folder) for folder in folders)}: open http://{HOST}:{arguments.port} in a browser; Ctrl-C ends it", flush=True)
+        print(
+            f"{', '.join(relative(folder) for folder in folders)}: open http://{HOST}:{arguments.port} in a browser; "
+            "Ctrl-C ends it",
+            flush=True,
+        )
         ended.wait()
     except KeyboardInterrupt:
         pass

@@ -3,8 +3,8 @@
     python -m scripts.demo.classify models/pets cat.jpg dog.jpg
     python -m scripts.demo.classify models/pets *.jpg --json
 
---json prints one array: file, class, probabilities, milliseconds, or file and error. Exit code 1 where a photo couldn't be read; the others
-are still answered.
+--json prints one array: file, class, probabilities, milliseconds, or file and error. Exit code 1 where a photo couldn't
+be read; the others are still answered.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from scripts.common.errors import cli
 
 
 def classify(folder: Path, files: list[Path], trust_pickle: bool = False) -> list[dict]:
-    """One dict per file, in order: file, class, probabilities, milliseconds; or file and error. Raises UserError for the model."""
+    """One dict per file, in order: file, class, probabilities, milliseconds; or file and error. Raises UserError
+    for the model.
+    """
     from scripts.demo.predict import NotAPhoto, Predictor, open_photo, read_file
+
     predictor = Predictor(folder, trust_pickle)
     answers = []
     for file in files:
@@ -28,8 +31,14 @@ def classify(folder: Path, files: list[Path], trust_pickle: bool = False) -> lis
         except NotAPhoto as reason:
             answers.append({"file": str(file), "error": str(reason)})
             continue
-        answers.append({"file": str(file), "class": next(iter(answer.probabilities)), "milliseconds": round(answer.milliseconds, 1),
-                        "probabilities": {name: round(share, 6) for name, share in answer.probabilities.items()}})
+        answers.append(
+            {
+                "file": str(file),
+                "class": next(iter(answer.probabilities)),
+                "milliseconds": round(answer.milliseconds, 1),
+                "probabilities": {name: round(share, 6) for name, share in answer.probabilities.items()},
+            }
+        )
     return answers
 
 
@@ -50,7 +59,10 @@ def main() -> int:
         print(json.dumps(answers, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
     else:
         for answer in answers:
-            said = answer.get("error") or f"{answer['class']}, {max(answer['probabilities'].values()):.1%} ({answer['milliseconds']:.0f} ms)"
+            said = (
+                answer.get("error")
+                or f"{answer['class']}, {max(answer['probabilities'].values()):.1%} ({answer['milliseconds']:.0f} ms)"
+            )
             print(_printable(f"{answer['file']}: {said}"), file=sys.stderr if "error" in answer else sys.stdout)
     return 1 if any("error" in answer for answer in answers) else 0
 

@@ -1,7 +1,9 @@
-"""Ask an exported model about a photo: class probabilities, the time taken, and where in the photo the answer came from.
+"""Ask an exported model about a photo: class probabilities, the time taken, and where in the photo the answer came
+from.
 
-Grad-CAM (Selvaraju et al. 2016, arXiv:1610.02391) where the network has square maps in its second half; the gradient of the answer by the
-input's pixels (Simonyan et al. 2013, arXiv:1312.6034) for the others, such as plain vision transformers.
+Grad-CAM (Selvaraju et al. 2016, arXiv:1610.02391) where the network has square maps in its second half; the gradient of
+the answer by the input's pixels (Simonyan et al. 2013, arXiv:1312.6034) for the others, such as plain vision
+transformers.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from scripts.common.errors import UserError
 from scripts.demo.limits import MAX_BYTES, MAX_PIXELS
 from scripts.train import exported, photos
 
-SHOWN = 384                # pixels a side of the picture that shows where the model looked
-MIN_MAP = 4                # the smallest map that still says roughly where something is
+SHOWN = 384  # pixels a side of the picture that shows where the model looked
+MIN_MAP = 4  # the smallest map that still says roughly where something is
 
 
 class NotAPhoto(Exception):
@@ -33,7 +35,9 @@ class NotAPhoto(Exception):
 
 
 class Answer(NamedTuple):
-    """probabilities: class -> share, most likely first; milliseconds: network and heat map; heat: float (size, size), 0 to 1, or None."""
+    """probabilities: class -> share, most likely first; milliseconds: network and heat map; heat: float (size,
+    size), 0 to 1, or None.
+    """
 
     probabilities: dict[str, float]
     milliseconds: float
@@ -44,7 +48,9 @@ class Answer(NamedTuple):
 def open_photo(data: bytes) -> Image.Image:
     """An upright RGB image of about SHOWN pixels or more. Raises NotAPhoto."""
     if len(data) > MAX_BYTES:
-        raise NotAPhoto(f"This file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES >> 20} MB are read. Scale the photo down.")
+        raise NotAPhoto(
+            f"This file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES >> 20} MB are read. Scale the photo down."
+        )
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=photos.FORMATS) as image:
             warnings.simplefilter("ignore")
@@ -52,11 +58,15 @@ def open_photo(data: bytes) -> Image.Image:
     except Exception:  # photos.decode says what it is instead
         megapixels = 0.0
     if megapixels > MAX_PIXELS / 1e6:
-        raise NotAPhoto(f"This picture has {megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it down.")
+        raise NotAPhoto(
+            f"This picture has {megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it down."
+        )
     try:
         return photos.decode(data, SHOWN)
     except photos.Refused as reason:
-        raise NotAPhoto(f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file.") from None
+        raise NotAPhoto(
+            f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file."
+        ) from None
 
 
 def read_file(path: Path | str) -> bytes:
@@ -69,14 +79,18 @@ def read_file(path: Path | str) -> bytes:
 
 
 class Layer(NamedTuple):
-    """Where Grad-CAM looks: the output of a module at its `call`-th call in one pass (a shared one runs several times), from 0."""
+    """Where Grad-CAM looks: the output of a module at its `call`-th call in one pass (a shared one runs several
+    times), from 0.
+    """
 
     module: nn.Module
     call: int
 
 
 class Predictor:
-    """One exported model, ready to answer. Threads may share it; they take turns. Raises UserError where it can't be loaded or answers no number."""
+    """One exported model, ready to answer. Threads may share it; they take turns. Raises UserError where it can't
+    be loaded or answers no number.
+    """
 
     def __init__(self, folder: Path | str, trust_pickle: bool = False):
         self.exported = exported.load(folder, trust_pickle)
@@ -85,9 +99,14 @@ class Predictor:
         self.lock = threading.Lock()
         self.layer = find_layer(self.model, self.config.size)
         try:
-            self.ask(Image.new("RGB", (SHOWN, SHOWN), "grey"))  # the first answer takes longer; nobody should wait for it
+            self.ask(
+                Image.new("RGB", (SHOWN, SHOWN), "grey")
+            )  # the first answer takes longer; nobody should wait for it
         except NotAPhoto:
-            raise UserError(f"{folder}: gives no number for a grey picture, so its weights are damaged or were never trained; export it again") from None
+            raise UserError(
+                f"{folder}: gives no number for a grey picture, so its weights are damaged or were never trained; "
+                "export it again"
+            ) from None
 
     def ask(self, image: Image.Image, heat: bool = True) -> Answer:
         """What the model says about an RGB image. Raises NotAPhoto where its answer is no number."""
@@ -102,16 +121,27 @@ class Predictor:
             milliseconds = 1e3 * (time.perf_counter() - started)
         shares = logits[0].detach().float().softmax(0)
         if not torch.isfinite(shares).all():
-            raise NotAPhoto(f"The model {self.name} gives no number for this photo; its weights are damaged or were never trained.")
+            raise NotAPhoto(
+                f"The model {self.name} gives no number for this photo; its weights are damaged or were never trained."
+            )
         order = shares.argsort(descending=True).tolist()
-        return Answer({self.config.classes[i]: float(shares[i]) for i in order}, milliseconds, None if found is None else found.numpy(), method)
+        return Answer(
+            {self.config.classes[i]: float(shares[i]) for i in order},
+            milliseconds,
+            None if found is None else found.numpy(),
+            method,
+        )
 
 
 def find_layer(model: nn.Module, size: int) -> Layer | None:
-    """What Grad-CAM uses: the last output in the network's second half that is square maps of MIN_MAP pixels or more, or None."""
+    """What Grad-CAM uses: the last output in the network's second half that is square maps of MIN_MAP pixels or
+    more, or None.
+    """
     calls: list[tuple[nn.Module, tuple]] = []
+
     def note(module, inputs, output):
         calls.append((module, tuple(output.shape) if isinstance(output, Tensor) else ()))
+
     handles = [module.register_forward_hook(note) for module in model.modules()]
     try:
         with torch.inference_mode():
@@ -123,11 +153,13 @@ def find_layer(model: nn.Module, size: int) -> Layer | None:
     if not maps or maps[-1] + 1 <= len(calls) / 2:
         return None
     module = calls[maps[-1]][0]
-    return Layer(module, sum(other is module for other, _ in calls[:maps[-1]]))
+    return Layer(module, sum(other is module for other, _ in calls[: maps[-1]]))
 
 
 def where(model: nn.Module, layer: Layer | None, pixels: Tensor) -> tuple[Tensor, Tensor, str]:
-    """(logits, heat, method): Grad-CAM where there is a layer for it and some map speaks for the answer, else the input's gradient."""
+    """(logits, heat, method): Grad-CAM where there is a layer for it and some map speaks for the answer, else the
+    input's gradient.
+    """
     if layer is not None:
         logits, heat = grad_cam(model, layer, pixels)
         if heat.any():
@@ -138,14 +170,16 @@ def where(model: nn.Module, layer: Layer | None, pixels: Tensor) -> tuple[Tensor
 def grad_cam(model: nn.Module, layer: Layer, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """(logits, heat): only what follows `layer` is differentiated, so it costs little more than the answer alone."""
     kept: list[Tensor] = []
+
     def cut(module, inputs, output):
         kept.append(output.detach().requires_grad_(len(kept) == layer.call))
         return kept[-1] if len(kept) <= layer.call + 1 else None
+
     handle = layer.module.register_forward_hook(cut)
     try:
         with torch.enable_grad():
             logits = model(pixels)
-            gradient, = torch.autograd.grad(logits[0].max(), kept[layer.call])
+            (gradient,) = torch.autograd.grad(logits[0].max(), kept[layer.call])
     finally:
         handle.remove()
     weights = gradient.mean((2, 3), keepdim=True)
@@ -157,7 +191,7 @@ def input_gradient(model: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
     pixels = pixels.clone().requires_grad_(True)
     with torch.enable_grad():
         logits = model(pixels)
-        gradient, = torch.autograd.grad(logits[0].max(), pixels)
+        (gradient,) = torch.autograd.grad(logits[0].max(), pixels)
     blur = max(1, pixels.shape[-1] // 16) | 1
     return logits, scaled(F.avg_pool2d(gradient.abs().amax(1, keepdim=True), blur, 1, blur // 2), pixels.shape[-1])
 

@@ -2,8 +2,8 @@
 
     python -m scripts.demo.screenshot models/pets models/cnn
 
-The photo in it is scikit-image's cat (Chelsea, public domain); the models' own example photos stay out of it, since nobody may have agreed
-to publish them. Needs playwright and a Chrome.
+The photo in it is scikit-image's cat (Chelsea, public domain); the models' own example photos stay out of it, since
+nobody may have agreed to publish them. Needs playwright and a Chrome.
 """
 
 from __future__ import annotations
@@ -28,21 +28,30 @@ def take(models: list[Path]) -> bytes:
 
     from scripts.common.browser import window
     from scripts.perf.demo import photo, start, stop
+
     with tempfile.TemporaryDirectory() as home:
-        copies = [Path(shutil.copytree(model, Path(home) / model.resolve().name, ignore=shutil.ignore_patterns("examples"))) for model in models]
+        copies = [
+            Path(shutil.copytree(model, Path(home) / model.resolve().name, ignore=shutil.ignore_patterns("examples")))
+            for model in models
+        ]
         process, address, _ = start(copies)
         try:
             with window() as chrome:
                 page = chrome.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, device_scale_factor=SCALE)
                 page.goto(address)
                 page.wait_for_selector("#photo input[type=file]", state="attached")
-                page.set_input_files("#photo input[type=file]", {"name": "chelsea.png", "mimeType": "image/png", "buffer": photo()})
+                page.set_input_files(
+                    "#photo input[type=file]", {"name": "chelsea.png", "mimeType": "image/png", "buffer": photo()}
+                )
                 page.wait_for_selector("#answer [role=status]:has-text('ms')")
                 page.wait_for_selector("img[alt*='bright where']")
                 page.wait_for_timeout(1500)  # bars grow
                 picture = page.screenshot(full_page=True)
         except Error as error:
-            raise UserError(f"the browser failed: {str(error).splitlines()[0][:120]}; python -m scripts.common.browser says which one is used") from None
+            raise UserError(
+                f"the browser failed: {str(error).splitlines()[0][:120]}; python -m scripts.common.browser says "
+                "which one is used"
+            ) from None
         finally:
             stop(process)
     buffer = io.BytesIO()

@@ -1,7 +1,8 @@
 """The models of the web app, in a process of their own.
 
-Torch and gradio then load side by side, the server stays responsive while a network computes, and a photo that crashes a decoder or takes for
-ever costs this process, which is started again, and not the app. The process ends by itself when the app does, however that ends.
+Torch and gradio then load side by side, the server stays responsive while a network computes, and a photo that crashes
+a decoder or takes for ever costs this process, which is started again, and not the app. The process ends by itself when
+the app does, however that ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class About(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One model's answer: class -> share, most likely first; milliseconds; a Pillow image, bright where the answer came from."""
+    """One model's answer: class -> share, most likely first; milliseconds; a Pillow image, bright where the answer
+    came from.
+    """
 
     name: str
     probabilities: dict[str, float]
@@ -38,14 +41,24 @@ class Shown(NamedTuple):
 def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
     """In the process: load, say so, and answer one path after the other until the other end is gone."""
     import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's to handle
     try:
         from scripts.demo.predict import NotAPhoto, load_all, open_photo, read_file, spotlight
+
         predictors = load_all(folders, trust_pickle)
     except (UserError, OSError) as error:
         pipe.send(("error", str(error)))
         return
-    pipe.send(("ready", [About(one.name, one.config.arch, one.config.classes, one.config.size, one.config.trained) for one in predictors]))
+    pipe.send(
+        (
+            "ready",
+            [
+                About(one.name, one.config.arch, one.config.classes, one.config.size, one.config.trained)
+                for one in predictors
+            ],
+        )
+    )
     while True:
         try:
             path = pipe.recv()
@@ -54,7 +67,15 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
         try:
             image = open_photo(read_file(path))
             found = [(one, one.ask(image)) for one in predictors]
-            pipe.send(("answer", [Shown(one.name, answer.probabilities, answer.milliseconds, spotlight(image, answer, one.config)) for one, answer in found]))
+            pipe.send(
+                (
+                    "answer",
+                    [
+                        Shown(one.name, answer.probabilities, answer.milliseconds, spotlight(image, answer, one.config))
+                        for one, answer in found
+                    ],
+                )
+            )
         except NotAPhoto as reason:
             pipe.send(("refused", str(reason)))
         except (MemoryError, RuntimeError) as error:
@@ -82,7 +103,10 @@ class Models:
             try:
                 kind, value = self.pipe.recv()
             except (EOFError, OSError):
-                kind, value = "error", f"the models' process ended while it loaded {self.folders[0]}; is there enough memory?"
+                kind, value = (
+                    "error",
+                    f"the models' process ended while it loaded {self.folders[0]}; is there enough memory?",
+                )
             if kind == "error":
                 raise UserError(value)
             self.about = value

@@ -2,8 +2,9 @@
 
     changes(base, head) -> list[Change]
 
-A figure's cause comes from the two manifests, not from its pixels: other data, other style (same data, other figure), renderer only (same
-figure, other Chrome, font or kaleido). A picture that its manifest does not account for (edited or saved again by hand) is a cause of its own.
+A figure's cause comes from the two manifests, not from its pixels: other data, other style (same data, other figure),
+renderer only (same figure, other Chrome, font or kaleido). A picture that its manifest does not account for (edited or
+saved again by hand) is a cause of its own.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ WORDS = ("title", "alt", "caption")
 
 @dataclass
 class Change:
-    """One file that differs. kind: figure, table or file; path as in the project; before: its old path where it was renamed.
+    """One file that differs. kind: figure, table or file; path as in the project; before: its old path where it was
+    renamed.
 
-    why: sentences. fields: (what, old, new) of the manifest's entry or sidecar. machine: whose results, '' for all. base, head: the files.
+    why: sentences. fields: (what, old, new) of the manifest's entry or sidecar. machine: whose results, '' for all.
+    base, head: the files.
     """
 
     kind: str
@@ -71,7 +74,9 @@ class Change:
 
 
 def changes(base: Side, head: Side) -> tuple[list[Change], int]:
-    """(what differs, in the order of CAUSES; number of files that are identical). Unreadable files are changes, not exceptions."""
+    """(what differs, in the order of CAUSES; number of files that are identical). Unreadable files are changes, not
+    exceptions.
+    """
     paths = [path for path in sorted({*base.files, *head.files}) if path != f"{PARTS[0]}/{MANIFEST}"]
     sidecars = {_sidecar(path) for path in paths if path.endswith(".csv")}
     pairs = _pairs([path for path in paths if path not in sidecars], base, head)
@@ -80,7 +85,14 @@ def changes(base: Side, head: Side) -> tuple[list[Change], int]:
     differ = [change for change in found if change]
     _link(differ, base, head)
     order = list(CAUSES)
-    differ.sort(key=lambda change: (("figure", "table", "file").index(change.kind), order.index(change.cause), change.machine, change.path))
+    differ.sort(
+        key=lambda change: (
+            ("figure", "table", "file").index(change.kind),
+            order.index(change.cause),
+            change.machine,
+            change.path,
+        )
+    )
     return differ, len(found) - len(differ)
 
 
@@ -100,10 +112,14 @@ def _entry(side: Side, path: str) -> dict | None:
 
 
 def _pairs(paths: list[str], base: Side, head: Side) -> list[tuple[str | None, str | None]]:
-    """(old path, new path) of every file; a file that went and one that came with the same content are one that was renamed."""
+    """(old path, new path) of every file; a file that went and one that came with the same content are one that was
+    renamed.
+    """
     gone = [path for path in paths if path not in head.files]
     came = [path for path in paths if path not in base.files]
-    pairs: list[tuple[str | None, str | None]] = [(path, path) for path in paths if path in base.files and path in head.files]
+    pairs: list[tuple[str | None, str | None]] = [
+        (path, path) for path in paths if path in base.files and path in head.files
+    ]
     for new in came:
         identity = _identities(new, head) if gone else set()
         old = next((path for path in gone if _kind(path) == _kind(new) and identity & _identities(path, base)), None)
@@ -121,8 +137,15 @@ def _identities(path: str, side: Side) -> set[str]:
 def _change(old: str | None, new: str | None, base: Side, head: Side) -> Change | None:
     """The difference between one file's two versions; None where there is none."""
     path = new or old
-    change = Change(_kind(path), path, "", before=old if old and new and old != new else "", machine=_machine(path, head if new else base),
-                    base=base.files.get(old), head=head.files.get(new))
+    change = Change(
+        _kind(path),
+        path,
+        "",
+        before=old if old and new and old != new else "",
+        machine=_machine(path, head if new else base),
+        base=base.files.get(old),
+        head=head.files.get(new),
+    )
     try:
         if not (old and new):
             change.cause = ADDED if new else REMOVED
@@ -141,7 +164,9 @@ def _change(old: str | None, new: str | None, base: Side, head: Side) -> Change 
 
 
 def _machine(path: str, side: Side) -> str:
-    """Whose results a table holds: the sidecar's hardware of a file that is named after it; '' for tables over all machines."""
+    """Whose results a table holds: the sidecar's hardware of a file that is named after it; '' for tables over all
+    machines.
+    """
     if not path.endswith(".csv"):
         return ""
     try:
@@ -165,14 +190,23 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     if not (was and now):
         if not same_picture:
             side = "old" if not was else "new"
-            change.cause, change.why = UNRECORDED, [f"the {side} side's manifest has no entry for it, so the cause cannot be told"]
+            change.cause, change.why = (
+                UNRECORDED,
+                [f"the {side} side's manifest has no entry for it, so the cause cannot be told"],
+            )
         return
-    change.fields = [(word, str(was.get(word, "")), str(now.get(word, ""))) for word in (*WORDS, "hardware", "date") if was.get(word) != now.get(word)]
+    change.fields = [
+        (word, str(was.get(word, "")), str(now.get(word, "")))
+        for word in (*WORDS, "hardware", "date")
+        if was.get(word) != now.get(word)
+    ]
     same_figure = was["figure_sha256"] == now["figure_sha256"]
     if not same_picture and (now["jpg"]["sha256"] != sums[1] or same_figure and was["jpg"]["sha256"] != sums[0]):
         side = base if now["jpg"]["sha256"] == sums[1] else head
         change.cause = UNRECORDED
-        change.why = [f"the {side.label} picture is not the one that its manifest records; `make figures` draws it again"]
+        change.why = [
+            f"the {side.label} picture is not the one that its manifest records; `make figures` draws it again"
+        ]
     elif not same_figure:
         moved, change.sources = _data(was, now)
         change.cause = DATA if moved else STYLE
@@ -186,8 +220,10 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
         change.cause = RENDERER
         how = _differences(was.get("renderer", {}), now.get("renderer", {}))
         change.fields += how
-        change.why.append("; ".join(f"{what} {a or 'none'} → {b or 'none'}" for what, a, b in how)
-                          or "the recorded versions are the same: the system's libraries or fonts differ, or it was saved again")
+        change.why.append(
+            "; ".join(f"{what} {a or 'none'} → {b or 'none'}" for what, a, b in how)
+            or "the recorded versions are the same: the system's libraries or fonts differ, or it was saved again"
+        )
     elif any(field_[0] in WORDS for field_ in change.fields):
         change.cause = STYLE
         change.why.append("only its words: " + ", ".join(what for what, _, _ in change.fields if what in WORDS))
@@ -260,7 +296,12 @@ def _link(differ: list[Change], base: Side, head: Side) -> None:
     for name, entry in (head.charts or {}).items():
         for source in entry["sources"]:
             table = by_path.get(source["path"])
-            if table and table.head and table.cause not in (SIDECAR, UNREADABLE) and digest(table.head) != source["sha256"]:
+            if (
+                table
+                and table.head
+                and table.cause not in (SIDECAR, UNREADABLE)
+                and digest(table.head) != source["sha256"]
+            ):
                 table.why.append(f"{name} was not drawn again since")
 
 
@@ -271,8 +312,13 @@ def summary(change: Change) -> str:
         return change.cause
     parts = []
     if table.moved:
-        largest = max((abs(cell.change) for cell in table.cells if cell.change is not None and not cell.within), default=None)
-        parts.append(f"{counted(table.moved, 'value')} moved" + (f" (by up to {percent(largest)})" if largest is not None else ""))
+        largest = max(
+            (abs(cell.change) for cell in table.cells if cell.change is not None and not cell.within), default=None
+        )
+        parts.append(
+            f"{counted(table.moved, 'value')} moved"
+            + (f" (by up to {percent(largest)})" if largest is not None else "")
+        )
     if table.within:
         parts.append(f"{table.within:,} within tolerance")
     for names, word in ((table.added, "added"), (table.gone, "gone")):

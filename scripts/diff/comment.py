@@ -1,10 +1,11 @@
-"""The Markdown summary of a comparison, for a pull request's comment; from the JSON alone, with the standard library alone.
+"""The Markdown summary of a comparison, for a pull request's comment; from the JSON alone, with the standard library
+alone.
 
     python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md
 
-A pull request from a fork draws its figures with its own code, so what its report says may be anything. The workflow that comments has
-the right to write; it runs this script of the main branch, which takes the report for data: each field of the kind it should be, cut to
-length, and as plain text: no markup, HTML, links, mentions or references.
+A pull request from a fork draws its figures with its own code, so what its report says may be anything. The workflow
+that comments has the right to write; it runs this script of the main branch, which takes the report for data: each
+field of the kind it should be, cut to length, and as plain text: no markup, HTML, links, mentions or references.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from scripts.common.paths import atomic_write
 
 SCHEMA = 1
 MARKER = "<!-- figure-diff -->"  # the workflow finds its own comment by it
-LONGEST = 60_000                 # GitHub takes comments of 65,536 characters
-LARGEST = 32 * 2**20             # bytes of a report that is read
-ROWS = 8                         # values of one table that are shown
-VALUE = 160                      # characters of a cell or a field that are shown
+LONGEST = 60_000  # GitHub takes comments of 65,536 characters
+LARGEST = 32 * 2**20  # bytes of a report that is read
+ROWS = 8  # values of one table that are shown
+VALUE = 160  # characters of a cell or a field that are shown
 
 
 def cut(text, limit: int = VALUE) -> str:
     """Text on one line, shortened in the middle."""
     text = " ".join(str(text)[:10_000].split())
-    return text if len(text) <= limit else f"{text[:limit * 2 // 3]} … {text[-limit // 4:]}"
+    return text if len(text) <= limit else f"{text[: limit * 2 // 3]} … {text[-limit // 4 :]}"
 
 
 def percent(change: float) -> str:
@@ -49,7 +50,11 @@ def share(value: float) -> str:
 
 def similarity(value: float) -> str:
     """Structural similarity, with as many nines as it takes to tell it from 1."""
-    return "1" if value == 1 else next((f"{value:.{digits}f}" for digits in range(3, 9) if round(value, digits) < 1), f"{value:.8f}")
+    return (
+        "1"
+        if value == 1
+        else next((f"{value:.{digits}f}" for digits in range(3, 9) if round(value, digits) < 1), f"{value:.8f}")
+    )
 
 
 def size(base: list[int], head: list[int]) -> str:
@@ -69,11 +74,16 @@ def plain(text, limit: int = VALUE) -> str:
 
 
 def markdown(report: dict) -> str:
-    """The summary of `report` (the content of diff.json), at most LONGEST characters. Raises UserError where it is no such report."""
+    """The summary of `report` (the content of diff.json), at most LONGEST characters. Raises UserError where it is
+    no such report.
+    """
     try:
         lines = _lines(report)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise UserError(f"diff.json: not a report of this project ({type(error).__name__}: {cut(error, 80)}); make it again with `make diff`") from None
+        raise UserError(
+            f"diff.json: not a report of this project ({type(error).__name__}: {cut(error, 80)}); make it again with "
+            "`make diff`"
+        ) from None
     kept, length = [], 0
     for line in lines:
         length += len(line) + 1
@@ -99,20 +109,35 @@ def _lines(report: dict) -> list[str]:
             seen = change.get("pixels")
             resized = seen and seen["base_size"] != seen["head_size"]
             pixels = "" if not seen else plain(_size(seen)) if resized else share(float(seen["changed"]))
-            lines.append(f"| {plain(_name(change))} | **{plain(change['cause'], 20)}** | {pixels} | "
-                         f"{similarity(float(seen['ssim'])) if seen and not resized else ''} | {plain('; '.join(map(str, change['why'])), 300)} |")
+            lines.append(
+                f"| {plain(_name(change))} | **{plain(change['cause'], 20)}** | {pixels} | "
+                f"{similarity(float(seen['ssim'])) if seen and not resized else ''} | "
+                f"{plain('; '.join(map(str, change['why'])), 300)} |"
+            )
         lines.append("")
     if others:
         lines += ["| table | machine | cause | what |", "|---|---|---|---|"]
-        lines += [f"| {plain(_name(change))} | {plain(change.get('machine', ''), 60)} | **{plain(change['cause'], 20)}** | "
-                  f"{plain('; '.join([str(change['summary']), *map(str, change['why'])]), 300)} |" for change in others]
+        lines += [
+            f"| {plain(_name(change))} | {plain(change.get('machine', ''), 60)} | **{plain(change['cause'], 20)}** | "
+            f"{plain('; '.join([str(change['summary']), *map(str, change['why'])]), 300)} |"
+            for change in others
+        ]
         lines.append("")
     for change in others:
         cells = [cell for cell in (change.get("table") or {}).get("cells", []) if not cell["within"]][:ROWS]
         if cells:
-            lines += [f"<details><summary>{plain(_name(change))}: the largest changes</summary>", "", "| row | column | was | is | change |", "|---|---|---|---|---|"]
-            lines += [f"| {plain(cell['key'], 80)} | {plain(cell['column'], 40)} | {plain(cell['base'], 40)} | {plain(cell['head'], 40)} | "
-                      f"{signed(None if cell['change'] is None else float(cell['change']))} |" for cell in cells]
+            lines += [
+                f"<details><summary>{plain(_name(change))}: the largest changes</summary>",
+                "",
+                "| row | column | was | is | change |",
+                "|---|---|---|---|---|",
+            ]
+            lines += [
+                f"| {plain(cell['key'], 80)} | {plain(cell['column'], 40)} | {plain(cell['base'], 40)} | "
+                f"{plain(cell['head'], 40)} | "
+                f"{signed(None if cell['change'] is None else float(cell['change']))} |"
+                for cell in cells
+            ]
             lines += ["", "</details>", ""]
     return lines
 
@@ -127,17 +152,26 @@ def _size(seen: dict) -> str:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.diff.comment", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.diff.comment",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md",
+    )
     parser.add_argument("report", type=Path, help="diff.json of `make diff`")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(arguments)
     try:
         if options.report.stat().st_size > LARGEST:
-            raise UserError(f"{options.report.name}: {options.report.stat().st_size / 2**20:.0f} MB is too large for a report; make it again with `make diff`")
+            raise UserError(
+                f"{options.report.name}: {options.report.stat().st_size / 2**20:.0f} MB is too large for a report; "
+                "make it again with `make diff`"
+            )
         report = json.loads(options.report.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{options.report}: not a readable report ({getattr(error, 'strerror', None) or type(error).__name__}); make it with `make diff`") from None
+        raise UserError(
+            f"{options.report}: not a readable report ({getattr(error, 'strerror', None) or type(error).__name__}); "
+            "make it with `make diff`"
+        ) from None
     atomic_write(options.out, markdown(report))
 
 

@@ -2,10 +2,11 @@
 
     make diff                                                  # against the merge base with main
     python -m scripts.diff.compare --base HEAD~3 --out /tmp/d  # against a revision, or --base FOLDER
-    python -m scripts.diff.compare --accept                    # and record the pictures as they are in images/manifest.json
+    # and record the pictures as they are in images/manifest.json
+    python -m scripts.diff.compare --accept
 
-Writes index.html (self-contained), summary.md (for a pull request) and diff.json. Exit code: 0 nothing changed, 1 changed, 2 could not
-compare. With a folder as base, --accept also copies what changed into it.
+Writes index.html (self-contained), summary.md (for a pull request) and diff.json. Exit code: 0 nothing changed, 1
+changed, 2 could not compare. With a folder as base, --accept also copies what changed into it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from scripts.diff.sides import PARTS, Side, default_base, digest, git, side
 from scripts.figures.export import MANIFEST, SCHEMA
 
 OUT = BUILD / "diff"
-DRAWING = ["scripts/figures", "scripts/findings", "scripts/predict", "scripts/data", "scripts/common"]  # code that decides what a figure shows
+DRAWING = [
+    "scripts/figures",
+    "scripts/findings",
+    "scripts/predict",
+    "scripts/data",
+    "scripts/common",
+]  # code that decides what a figure shows
 
 
 def compare(base: Side, head: Side) -> report.Report:
@@ -41,17 +48,25 @@ def compare(base: Side, head: Side) -> report.Report:
 
 
 def _code(base: Side, head: Side) -> list[str]:
-    """Scripts that decide what a figure shows and that differ between two revisions, or a revision and the working tree."""
+    """Scripts that decide what a figure shows and that differ between two revisions, or a revision and the working
+    tree.
+    """
     if not base.revision:
         return []
-    names = git("diff", "--name-only", base.revision, *([head.revision] if head.revision else []), "--", *DRAWING).decode().split("\n")
+    names = (
+        git("diff", "--name-only", base.revision, *([head.revision] if head.revision else []), "--", *DRAWING)
+        .decode()
+        .split("\n")
+    )
     return sorted(name for name in names if name.endswith((".py", ".csv")))
 
 
 def accept(differ: list[Change], head: Side, target: Path) -> list[str]:
-    """Make `target` (a folder with images/ and report/data/) hold what `head` holds, pictures and manifest in step. Returns what was written.
+    """Make `target` (a folder with images/ and report/data/) hold what `head` holds, pictures and manifest in step.
+    Returns what was written.
 
-    The manifest is written last and records every picture as it is. Raises UserError, with nothing written, while something is unreadable.
+    The manifest is written last and records every picture as it is. Raises UserError, with nothing written, while
+    something is unreadable.
     """
     unreadable = [change.path for change in differ if change.cause == UNREADABLE]
     if unreadable:
@@ -92,7 +107,10 @@ def _recorded(head: Side) -> dict[str, dict]:
             entries[name] = entry
         elif path:
             high, wide, _ = open_image(path).shape
-            entries[name] = {**entry, "jpg": {"width": wide, "height": high, "bytes": path.stat().st_size, "sha256": digest(path)}}
+            entries[name] = {
+                **entry,
+                "jpg": {"width": wide, "height": high, "bytes": path.stat().st_size, "sha256": digest(path)},
+            }
     return entries
 
 
@@ -105,23 +123,48 @@ def tell(made: report.Report, out: Path, name: str = "diff") -> None:
         seen = change.pixels
         pixels = ""
         if seen:
-            pixels = f", {report.size(seen.base_size, seen.head_size) if seen.resized else f'{report.share(seen.changed)} of pixels ({seen.level})'}"
-        what = f", {report.summary(change)}" if change.table else f" from {change.before}" if change.cause == RENAMED else ""
+            pixels = (
+                ", "
+                f"{report.size(seen.base_size, seen.head_size) if seen.resized else f'{report.share(seen.changed)} of pixels ({seen.level})'}"
+            )
+        what = (
+            f", {report.summary(change)}"
+            if change.table
+            else f" from {change.before}"
+            if change.cause == RENAMED
+            else ""
+        )
         print(f"  {change.cause:16} {change.path}{pixels}{what}")
-    print(f"{name}: {made.headline} ({made.base} → {made.head}); report: {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}/index.html")
+    print(
+        f"{name}: {made.headline} ({made.base} → {made.head}); report: "
+        f"{out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}/index.html"
+    )
 
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.diff.compare", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.diff.compare --base HEAD~3 --out /tmp/diff")
-    parser.add_argument("--base", default="", metavar="REV|DIR", help="the old side (default: the merge base with main)")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.diff.compare",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.diff.compare --base HEAD~3 --out /tmp/diff",
+    )
+    parser.add_argument(
+        "--base", default="", metavar="REV|DIR", help="the old side (default: the merge base with main)"
+    )
     parser.add_argument("--head", default="", metavar="REV|DIR", help="the new side (default: the working tree)")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/diff)")
-    parser.add_argument("--accept", action="store_true", help="take the new side as right: rewrite the manifest, and the base where it is a folder")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/diff)"
+    )
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="take the new side as right: rewrite the manifest, and the base where it is a folder",
+    )
     options = parser.parse_args(arguments)
     with side(options.base or default_base()) as base, side(options.head) as head:
-        folder = Path(options.base) if options.base and Path(options.base).is_dir() else None  # Path("") is a folder: this one
+        folder = (
+            Path(options.base) if options.base and Path(options.base).is_dir() else None
+        )  # Path("") is a folder: this one
         if options.accept and options.head and not folder:
             raise UserError("--accept: there is no folder to write to; use it on the working tree, or with --base DIR")
         made = compare(base, head)

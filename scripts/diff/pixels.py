@@ -2,8 +2,8 @@
 
     measure(base_path, head_path) -> Pixels
 
-Where the limits come from (this project's charts, 1,000 x 800 to 2,000 x 1,400 pixels; `python -m scripts.perf.diff --noise` repeats the
-first two):
+Where the limits come from (this project's charts, 1,000 x 800 to 2,000 x 1,400 pixels; `python -m scripts.perf.diff
+--noise` repeats the first two):
 
     what differs                   off by at most   blocks   changed     similarity
     drawn again                           0            0     0           1
@@ -26,32 +26,38 @@ from scripts.common.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 MAX_PIXELS = 50_000_000  # our largest chart has 2.8 million
-TOLERANCE = 32           # levels of 255 that a channel may be off before a pixel counts as changed
-EDGE = 3                 # antialiasing: a pixel may take any value between those of its 3 x 3 neighbours in the other picture
+TOLERANCE = 32  # levels of 255 that a channel may be off before a pixel counts as changed
+EDGE = 3  # antialiasing: a pixel may take any value between those of its 3 x 3 neighbours in the other picture
 
 SAME, NOISE, SLIGHT, VISIBLE = "same pixels", "noise of JPEG", "slight", "visible"
-NOISE_MAXIMUM = 48       # up to this maximum, and this difference of 8 x 8 blocks, it is noise of JPEG
+NOISE_MAXIMUM = 48  # up to this maximum, and this difference of 8 x 8 blocks, it is noise of JPEG
 NOISE_BLOCK = 9
-SLIGHT_SHARE = 0.001     # above this share of changed pixels, or below this similarity, a difference is called visible
+SLIGHT_SHARE = 0.001  # above this share of changed pixels, or below this similarity, a difference is called visible
 SLIGHT_SSIM = 0.99
 
 
 @dataclass
 class Pixels:
-    """What was measured. Sizes are (width, height) in pixels; shares are of all pixels; mean and maximum in levels of 255."""
+    """What was measured. Sizes are (width, height) in pixels; shares are of all pixels; mean and maximum in levels
+    of 255.
+    """
 
     base_size: tuple[int, int]
     head_size: tuple[int, int]
-    touched: float = 0.0         # share that differs at all
-    changed: float = 0.0         # share beyond TOLERANCE that antialiasing does not explain
-    antialiased: float = 0.0     # share beyond TOLERANCE that it does
+    touched: float = 0.0  # share that differs at all
+    changed: float = 0.0  # share beyond TOLERANCE that antialiasing does not explain
+    antialiased: float = 0.0  # share beyond TOLERANCE that it does
     mean: float = 0.0
     maximum: int = 0
-    block: int = 0               # largest difference of 8 x 8 pixel means: a colour that shifted, where JPEG's noise averages out
-    ssim: float = 1.0            # mean structural similarity of the pictures in grey at half size
-    ssim_worst: float = 1.0      # of its worst window
-    boxes: list[tuple[int, int, int, int]] = field(default_factory=list)  # left, top, right, bottom of changed regions, largest first
-    overlay: bytes = field(default=b"", repr=False)  # PNG: changed pixels in magenta, antialiased ones in amber, the rest clear
+    block: int = 0  # largest difference of 8 x 8 pixel means: a colour that shifted, where JPEG's noise averages out
+    ssim: float = 1.0  # mean structural similarity of the pictures in grey at half size
+    ssim_worst: float = 1.0  # of its worst window
+    boxes: list[tuple[int, int, int, int]] = field(
+        default_factory=list
+    )  # left, top, right, bottom of changed regions, largest first
+    overlay: bytes = field(
+        default=b"", repr=False
+    )  # PNG: changed pixels in magenta, antialiased ones in amber, the rest clear
 
     @property
     def resized(self) -> bool:
@@ -70,7 +76,9 @@ class Pixels:
 
 
 def open_image(path: Path | str) -> np.ndarray:
-    """(height, width, 3) uint8 of the picture at `path`. Raises UserError: no image, cut short, larger than MAX_PIXELS."""
+    """(height, width, 3) uint8 of the picture at `path`. Raises UserError: no image, cut short, larger than
+    MAX_PIXELS.
+    """
     from PIL import Image
 
     path = Path(path)
@@ -79,8 +87,11 @@ def open_image(path: Path | str) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(path.read_bytes()), formats=("JPEG", "PNG", "WEBP")) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise UserError(f"{path.name}: {image.width * image.height / 1e6:.0f} megapixels, more than the {MAX_PIXELS / 1e6:.0f} that "
-                                    "are compared; draw it smaller")
+                    raise UserError(
+                        f"{path.name}: {image.width * image.height / 1e6:.0f} megapixels, more than the "
+                        f"{MAX_PIXELS / 1e6:.0f} that "
+                        "are compared; draw it smaller"
+                    )
                 return np.asarray(image.convert("RGB"))
     except Image.DecompressionBombError:
         raise UserError(f"{path.name}: far more than {MAX_PIXELS / 1e6:.0f} megapixels; draw it smaller") from None
@@ -96,18 +107,32 @@ def measure(base: Path | str, head: Path | str) -> Pixels:
     if one.shape != two.shape:
         return Pixels(*sizes)
     delta = np.maximum(one, two) - np.minimum(one, two)
-    worst = np.maximum(np.maximum(delta[..., 0], delta[..., 1]), delta[..., 2])  # delta.max(axis=2) takes five times as long
+    worst = np.maximum(
+        np.maximum(delta[..., 0], delta[..., 1]), delta[..., 2]
+    )  # delta.max(axis=2) takes five times as long
     if not worst.any():
         return Pixels(*sizes)
     changed, edges = _changed(one, two, worst)
     ssim, ssim_worst = _similarity(one, two)
-    return Pixels(*sizes, touched=float((worst > 0).mean()), changed=float(changed.mean()), antialiased=float(edges.mean()),
-                  mean=float(delta.mean()), maximum=int(worst.max()), block=_block(one, two), ssim=ssim, ssim_worst=ssim_worst, boxes=_boxes(changed),
-                  overlay=_overlay(changed, edges))
+    return Pixels(
+        *sizes,
+        touched=float((worst > 0).mean()),
+        changed=float(changed.mean()),
+        antialiased=float(edges.mean()),
+        mean=float(delta.mean()),
+        maximum=int(worst.max()),
+        block=_block(one, two),
+        ssim=ssim,
+        ssim_worst=ssim_worst,
+        boxes=_boxes(changed),
+        overlay=_overlay(changed, edges),
+    )
 
 
 def _changed(one: np.ndarray, two: np.ndarray, worst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(really changed, explained by antialiasing): two masks of pixels beyond TOLERANCE, computed only where there are such."""
+    """(really changed, explained by antialiasing): two masks of pixels beyond TOLERANCE, computed only where there
+    are such.
+    """
     from scipy.ndimage import maximum_filter, minimum_filter
 
     beyond = worst > TOLERANCE
@@ -115,7 +140,10 @@ def _changed(one: np.ndarray, two: np.ndarray, worst: np.ndarray) -> tuple[np.nd
     if not beyond.any():
         return beyond, edges
     rows, columns = np.flatnonzero(beyond.any(axis=1)), np.flatnonzero(beyond.any(axis=0))
-    area = (slice(max(0, rows[0] - EDGE), rows[-1] + EDGE + 1), slice(max(0, columns[0] - EDGE), columns[-1] + EDGE + 1))
+    area = (
+        slice(max(0, rows[0] - EDGE), rows[-1] + EDGE + 1),
+        slice(max(0, columns[0] - EDGE), columns[-1] + EDGE + 1),
+    )
     explained = np.ones(beyond[area].shape, bool)
     for pixel, other in ((one[area], two[area]), (two[area], one[area])):
         low = np.maximum(minimum_filter(other, (EDGE, EDGE, 1)), TOLERANCE) - TOLERANCE
@@ -134,7 +162,9 @@ def _block(one: np.ndarray, two: np.ndarray) -> int:
 
 
 def _similarity(one: np.ndarray, two: np.ndarray) -> tuple[float, float]:
-    """Mean and lowest structural similarity (Wang et al. 2004) in grey at half size: a tenth of the time, and closer to how it is seen."""
+    """Mean and lowest structural similarity (Wang et al. 2004) in grey at half size: a tenth of the time, and
+    closer to how it is seen.
+    """
     from PIL import Image
     from skimage.metrics import structural_similarity
 
@@ -147,7 +177,9 @@ def _similarity(one: np.ndarray, two: np.ndarray) -> tuple[float, float]:
 
 
 def _boxes(changed: np.ndarray, cell: int = 24, most: int = 12) -> list[tuple[int, int, int, int]]:
-    """Boxes around groups of changed pixels that lie within `cell` pixels of each other, those with most pixels first."""
+    """Boxes around groups of changed pixels that lie within `cell` pixels of each other, those with most pixels
+    first.
+    """
     from scipy.ndimage import find_objects, label, maximum_filter
 
     if not changed.any():
@@ -159,7 +191,7 @@ def _boxes(changed: np.ndarray, cell: int = 24, most: int = 12) -> list[tuple[in
     found = []
     for down, across in find_objects(groups):
         top, left = down.start * cell, across.start * cell
-        inside = changed[top:down.stop * cell, left:across.stop * cell]
+        inside = changed[top : down.stop * cell, left : across.stop * cell]
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         box = (left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1)
         found.append((int(inside.sum()), tuple(int(side) for side in box)))
@@ -167,7 +199,9 @@ def _boxes(changed: np.ndarray, cell: int = 24, most: int = 12) -> list[tuple[in
 
 
 def _overlay(changed: np.ndarray, edges: np.ndarray) -> bytes:
-    """A PNG of two colours on clear ground; where few pixels changed they grow by two, so that a single one can be seen."""
+    """A PNG of two colours on clear ground; where few pixels changed they grow by two, so that a single one can be
+    seen.
+    """
     from PIL import Image
     from scipy.ndimage import binary_dilation
 

@@ -21,7 +21,7 @@ from scripts.diff.comment import SCHEMA, cut, markdown, share, signed, similarit
 from scripts.diff.pixels import TOLERANCE, Pixels
 from scripts.figures.drawing import counted, listing
 
-ROWS = 100                       # values of one table that the page shows; the JSON has more
+ROWS = 100  # values of one table that the page shows; the JSON has more
 
 
 @dataclass
@@ -50,7 +50,10 @@ class Report:
         """What changed, in a line: 2 figures and 1 table changed; 38 files identical."""
         kinds = Counter(change.kind for change in self.loud)
         parts = [counted(kinds[kind], kind) for kind in ("figure", "table", "file") if kinds[kind]]
-        return f"{f'{listing(parts)} changed' if parts else 'Nothing changed'}; {counted(self.identical, 'file')} identical"
+        return (
+            f"{f'{listing(parts)} changed' if parts else 'Nothing changed'}; {counted(self.identical, 'file')} "
+            "identical"
+        )
 
 
 def write(report: Report, out: Path) -> None:
@@ -67,32 +70,66 @@ def write(report: Report, out: Path) -> None:
 
 def as_json(report: Report) -> dict:
     """The comparison as plain data."""
+
     def one(change: Change) -> dict:
-        plain = {"kind": change.kind, "path": change.path, "cause": change.cause, "summary": summary(change), "why": change.why}
-        plain.update({key: value for key in ("before", "machine", "fields", "sources") if (value := getattr(change, key))})
+        plain = {
+            "kind": change.kind,
+            "path": change.path,
+            "cause": change.cause,
+            "summary": summary(change),
+            "why": change.why,
+        }
+        plain.update(
+            {key: value for key in ("before", "machine", "fields", "sources") if (value := getattr(change, key))}
+        )
         if change.pixels:
-            plain["pixels"] = {**{key: value for key, value in vars(change.pixels).items() if key != "overlay"}, "level": change.pixels.level}
+            plain["pixels"] = {
+                **{key: value for key, value in vars(change.pixels).items() if key != "overlay"},
+                "level": change.pixels.level,
+            }
         if change.table:
             plain["table"] = asdict(change.table)
         return plain
 
-    return {"schema": SCHEMA, "date": now(), "headline": report.headline, "base": report.base, "head": report.head, "exit_code": report.exit_code,
-            "identical": report.identical, "causes": dict(Counter(change.cause for change in report.changes)), "code": report.code,
-            "notes": report.notes, "changes": [one(change) for change in report.changes]}
+    return {
+        "schema": SCHEMA,
+        "date": now(),
+        "headline": report.headline,
+        "base": report.base,
+        "head": report.head,
+        "exit_code": report.exit_code,
+        "identical": report.identical,
+        "causes": dict(Counter(change.cause for change in report.changes)),
+        "code": report.code,
+        "notes": report.notes,
+        "changes": [one(change) for change in report.changes],
+    }
 
 
-# --- HTML ----------------------------------------------------------------------------------------------------------------------------
+# --- HTML
+# ----------------------------------------------------------------------------------------------------------------------------
 def html(report: Report) -> str:
     """The whole report as one page that loads nothing and runs no script but its own."""
     here = Path(__file__).parent
     style, script = (here / "report.css").read_text(), (here / "report.js").read_text()
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri "
+        "'none'; form-action 'none'"
+    )
     counts = Counter(change.cause for change in report.changes)
-    filters = "".join(f'<button type="button" data-filter="{escape(cause)}" aria-pressed="false" title="{escape(CAUSES[cause])}">{escape(cause)} {counts[cause]}</button>'
-                      for cause in CAUSES if counts[cause])
+    filters = "".join(
+        f'<button type="button" data-filter="{escape(cause)}" aria-pressed="false" '
+        f'title="{escape(CAUSES[cause])}">{escape(cause)} {counts[cause]}</button>'
+        for cause in CAUSES
+        if counts[cause]
+    )
     numbered = list(enumerate(report.changes))
-    toc = "".join(f'<li data-cause="{escape(change.cause)}"><a href="#c{number}">{escape(cut(change.name, 70))}</a> {_badge(change)}</li>' for number, change in numbered)
+    toc = "".join(
+        f'<li data-cause="{escape(change.cause)}"><a href="#c{number}">{escape(cut(change.name, 70))}</a> '
+        f"{_badge(change)}</li>"
+        for number, change in numbered
+    )
     sections = []
     for heading, kinds in (("Figures", ("figure",)), ("Tables and other files", ("table", "file"))):
         group = [(number, change) for number, change in numbered if change.kind in kinds]
@@ -100,15 +137,24 @@ def html(report: Report) -> str:
             title = f"{heading} of {machine}" if machine else heading
             cards = "".join(_card(number, change) for number, change in group if change.machine == machine)
             sections.append(f"<section><h2>{escape(title)}</h2>{cards}</section>")
-    modes = "".join(f'<button type="button" data-set-mode="{mode}" aria-pressed="{str(mode == "side").lower()}">{name} <kbd>{key}</kbd></button>'
-                    for key, (mode, name) in enumerate((("side", "Side by side"), ("swipe", "Swipe"), ("onion", "Onion skin"), ("difference", "Difference")), 1))
+    modes = "".join(
+        f'<button type="button" data-set-mode="{mode}" aria-pressed="{str(mode == "side").lower()}">{name} '
+        f"<kbd>{key}</kbd></button>"
+        for key, (mode, name) in enumerate(
+            (("side", "Side by side"), ("swipe", "Swipe"), ("onion", "Onion skin"), ("difference", "Difference")), 1
+        )
+    )
     notes = [*report.notes, *([f"Scripts that differ: {', '.join(report.code)}"] if report.code else [])]
-    bar = f"""<div class="bar">
+    bar = (
+        f"""<div class="bar">
 <div class="group" role="group" aria-label="View">{modes}</div>
 <div class="group" role="group" aria-label="Picture"><button type="button" data-toggle="full" aria-pressed="false">Full size <kbd>z</kbd></button>
 <button type="button" data-toggle="noboxes" aria-pressed="true">Boxes <kbd>b</kbd></button><button type="button" data-help>Keys <kbd>?</kbd></button></div>
 <div class="group" role="group" aria-label="Cause"><button type="button" data-filter="" aria-pressed="true">all {len(report.changes)}</button>{filters}</div>
-<span class="muted" id="status" role="status"></span></div>""" if report.changes else ""
+<span class="muted" id="status" role="status"></span></div>"""
+        if report.changes
+        else ""
+    )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -153,10 +199,20 @@ def _card(number: int, change: Change) -> str:
 def _measures(seen: Pixels) -> str:
     facts = [("size", size(seen.base_size, seen.head_size))]
     if not seen.resized:
-        facts += [("pixels changed", share(seen.changed)), ("edges only", share(seen.antialiased)), ("touched at all", share(seen.touched)),
-                  ("mean", f"{seen.mean:.3g} of 255"), ("largest", f"{seen.maximum} of 255, of 8 × 8 blocks {seen.block}"),
-                  ("similarity (SSIM)", f"{similarity(seen.ssim)}, worst window {similarity(seen.ssim_worst)}"), ("difference", seen.level)]
-    return '<dl class="measures">' + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts) + "</dl>"
+        facts += [
+            ("pixels changed", share(seen.changed)),
+            ("edges only", share(seen.antialiased)),
+            ("touched at all", share(seen.touched)),
+            ("mean", f"{seen.mean:.3g} of 255"),
+            ("largest", f"{seen.maximum} of 255, of 8 × 8 blocks {seen.block}"),
+            ("similarity (SSIM)", f"{similarity(seen.ssim)}, worst window {similarity(seen.ssim_worst)}"),
+            ("difference", seen.level),
+        ]
+    return (
+        '<dl class="measures">'
+        + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+        + "</dl>"
+    )
 
 
 def _viewer(change: Change) -> str:
@@ -169,14 +225,34 @@ def _viewer(change: Change) -> str:
             continue
         wide, high = (seen.base_size if which == "old" else seen.head_size) if seen else (0, 0)
         scale = f' style="width:{100 * wide / widest:.3f}%"' if seen and seen.resized else ""
-        boxes = "".join(f'<span class="box" style="left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;width:{100 * (right - left) / wide:.3f}%;'
-                        f'height:{100 * (bottom - top) / high:.3f}%"></span>' for left, top, right, bottom in seen.boxes) if seen and not seen.resized else ""
-        over = f'<img class="over" alt="" src="data:image/png;base64,{base64.b64encode(seen.overlay).decode()}">' if seen and seen.overlay and which == "new" else ""
+        boxes = (
+            "".join(
+                '<span class="box" '
+                f'style="left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;width:{100 * (right - left) / wide:.3f}%;'
+                f'height:{100 * (bottom - top) / high:.3f}%"></span>'
+                for left, top, right, bottom in seen.boxes
+            )
+            if seen and not seen.resized
+            else ""
+        )
+        over = (
+            f'<img class="over" alt="" src="data:image/png;base64,{base64.b64encode(seen.overlay).decode()}">'
+            if seen and seen.overlay and which == "new"
+            else ""
+        )
         caption = "old and new, the same picture" if change.head and not seen and change.base else which
-        panes.append(f'<figure class="pane {which}"><div class="frame"{scale}><img alt="{escape(cut(change.name, 80))}, {which}" decoding="async" src="{picture}">'
-                     f"{over}{boxes}</div><figcaption>{caption}</figcaption></figure>")
+        panes.append(
+            f'<figure class="pane {which}"><div class="frame"{scale}><img alt="{escape(cut(change.name, 80))}, '
+            f'{which}" decoding="async" src="{picture}">'
+            f"{over}{boxes}</div><figcaption>{caption}</figcaption></figure>"
+        )
     both = len(panes) == 2
-    slide = f'<input class="slide" type="range" min="0" max="100" value="50" aria-label="from old to new: {escape(cut(change.name, 80))}">' if both else ""
+    slide = (
+        '<input class="slide" type="range" min="0" max="100" value="50" aria-label="from old to new: '
+        f'{escape(cut(change.name, 80))}">'
+        if both
+        else ""
+    )
     return f'<div class="viewer"><div class="stage">{"".join(panes)}</div>{slide}</div>' if panes else ""
 
 
@@ -185,7 +261,9 @@ def _data_url(path: Path) -> str | None:
     content = path.read_bytes()
     kinds = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF": "webp"}
     kind = next((kind for start, kind in kinds.items() if content.startswith(start)), None)
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind and len(content) < 20 * 2**20 else None
+    return (
+        f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind and len(content) < 20 * 2**20 else None
+    )
 
 
 def _table(change: Change) -> str:
@@ -193,19 +271,35 @@ def _table(change: Change) -> str:
     table = change.table
     if not table:
         return ""
-    parts = [f'<p class="muted">{table.rows[0]:,} → {table.rows[1]:,} rows, matched by {escape(" + ".join(table.key) or "the whole row")}</p>']
+    parts = [
+        f'<p class="muted">{table.rows[0]:,} → {table.rows[1]:,} rows, matched by '
+        f"{escape(' + '.join(table.key) or 'the whole row')}</p>"
+    ]
     for names, word in ((table.added, "Added"), (table.gone, "Gone")):
         if names:
-            listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS]) + (f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else "")
-            parts.append(f"<details{' open' * (len(names) <= 12)}><summary>{word}: {counted(len(names), 'row')}</summary><ul>{listed}</ul></details>")
+            listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS]) + (
+                f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else ""
+            )
+            parts.append(
+                f"<details{' open' * (len(names) <= 12)}><summary>{word}: "
+                f"{counted(len(names), 'row')}</summary><ul>{listed}</ul></details>"
+            )
     if table.cells:
         number = lambda cell: ' class="number"' if cell.change is not None else ""
-        rows = "".join(f'<tr{" class=within" * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td>'
-                       f'<td{number(cell)}><del>{escape(cut(cell.base))}</del></td>'
-                       f'<td{number(cell)}><ins>{escape(cut(cell.head))}</ins></td><td class="number">{signed(cell.change)}</td></tr>' for cell in table.cells[:ROWS])
+        rows = "".join(
+            f"<tr{' class=within' * cell.within}><td>{escape(cut(cell.key))}</td><td>{escape(cut(cell.column))}</td>"
+            f"<td{number(cell)}><del>{escape(cut(cell.base))}</del></td>"
+            f"<td{number(cell)}><ins>{escape(cut(cell.head))}</ins></td><td "
+            f'class="number">{signed(cell.change)}</td></tr>'
+            for cell in table.cells[:ROWS]
+        )
         left = table.moved + table.within - min(len(table.cells), ROWS)
-        parts.append('<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead>'
-                     f"<tbody>{rows}</tbody></table></div>" + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else ""))
+        parts.append(
+            "<div "
+            'class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
+            + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else "")
+        )
     return "".join(parts)
 
 
@@ -213,7 +307,12 @@ def _fields(change: Change) -> str:
     """What differs between the manifests' entries or the sidecars."""
     if not change.fields:
         return ""
-    rows = "".join(f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>"
-                   for what, old, new in change.fields)
-    return (f"<details><summary>{counted(len(change.fields), 'recorded fact')} changed</summary>"
-            f'<div class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table></div></details>')
+    rows = "".join(
+        f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>"
+        for what, old, new in change.fields
+    )
+    return (
+        f"<details><summary>{counted(len(change.fields), 'recorded fact')} changed</summary>"
+        "<div "
+        f'class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )

@@ -1,6 +1,7 @@
-"""The two sides of a comparison: a git revision, the working tree, or a folder, each as a folder with images/ and report/data/.
+"""The two sides of a comparison: a git revision, the working tree, or a folder, each as a folder with images/ and
+report/data/.
 
-    with side("HEAD~3") as base, side() as head: ...
+with side("HEAD~3") as base, side() as head: ...
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ MAX_FILE = 64 * 2**20  # bytes; our largest table has a hundredth of it
 
 @dataclass
 class Side:
-    """files: path as in the project (images/x.jpg, report/data/y.csv) -> where it lies. charts: the manifest's entries by name; None without one."""
+    """files: path as in the project (images/x.jpg, report/data/y.csv) -> where it lies. charts: the manifest's
+    entries by name; None without one.
+    """
 
     label: str
     files: dict[str, Path]
@@ -41,7 +44,9 @@ def git(*arguments: str, check: bool = True) -> bytes:
     except FileNotFoundError:
         raise UserError("git: not installed; install it, or compare with a folder (--base DIR)") from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"git {arguments[0]}: no answer in 120 s; look at what holds the repository, and try again") from None
+        raise UserError(
+            f"git {arguments[0]}: no answer in 120 s; look at what holds the repository, and try again"
+        ) from None
     if done.returncode and check:
         said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
         raise UserError(f"git {arguments[0]}: {said[:200]}")
@@ -61,12 +66,17 @@ def default_base() -> str:
 
 def _shallow() -> str:
     shallow = git("rev-parse", "--is-shallow-repository", check=False).strip() == b"true"
-    return ": this clone is shallow, run `git fetch --unshallow` (in a workflow: fetch-depth: 0)" if shallow else "; fetch it"
+    return (
+        ": this clone is shallow, run `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
+        if shallow
+        else "; fetch it"
+    )
 
 
 @contextlib.contextmanager
 def side(what: str = "") -> Iterator[Side]:
-    """The side that `what` names: '' the working tree, a folder, or a git revision (its files are laid out in a temporary folder).
+    """The side that `what` names: '' the working tree, a folder, or a git revision (its files are laid out in a
+    temporary folder).
 
     Raises UserError: no such revision or folder, a shallow clone, a damaged manifest or one from a newer version.
     """
@@ -75,9 +85,16 @@ def side(what: str = "") -> Iterator[Side]:
     elif Path(what).is_dir():
         yield of_folder(Path(what), Path(what).name or what)
     else:
-        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}", check=False).decode().strip()
+        commit = (
+            git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}", check=False)
+            .decode()
+            .strip()
+        )
         if not commit:
-            raise UserError(f"{what}: neither a folder nor a revision of this repository{_shallow()}, or check the name with `git log`")
+            raise UserError(
+                f"{what}: neither a folder nor a revision of this repository{_shallow()}, or check the name with "
+                "`git log`"
+            )
         with tempfile.TemporaryDirectory(prefix="figure-diff-") as folder:
             _lay_out(commit, Path(folder))
             named = "" if commit.startswith(what) else f"{what} "
@@ -109,12 +126,16 @@ def of_folder(folder: Path, label: str, revision: str = "") -> Side:
             if path.is_file() and not path.is_symlink() and not hidden:
                 files[f"{part}/{path.relative_to(place).as_posix()}"] = path
     if not files and not revision and label != "working tree":
-        raise UserError(f"{folder}: neither {PARTS[0]}/ nor {PARTS[1]}/ nor {MANIFEST} in it; name the folder above them")
+        raise UserError(
+            f"{folder}: neither {PARTS[0]}/ nor {PARTS[1]}/ nor {MANIFEST} in it; name the folder above them"
+        )
     return Side(label, files, manifest(files.get(f"{PARTS[0]}/{MANIFEST}"), label), revision)
 
 
 def manifest(path: Path | None, label: str) -> dict[str, dict] | None:
-    """The entries of a manifest; None where there is none. Raises UserError where it is damaged or from a newer version."""
+    """The entries of a manifest; None where there is none. Raises UserError where it is damaged or from a newer
+    version.
+    """
     if path is None:
         return None
     try:
@@ -125,19 +146,29 @@ def manifest(path: Path | None, label: str) -> dict[str, dict] | None:
     except (ValueError, TypeError, KeyError, RecursionError, OSError):
         known = False
     if not known:
-        raise UserError(f"{MANIFEST} of {label}: not a readable manifest; restore it with git, or draw again with `make figures`")
+        raise UserError(
+            f"{MANIFEST} of {label}: not a readable manifest; restore it with git, or draw again with `make figures`"
+        )
     if schema > SCHEMA:
         raise UserError(f"{MANIFEST} of {label}: schema {schema}, this version knows {SCHEMA}; update the project")
     if bad:
-        raise UserError(f"{MANIFEST} of {label}: the entry of {bad[0][:80]!r} is damaged; draw it again with `make figures`")
+        raise UserError(
+            f"{MANIFEST} of {label}: the entry of {bad[0][:80]!r} is damaged; draw it again with `make figures`"
+        )
     return charts
 
 
 def _whole(entry) -> bool:
     """Whether a manifest's entry has what the comparison reads."""
     try:
-        return (isinstance(entry["figure_sha256"], str) and isinstance(entry["jpg"]["sha256"], str) and isinstance(entry.get("renderer", {}), dict)
-                and all(isinstance(source["path"], str) and isinstance(source["sha256"], str) for source in entry["sources"]))
+        return (
+            isinstance(entry["figure_sha256"], str)
+            and isinstance(entry["jpg"]["sha256"], str)
+            and isinstance(entry.get("renderer", {}), dict)
+            and all(
+                isinstance(source["path"], str) and isinstance(source["sha256"], str) for source in entry["sources"]
+            )
+        )
     except (KeyError, TypeError):
         return False
 

@@ -1,6 +1,7 @@
-"""What moved between two versions of a CSV: rows matched by key, not by line; numbers by relative change with a tolerance per column.
+"""What moved between two versions of a CSV: rows matched by key, not by line; numbers by relative change with a
+tolerance per column.
 
-    compare(base_path, head_path, "report/data/x.csv") -> TableChange
+compare(base_path, head_path, "report/data/x.csv") -> TableChange
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Cell:
 class TableChange:
     """What moved in one CSV. status: REWRITTEN (other order or spelling, same values), WITHIN tolerance, or MOVED.
 
-    cells hold at most MOST of the differing values, those beyond tolerance first, the largest change first; moved and within count all.
+    cells hold at most MOST of the differing values, those beyond tolerance first, the largest change first; moved and
+    within count all.
     """
 
     path: str
@@ -56,16 +58,29 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
     one, two = read_table(base), read_table(head)
     shared = [column for column in one.columns if column in two.columns]
     if not shared:
-        return TableChange(path, MOVED, [], (len(one), len(two)), columns_added=list(two.columns), columns_gone=list(one.columns),
-                           added=[f"{len(two)} rows"], gone=[f"{len(one)} rows"])
+        return TableChange(
+            path,
+            MOVED,
+            [],
+            (len(one), len(two)),
+            columns_added=list(two.columns),
+            columns_gone=list(one.columns),
+            added=[f"{len(two)} rows"],
+            gone=[f"{len(one)} rows"],
+        )
     key = key_of(path, one[shared], two[shared])
     names_one, names_two = _names(one, key), _names(two, key)
     old, new = set(names_one), set(names_two)
-    change = TableChange(path, REWRITTEN, key, (len(one), len(two)),
-                         added=[name for name in names_two if name not in old],
-                         gone=[name for name in names_one if name not in new],
-                         columns_added=[column for column in two.columns if column not in shared],
-                         columns_gone=[column for column in one.columns if column not in shared])
+    change = TableChange(
+        path,
+        REWRITTEN,
+        key,
+        (len(one), len(two)),
+        added=[name for name in names_two if name not in old],
+        gone=[name for name in names_one if name not in new],
+        columns_added=[column for column in two.columns if column not in shared],
+        columns_gone=[column for column in one.columns if column not in shared],
+    )
     one.index, two.index = names_one, names_two
     both = one.index.intersection(two.index, sort=False)
     cells: list[Cell] = []
@@ -82,7 +97,8 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
 
 
 def key_of(path: str, *frames: pd.DataFrame) -> list[str]:
-    """The columns that name a row: the data dictionary's, else the shortest run of leading columns without measurements that is unique.
+    """The columns that name a row: the data dictionary's, else the shortest run of leading columns without measurements
+    that is unique.
 
     [] where nothing is unique: rows are then told apart by all their cells.
     """
@@ -105,7 +121,11 @@ def _names(frame: pd.DataFrame, key: list[str]) -> list[str]:
     if not len(frame):
         return []
     columns = key or list(frame.columns)
-    names = frame[columns[0]].str.cat([frame[column] for column in columns[1:]], sep=" · ") if len(columns) > 1 else frame[columns[0]]
+    names = (
+        frame[columns[0]].str.cat([frame[column] for column in columns[1:]], sep=" · ")
+        if len(columns) > 1
+        else frame[columns[0]]
+    )
     again = names.groupby(names).cumcount()
     return [f"{name} (again, {count + 1})" if count else name for name, count in zip(names, again)]
 
@@ -114,7 +134,9 @@ def _cells(base: pd.Series, head: pd.Series, column: str, tolerance: float) -> l
     """The values of one column that differ; two spellings of a number (1.0 and 1.00, '1,014' and 1014) do not."""
     apart = base.str.strip() != head.str.strip()
     base, head = base[apart], head[apart]
-    old, new = (pd.to_numeric(side.str.replace(",", "", regex=False), errors="coerce").to_numpy(float) for side in (base, head))
+    old, new = (
+        pd.to_numeric(side.str.replace(",", "", regex=False), errors="coerce").to_numpy(float) for side in (base, head)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(old == 0, np.nan, (new - old) / np.abs(old))
     cells = []
@@ -122,7 +144,16 @@ def _cells(base: pd.Series, head: pd.Series, column: str, tolerance: float) -> l
         if a == b:
             continue
         finite = bool(math.isfinite(change))
-        cells.append(Cell(str(name), column, was, now, float(change) if finite else None, finite and bool(abs(change) <= tolerance)))
+        cells.append(
+            Cell(
+                str(name),
+                column,
+                was,
+                now,
+                float(change) if finite else None,
+                finite and bool(abs(change) <= tolerance),
+            )
+        )
     return cells
 
 

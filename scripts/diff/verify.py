@@ -1,15 +1,17 @@
-"""Do the committed pictures still come out of the committed data and code? Draws every chart again into a temporary folder and compares.
+"""Do the committed pictures still come out of the committed data and code? Draws every chart again into a temporary
+folder and compares.
 
     make verify                                         # all charts
     python -m scripts.diff.verify --only convnext       # some
 
-Writes the report to build/verify/. Exit code: 0 all as committed, drawn by another browser or font only, or only of other results; 1 other
-data, style, words or pictures; 2 could not compare.
+Writes the report to build/verify/. Exit code: 0 all as committed, drawn by another browser or font only, or only of
+other results; 1 other data, style, words or pictures; 2 could not compare.
 
-Charts of "this machine" are drawn for the machine that the committed picture shows, so that any machine can verify them. Where that machine's
-tables are here untouched, but a chart now prefers results that came later (a GPU that was contributed, a longer training run), the committed
-picture is still true: that is *other results*, said and no failure; `make figures` draws it of the newer ones. The same holds for charts of
-what only the machine that drew them has (run logs), and charts whose published tables cannot be had here are listed as not drawn again.
+Charts of "this machine" are drawn for the machine that the committed picture shows, so that any machine can verify
+them. Where that machine's tables are here untouched, but a chart now prefers results that came later (a GPU that was
+contributed, a longer training run), the committed picture is still true: that is *other results*, said and no failure;
+`make figures` draws it of the newer ones. The same holds for charts of what only the machine that drew them has (run
+logs), and charts whose published tables cannot be had here are listed as not drawn again.
 """
 
 from __future__ import annotations
@@ -34,28 +36,45 @@ OUT = BUILD / "verify"
 DRAWN = BUILD / "verify-drawn"  # temporary; of one name, so that what a killed run leaves does not pile up
 
 
-def verify(charts: dict[str, Chart], folder: Path, only: list[str] | None = None, committed: Path = IMAGES) -> report.Report:
+def verify(
+    charts: dict[str, Chart], folder: Path, only: list[str] | None = None, committed: Path = IMAGES
+) -> report.Report:
     """Draw `charts` (or those in `only`) into `folder` and compare with the pictures in `committed`.
 
     Raises UserError: unknown chart, damaged manifest, Chrome missing, crashed or hung.
     """
-    base = sides.of_folder(committed, "committed") if (committed / export.MANIFEST).is_file() else Side("committed", {}, {})
+    base = (
+        sides.of_folder(committed, "committed")
+        if (committed / export.MANIFEST).is_file()
+        else Side("committed", {}, {})
+    )
     entries = base.charts or {}
-    pinned = {name: dataclasses.replace(chart, draw=_as_committed(chart, entries.get(name, {}))) for name, chart in charts.items()}
+    pinned = {
+        name: dataclasses.replace(chart, draw=_as_committed(chart, entries.get(name, {})))
+        for name, chart in charts.items()
+    }
     done = export.export(pinned, only, folder, force=True)
     drawn = bool(done["drawn"])
     head = sides.of_folder(folder, "drawn again") if drawn else Side("drawn again", {}, {})
     wanted = set(only or charts) | (set() if only else set(entries))
     lacking = [name for name in done["skipped"] if name in entries and not entries[name]["sources"]]
     left = {name + kind for name in [*done["kept"], *lacking] for kind in ("", export.PHONE)}
-    made = compare.compare(*(_part(side, wanted | {name + export.PHONE for name in wanted}, left) for side in (base, head)))
+    made = compare.compare(
+        *(_part(side, wanted | {name + export.PHONE for name in wanted}, left) for side in (base, head))
+    )
     for change in made.changes:
         if change.cause in (DATA, ADDED) and _of_other_results(change, entries, head.charts or {}):
             change.cause = OTHER
-            change.why = ["the committed picture is true to tables that are still here; `make figures` draws it of the newer ones" if change.base
-                          else "its results are new here; `make figures` draws it"]
+            change.why = [
+                "the committed picture is true to tables that are still here; `make figures` draws it of the newer ones"
+                if change.base
+                else "its results are new here; `make figures` draws it"
+            ]
     made.changes.sort(key=lambda change: (list(CAUSES).index(change.cause), change.path))
-    for names, why in ((done["kept"], "their tables cannot be had here"), (lacking, "what they show lies on the machine that drew them")):
+    for names, why in (
+        (done["kept"], "their tables cannot be had here"),
+        (lacking, "what they show lies on the machine that drew them"),
+    ):
         if names:
             made.notes.append(f"{counted(len(names), 'chart')} not drawn again, {why}: {', '.join(names)}")
     return made
@@ -68,13 +87,18 @@ def _as_committed(chart: Chart, entry: dict):
     def draw():
         with hardware.standing_in(slugs):
             return chart.draw()
+
     return draw
 
 
 def _results(entry: dict) -> dict[str, str]:
     """The sources of a manifest's entry that hold one machine's results, and are here: path -> the machine's slug."""
     found = {}
-    for path in (source["path"] for source in entry.get("sources", []) if source["path"].startswith(f"{PARTS[1]}/") and ".." not in source["path"]):
+    for path in (
+        source["path"]
+        for source in entry.get("sources", [])
+        if source["path"].startswith(f"{PARTS[1]}/") and ".." not in source["path"]
+    ):
         try:
             slug = str(read_sidecar(ROOT / path)["hardware"].get("slug", ""))
         except UserError:
@@ -85,7 +109,9 @@ def _results(entry: dict) -> dict[str, str]:
 
 
 def _of_other_results(change: Change, entries: dict[str, dict], drawn: dict[str, dict]) -> bool:
-    """Whether a picture differs only because results that it does not know are here, while those that it shows are untouched."""
+    """Whether a picture differs only because results that it does not know are here, while those that it shows are
+    untouched.
+    """
     name = Path(change.path).stem
     was, now = entries.get(name), drawn[name]
     if not now["sources"]:
@@ -98,7 +124,9 @@ def _of_other_results(change: Change, entries: dict[str, dict], drawn: dict[str,
 
 
 def _committed_with_the_pictures(path: str) -> bool:
-    """Whether a table was there already in the commit that last changed the manifest, so that a picture of it should have come with it."""
+    """Whether a table was there already in the commit that last changed the manifest, so that a picture of it
+    should have come with it.
+    """
     commit = sides.git("log", "-1", "--format=%H", "--", f"{PARTS[0]}/{export.MANIFEST}", check=False).decode().strip()
     return bool(commit) and bool(sides.git("ls-tree", "--name-only", commit, "--", path, check=False))
 
@@ -120,10 +148,15 @@ def exit_code(made: report.Report) -> int:
 def main(arguments: list[str] | None = None) -> int:
     from scripts.figures.catalogue import CHARTS
 
-    parser = argparse.ArgumentParser(prog="python -m scripts.diff.verify", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.diff.verify --only convnext")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.diff.verify",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.diff.verify --only convnext",
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)"
+    )
     options = parser.parse_args(arguments)
     shutil.rmtree(DRAWN, ignore_errors=True)
     try:
@@ -136,7 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"verify: {note}")
     code = exit_code(made)
     if code == 1:
-        print("verify: the committed pictures are not what the committed data and code draw; run `make figures` and commit images/", file=sys.stderr)
+        print(
+            "verify: the committed pictures are not what the committed data and code draw; run `make figures` and "
+            "commit images/",
+            file=sys.stderr,
+        )
     elif made.changes and not code:
         print("verify: nothing that contradicts the committed data and code")
     return code

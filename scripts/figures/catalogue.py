@@ -6,7 +6,19 @@ from functools import partial
 from typing import Iterator
 
 from scripts.data.read_data import TablesMissing
-from scripts.figures import display_data, display_family, display_frontier, display_limits, display_machines, display_measured, display_pets, display_predicted, display_sub_data, display_zoo, display_zoo_mistakes
+from scripts.figures import (
+    display_data,
+    display_family,
+    display_frontier,
+    display_limits,
+    display_machines,
+    display_measured,
+    display_pets,
+    display_predicted,
+    display_sub_data,
+    display_zoo,
+    display_zoo_mistakes,
+)
 from scripts.figures.drawing import Chart, DataMissing, Drawing
 
 _ALL = [
@@ -38,9 +50,19 @@ _ALL = [
     Chart("predicted_check", display_predicted.draw_check, "measured"),
     Chart("measured_limits", display_limits.draw_limits, "measured"),
     Chart("measured_curve", display_limits.draw_curve, "measured"),
-    *(Chart(f"{prefix}_{name}", partial(draw, which), "trained") for prefix, which in (("zoo", "photos"), ("zoo_digits", "digits")) for name, draw in {
-        "accuracy": display_zoo.draw_accuracy, "time": display_zoo.draw_time, "speed": display_zoo.draw_speed, "curves": display_zoo.draw_curves,
-        "confusion": display_zoo_mistakes.draw_confusion, "roc": display_zoo_mistakes.draw_roc, "calibration": display_zoo_mistakes.draw_calibration}.items()),
+    *(
+        Chart(f"{prefix}_{name}", partial(draw, which), "trained")
+        for prefix, which in (("zoo", "photos"), ("zoo_digits", "digits"))
+        for name, draw in {
+            "accuracy": display_zoo.draw_accuracy,
+            "time": display_zoo.draw_time,
+            "speed": display_zoo.draw_speed,
+            "curves": display_zoo.draw_curves,
+            "confusion": display_zoo_mistakes.draw_confusion,
+            "roc": display_zoo_mistakes.draw_roc,
+            "calibration": display_zoo_mistakes.draw_calibration,
+        }.items()
+    ),
     Chart("zoo_digits_mistakes", display_zoo_mistakes.draw_digits, "trained"),
     Chart("pets_curves", display_pets.draw_pets_curves, "trained"),
     Chart("pets_confusion", display_pets.draw_pets_confusion, "trained"),

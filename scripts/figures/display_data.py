@@ -1,7 +1,8 @@
 """Replicas of the notebook's charts of all families: Plotly Express with its own look, from the 2022 tables.
 
-inference_graph_1, training_graph_1: seconds per image (log) against top-1, a bubble per model sized by its picture, a colour per family.
-speed_vs_parameters: parameters against seconds per image, both on log axes, coloured by picture size.
+inference_graph_1, training_graph_1: seconds per image (log) against top-1, a bubble per model sized by its picture, a
+colour per family. speed_vs_parameters: parameters against seconds per image, both on log axes, coloured by picture
+size.
 
     python -m scripts.figures.export --only inference_graph_1 training_graph_1 speed_vs_parameters
 """
@@ -34,7 +35,9 @@ def replica(figure: go.Figure, **layout) -> go.Figure:
 
 
 def for_phone(figure: go.Figure) -> go.Figure:
-    """The replica at the size of a phone: the same marks and colours, smaller bubbles, text that can be read there, the legend below."""
+    """The replica at the size of a phone: the same marks and colours, smaller bubbles, text that can be read there,
+    the legend below.
+    """
     figure = go.Figure(figure)
     base, small, title = TEXT[PHONE]
     names = [trace.name for trace in figure.data if trace.showlegend]
@@ -42,11 +45,31 @@ def for_phone(figure: go.Figure) -> go.Figure:
     below = math.ceil(len(names) / columns) * small * LINE * 1.06 + 14 if names else 100  # a legend, or a colour bar
     axes = 2 * base * LINE + 26
     high = PHONE[1] - 60 - axes - below
-    figure.update_layout(width=PHONE[0], height=PHONE[1], font_size=base, title={"font": {"size": title}, "x": 0.03, "y": 0.98, "yanchor": "top"},
-                         margin={"l": 74, "r": 16, "t": 60, "b": round(axes + below), "autoexpand": False}, hoverlabel_font_size=base,
-                         legend={"orientation": "h", "title": {"text": ""}, "x": -0.12, "xanchor": "left", "y": -axes / high, "yanchor": "top", "font": {"size": small}},
-                         coloraxis_colorbar={"orientation": "h", "y": -axes / high, "yanchor": "top", "thickness": 18, "title": {"side": "top", "font": {"size": small}},
-                                             "tickfont": {"size": small}})
+    figure.update_layout(
+        width=PHONE[0],
+        height=PHONE[1],
+        font_size=base,
+        title={"font": {"size": title}, "x": 0.03, "y": 0.98, "yanchor": "top"},
+        margin={"l": 74, "r": 16, "t": 60, "b": round(axes + below), "autoexpand": False},
+        hoverlabel_font_size=base,
+        legend={
+            "orientation": "h",
+            "title": {"text": ""},
+            "x": -0.12,
+            "xanchor": "left",
+            "y": -axes / high,
+            "yanchor": "top",
+            "font": {"size": small},
+        },
+        coloraxis_colorbar={
+            "orientation": "h",
+            "y": -axes / high,
+            "yanchor": "top",
+            "thickness": 18,
+            "title": {"side": "top", "font": {"size": small}},
+            "tickfont": {"size": small},
+        },
+    )
     figure.update_xaxes(automargin=False, title_standoff=8, dtick="D2")
     figure.update_yaxes(automargin=False, title_standoff=4)
     for trace in figure.data:
@@ -59,30 +82,63 @@ def all_families(table: pd.DataFrame, part: str) -> go.Figure:
     """The notebook's `show_all`. table: the notebook's view of `part` (infer or train), a row per model."""
     table = escaped(table)
     size = f"{part}_img_size"
-    return replica(px.scatter(table, width=REPLICA[0], height=REPLICA[1], size=table[size] ** 2, title=PARTS[part], x="secs", y="top1",
-                              log_x=True, color="family", hover_name="model", hover_data=[size]))
+    return replica(
+        px.scatter(
+            table,
+            width=REPLICA[0],
+            height=REPLICA[1],
+            size=table[size] ** 2,
+            title=PARTS[part],
+            x="secs",
+            y="top1",
+            log_x=True,
+            color="family",
+            hover_name="model",
+            hover_data=[size],
+        )
+    )
 
 
 def by_parameters(table: pd.DataFrame) -> go.Figure:
     """The notebook's last inference chart: parameters (millions) against seconds per image."""
-    return replica(px.scatter(escaped(table), width=REPLICA[0], height=REPLICA[1], x="param_count_x", y="secs", log_x=True, log_y=True,
-                              color="infer_img_size", hover_name="model", hover_data=["infer_samples_per_sec", "family"]))
+    return replica(
+        px.scatter(
+            escaped(table),
+            width=REPLICA[0],
+            height=REPLICA[1],
+            x="param_count_x",
+            y="secs",
+            log_x=True,
+            log_y=True,
+            color="infer_img_size",
+            hover_name="model",
+            hover_data=["infer_samples_per_sec", "family"],
+        )
+    )
 
 
 def draw_all_families(part: str) -> Drawing:
     table = read_data.notebook(part)
     word = PARTS[part].lower()
     fastest, best = table.loc[table.secs.idxmin()], table.loc[table.top1.idxmax()]
-    ends = (f"from {fastest.model} ({duration(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
-            f"{best.model} ({duration(1000 * best.secs, 2)}, {best.top1:.1f}%)")
+    ends = (
+        f"from {fastest.model} ({duration(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
+        f"{best.model} ({duration(1000 * best.secs, 2)}, {best.top1:.1f}%)"
+    )
     figure = all_families(table, part)
     return Drawing(
-        figure=figure, phone=for_phone(figure), title=f"{PARTS[part]}, all families of the original analysis",
-        alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
-            f"{word} on a log axis against ImageNet top-1 accuracy. Slower models tend to be more accurate, {ends}.",
-        caption=f"{PARTS[part]} speed and accuracy of {counted(len(table), 'model')}, drawn as the original analysis drew them: left is fast, "
-                f"up is accurate, the bubble grows with the size of the picture. They range {ends}.",
-        data=table, **published.provenance("2022-04-01", published.notebook_file(part)))
+        figure=figure,
+        phone=for_phone(figure),
+        title=f"{PARTS[part]}, all families of the original analysis",
+        alt=f"Scatter chart of {counted(len(table), 'model')} of "
+        f"{counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
+        f"{word} on a log axis against ImageNet top-1 accuracy. Slower models tend to be more accurate, {ends}.",
+        caption=f"{PARTS[part]} speed and accuracy of {counted(len(table), 'model')}, drawn as the original analysis "
+        "drew them: left is fast, "
+        f"up is accurate, the bubble grows with the size of the picture. They range {ends}.",
+        data=table,
+        **published.provenance("2022-04-01", published.notebook_file(part)),
+    )
 
 
 def draw_by_parameters() -> Drawing:
@@ -92,9 +148,16 @@ def draw_by_parameters() -> Drawing:
     spread = middle.secs.max() / middle.secs.min()
     figure = by_parameters(table)
     return Drawing(
-        figure=figure, phone=for_phone(figure), title="Parameters are no proxy for speed",
-        alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, both on log axes, coloured by picture "
-            f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
-        caption=f"The number of parameters against the time per image. The two go together only loosely (rank correlation {rank:.2f}): the "
-                f"{len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 million parameters span a factor of {spread:.0f} in speed.",
-        data=table, **published.provenance("2022-04-01", published.notebook_file("infer")))
+        figure=figure,
+        phone=for_phone(figure),
+        title="Parameters are no proxy for speed",
+        alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, "
+        "both on log axes, coloured by picture "
+        f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
+        caption="The number of parameters against the time per image. The two go together only loosely (rank correlation "
+        f"{rank:.2f}): the "
+        f"{len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 million parameters span a factor "
+        f"of {spread:.0f} in speed.",
+        data=table,
+        **published.provenance("2022-04-01", published.notebook_file("infer")),
+    )

@@ -1,5 +1,5 @@
-"""One family up close: all its members by pretraining and size on a current graphics card, and what a larger picture buys against what a
-larger network buys.
+"""One family up close: all its members by pretraining and size on a current graphics card, and what a larger picture
+buys against what a larger network buys.
 
 family_<name> for the families of FAMILIES, convnext_steps. Any other family, from timm's tables where they are at hand:
 
@@ -26,11 +26,33 @@ from scripts.findings.summary import TABLES, eligible
 from scripts.figures import published
 from scripts.figures.drawing import Chart, Drawing, counted, listing, plain
 from scripts.figures.frontier_chart import hover
-from scripts.figures.theme import CONTEXT, INK, MUTED, PAPER, PHONE, VEIL, WIDE, Axis, Canvas, dark_map, frontier, mix, nice_range, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    INK,
+    MUTED,
+    PAPER,
+    PHONE,
+    VEIL,
+    WIDE,
+    Axis,
+    Canvas,
+    dark_map,
+    frontier,
+    mix,
+    nice_range,
+    text_colour,
+)
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
-SHADES = {"in1k": 0.5, "distilled": 0.28, "in21k": 0.0}  # share of paper in the family's colour: the more data, the darker; web-scale is ink
-SUBTITLE = "ImageNet top-1 accuracy against images per second in inference; grey: all other models, the line: their common frontier"
+SHADES = {
+    "in1k": 0.5,
+    "distilled": 0.28,
+    "in21k": 0.0,
+}  # share of paper in the family's colour: the more data, the darker; web-scale is ink
+SUBTITLE = (
+    "ImageNet top-1 accuracy against images per second in inference; grey: all other models, the line: their common "
+    "frontier"
+)
 LEAST = 3  # members that make a chart
 
 
@@ -48,42 +70,72 @@ def _table() -> pd.DataFrame:
 
 
 def draw_family(key: str) -> Drawing:
-    """All members of the family `key` on the card of `summary.TABLES['gpu']`. Raises UserError where it has fewer than LEAST there."""
+    """All members of the family `key` on the card of `summary.TABLES['gpu']`. Raises UserError where it has fewer
+    than LEAST there.
+    """
     table = _table()
     own = closeup.members(table, key)
     if len(own) < LEAST:
-        raise UserError(f"{families.label(key)} has {counted(len(own), 'member')} in {TABLES['gpu'][1]}; a chart needs {LEAST}")
+        raise UserError(
+            f"{families.label(key)} has {counted(len(own), 'member')} in {TABLES['gpu'][1]}; a chart needs {LEAST}"
+        )
     name, vintage, file = families.label(key), *TABLES["gpu"]
     front, best = own[own["front"]], own.loc[own["top1"].idxmax()]
     classes = [one for one in CLASSES if one in set(own["pretrain"])]
     tops = own.groupby("pretrain")["top1"].max()
-    title = (f"{name}: {len(front)} of {counted(len(own), 'set')} of weights {'is' if len(front) == 1 else 'are'} on the frontier" if len(front) else
-             f"{name}: none of its {counted(len(own), 'set')} of weights is on the frontier")
-    wide, phone = (_members(table, own, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE))
+    title = (
+        f"{name}: {len(front)} of {counted(len(own), 'set')} of weights {'is' if len(front) == 1 else 'are'} on the "
+        "frontier"
+        if len(front)
+        else f"{name}: none of its {counted(len(own), 'set')} of weights is on the frontier"
+    )
+    wide, phone = (
+        _members(table, own, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE)
+    )
     by_class = listing([f"{LABELS[one]} {tops[one]:.1f}%" for one in classes])
     return Drawing(
-        figure=wide, phone=phone, title=title, data=own,
-        alt=f"Scatter chart of {counted(len(own), f'set')} of {name} weights: images per second on a log axis against ImageNet top-1 accuracy, shaded by what they were "
-            f"trained on. The best reaches {best.top1:.1f}% at {plain(best.samples_per_sec)} images/s ({best.model}); best by pretraining: {by_class}.",
-        caption=f"{title}. Lines go from a network to the next larger one of the same recipe, dots from a picture to a larger one. Best by pretraining: {by_class}.",
-        **published.provenance(vintage, file))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=own,
+        alt=f"Scatter chart of {counted(len(own), f'set')} of {name} weights: images per second on a log axis "
+        "against ImageNet top-1 accuracy, shaded by what they were "
+        f"trained on. The best reaches {best.top1:.1f}% at {plain(best.samples_per_sec)} images/s ({best.model}); "
+        f"best by pretraining: {by_class}.",
+        caption=f"{title}. Lines go from a network to the next larger one of the same recipe, dots from a picture to a "
+        f"larger one. Best by pretraining: {by_class}.",
+        **published.provenance(vintage, file),
+    )
 
 
-def _members(table: pd.DataFrame, own: pd.DataFrame, key: str, title: str, footer: str, size: tuple[int, int]) -> Canvas:
+def _members(
+    table: pd.DataFrame, own: pd.DataFrame, key: str, title: str, footer: str, size: tuple[int, int]
+) -> Canvas:
     low, high = nice_range(own.samples_per_sec, log=True, before=0.1, after=0.1)
     x = Axis("images per second (log scale)", low, high, log=True)
     y = Axis("top-1", *nice_range(own.top1, log=False, before=0.05, after=0.09), write="{:g}%".format)
     canvas = Canvas(size, title, SUBTITLE, footer, x, y)
     inside = table[table.samples_per_sec.between(low, high) & table.top1.between(y.low, y.high)]
-    canvas.figure.add_scatter(x=inside.samples_per_sec, y=inside.top1, mode="markers", hoverinfo="skip", marker={"size": 3.5, "color": CONTEXT[0]})
+    canvas.figure.add_scatter(
+        x=inside.samples_per_sec,
+        y=inside.top1,
+        mode="markers",
+        hoverinfo="skip",
+        marker={"size": 3.5, "color": CONTEXT[0]},
+    )
     edge = frontier(table)
     edge = edge[edge.samples_per_sec.between(low, high) & edge.top1.between(y.low, y.high)]
     segments = canvas.step(edge, "samples_per_sec", "top1", MUTED[0], line_width=1.2) if len(edge) else np.empty((0, 4))
     at = {(row.model, row.img_size): (row.samples_per_sec, row.top1, row.pretrain) for row in own.itertuples()}
     for step in closeup.steps(own).itertuples():
         one, two = at[step.from_model, step.from_size], at[step.to_model, step.to_size]
-        canvas.figure.add_scatter(x=[one[0], two[0]], y=[one[1], two[1]], mode="lines", hoverinfo="skip", line={
-            "color": shade(key, two[2])[0], "width": 1, "dash": "dot" if step.what == "picture" else "solid"})
+        canvas.figure.add_scatter(
+            x=[one[0], two[0]],
+            y=[one[1], two[1]],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": shade(key, two[2])[0], "width": 1, "dash": "dot" if step.what == "picture" else "solid"},
+        )
     newer = own.series.str.extract(r"v(\d)")[0].fillna("1").astype(int) > 1
     newer &= not newer.all()
     swap = {}
@@ -94,15 +146,31 @@ def _members(table: pd.DataFrame, own: pd.DataFrame, key: str, title: str, foote
                 colour, dark = shade(key, pretrain)
                 swap[colour] = dark
                 canvas.figure.add_scatter(
-                    x=rows.samples_per_sec, y=rows.top1, mode="markers", name=LABELS[pretrain], text=hover(rows, "samples_per_sec"), hovertemplate="%{text}<extra></extra>",
-                    marker={"size": 5 + rows.img_size / 55, "color": colour, "symbol": [families.SYMBOLS.get(kind, "circle") + ("-open" if later else "") for kind in rows.kind],
-                            "line": {"width": 2 if later else 0.8, "color": colour if later else PAPER[0]}})
+                    x=rows.samples_per_sec,
+                    y=rows.top1,
+                    mode="markers",
+                    name=LABELS[pretrain],
+                    text=hover(rows, "samples_per_sec"),
+                    hovertemplate="%{text}<extra></extra>",
+                    marker={
+                        "size": 5 + rows.img_size / 55,
+                        "color": colour,
+                        "symbol": [
+                            families.SYMBOLS.get(kind, "circle") + ("-open" if later else "") for kind in rows.kind
+                        ],
+                        "line": {"width": 2 if later else 0.8, "color": colour if later else PAPER[0]},
+                    },
+                )
     canvas.figure.update_layout(meta={"scale": canvas.figure.layout.meta["scale"], "dark": {**dark_map(), **swap}})
     _key(canvas, own, key, bool(newer.any()))
     points = np.column_stack([canvas.pixels(own.samples_per_sec, own.top1), np.full(len(own), 1.0)])
     edge = frontier(own)
     wanted = edge.iloc[np.unique(np.linspace(0, len(edge) - 1, 5 if canvas.phone else 7).round().astype(int))]
-    canvas.label([(row.samples_per_sec, row.top1, row.base, {"radius": 7, "veil": True}) for row in wanted.itertuples()], points, segments)
+    canvas.label(
+        [(row.samples_per_sec, row.top1, row.base, {"radius": 7, "veil": True}) for row in wanted.itertuples()],
+        points,
+        segments,
+    )
     return canvas
 
 
@@ -111,10 +179,25 @@ def _key(canvas: Canvas, own: pd.DataFrame, key: str, generations: bool) -> None
     lines = [(LABELS[one], shade(key, one)[0]) for one in CLASSES if one in set(own.pretrain)]
     lines += [("hollow: version 2 and later", MUTED[0])] if generations else []
     for number, (words, colour) in enumerate(reversed(lines)):
-        sign = "○" if words.startswith("hollow") else "●"  # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
+        sign = (
+            "○" if words.startswith("hollow") else "●"
+        )  # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
         for text, right, ink in ((words, 8 + 1.3 * canvas.small, INK[0]), (sign, 8, colour)):
-            canvas.figure.add_annotation(xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="bottom", xshift=right, yshift=8 + number * canvas.base * 1.35, showarrow=False,
-                                         text=text, name="key", font={"size": canvas.small, "color": ink}, bgcolor=VEIL[0])
+            canvas.figure.add_annotation(
+                xref="paper",
+                yref="paper",
+                x=0,
+                y=0,
+                xanchor="left",
+                yanchor="bottom",
+                xshift=right,
+                yshift=8 + number * canvas.base * 1.35,
+                showarrow=False,
+                text=text,
+                name="key",
+                font={"size": canvas.small, "color": ink},
+                bgcolor=VEIL[0],
+            )
 
 
 def draw_steps(key: str) -> Drawing:
@@ -127,22 +210,43 @@ def draw_steps(key: str) -> Drawing:
     vintage, file = TABLES["gpu"]
     name, winner = families.label(key), closeup.compare(found)
     prices = {what: f"{one['price']:.1f}" for what, one in trades.items()}
-    verdict = {"picture": "A larger picture buys more than a larger network", "network": "A larger network buys more than a larger picture",
-               "tie": "A larger picture and a larger network buy about as much"}[winner]
+    verdict = {
+        "picture": "A larger picture buys more than a larger network",
+        "network": "A larger network buys more than a larger picture",
+        "tie": "A larger picture and a larger network buy about as much",
+    }[winner]
     title = f"{name}: {verdict[0].lower()}{verdict[1:]} for the same time"
-    wide, phone = (_trade(found, trades, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE))
-    said = (f"doubling the time brings {prices['network']} points by a larger network (median of {counted(trades['network']['n'], 'step')}) and "
-            f"{prices['picture']} by a larger picture ({counted(trades['picture']['n'], 'step')})")
+    wide, phone = (
+        _trade(found, trades, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE)
+    )
+    said = (
+        f"doubling the time brings {prices['network']} points by a larger network (median of "
+        f"{counted(trades['network']['n'], 'step')}) and "
+        f"{prices['picture']} by a larger picture ({counted(trades['picture']['n'], 'step')})"
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=found,
-        alt=f"Scatter chart of {counted(len(found), 'step')} within {name}: how many times slower the step makes the model, on a log axis, against the points of top-1 that it "
-            f"gains. In the median, {said}.",
-        caption=f"{title}: in the median, {said}. A step changes only the size of the network or only that of the picture."
-                + (f" {counted(odd, 'step')} with gains far off the others {'is' if odd == 1 else 'are'} not drawn." if (odd := len(found) - len(usual(found))) else ""), **published.provenance(vintage, file))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=found,
+        alt=f"Scatter chart of {counted(len(found), 'step')} within {name}: how many times slower the step makes the "
+        "model, on a log axis, against the points of top-1 that it "
+        f"gains. In the median, {said}.",
+        caption=f"{title}: in the median, {said}. A step changes only the size of the network or only that of the "
+        "picture."
+        + (
+            f" {counted(odd, 'step')} with gains far off the others {'is' if odd == 1 else 'are'} not drawn."
+            if (odd := len(found) - len(usual(found)))
+            else ""
+        ),
+        **published.provenance(vintage, file),
+    )
 
 
 def usual(found: pd.DataFrame) -> pd.DataFrame:
-    """The steps that the chart has room for: without the few whose gain is far off, because one of the two weights was tested far off its best."""
+    """The steps that the chart has room for: without the few whose gain is far off, because one of the two weights
+    was tested far off its best.
+    """
     middle, spread = found.gain.median(), found.gain.quantile(0.75) - found.gain.quantile(0.25)
     return found[(found.gain - middle).abs() <= 4 * max(spread, 0.1)]
 
@@ -151,20 +255,54 @@ def _trade(found: pd.DataFrame, trades: dict, key: str, title: str, footer: str,
     shown = usual(found)
     x = Axis("times slower", *nice_range(shown.cost, log=False, before=0.06, after=0.08), write="{:g}×".format)
     y = Axis("points gained", *nice_range(shown.gain, log=False, before=0.06, after=0.08), write="{:+g}".format)
-    canvas = Canvas(size, title, "Points of ImageNet top-1 gained by one step, against what it costs in time; lines: the median price of each kind of step", footer, x, y)
-    looks = {"network": (families.colour(key), text_colour(key), "circle", "solid"), "picture": (MUTED[0], MUTED[0], "circle-open", "dot")}
+    canvas = Canvas(
+        size,
+        title,
+        "Points of ImageNet top-1 gained by one step, against what it costs in time; lines: the median price of each "
+        "kind of step",
+        footer,
+        x,
+        y,
+    )
+    looks = {
+        "network": (families.colour(key), text_colour(key), "circle", "solid"),
+        "picture": (MUTED[0], MUTED[0], "circle-open", "dot"),
+    }
     lines, labels = [], []
     for what, (colour, text, symbol, dash) in looks.items():
         rows = shown[shown.what == what]
-        canvas.figure.add_scatter(x=rows.cost, y=rows.gain, mode="markers", name=f"larger {what}", hovertemplate="%{text}<extra></extra>", text=[
-            f"<b>{row.from_model}</b>, {row.from_size} px<br>to <b>{row.to_model}</b>, {row.to_size} px<br>{row.gain:+.2f} points, {row.cost:.2f} times slower" for row in rows.itertuples()],
-            marker={"size": 9, "symbol": symbol, "color": colour, "line": {"width": 2 if what == "picture" else 0.8, "color": colour if what == "picture" else PAPER[0]}})
+        canvas.figure.add_scatter(
+            x=rows.cost,
+            y=rows.gain,
+            mode="markers",
+            name=f"larger {what}",
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{row.from_model}</b>, {row.from_size} px<br>to <b>{row.to_model}</b>, {row.to_size} "
+                f"px<br>{row.gain:+.2f} points, {row.cost:.2f} times slower"
+                for row in rows.itertuples()
+            ],
+            marker={
+                "size": 9,
+                "symbol": symbol,
+                "color": colour,
+                "line": {"width": 2 if what == "picture" else 0.8, "color": colour if what == "picture" else PAPER[0]},
+            },
+        )
         ends = np.linspace(max(1.0, x.low), x.high, 40)
         heights = trades[what]["price"] * np.log2(ends)
-        canvas.figure.add_scatter(x=ends, y=heights, mode="lines", hoverinfo="skip", line={"color": colour, "width": 1.6, "dash": dash})
+        canvas.figure.add_scatter(
+            x=ends, y=heights, mode="lines", hoverinfo="skip", line={"color": colour, "width": 1.6, "dash": dash}
+        )
         lines.append(np.hstack([canvas.pixels(ends[:-1], heights[:-1]), canvas.pixels(ends[1:], heights[1:])]))
-        labels.append((x.high * 0.97, float(np.clip(trades[what]["price"] * np.log2(x.high * 0.97), y.low, y.high)),
-                       f"a larger {what}: {trades[what]['price']:.1f} points per doubling", {"style": "Semibold", "colour": text, "radius": 2, "veil": True}))
+        labels.append(
+            (
+                x.high * 0.97,
+                float(np.clip(trades[what]["price"] * np.log2(x.high * 0.97), y.low, y.high)),
+                f"a larger {what}: {trades[what]['price']:.1f} points per doubling",
+                {"style": "Semibold", "colour": text, "radius": 2, "veil": True},
+            )
+        )
     points = np.column_stack([canvas.pixels(shown.cost, shown.gain), np.full(len(shown), 1.0)])
     canvas.label(labels, points, np.vstack(lines))
     return canvas
@@ -174,12 +312,16 @@ def _trade(found: pd.DataFrame, trades: dict, key: str, title: str, footer: str,
 def main(argv: list[str] | None = None) -> None:
     from scripts.figures.export import export
 
-    parser = argparse.ArgumentParser(prog="python -m scripts.figures.display_family", description="A chart of any family, by name.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.figures.display_family", description="A chart of any family, by name."
+    )
     parser.add_argument("name", help="such as swin or MaxViT")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     options = parser.parse_args(argv)
     key = closeup.resolve(options.name, _table()["family"])
-    done = export({f"family_{key}": Chart(f"family_{key}", functools.partial(draw_family, key), "timm")}, out=options.out)
+    done = export(
+        {f"family_{key}": Chart(f"family_{key}", functools.partial(draw_family, key), "timm")}, out=options.out
+    )
     print(f"figures: {', '.join(done['drawn'] + done['same'])} in {options.out}")
 
 

@@ -1,5 +1,5 @@
-"""Today's question on today's tables: which models are worth their time, on a current graphics card, on a laptop's processor, and what
-four years have brought on the same card.
+"""Today's question on today's tables: which models are worth their time, on a current graphics card, on a laptop's
+processor, and what four years have brought on the same card.
 
 frontier_gpu, frontier_cpu: a frontier chart each. frontier_2022_2026: the two frontiers of the RTX 3090.
 
@@ -19,18 +19,30 @@ from scripts.figures import frontier_chart, published
 from scripts.figures.drawing import Drawing, counted, listing, plain
 from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
 
-SUBTITLE = "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or faster"
+SUBTITLE = (
+    "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or "
+    "faster"
+)
 FLOOR = 70.0  # percent top-1; below, the charts would be mostly empty
-CLAIMS = {"LeViT": ("levit",), "ConvNeXt": ("convnext",), "BEiT": ("beit", "beitv2", "beit3")}  # what the notebook recommended, with successors
-CARD = {"then": TABLES["then"], "now": (TABLES["gpu"][0], "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv")}  # one card, four years apart
+CLAIMS = {
+    "LeViT": ("levit",),
+    "ConvNeXt": ("convnext",),
+    "BEiT": ("beit", "beitv2", "beit3"),
+}  # what the notebook recommended, with successors
+CARD = {
+    "then": TABLES["then"],
+    "now": (TABLES["gpu"][0], "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"),
+}  # one card, four years apart
 
 
 def verdict(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Which of the notebook's families are on the table's frontier above FLOOR, and which are not. A family that is there only through a
-    successor goes by the successor's name."""
+    """Which of the notebook's families are on the table's frontier above FLOOR, and which are not. A family that is
+    there only through a successor goes by the successor's name."""
     present = set(frontier(frontier_chart.visible(eligible(table), FLOOR)).family)
     found = {claim: [name for name in names if name in present] for claim, names in CLAIMS.items()}
-    return [families.label(names[0]) for names in found.values() if names], [claim for claim, names in found.items() if not names]
+    return [families.label(names[0]) for names in found.values() if names], [
+        claim for claim, names in found.items() if not names
+    ]
 
 
 def headline(where: str, there: list[str], gone: list[str]) -> str:
@@ -52,21 +64,40 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     shown = frontier_chart.visible(table, FLOOR)
     edge = frontier(shown)
     title = headline(where, there, gone)
-    claims = tuple(name for names in CLAIMS.values() for name in names if not set(names) & {claim.lower() for claim in gone})
-    wide, phone = (frontier_chart.draw(shown, title, SUBTITLE, published.footer(vintage, file), size=size, first=claims).figure for size in (WIDE, PHONE))
+    claims = tuple(
+        name for names in CLAIMS.values() for name in names if not set(names) & {claim.lower() for claim in gone}
+    )
+    wide, phone = (
+        frontier_chart.draw(shown, title, SUBTITLE, published.footer(vintage, file), size=size, first=claims).figure
+        for size in (WIDE, PHONE)
+    )
     best, fast = edge.iloc[0], edge.iloc[-1]
     counts = edge.family.map(families.label).value_counts()
     leading = listing([f"{name} ({number})" for name, number in counts.head(4).items()])
     left_out, hidden = len(table) - len(shown), len(frontier(table)) - len(edge)
     return Drawing(
-        figure=wide, phone=phone, title=title, data=shown.assign(on_frontier=shown.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis against ImageNet top-1 accuracy, with the frontier "
-            f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to "
-            f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
-        caption=(f"{title}. {counted(len(edge), 'model')} of {len(shown):,} {'makes' if len(edge) == 1 else 'make'} up the frontier, most of them {leading}. "
-                + (f"{counted(left_out, 'model')} below {FLOOR:g}% {'is' if left_out == 1 else 'are'} not drawn"
-                   + (f", {hidden} of them on the whole frontier of {len(edge) + hidden}." if hidden else ".") if left_out else "")).strip(),
-        explore={"machine": f"{about['hardware']}{'-compiled' * about['compiled']}", "part": "infer"}, **published.provenance(vintage, file))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=shown.assign(on_frontier=shown.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis "
+        "against ImageNet top-1 accuracy, with the frontier "
+        f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, "
+        f"{plain(best.samples_per_sec)} images/s) to "
+        f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
+        caption=(
+            f"{title}. {counted(len(edge), 'model')} of {len(shown):,} {'makes' if len(edge) == 1 else 'make'} up "
+            f"the frontier, most of them {leading}. "
+            + (
+                f"{counted(left_out, 'model')} below {FLOOR:g}% {'is' if left_out == 1 else 'are'} not drawn"
+                + (f", {hidden} of them on the whole frontier of {len(edge) + hidden}." if hidden else ".")
+                if left_out
+                else ""
+            )
+        ).strip(),
+        explore={"machine": f"{about['hardware']}{'-compiled' * about['compiled']}", "part": "infer"},
+        **published.provenance(vintage, file),
+    )
 
 
 def best_at(edge: pd.DataFrame, speed: float) -> float:
@@ -95,39 +126,93 @@ def draw_years() -> Drawing:
     above = np.mean([best_at(edges["now"], speed) >= best_at(edges["then"], speed) for speed in speeds])
     where = "nowhere below" if above == 1 else f"at {above:.0%} of the speeds at or above"
     return Drawing(
-        figure=wide, phone=phone, title=title, data=data,
-        alt=f"Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an {card}: that of {years['now']} lies {where} "
-            f"that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, {gain:.1f} points more.",
-        caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, the rest is newer models.",
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=data,
+        alt="Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an "
+        f"{card}: that of {years['now']} lies {where} "
+        f"that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, {gain:.1f} points more.",
+        caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, "
+        "the rest is newer models.",
         sources=[*published.sources(*CARD["then"]), *published.sources(*CARD["now"])],
-        hardware="; ".join(published.setting(file) for _, file in CARD.values()), date=CARD["now"][0])
+        hardware="; ".join(published.setting(file) for _, file in CARD.values()),
+        date=CARD["now"][0],
+    )
 
 
 def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: str, size: tuple[int, int]) -> Canvas:
     """Step lines of `edges` (then and now), each with its year and some of its models by name."""
     both = pd.concat(edges.values())
-    x = Axis("images per second (log scale)", *nice_range(both.samples_per_sec, log=True, before=0.03, after=0.09), log=True)
+    x = Axis(
+        "images per second (log scale)", *nice_range(both.samples_per_sec, log=True, before=0.03, after=0.09), log=True
+    )
     y = Axis("top-1", *nice_range(both.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
-    canvas = Canvas(size, title, "Best ImageNet top-1 accuracy at that speed or faster, in inference",
-                    f"Source: timm’s published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
-                    f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}", x, y)
+    canvas = Canvas(
+        size,
+        title,
+        "Best ImageNet top-1 accuracy at that speed or faster, in inference",
+        f"Source: timm’s published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
+        f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}",
+        x,
+        y,
+    )
     colours = {"then": MUTED[0], "now": INK[0]}
     segments, points = [], []
     for year, edge in edges.items():
-        segments.append(canvas.step(edge, "samples_per_sec", "top1", colours[year], years[year], "dot" if year == "then" else "solid"))
+        segments.append(
+            canvas.step(
+                edge, "samples_per_sec", "top1", colours[year], years[year], "dot" if year == "then" else "solid"
+            )
+        )
         for family, rows in edge.groupby("family", sort=False):
-            frontier_chart.scatter(canvas, rows, "samples_per_sec", family, {
-                "size": 8 if year == "then" else 10, "color": families.colour(family),
-                **({"opacity": 0.55} if year == "then" else {"line": {"color": "#ffffff", "width": 1.2}})})
+            frontier_chart.scatter(
+                canvas,
+                rows,
+                "samples_per_sec",
+                family,
+                {
+                    "size": 8 if year == "then" else 10,
+                    "color": families.colour(family),
+                    **({"opacity": 0.55} if year == "then" else {"line": {"color": "#ffffff", "width": 1.2}}),
+                },
+            )
         points.append(canvas.pixels(edge.samples_per_sec, edge.top1))
     lines, dots = np.vstack(segments), np.vstack(points)
     middle = {year: edge.iloc[len(edge) * 2 // 3] for year, edge in edges.items()}
     beside = {"then": (0.85, -1.0), "now": (1.15, 1.0)}  # the older line's year stands below it, the newer one's above
-    canvas.label([(row.samples_per_sec * beside[year][0], row.top1 + beside[year][1], years[year],
-                   {"style": "Bold", "size": canvas.base + 6, "colour": colours[year], "radius": 0}) for year, row in middle.items()], dots, lines)
+    canvas.label(
+        [
+            (
+                row.samples_per_sec * beside[year][0],
+                row.top1 + beside[year][1],
+                years[year],
+                {"style": "Bold", "size": canvas.base + 6, "colour": colours[year], "radius": 0},
+            )
+            for year, row in middle.items()
+        ],
+        dots,
+        lines,
+    )
     for year, number in (("now", 4 if canvas.phone else 6), ("then", 3 if canvas.phone else 5)):
         fresh = edges[year] if year == "now" else edges[year][~edges[year].arch.isin(edges["now"].arch)]
         chosen = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
-        canvas.label([(row.samples_per_sec, row.top1, row.arch, {"colour": colours[year], "size": canvas.small if year == "then" else canvas.base, "radius": 7, "veil": True})
-                      for row in chosen.itertuples()], dots, lines)
+        canvas.label(
+            [
+                (
+                    row.samples_per_sec,
+                    row.top1,
+                    row.arch,
+                    {
+                        "colour": colours[year],
+                        "size": canvas.small if year == "then" else canvas.base,
+                        "radius": 7,
+                        "veil": True,
+                    },
+                )
+                for row in chosen.itertuples()
+            ],
+            dots,
+            lines,
+        )
     return canvas

@@ -1,7 +1,8 @@
 """How much of the machine a model uses: the share of its two measured ceilings, and what larger batches bring.
 
-measured_limits: per model, the time that arithmetic and memory must take at the least, over the time it took. measured_curve: images per second at
-each batch size, over that at batch 1. Both for this machine, which is the present one if it was measured, else the one measured last.
+measured_limits: per model, the time that arithmetic and memory must take at the least, over the time it took.
+measured_curve: images per second at each batch size, over that at batch 1. Both for this machine, which is the present
+one if it was measured, else the one measured last.
 
     python -m scripts.figures.export --only measured_limits measured_curve
 """
@@ -21,7 +22,7 @@ from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
 from scripts.figures.labels import safe, width
 from scripts.figures.theme import CONTEXT, PHONE, TEXT, WIDE, Axis, Canvas, nice_range, text_colour
 
-GAIN = 1.1    # a batch size that makes a model so many times as fast pays
+GAIN = 1.1  # a batch size that makes a model so many times as fast pays
 NAMED = 8
 
 
@@ -36,28 +37,60 @@ def draw_limits() -> Drawing:
     where, best, last = table.hardware_name.iloc[0], table.iloc[0], table.iloc[-1]
     ceilings = read_sidecar(DATA / table.file.iloc[0])["ceilings"]
     half = table.roofline_pct.median()
-    title = f"{where}: {'the median model' if len(table) > 1 else best.arch} uses {half:.0f}% of what the machine can do" + (
-        f", {best.arch} {best.roofline_pct:.0f}%, {last.arch} {last.roofline_pct:.0f}%" if len(table) > 1 else "")
-    rows = table.assign(label=table.arch, value=table.roofline_pct, low=float("nan"), high=float("nan"), details=[
-        f"{row.roofline_pct:.0f}% of the roofline, {row.arithmetic_pct:.0f}% of the arithmetic limit<br>{plain(row.samples_per_sec)} images/s at batch {row.batch_size}"
-        for row in table.itertuples()])
-    axis = Axis("share of the roofline", *nice_range(pd.concat([rows.value, pd.Series([0.0, 105.0])]), log=False, before=0.0, after=0.02), write="{:g}%".format)
-    subtitle = (f"Least time that arithmetic ({ceilings['matmul_tflops']:.3g} TFLOP/s) and memory ({ceilings['copy_gbps']:.3g} GB/s) take, both measured here, over the time "
-                "that the model took in inference")
-    wide, phone = (list_chart.draw(rows, axis, title, subtitle, footer(table, with_accuracy=False), size, (100.0, "the machine’s limit")).figure for size in (WIDE, PHONE))
+    title = (
+        f"{where}: {'the median model' if len(table) > 1 else best.arch} uses {half:.0f}% of what the machine can do"
+        + (f", {best.arch} {best.roofline_pct:.0f}%, {last.arch} {last.roofline_pct:.0f}%" if len(table) > 1 else "")
+    )
+    rows = table.assign(
+        label=table.arch,
+        value=table.roofline_pct,
+        low=float("nan"),
+        high=float("nan"),
+        details=[
+            f"{row.roofline_pct:.0f}% of the roofline, {row.arithmetic_pct:.0f}% of the arithmetic "
+            f"limit<br>{plain(row.samples_per_sec)} images/s at batch {row.batch_size}"
+            for row in table.itertuples()
+        ],
+    )
+    axis = Axis(
+        "share of the roofline",
+        *nice_range(pd.concat([rows.value, pd.Series([0.0, 105.0])]), log=False, before=0.0, after=0.02),
+        write="{:g}%".format,
+    )
+    subtitle = (
+        f"Least time that arithmetic ({ceilings['matmul_tflops']:.3g} TFLOP/s) and memory "
+        f"({ceilings['copy_gbps']:.3g} GB/s) take, both measured here, over the time "
+        "that the model took in inference"
+    )
+    wide, phone = (
+        list_chart.draw(
+            rows, axis, title, subtitle, footer(table, with_accuracy=False), size, (100.0, "the machine’s limit")
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table,
-        alt=f"List of {counted(len(table), 'model')} by the share of the roofline that they reach on {where}, from {best.arch} ({best.roofline_pct:.0f}%) to {last.arch} "
-            f"({last.roofline_pct:.0f}%).",
-        caption=f"Share of what {where} can do. Its two ceilings were measured in the same run: {ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product and "
-                f"{ceilings['copy_gbps']:.3g} GB/s in a copy. The arithmetic part is a strict bound, the memory part an estimate.", **about(table))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        alt=f"List of {counted(len(table), 'model')} by the share of the roofline that they reach on {where}, from "
+        f"{best.arch} ({best.roofline_pct:.0f}%) to {last.arch} "
+        f"({last.roofline_pct:.0f}%).",
+        caption=f"Share of what {where} can do. Its two ceilings were measured in the same run: "
+        f"{ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product and "
+        f"{ceilings['copy_gbps']:.3g} GB/s in a copy. The arithmetic part is a strict bound, the memory part an "
+        "estimate.",
+        **about(table),
+    )
 
 
 def draw_curve() -> Drawing:
     """Raises DataMissing where no curve was measured on this machine."""
     table = measured.curve(measured.machine()) if len(measured.load("infer")) else None
     if table is None:
-        raise DataMissing("batch sizes not measured here yet; run `python -m scripts.bench.sweep --models quick --curve --seconds 3`")
+        raise DataMissing(
+            "batch sizes not measured here yet; run `python -m scripts.bench.sweep --models quick --curve --seconds 3`"
+        )
     first = table[table.batch == table.groupby("model").batch.transform("min")].set_index("model")
     table = table[table.model.isin(first.index[first.batch == 1])]
     table = table.assign(gain=table.samples_per_sec / table.model.map(first.samples_per_sec))
@@ -66,37 +99,90 @@ def draw_curve() -> Drawing:
         raise DataMissing("no model has a curve that begins at batch 1")
     facts, where = read_sidecar(DATA / table.file.iloc[0]), table.hardware_name.iloc[0]
     paying = int((best.gain >= GAIN).sum())
-    title = (f"{where}: a larger batch makes {paying} of {counted(len(best), 'model')} more than {100 * (GAIN - 1):.0f}% faster, {best.model.iloc[0]} "
-             f"{best.gain.iloc[0]:.2f} times" if paying else f"{where}: no model gains {100 * (GAIN - 1):.0f}% from a larger batch")
-    subtitle = "Images per second in inference at each batch size, over those of single pictures; a line ends where a step would take longer than the time given"
-    foot = (f"Source: measured by this project on {published.day(str(facts['date'])[:10])} · {where}, {published.PRECISIONS.get(facts['settings']['precision'], '')}, "
-            f"{counted(int(facts['settings']['threads']), 'thread')}, PyTorch {facts['settings']['torch'].split('+')[0]}")
+    title = (
+        f"{where}: a larger batch makes {paying} of {counted(len(best), 'model')} more than {100 * (GAIN - 1):.0f}% "
+        f"faster, {best.model.iloc[0]} "
+        f"{best.gain.iloc[0]:.2f} times"
+        if paying
+        else f"{where}: no model gains {100 * (GAIN - 1):.0f}% from a larger batch"
+    )
+    subtitle = (
+        "Images per second in inference at each batch size, over those of single pictures; a line ends where a step "
+        "would take longer than the time given"
+    )
+    foot = (
+        f"Source: measured by this project on {published.day(str(facts['date'])[:10])} · {where}, "
+        f"{published.PRECISIONS.get(facts['settings']['precision'], '')}, "
+        f"{counted(int(facts['settings']['threads']), 'thread')}, PyTorch {facts['settings']['torch'].split('+')[0]}"
+    )
     wide, phone = (_curve(table, best, title, subtitle, foot, size) for size in (WIDE, PHONE))
     ends = best.iloc[[0, -1]]
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table,
-        alt=f"Line chart of {counted(len(best), 'model')} on {where}: speed by batch size, over that at batch 1. " + "; ".join(
-            f"{row.model} is fastest at batch {row.batch}, {row.gain:.2f} times" for row in ends.itertuples()) + ".",
-        caption=f"What larger batches bring on {where}: the median model is fastest at batch {int(best.batch.median())}, {best.gain.median():.2f} times as fast as with single pictures.",
-        sources=[source(DATA / table.file.iloc[0])], hardware=where, date=str(facts["date"])[:10])
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        alt=f"Line chart of {counted(len(best), 'model')} on {where}: speed by batch size, over that at batch 1. "
+        + "; ".join(f"{row.model} is fastest at batch {row.batch}, {row.gain:.2f} times" for row in ends.itertuples())
+        + ".",
+        caption=f"What larger batches bring on {where}: the median model is fastest at batch {int(best.batch.median())}, "
+        f"{best.gain.median():.2f} times as fast as with single pictures.",
+        sources=[source(DATA / table.file.iloc[0])],
+        hardware=where,
+        date=str(facts["date"])[:10],
+    )
 
 
 def _curve(table: pd.DataFrame, best: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]):
     """A line per model; those that gain most and least by name, the others pale."""
-    y = Axis("", *nice_range(pd.concat([table.gain, pd.Series([1.0])]), log=False, before=0.06, after=0.06), write="{:.3g}×".format)
+    y = Axis(
+        "",
+        *nice_range(pd.concat([table.gain, pd.Series([1.0])]), log=False, before=0.06, after=0.06),
+        write="{:.3g}×".format,
+    )
     table = table.assign(doublings=np.log2(table.batch))
-    x = Axis("images in a batch (log scale)", *nice_range(table.doublings, log=False, before=0.02, after=0.02), whole=True, write=lambda doublings: f"{2**doublings:g}")
-    named = [*best.model[:NAMED - 3], *best.model[NAMED - 3:][-3:]]
-    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(max(width(name, TEXT[WIDE][0], "Semibold") for name in named), size[0] / 3)) + 20)
+    x = Axis(
+        "images in a batch (log scale)",
+        *nice_range(table.doublings, log=False, before=0.02, after=0.02),
+        whole=True,
+        write=lambda doublings: f"{2**doublings:g}",
+    )
+    named = [*best.model[: NAMED - 3], *best.model[NAMED - 3 :][-3:]]
+    canvas = Canvas(
+        size,
+        title,
+        subtitle,
+        foot,
+        x,
+        y,
+        right=round(min(max(width(name, TEXT[WIDE][0], "Semibold") for name in named), size[0] / 3)) + 20,
+    )
     ends = []
     for model, line in sorted(table.groupby("model", sort=False), key=lambda one: one[0] in named):
         family = line.family.iloc[0]
         canvas.figure.add_scatter(
-            x=line.doublings, y=line.gain, mode="lines+markers", name=safe(model), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(model, 80)}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×" for row in line.itertuples()],
-            line={"color": families.colour(family) if model in named else CONTEXT[0], "width": 2.2 if model in named else 1.4},
-            marker={"color": families.colour(family) if model in named else CONTEXT[0], "size": 6, "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle")})
+            x=line.doublings,
+            y=line.gain,
+            mode="lines+markers",
+            name=safe(model),
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(model, 80)}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×"
+                for row in line.itertuples()
+            ],
+            line={
+                "color": families.colour(family) if model in named else CONTEXT[0],
+                "width": 2.2 if model in named else 1.4,
+            },
+            marker={
+                "color": families.colour(family) if model in named else CONTEXT[0],
+                "size": 6,
+                "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle"),
+            },
+        )
         if model in named:
-            ends.append((float(line.doublings.iloc[-1]), float(line.gain.iloc[-1]), model, {"colour": text_colour(family)}))
+            ends.append(
+                (float(line.doublings.iloc[-1]), float(line.gain.iloc[-1]), model, {"colour": text_colour(family)})
+            )
     canvas.label_ends(ends)
     return canvas.figure

@@ -1,8 +1,9 @@
-"""The same models on many machines: each machine's frontier, how alike they rank, what moving to a processor costs each kind of network, what
-compiling gives each, what dethroned the frontier of 2022, our own machines beside timm's, and the models that stay on top nearly everywhere.
+"""The same models on many machines: each machine's frontier, how alike they rank, what moving to a processor costs each
+kind of network, what compiling gives each, what dethroned the frontier of 2022, our own machines beside timm's, and the
+models that stay on top nearly everywhere.
 
-machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of scripts/findings/aggregates.py in
-report/data, so that they can be drawn where timm's cannot be had.
+machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of
+scripts/findings/aggregates.py in report/data, so that they can be drawn where timm's cannot be had.
 
     python -m scripts.figures.export --only machines_frontiers machines_agreement machines_penalty machines_compiling \\
         machines_succession machines_ours machines_stable
@@ -26,14 +27,30 @@ from scripts.figures.display_frontier import FLOOR
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.frontier_chart import hover, visible
 from scripts.figures.labels import safe
-from scripts.figures.theme import CONTEXT, GRID, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, readable, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    PHONE,
+    WIDE,
+    Axis,
+    Canvas,
+    frontier,
+    nice_range,
+    readable,
+    text_colour,
+)
 
 BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from the grid's grey to this
 KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}
 
 
 def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFrame, dict]:
-    """report/data/machines-<name>.csv and where its numbers come from (sources and date of a Drawing: timm's, not the day of computing). Raises DataMissing where it was never made."""
+    """report/data/machines-<name>.csv and where its numbers come from (sources and date of a Drawing: timm's, not
+    the day of computing). Raises DataMissing where it was never made.
+    """
     path = DATA / f"machines-{name}.csv"
     if not path.exists():
         raise DataMissing(f"report/data/{path.name} is not there; run `make data` where timm's tables can be had")
@@ -47,6 +64,7 @@ THEIRS = "mixed precision on cards, 32-bit floats on processors"  # of `machines
 
 # --- each machine's frontier
 
+
 def draw_frontiers() -> Drawing:
     """The step frontier of every machine: eager where there is such a table, compiled on processors; above FLOOR."""
     tables = machines.main_tables(compiled=False, ours=False)
@@ -56,16 +74,28 @@ def draw_frontiers() -> Drawing:
     fronts = machines.stable_picks({key: visible(table, FLOOR) for key, table in tables.items()})
     everywhere = int((fronts["machines"] == len(tables)).sum())
     title = f"{counted(len(fronts), 'model')} {'is' if len(fronts) == 1 else 'are'} on the frontier of " + (
-        f"some machine, {everywhere} on that of all {len(tables)}" if len(tables) > 1 else machines.name_of(*tables, tables))
+        f"some machine, {everywhere} on that of all {len(tables)}"
+        if len(tables) > 1
+        else machines.name_of(*tables, tables)
+    )
     wide, phone = (_frontiers(edges, title, size).figure for size in (WIDE, PHONE))
-    files = [file for file in read_data.configs(read_data.NOW, "infer") if any(_is(file, table) for table in tables.values())]
+    files = [
+        file for file in read_data.configs(read_data.NOW, "infer") if any(_is(file, table) for table in tables.values())
+    ]
     data = pd.concat([edge.assign(machine=machines.name_of(key, tables)) for key, edge in edges.items()])
     names = listing([machines.name_of(key, tables) for key in tables])
     return Drawing(
-        figure=wide, phone=phone, title=title, data=data,
-        alt=f"Falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy, one for each of {names}. Processors lie far to the left; the cards lie "
-            f"close together.",
-        caption=f"{title}. Each line is the best accuracy at that speed or faster on one machine, cards not compiled, models above {FLOOR:g}%; colours are families.", **published.provenance(read_data.NOW, *files))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=data,
+        alt="Falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy, one for "
+        f"each of {names}. Processors lie far to the left; the cards lie "
+        f"close together.",
+        caption=f"{title}. Each line is the best accuracy at that speed or faster on one machine, cards not compiled, "
+        f"models above {FLOOR:g}%; colours are families.",
+        **published.provenance(read_data.NOW, *files),
+    )
 
 
 def _is(file: str, table: pd.DataFrame) -> bool:
@@ -76,21 +106,56 @@ def _is(file: str, table: pd.DataFrame) -> bool:
 
 def _frontiers(edges: dict[str, pd.DataFrame], title: str, size: tuple[int, int]) -> Canvas:
     every = pd.concat(edges.values())
-    x = Axis("images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True)
+    x = Axis(
+        "images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True
+    )
     y = Axis("top-1", *nice_range(every.top1, log=False, before=0.1, after=0.05), write="{:g}%".format)
-    canvas = Canvas(size, title, "The best ImageNet top-1 accuracy at that speed or faster, machine by machine", f"{FOOTER} · {THEIRS}", x, y)
+    canvas = Canvas(
+        size,
+        title,
+        "The best ImageNet top-1 accuracy at that speed or faster, machine by machine",
+        f"{FOOTER} · {THEIRS}",
+        x,
+        y,
+    )
     lines, dots = [], []
     for key, edge in edges.items():
-        lines.append(canvas.step(edge, "samples_per_sec", "top1", INK[0] if _kind(edge) == "gpu" else MUTED[0], machines.name_of(key), "solid" if _kind(edge) == "gpu" else "dash", 1.1))
+        lines.append(
+            canvas.step(
+                edge,
+                "samples_per_sec",
+                "top1",
+                INK[0] if _kind(edge) == "gpu" else MUTED[0],
+                machines.name_of(key),
+                "solid" if _kind(edge) == "gpu" else "dash",
+                1.1,
+            )
+        )
         dots.append(canvas.pixels(edge.samples_per_sec, edge.top1))
         canvas.figure.add_scatter(
-            x=edge.samples_per_sec, y=edge.top1, mode="markers", hovertemplate="%{text}<extra></extra>",
+            x=edge.samples_per_sec,
+            y=edge.top1,
+            mode="markers",
+            hovertemplate="%{text}<extra></extra>",
             text=[f"{safe(machines.name_of(key))}<br>{line}" for line in hover(edge, "samples_per_sec")],
-            marker={"size": 6.5, "color": [families.colour(name) for name in edge.family], "symbol": [families.SYMBOLS.get(kind, "circle") for kind in edge.kind]})
+            marker={
+                "size": 6.5,
+                "color": [families.colour(name) for name in edge.family],
+                "symbol": [families.SYMBOLS.get(kind, "circle") for kind in edge.kind],
+            },
+        )
     segments, points = np.vstack(lines), np.vstack(dots)
-    canvas.label([(row.samples_per_sec, row.top1, machines.name_of(key), {"style": "Semibold", "radius": 4, "veil": True})
-                  for (key, edge), level in zip(edges.items(), np.linspace(0.15, 0.75, len(edges)) * [_kind(edge) == "gpu" for edge in edges.values()])
-                  for row in [edge.iloc[int(level * (len(edge) - 1))]]], points, segments)
+    canvas.label(
+        [
+            (row.samples_per_sec, row.top1, machines.name_of(key), {"style": "Semibold", "radius": 4, "veil": True})
+            for (key, edge), level in zip(
+                edges.items(), np.linspace(0.15, 0.75, len(edges)) * [_kind(edge) == "gpu" for edge in edges.values()]
+            )
+            for row in [edge.iloc[int(level * (len(edge) - 1))]]
+        ],
+        points,
+        segments,
+    )
     return canvas
 
 
@@ -99,6 +164,7 @@ def _kind(rows: pd.DataFrame) -> str:
 
 
 # --- how alike they rank
+
 
 def draw_agreement() -> Drawing:
     """Spearman's rank correlation of speeds between every two machines, as a heat map."""
@@ -112,15 +178,24 @@ def draw_agreement() -> Drawing:
     title = f"Machines rank networks alike: rank correlations from {least[0]:.2f} to {most[0]:.3f}"
     wide, phone = (_heat(square, title, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table,
-        alt=f"Heat map of the rank correlation of speeds between {_settings(names)}. The least alike are {least[1]} and {least[2]} ({least[0]:.3f}), the most "
-            f"alike {most[1]} and {most[2]} ({most[0]:.3f}).",
-        caption=f"Spearman's rank correlation of the speeds of the same networks; 1 is the same order. Least alike: {least[1]} and {least[2]}.",
-        hardware=_settings(names, "timm's "), **about)
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        alt=f"Heat map of the rank correlation of speeds between {_settings(names)}. The least alike are {least[1]} "
+        f"and {least[2]} ({least[0]:.3f}), the most "
+        f"alike {most[1]} and {most[2]} ({most[0]:.3f}).",
+        caption="Spearman's rank correlation of the speeds of the same networks; 1 is the same order. Least alike: "
+        f"{least[1]} and {least[2]}.",
+        hardware=_settings(names, "timm's "),
+        **about,
+    )
 
 
 def _settings(names: list[str], whose: str = "") -> str:
-    """9 settings of 6 machines: a machine, not compiled and compiled, is timed in two settings. 6 machines, where each was timed in one."""
+    """9 settings of 6 machines: a machine, not compiled and compiled, is timed in two settings. 6 machines, where
+    each was timed in one.
+    """
     count = len({_plain(name) for name in names})
     machines = f"{whose}{counted(count, 'machine')}"
     return machines if count == len(names) else f"{counted(len(names), 'setting')} of {machines}"
@@ -129,42 +204,113 @@ def _settings(names: list[str], whose: str = "") -> str:
 def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
     names, count = list(square), len(square)
     numbers = [str(i + 1) for i in range(count)]
-    canvas = Canvas(size, title, "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both", FOOTER,
-                    Axis("", -0.5, count - 0.5, names=numbers), Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]))
+    canvas = Canvas(
+        size,
+        title,
+        "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both",
+        FOOTER,
+        Axis("", -0.5, count - 0.5, names=numbers),
+        Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]),
+    )
     low = float(np.floor(square.to_numpy().min() * 20) / 20)
     for row, one in enumerate(names):
         for column, other in enumerate(names):
             value = square.loc[one, other]
             share = (value - low) / max(1 - low, 1e-9)
-            canvas.figure.add_annotation(x=column, y=count - 1 - row, text="" if row == column else f"{value:.2f}".removeprefix("0").replace("1.00", "1") if canvas.phone else f"{value:.3f}", showarrow=False,
-                                         font={"size": canvas.small, "color": readable(BLUE, share)}, name="cell")
-    canvas.figure.add_trace(go.Heatmap(
-        z=square.to_numpy().tolist(), x=list(range(count)), y=list(range(count))[::-1], xgap=2, ygap=2, zmin=low, zmax=1, colorscale=[[0, GRID[0]], [1, BLUE]], showscale=False,
-        text=[[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for other in names] for one in names], hovertemplate="%{text}<extra></extra>"))
+            canvas.figure.add_annotation(
+                x=column,
+                y=count - 1 - row,
+                text=""
+                if row == column
+                else f"{value:.2f}".removeprefix("0").replace("1.00", "1")
+                if canvas.phone
+                else f"{value:.3f}",
+                showarrow=False,
+                font={"size": canvas.small, "color": readable(BLUE, share)},
+                name="cell",
+            )
+    canvas.figure.add_trace(
+        go.Heatmap(
+            z=square.to_numpy().tolist(),
+            x=list(range(count)),
+            y=list(range(count))[::-1],
+            xgap=2,
+            ygap=2,
+            zmin=low,
+            zmax=1,
+            colorscale=[[0, GRID[0]], [1, BLUE]],
+            showscale=False,
+            text=[
+                [f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for other in names] for one in names
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )
     return canvas
 
 
 # --- what a processor costs each kind
 
+
 def draw_penalty() -> Drawing:
-    """Slow-down of each kind of network relative to convnets on moving from a card to a processor; range over the cards compared."""
+    """Slow-down of each kind of network relative to convnets on moving from a card to a processor; range over the
+    cards compared.
+    """
     table, about = small("cpu_penalty", ["cpu", "kind"], ["median", "least", "most", "gpus"])
     table = table.sort_values(["kind", "cpu"], ascending=[False, True], kind="stable")
     moved = table[table.kind == "transformer"].sort_values("median", kind="stable")
     if moved.empty:
         raise DataMissing("no processor with enough transformers and convnets timed")
     best, worst = moved.iloc[0], moved.iloc[-1]
-    title = (f"Transformers lose {worst['median']:.2f} times as much as convnets on a {_plain(worst.cpu)}"
-             + (f", {best['median']:.2f} times on a {_plain(best.cpu)}" if len(moved) > 1 else ""))
-    rows = pd.DataFrame({"label": [f"{KINDS.get(row.kind, row.kind)}, {_plain(row.cpu)}" for row in table.itertuples()], "value": table["median"], "low": table.least, "high": table.most,
-                         "family": "other", "kind": table.kind, "details": [f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over {counted(int(row.gpus), 'setting')} of cards)"
-                                                                            for row in table.itertuples()]})
-    axis = Axis("slow-down relative to convnets", *nice_range(pd.concat([table.least, table.most]), log=False, before=0.08, after=0.08), write="{:g}×".format)
-    wide, phone = (list_chart.draw(rows, axis, title, "Median slow-down from a graphics card to a processor, over that of convnets; lines: least and most over the cards compared",
-                                   FOOTER, size, (1.0, "as convnets")).figure for size in (WIDE, PHONE))
-    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware=listing([_plain(name) for name in table.cpu.unique()]), alt=(
-        f"List of kinds of network and processors by how much more than convnets they slow down: {listing([f'{row.label} {row.value:.2f}' for row in rows.itertuples()])}."),
-        caption=f"{title}. Above 1 a kind loses more than convnets do, below 1 less.", **about)
+    title = f"Transformers lose {worst['median']:.2f} times as much as convnets on a {_plain(worst.cpu)}" + (
+        f", {best['median']:.2f} times on a {_plain(best.cpu)}" if len(moved) > 1 else ""
+    )
+    rows = pd.DataFrame(
+        {
+            "label": [f"{KINDS.get(row.kind, row.kind)}, {_plain(row.cpu)}" for row in table.itertuples()],
+            "value": table["median"],
+            "low": table.least,
+            "high": table.most,
+            "family": "other",
+            "kind": table.kind,
+            "details": [
+                f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over "
+                f"{counted(int(row.gpus), 'setting')} of cards)"
+                for row in table.itertuples()
+            ],
+        }
+    )
+    axis = Axis(
+        "slow-down relative to convnets",
+        *nice_range(pd.concat([table.least, table.most]), log=False, before=0.08, after=0.08),
+        write="{:g}×".format,
+    )
+    wide, phone = (
+        list_chart.draw(
+            rows,
+            axis,
+            title,
+            "Median slow-down from a graphics card to a processor, over that of convnets; lines: least and most over "
+            "the cards compared",
+            FOOTER,
+            size,
+            (1.0, "as convnets"),
+        ).figure
+        for size in (WIDE, PHONE)
+    )
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        hardware=listing([_plain(name) for name in table.cpu.unique()]),
+        alt=(
+            "List of kinds of network and processors by how much more than convnets they slow down: "
+            f"{listing([f'{row.label} {row.value:.2f}' for row in rows.itertuples()])}."
+        ),
+        caption=f"{title}. Above 1 a kind loses more than convnets do, below 1 less.",
+        **about,
+    )
 
 
 def _plain(name: str) -> str:
@@ -173,8 +319,11 @@ def _plain(name: str) -> str:
 
 # --- what compiling gives each network
 
+
 def draw_compiling() -> Drawing:
-    """Speed-up by torch.compile of every network on the card of `summary.TABLES['gpu']`. Re-parameterised networks are left out."""
+    """Speed-up by torch.compile of every network on the card of `summary.TABLES['gpu']`. Re-parameterised networks
+    are left out.
+    """
     file = TABLES["gpu"][1]
     key = hardware.parse_benchmark_name(file)["hardware"]
     tables = machines.main_tables(ours=False)
@@ -182,105 +331,279 @@ def draw_compiling() -> Drawing:
         raise read_data.TablesMissing(f"timm's tables of the {key}, eager and compiled, are not at hand")
     gain = machines.speedups(tables[key], tables[f"{key}-compiled"])
     changed = int(gain.changed.sum())
-    gain = gain.dropna(subset=["speedup"]).merge(tables[key].drop_duplicates(machines.NETWORK)[[*machines.NETWORK, "samples_per_sec"]], on=machines.NETWORK, validate="1:1")
+    gain = gain.dropna(subset=["speedup"]).merge(
+        tables[key].drop_duplicates(machines.NETWORK)[[*machines.NETWORK, "samples_per_sec"]],
+        on=machines.NETWORK,
+        validate="1:1",
+    )
     medians = gain.groupby("kind").speedup.median().sort_values(ascending=False)
     slower = int((gain.speedup < 1).sum())
-    title = f"{hardware.named(key).name}: compiling makes the median network {gain.speedup.median():.2f} times as fast, {counted(slower, 'network')} slower"
+    title = (
+        f"{hardware.named(key).name}: compiling makes the median network {gain.speedup.median():.2f} times as fast, "
+        f"{counted(slower, 'network')} slower"
+    )
     compiled = next(name for name in read_data.configs(read_data.NOW, "infer") if _is(name, tables[f"{key}-compiled"]))
-    wide, phone = (_gains(gain, medians, title, published.footer(read_data.NOW, compiled), size).figure for size in (WIDE, PHONE))
+    wide, phone = (
+        _gains(gain, medians, title, published.footer(read_data.NOW, compiled), size).figure for size in (WIDE, PHONE)
+    )
     by_kind = listing([f"{KINDS.get(kind, kind)} {value:.2f}" for kind, value in medians.items()])
     best = gain.loc[gain.speedup.idxmax()]
     return Drawing(
-        figure=wide, phone=phone, title=title, data=gain,
-        alt=f"Scatter chart of {counted(len(gain), 'network')}: images per second without compiling on a log axis against the speed-up by torch.compile, from {gain.speedup.min():.2f} to "
-            f"{best.speedup:.2f} times ({best.arch}). Medians: {by_kind}.",
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=gain,
+        alt=f"Scatter chart of {counted(len(gain), 'network')}: images per second without compiling on a log axis "
+        f"against the speed-up by torch.compile, from {gain.speedup.min():.2f} to "
+        f"{best.speedup:.2f} times ({best.arch}). Medians: {by_kind}.",
         caption=f"What torch.compile gives each of {counted(len(gain), 'network')}. Medians by kind: {by_kind}."
-                + (f" {counted(changed, 'network')} whose parameter count differs between the tables {'is' if changed == 1 else 'are'} left out." if changed else ""),
-        **published.provenance(read_data.NOW, file, compiled))
+        + (
+            f" {counted(changed, 'network')} whose parameter count differs between the tables "
+            f"{'is' if changed == 1 else 'are'} left out."
+            if changed
+            else ""
+        ),
+        **published.provenance(read_data.NOW, file, compiled),
+    )
 
 
 def _gains(gain: pd.DataFrame, medians: pd.Series, title: str, footer: str, size: tuple[int, int]) -> Canvas:
     x = Axis("images per second, not compiled (log scale)", *nice_range(gain.samples_per_sec, log=True), log=True)
     y = Axis("speed-up", *nice_range(gain.speedup, log=True, after=0.08), log=True, write="{:g}×".format)
-    canvas = Canvas(size, title, "Images per second in inference with torch.compile over those without; a point per network and picture size", footer, x, y)
+    canvas = Canvas(
+        size,
+        title,
+        "Images per second in inference with torch.compile over those without; a point per network and picture size",
+        footer,
+        x,
+        y,
+    )
     key = gain.family.isin(families.KEY_FAMILIES)
     for family, rows in [("other", gain[~key]), *gain[key].groupby("family", sort=False)]:
-        canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.speedup, mode="markers", name=families.label(family), hovertemplate="%{text}<extra></extra>",
-                                  marker={"size": 5 if family == "other" else 6.5, "color": CONTEXT[0] if family == "other" else families.colour(family),
-                                          "symbol": [families.SYMBOLS.get(kind, "circle") for kind in rows.kind]},
-                                  text=[f"<b>{safe(row.arch, 80)}</b>, {int(row.img_size)} px<br>{safe(families.label(row.family))}<br>{row.speedup:.2f} times as fast" for row in rows.itertuples()])
-    canvas.figure.add_scatter(x=[x.low, x.high], y=[1, 1], mode="lines", hoverinfo="skip", line={"color": MUTED[0], "width": 1.4, "dash": "dot"})
+        canvas.figure.add_scatter(
+            x=rows.samples_per_sec,
+            y=rows.speedup,
+            mode="markers",
+            name=families.label(family),
+            hovertemplate="%{text}<extra></extra>",
+            marker={
+                "size": 5 if family == "other" else 6.5,
+                "color": CONTEXT[0] if family == "other" else families.colour(family),
+                "symbol": [families.SYMBOLS.get(kind, "circle") for kind in rows.kind],
+            },
+            text=[
+                f"<b>{safe(row.arch, 80)}</b>, {int(row.img_size)} "
+                f"px<br>{safe(families.label(row.family))}<br>{row.speedup:.2f} times as fast"
+                for row in rows.itertuples()
+            ],
+        )
+    canvas.figure.add_scatter(
+        x=[x.low, x.high],
+        y=[1, 1],
+        mode="lines",
+        hoverinfo="skip",
+        line={"color": MUTED[0], "width": 1.4, "dash": "dot"},
+    )
     points = np.column_stack([canvas.pixels(gain.samples_per_sec, gain.speedup), np.full(len(gain), 0.3)])
     line = np.hstack([canvas.pixels([x.low], [1]), canvas.pixels([x.high], [1])])
-    ends = pd.concat([gain.nlargest(3 if canvas.phone else 5, "speedup"), gain.nsmallest(2 if canvas.phone else 4, "speedup")]).drop_duplicates("arch")
-    canvas.label([(row.samples_per_sec, row.speedup, row.arch, {"veil": True}) for row in ends.itertuples()], points, line)
+    ends = pd.concat(
+        [gain.nlargest(3 if canvas.phone else 5, "speedup"), gain.nsmallest(2 if canvas.phone else 4, "speedup")]
+    ).drop_duplicates("arch")
+    canvas.label(
+        [(row.samples_per_sec, row.speedup, row.arch, {"veil": True}) for row in ends.itertuples()], points, line
+    )
     shown = gain[gain.family.isin(families.KEY_FAMILIES)].groupby("family").filter(lambda rows: len(rows) >= 5)
-    canvas.label([(rows.samples_per_sec.median(), rows.speedup.median(), families.label(family), {"style": "Semibold", "colour": text_colour(family), "veil": True, "size": canvas.base + 1})
-                  for family, rows in shown.groupby("family", sort=False)], points, line)
+    canvas.label(
+        [
+            (
+                rows.samples_per_sec.median(),
+                rows.speedup.median(),
+                families.label(family),
+                {"style": "Semibold", "colour": text_colour(family), "veil": True, "size": canvas.base + 1},
+            )
+            for family, rows in shown.groupby("family", sort=False)
+        ],
+        points,
+        line,
+    )
     return canvas
 
 
 # --- what dethroned what
 
+
 def draw_succession() -> Drawing:
-    """The frontier of 2022 on one card, with an arrow from each dethroned member to what beats it on the same card today."""
-    table, about = small("succession", ["model", "family", "still", "by"], ["img_size", "top1", "samples_per_sec", "by_top1", "by_samples_per_sec"])
+    """The frontier of 2022 on one card, with an arrow from each dethroned member to what beats it on the same card
+    today.
+    """
+    table, about = small(
+        "succession",
+        ["model", "family", "still", "by"],
+        ["img_size", "top1", "samples_per_sec", "by_top1", "by_samples_per_sec"],
+    )
     table = table[table.top1 >= FLOOR] if (table.top1 >= FLOOR).any() else table
     gone, kept = table[table.still == "no"], table[table.still == "yes"]
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
     card = "RTX 3090"
-    foot = f"Source: computed from timm’s published results of {published.day(read_data.THEN)} and {published.day(read_data.NOW)} · {card}, mixed precision, eager"
-    title = f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} still there" + (
-        f"; the {'heir is' if len(gone) == 1 else 'heirs are'} {listing([str(name) for name in heirs.index[:3]])}" if len(heirs) else "")
+    foot = (
+        f"Source: computed from timm’s published results of {published.day(read_data.THEN)} and "
+        f"{published.day(read_data.NOW)} · {card}, mixed precision, eager"
+    )
+    title = (
+        f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} "
+        "still there"
+        + (
+            f"; the {'heir is' if len(gone) == 1 else 'heirs are'} {listing([str(name) for name in heirs.index[:3]])}"
+            if len(heirs)
+            else ""
+        )
+    )
     wide, phone = (_succession(table, title, card, foot, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table, hardware=card,
-        alt=f"Images per second (log axis) against ImageNet top-1 accuracy on an {card}: {counted(len(table), 'model')} of the frontier of 2022"
-            + (f", {len(gone)} of them with an arrow to the model that beats them today: {listing([f'{row.model} by {row.by}' for row in gone.head(6).itertuples()])}" if len(gone) else "")
-            + (" and others." if len(gone) > 6 else "."),
-        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the end of the arrow, timed on the same card with the software of "
-                f"{read_data.NOW[:4]}." + (f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}." if len(heirs) else ""), **about)
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        hardware=card,
+        alt=f"Images per second (log axis) against ImageNet top-1 accuracy on an {card}: "
+        f"{counted(len(table), 'model')} of the frontier of 2022"
+        + (
+            f", {len(gone)} of them with an arrow to the model that beats them today: "
+            f"{listing([f'{row.model} by {row.by}' for row in gone.head(6).itertuples()])}"
+            if len(gone)
+            else ""
+        )
+        + (" and others." if len(gone) > 6 else "."),
+        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the end "
+        "of the arrow, timed on the same card with the software of "
+        f"{read_data.NOW[:4]}."
+        + (
+            f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}."
+            if len(heirs)
+            else ""
+        ),
+        **about,
+    )
 
 
 def _succession(table: pd.DataFrame, title: str, card: str, foot: str, size: tuple[int, int]) -> Canvas:
     gone, kept = table[table.still == "no"], table[table.still != "no"]
-    x = Axis("images per second (log scale)", *nice_range(pd.concat([table.samples_per_sec, gone.by_samples_per_sec]), log=True, after=0.08), log=True)
+    x = Axis(
+        "images per second (log scale)",
+        *nice_range(pd.concat([table.samples_per_sec, gone.by_samples_per_sec]), log=True, after=0.08),
+        log=True,
+    )
     y = Axis("top-1", *nice_range(pd.concat([table.top1, gone.by_top1]), log=False, after=0.08), write="{:g}%".format)
-    canvas = Canvas(size, title, f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today", foot, x, y)
-    lines = [np.hstack([canvas.pixels(gone.samples_per_sec, gone.top1), canvas.pixels(gone.by_samples_per_sec, gone.by_top1)])]
+    canvas = Canvas(
+        size,
+        title,
+        f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today",
+        foot,
+        x,
+        y,
+    )
+    lines = [
+        np.hstack(
+            [canvas.pixels(gone.samples_per_sec, gone.top1), canvas.pixels(gone.by_samples_per_sec, gone.by_top1)]
+        )
+    ]
     for row in gone.itertuples():
-        canvas.figure.add_annotation(x=x.coordinate(row.by_samples_per_sec), y=row.by_top1, ax=x.coordinate(row.samples_per_sec), ay=row.top1, xref="x", yref="y", axref="x", ayref="y",
-                                     showarrow=True, arrowhead=3, arrowsize=0.9, arrowwidth=1.2, arrowcolor=MUTED[0], standoff=5, startstandoff=5, text="", name="arrow")
+        canvas.figure.add_annotation(
+            x=x.coordinate(row.by_samples_per_sec),
+            y=row.by_top1,
+            ax=x.coordinate(row.samples_per_sec),
+            ay=row.top1,
+            xref="x",
+            yref="y",
+            axref="x",
+            ayref="y",
+            showarrow=True,
+            arrowhead=3,
+            arrowsize=0.9,
+            arrowwidth=1.2,
+            arrowcolor=MUTED[0],
+            standoff=5,
+            startstandoff=5,
+            text="",
+            name="arrow",
+        )
     for rows, form in ((gone, "-open"), (kept, "")):
-        canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.top1, mode="markers", hovertemplate="%{text}<extra></extra>", marker={
-            "size": 9, "color": [families.colour(families.family(name)) for name in rows.model], "symbol": [families.SYMBOLS.get(families.kind(name), "circle") + form for name in rows.model],
-            "line": {"width": 2 if form else 1, **({} if form else {"color": PAPER[0]})}}, text=[
-                f"<b>{safe(row.model, 80)}</b>, 2022<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s" + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "") for row in rows.itertuples()])
+        canvas.figure.add_scatter(
+            x=rows.samples_per_sec,
+            y=rows.top1,
+            mode="markers",
+            hovertemplate="%{text}<extra></extra>",
+            marker={
+                "size": 9,
+                "color": [families.colour(families.family(name)) for name in rows.model],
+                "symbol": [families.SYMBOLS.get(families.kind(name), "circle") + form for name in rows.model],
+                "line": {"width": 2 if form else 1, **({} if form else {"color": PAPER[0]})},
+            },
+            text=[
+                f"<b>{safe(row.model, 80)}</b>, 2022<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s"
+                + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "")
+                for row in rows.itertuples()
+            ],
+        )
     heirs = gone.drop_duplicates("by")
-    canvas.figure.add_scatter(x=heirs.by_samples_per_sec, y=heirs.by_top1, mode="markers", hovertemplate="%{text}<extra></extra>", marker={
-        "size": 9, "color": [families.colour(families.family(name.partition(".")[0])) for name in heirs.by], "symbol": [families.SYMBOLS.get(families.kind(name.partition(".")[0]), "circle") for name in heirs.by],
-        "line": {"width": 1, "color": PAPER[0]}}, text=[f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s" for row in heirs.itertuples()])
-    points = np.vstack([canvas.pixels(table.samples_per_sec, table.top1), canvas.pixels(heirs.by_samples_per_sec, heirs.by_top1)])
+    canvas.figure.add_scatter(
+        x=heirs.by_samples_per_sec,
+        y=heirs.by_top1,
+        mode="markers",
+        hovertemplate="%{text}<extra></extra>",
+        marker={
+            "size": 9,
+            "color": [families.colour(families.family(name.partition(".")[0])) for name in heirs.by],
+            "symbol": [families.SYMBOLS.get(families.kind(name.partition(".")[0]), "circle") for name in heirs.by],
+            "line": {"width": 1, "color": PAPER[0]},
+        },
+        text=[
+            f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s"
+            for row in heirs.itertuples()
+        ],
+    )
+    points = np.vstack(
+        [canvas.pixels(table.samples_per_sec, table.top1), canvas.pixels(heirs.by_samples_per_sec, heirs.by_top1)]
+    )
     some = 3 if canvas.phone else 7
     heirs = gone.by.value_counts().index[:some]
-    named = [(row.by_samples_per_sec, row.by_top1, row.by.partition(".")[0], {"style": "Semibold", "veil": True}) for row in gone.drop_duplicates("by").itertuples() if row.by in heirs]
-    named += [(row.samples_per_sec, row.top1, row.model, {"veil": True, "size": canvas.small, "colour": MUTED[0]})
-              for row in table.iloc[np.unique(np.linspace(0, len(table) - 1, some).round().astype(int))].itertuples()]
+    named = [
+        (row.by_samples_per_sec, row.by_top1, row.by.partition(".")[0], {"style": "Semibold", "veil": True})
+        for row in gone.drop_duplicates("by").itertuples()
+        if row.by in heirs
+    ]
+    named += [
+        (row.samples_per_sec, row.top1, row.model, {"veil": True, "size": canvas.small, "colour": MUTED[0]})
+        for row in table.iloc[np.unique(np.linspace(0, len(table) - 1, some).round().astype(int))].itertuples()
+    ]
     canvas.label(named, points, lines[0])
     return canvas
 
 
 # --- ours beside timm's, and the stable picks
 
+
 def our_tables() -> dict[str, pd.DataFrame]:
-    """The table of each machine measured here that is compared with timm's, by the machine's name; of several the one that `machines.main_tables` takes."""
-    tables = [table for _, table in measured.load("infer").groupby("file") if table.precision.iloc[0] in machines.PRECISIONS]
-    tables.sort(key=lambda table: (version_key(table.torch.iloc[0]), table.layout.iloc[0] == "nchw", table.samples_per_sec.median()))
+    """The table of each machine measured here that is compared with timm's, by the machine's name; of several the
+    one that `machines.main_tables` takes.
+    """
+    tables = [
+        table for _, table in measured.load("infer").groupby("file") if table.precision.iloc[0] in machines.PRECISIONS
+    ]
+    tables.sort(
+        key=lambda table: (
+            version_key(table.torch.iloc[0]),
+            table.layout.iloc[0] == "nchw",
+            table.samples_per_sec.median(),
+        )
+    )
     return {table.hardware_name.iloc[0] + (", compiled" if table.compiled.iloc[0] else ""): table for table in tables}
 
 
 def how_ours() -> str:
-    """How our machines and timm's were measured: 'Ours: AMD EPYC, 2 cores, 32-bit floats, eager, 1 thread, PyTorch 2.15.0; timm's: …'. '' without a table of ours."""
+    """How our machines and timm's were measured: 'Ours: AMD EPYC, 2 cores, 32-bit floats, eager, 1 thread, PyTorch
+    2.15.0; timm's: …'. '' without a table of ours.
+    """
     ways = [f"{_plain(name)}, {display_measured.setting(table)}" for name, table in our_tables().items()]
     return f"Ours: {'; '.join(ways)}. timm’s: {THEIRS}, compiled where it says so." if ways else ""
 
@@ -295,16 +618,62 @@ def draw_ours() -> Drawing:
     ways = [name if rows is None else f"{_plain(name)}, {display_measured.setting(rows)}" for name, rows in own.items()]
     days = [rows.date.iloc[0] for rows in own.values() if rows is not None]
     about |= {"date": max(days)} if days else {}
-    title = f"{first.ours} beside timm’s machines: the {first.theirs}{',' if ', ' in first.theirs else ''} is {plain(first.ratio, 2)} times as fast"
-    rows = pd.DataFrame({"label": [f"{row.theirs}{f' / {row.ours}' if several else ''}" for row in table.itertuples()], "value": table.ratio, "low": table.least, "high": table.most,
-                         "family": "other", "kind": "convnet", "details": [f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to {plain(row.most)}), "
-                                                                           f"rank correlation {row.rho:.2f}" for row in table.itertuples()]})
-    axis = Axis("times as fast (log scale)", *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06), log=True, write=lambda value: f"{value:,.6g}×")
-    words = f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, least and most. Ours: {'; '.join(ways)}"
-    wide, phone = (list_chart.draw(rows, axis, title, words, f"{FOOTER} ({THEIRS}) and this project’s own measurements{f' of {published.day(max(days))}' if days else ''}", size).figure for size in (WIDE, PHONE))
-    return Drawing(figure=wide, phone=phone, title=title, data=table, hardware="; ".join(ways), alt=(
-        f"List of timm's machines by how many times as fast as ours they are: {listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."),
-        caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: the wider, the less one machine says about the other.", **about)
+    title = (
+        f"{first.ours} beside timm’s machines: the {first.theirs}{',' if ', ' in first.theirs else ''} is "
+        f"{plain(first.ratio, 2)} times as fast"
+    )
+    rows = pd.DataFrame(
+        {
+            "label": [f"{row.theirs}{f' / {row.ours}' if several else ''}" for row in table.itertuples()],
+            "value": table.ratio,
+            "low": table.least,
+            "high": table.most,
+            "family": "other",
+            "kind": "convnet",
+            "details": [
+                f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to "
+                f"{plain(row.most)}), "
+                f"rank correlation {row.rho:.2f}"
+                for row in table.itertuples()
+            ],
+        }
+    )
+    axis = Axis(
+        "times as fast (log scale)",
+        *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06),
+        log=True,
+        write=lambda value: f"{value:,.6g}×",
+    )
+    words = (
+        f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, "
+        f"least and most. Ours: {'; '.join(ways)}"
+    )
+    wide, phone = (
+        list_chart.draw(
+            rows,
+            axis,
+            title,
+            words,
+            f"{FOOTER} ({THEIRS}) and this project’s own "
+            f"measurements{f' of {published.day(max(days))}' if days else ''}",
+            size,
+        ).figure
+        for size in (WIDE, PHONE)
+    )
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        hardware="; ".join(ways),
+        alt=(
+            "List of timm's machines by how many times as fast as ours they are: "
+            f"{listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."
+        ),
+        caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: the "
+        "wider, the less one machine says about the other.",
+        **about,
+    )
 
 
 def draw_stable() -> Drawing:
@@ -314,27 +683,64 @@ def draw_stable() -> Drawing:
     names = list(square.machine)
     every = int((table.machines == len(names)).sum())
     best, settings = table.iloc[0], _settings(names)
-    title = f"{counted(every, 'model')} {'is' if every == 1 else 'are'} on the frontier {'in' if 'setting' in settings else 'of'} all {settings}" if every else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
+    title = (
+        f"{counted(every, 'model')} {'is' if every == 1 else 'are'} on the frontier "
+        f"{'in' if 'setting' in settings else 'of'} all {settings}"
+        if every
+        else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
+    )
     wide, phone = (_stable(table, names, title, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table, hardware=_settings(names, "timm's "),
-        alt=f"Grid of {counted(len(table), 'model')} by {settings} with a dot where the model is on the frontier there. On the most: "
-            f"{listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
-        caption=f"{title}. A dot: on the frontier there. By number: {', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.", **about)
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        hardware=_settings(names, "timm's "),
+        alt=f"Grid of {counted(len(table), 'model')} by {settings} with a dot where the model is on the frontier "
+        "there. On the most: "
+        f"{listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
+        caption=f"{title}. A dot: on the frontier there. By number: "
+        f"{', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.",
+        **about,
+    )
 
 
 def _stable(table: pd.DataFrame, names: list[str], title: str, size: tuple[int, int]) -> Canvas:
     rows = table.head(16 if size == PHONE else 22)
     arches = rows.model.str.partition(".")[0]
     labels = [arch if f"{size:.0f}" in arch else f"{arch}, {size:.0f} px" for arch, size in zip(arches, rows.img_size)]
-    canvas = Canvas(size, title, "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by their number in the caption", FOOTER,
-                    Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]), Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]))
+    canvas = Canvas(
+        size,
+        title,
+        "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by "
+        "their number in the caption",
+        FOOTER,
+        Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]),
+        Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]),
+    )
     for height in range(len(rows)):
-        canvas.figure.add_scatter(x=[0, len(names) - 1], y=[height, height], mode="lines", hoverinfo="skip", line={"color": GRID[0], "width": 1})
+        canvas.figure.add_scatter(
+            x=[0, len(names) - 1],
+            y=[height, height],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": GRID[0], "width": 1},
+        )
     for position, row in enumerate(rows.itertuples()):
         there = [i for i, name in enumerate(names) if name in row.where.split("; ")]
         arch, height = row.model.partition(".")[0], len(rows) - 1 - position
-        canvas.figure.add_scatter(x=there, y=[height] * len(there), mode="markers", hovertemplate="%{text}<extra></extra>",
-                                  text=[f"<b>{safe(row.model, 80)}</b><br>{row.top1:.2f}%<br>on the frontier of {safe(names[i])}" for i in there],
-                                  marker={"size": 11, "color": families.colour(families.family(arch)), "symbol": families.SYMBOLS.get(families.kind(arch), "circle")})
+        canvas.figure.add_scatter(
+            x=there,
+            y=[height] * len(there),
+            mode="markers",
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(row.model, 80)}</b><br>{row.top1:.2f}%<br>on the frontier of {safe(names[i])}" for i in there
+            ],
+            marker={
+                "size": 11,
+                "color": families.colour(families.family(arch)),
+                "symbol": families.SYMBOLS.get(families.kind(arch), "circle"),
+            },
+        )
     return canvas

@@ -1,8 +1,9 @@
-"""What was measured by this project: speed against accuracy in inference and in training, the wait for a single picture, and what
-compiling a model brings.
+"""What was measured by this project: speed against accuracy in inference and in training, the wait for a single
+picture, and what compiling a model brings.
 
-measured_inference, measured_training, measured_latency: this machine, which is the present one if it was measured, else the one measured
-last. measured_gpu_inference, measured_gpu_training, measured_gpu_compiled: the GPU measured last. Accuracies are the published ones.
+measured_inference, measured_training, measured_latency: this machine, which is the present one if it was measured, else
+the one measured last. measured_gpu_inference, measured_gpu_training, measured_gpu_compiled: the GPU measured last.
+Accuracies are the published ones.
 
     python -m scripts.figures.export --only measured_inference measured_training measured_latency
 """
@@ -24,7 +25,9 @@ CAMERA = 30  # pictures a second
 
 
 def machine_rows(part: str, gpu: bool = False) -> pd.DataFrame:
-    """Our rows of `part` for this machine (gpu: for the GPU measured last), all of its files. Raises DataMissing where there are none."""
+    """Our rows of `part` for this machine (gpu: for the GPU measured last), all of its files. Raises DataMissing
+    where there are none.
+    """
     table = measured.load(part)
     if not len(table):
         raise DataMissing(f"nothing measured yet ({STEP[part]}); run `make bench`")
@@ -42,31 +45,53 @@ def machine_rows(part: str, gpu: bool = False) -> pd.DataFrame:
 
 
 def of_fullest_file(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the file (precision, layout) with the most architectures, one per architecture and size: that of the best published weights."""
+    """The rows of the file (precision, layout) with the most architectures, one per architecture and size: that of
+    the best published weights.
+    """
     file = table.groupby("file").arch.nunique().sort_values(kind="stable").index[-1]
-    return table[table.file == file].sort_values("top1", ascending=False, kind="stable").drop_duplicates(["arch", "img_size"]).reset_index(drop=True)
+    return (
+        table[table.file == file]
+        .sort_values("top1", ascending=False, kind="stable")
+        .drop_duplicates(["arch", "img_size"])
+        .reset_index(drop=True)
+    )
 
 
 def about(table: pd.DataFrame) -> dict:
     """sources, hardware and date of a Drawing made from rows of one measured file."""
     path = DATA / table.file.iloc[0]
     sources = [source(path)] + ([source(DATA / measured.ACCURACY)] if (DATA / measured.ACCURACY).exists() else [])
-    return {"sources": sources, "hardware": f"{table.hardware_name.iloc[0]}, {setting(table)}", "date": table.date.iloc[0]}
+    return {
+        "sources": sources,
+        "hardware": f"{table.hardware_name.iloc[0]}, {setting(table)}",
+        "date": table.date.iloc[0],
+    }
 
 
 def setting(table: pd.DataFrame) -> str:
     row = table.iloc[0]
-    threads = f", {counted(int(float(row.threads)), 'thread')}" if row.get("kind_of_hardware") == "cpu" and str(row.get("threads", "")).strip() else ""
-    return f"{published.PRECISIONS.get(row.precision, row.precision)}, {'compiled' if row.compiled else 'eager'}{threads}, PyTorch {row.torch}"
+    threads = (
+        f", {counted(int(float(row.threads)), 'thread')}"
+        if row.get("kind_of_hardware") == "cpu" and str(row.get("threads", "")).strip()
+        else ""
+    )
+    return (
+        f"{published.PRECISIONS.get(row.precision, row.precision)}, "
+        f"{'compiled' if row.compiled else 'eager'}{threads}, PyTorch {row.torch}"
+    )
 
 
 def footer(table: pd.DataFrame, with_accuracy: bool = True) -> str:
-    return (f"Source: measured by this project on {published.day(table.date.iloc[0])} · {table.hardware_name.iloc[0]}, {setting(table)}"
-            + (" · accuracy: timm’s published results" if with_accuracy else ""))
+    return (
+        f"Source: measured by this project on {published.day(table.date.iloc[0])} · {table.hardware_name.iloc[0]}, "
+        f"{setting(table)}" + (" · accuracy: timm’s published results" if with_accuracy else "")
+    )
 
 
 def draw_measured(part: str, gpu: bool = False) -> Drawing:
-    """The frontier chart of this machine, or of the GPU measured last. Raises DataMissing where nothing was measured or no accuracy is known."""
+    """The frontier chart of this machine, or of the GPU measured last. Raises DataMissing where nothing was
+    measured or no accuracy is known.
+    """
     everything = of_fullest_file(machine_rows(part, gpu))
     table = everything[everything.top1.notna()]
     if not len(table):
@@ -75,66 +100,152 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
     where = table.hardware_name.iloc[0]
     fast, best = edge.iloc[-1], edge.iloc[0]
     ratio = fast.samples_per_sec / best.samples_per_sec
-    title = f"{where}: {fast.arch} is fastest" + (f", {best.top1 - fast.top1:.1f} points more take {ratio:.2g} times as long" if len(edge) > 1 else "")
-    subtitle = f"ImageNet top-1 accuracy against images per second in {STEP[part]}; the line is the best accuracy at that speed or faster"
-    wide, phone = (frontier_chart.draw(table, title, subtitle, footer(table), size=size, everyone=len(table) <= 24).figure for size in (WIDE, PHONE))
+    title = f"{where}: {fast.arch} is fastest" + (
+        f", {best.top1 - fast.top1:.1f} points more take {ratio:.2g} times as long" if len(edge) > 1 else ""
+    )
+    subtitle = (
+        f"ImageNet top-1 accuracy against images per second in {STEP[part]}; the line is the best accuracy at that "
+        "speed or faster"
+    )
+    wide, phone = (
+        frontier_chart.draw(table, title, subtitle, footer(table), size=size, everyone=len(table) <= 24).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table.assign(on_frontier=table.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(table), 'model')} measured on {where}: images per second in {STEP[part]} on a log axis against ImageNet top-1 "
-            f"accuracy. {counted(len(edge), 'model')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.model} ({best.top1:.1f}%, "
-            f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} images/s).",
-        caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture at that picture size. "
-                f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
-        explore={} if gpu else {"machine": machines.key_of(table.iloc[0], machines.published()), "part": part}, **about(table))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table.assign(on_frontier=table.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(table), 'model')} measured on {where}: images per second in {STEP[part]} "
+        "on a log axis against ImageNet top-1 "
+        f"accuracy. {counted(len(edge), 'model')} {'is' if len(edge) == 1 else 'are'} on the frontier, from "
+        f"{best.model} ({best.top1:.1f}%, "
+        f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} "
+        "images/s).",
+        caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture at "
+        "that picture size. "
+        f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
+        explore={} if gpu else {"machine": machines.key_of(table.iloc[0], machines.published()), "part": part},
+        **about(table),
+    )
 
 
 def draw_latency() -> Drawing:
     """Median and 90th percentile of the time for one picture. Raises DataMissing where it was not measured."""
     table = of_fullest_file(machine_rows("infer"))
     for percentile in ("p50", "p90"):
-        table[percentile] = pd.to_numeric(table[f"batch1_{percentile}_ms"], errors="coerce") if f"batch1_{percentile}_ms" in table else float("nan")
+        table[percentile] = (
+            pd.to_numeric(table[f"batch1_{percentile}_ms"], errors="coerce")
+            if f"batch1_{percentile}_ms" in table
+            else float("nan")
+        )
     table = table[table.p50 > 0].sort_values("p50", kind="stable")
     if not len(table):
         raise DataMissing("the wait for a single picture was not measured; run `make bench`")
     where = table.hardware_name.iloc[0]
     first, last = table.iloc[0], table.iloc[-1]
     quick = int((table.p50 <= 1000 / CAMERA).sum())
-    title = f"{where}: {quick} of {counted(len(table), 'model')} {'keeps' if len(table) == 1 else 'keep'} up with a camera of {CAMERA} pictures a second"
-    rows = table.assign(label=table.arch, value=table.p50, low=table.p50, high=table.p90, details=[
-        f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()])
+    title = (
+        f"{where}: {quick} of {counted(len(table), 'model')} {'keeps' if len(table) == 1 else 'keep'} up with a "
+        f"camera of {CAMERA} pictures a second"
+    )
+    rows = table.assign(
+        label=table.arch,
+        value=table.p50,
+        low=table.p50,
+        high=table.p90,
+        details=[f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()],
+    )
     ends = nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06)
     axis = Axis("time for one picture (log scale)", *ends, log=True, write=duration)
-    wide, phone = (list_chart.draw(rows, axis, title, "Time for a single picture at batch size 1: median, and the time that 90% stay below",
-                                   footer(table, with_accuracy=False), size, (1000 / CAMERA, f"{CAMERA} pictures a second")).figure for size in (WIDE, PHONE))
+    wide, phone = (
+        list_chart.draw(
+            rows,
+            axis,
+            title,
+            "Time for a single picture at batch size 1: median, and the time that 90% stay below",
+            footer(table, with_accuracy=False),
+            size,
+            (1000 / CAMERA, f"{CAMERA} pictures a second"),
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table,
-        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from {first.arch} ({duration(first.p50)}) to "
-            f"{last.arch} ({duration(last.p50)}), on a log axis.",
-        caption=f"Time for a single picture on {where}: the dot is the median, the line ends where 90% of pictures are done.", **about(table))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from "
+        f"{first.arch} ({duration(first.p50)}) to "
+        f"{last.arch} ({duration(last.p50)}), on a log axis.",
+        caption=f"Time for a single picture on {where}: the dot is the median, the line ends where 90% of pictures are "
+        "done.",
+        **about(table),
+    )
 
 
 def draw_compiled() -> Drawing:
     """Speed-up by torch.compile on the GPU measured last. Raises DataMissing where both sides were not measured."""
     table = machine_rows("infer", gpu=True)
     if table.compiled.nunique() < 2:
-        raise DataMissing(f"compiled models not measured on {table.hardware_name.iloc[0]} yet; run `make bench-gpu` there")
+        raise DataMissing(
+            f"compiled models not measured on {table.hardware_name.iloc[0]} yet; run `make bench-gpu` there"
+        )
     eager, compiled = (of_fullest_file(table[table.compiled == compiled]) for compiled in (False, True))
-    both = compiled.merge(eager[["arch", "img_size", "samples_per_sec"]], on=["arch", "img_size"], suffixes=("", "_eager"), validate="1:1")
+    both = compiled.merge(
+        eager[["arch", "img_size", "samples_per_sec"]], on=["arch", "img_size"], suffixes=("", "_eager"), validate="1:1"
+    )
     if not len(both):
         raise DataMissing(f"no model was measured both eager and compiled on {table.hardware_name.iloc[0]}")
-    both = both.assign(speedup=both.samples_per_sec / both.samples_per_sec_eager).sort_values("speedup", ascending=False, kind="stable")
+    both = both.assign(speedup=both.samples_per_sec / both.samples_per_sec_eager).sort_values(
+        "speedup", ascending=False, kind="stable"
+    )
     where, best, last = both.hardware_name.iloc[0], both.iloc[0], both.iloc[-1]
-    title = f"{where}: compiling makes " + (f"the median model {both.speedup.median():.2f} times as fast, " if len(both) > 1 else "") + f"{best.arch} {best.speedup:.2f} times" + (
-        "" if len(both) > 1 else " as fast")
-    rows = both.assign(label=both.arch, value=both.speedup, low=float("nan"), high=float("nan"), details=[
-        f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} images/s" for row in both.itertuples()])
-    axis = Axis("speed compiled / eager", *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05), write="{:g}×".format)
-    wide, phone = (list_chart.draw(rows, axis, title, "Images per second in inference with torch.compile, over those without",
-                                   footer(both, with_accuracy=False), size, (1.0, "no change")).figure for size in (WIDE, PHONE))
+    title = (
+        f"{where}: compiling makes "
+        + (f"the median model {both.speedup.median():.2f} times as fast, " if len(both) > 1 else "")
+        + f"{best.arch} {best.speedup:.2f} times"
+        + ("" if len(both) > 1 else " as fast")
+    )
+    rows = both.assign(
+        label=both.arch,
+        value=both.speedup,
+        low=float("nan"),
+        high=float("nan"),
+        details=[
+            f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} "
+            "images/s"
+            for row in both.itertuples()
+        ],
+    )
+    axis = Axis(
+        "speed compiled / eager",
+        *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05),
+        write="{:g}×".format,
+    )
+    wide, phone = (
+        list_chart.draw(
+            rows,
+            axis,
+            title,
+            "Images per second in inference with torch.compile, over those without",
+            footer(both, with_accuracy=False),
+            size,
+            (1.0, "no change"),
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     files = [source(DATA / file) for file in sorted({both.file.iloc[0], eager.file.iloc[0]})]
     return Drawing(
-        figure=wide, phone=phone, title=title, data=both,
-        alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from {best.arch} ({best.speedup:.2f} times) to "
-            f"{last.arch} ({last.speedup:.2f} times).",
-        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} {'becomes' if len(both) == 1 else 'become'} faster, the median one "
-                f"{both.speedup.median():.2f} times.", **{**about(both), "sources": files})
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=both,
+        alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from "
+        f"{best.arch} ({best.speedup:.2f} times) to "
+        f"{last.arch} ({last.speedup:.2f} times).",
+        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} "
+        f"{'becomes' if len(both) == 1 else 'become'} faster, the median one "
+        f"{both.speedup.median():.2f} times.",
+        **{**about(both), "sources": files},
+    )

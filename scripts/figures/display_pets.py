@@ -1,7 +1,8 @@
 """Charts of cats and dogs, of the plain convnet, of the runs on disk and of the search.
 
-pets_curves, pets_confusion, pets_losses: the fastai run with the most photos. cnn_curves: every run of the convnet beside its reference.
-runs_compared: a metric by epoch, a line per run. search_parallel, search_importance: the search with the most trials.
+pets_curves, pets_confusion, pets_losses: the fastai run with the most photos. cnn_curves: every run of the convnet
+beside its reference. runs_compared: a metric by epoch, a line per run. search_parallel, search_importance: the search
+with the most trials.
 
     python -m scripts.figures.export --only pets_curves pets_confusion pets_losses cnn_curves runs_compared search_parallel search_importance
 """
@@ -19,7 +20,21 @@ from scripts.common import families
 from scripts.figures import list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
 from scripts.figures.labels import fit, safe, width
-from scripts.figures.theme import GRID, INK, MUTED, PHONE, VEIL, WIDE, Axis, Canvas, mix, nice_range, readable, short, text_colour
+from scripts.figures.theme import (
+    GRID,
+    INK,
+    MUTED,
+    PHONE,
+    VEIL,
+    WIDE,
+    Axis,
+    Canvas,
+    mix,
+    nice_range,
+    readable,
+    short,
+    text_colour,
+)
 from scripts.train import photo_results
 from scripts.train.photo_results import Training
 from scripts.train.train_cnn import REFERENCE
@@ -29,7 +44,14 @@ ORDER = ("convnext", "levit", "beit", "eva", "vit", "resnet", "efficientnet", "v
 MOST_RUNS = 8
 WORST = 16
 GUESSING = 0.05  # an accuracy no further than this above a guess's is none to speak of
-WORDS = {"lr": "learning rate", "batch": "batch size", "smoothing": "label smoothing", "scale": "smallest crop", "mix": "mixing", "ema": "averaging"}
+WORDS = {
+    "lr": "learning rate",
+    "batch": "batch size",
+    "smoothing": "label smoothing",
+    "scale": "smallest crop",
+    "mix": "mixing",
+    "ema": "averaging",
+}
 
 
 def first(found: list[Training], what: str, how: str) -> Training:
@@ -53,24 +75,59 @@ def both(draw, *args) -> dict:
     return dict(zip(("figure", "phone"), (draw(*args, size).figure for size in (WIDE, PHONE))))
 
 
-def lines(table: dict[str, pd.DataFrame], x: str, y: str, axes: tuple[str, str], title: str, subtitle: str, foot: str, marks: list[tuple[str, float, str]],
-          write, size) -> Canvas:
+def lines(
+    table: dict[str, pd.DataFrame],
+    x: str,
+    y: str,
+    axes: tuple[str, str],
+    title: str,
+    subtitle: str,
+    foot: str,
+    marks: list[tuple[str, float, str]],
+    write,
+    size,
+) -> Canvas:
     """A named line for each frame of `table`; marks: (name, height, colour family) of dotted lines across."""
-    values = pd.concat([frame[y] for frame in table.values()] + [pd.Series([height for _, height, _ in marks], dtype=float)])
+    values = pd.concat(
+        [frame[y] for frame in table.values()] + [pd.Series([height for _, height, _ in marks], dtype=float)]
+    )
     steps = pd.concat([frame[x] for frame in table.values()])
     names = [*table, *(name for name, _, _ in marks)]
     right = round(min(max(width(name, 13.5, "Semibold") for name in names), size[0] / 3)) + 20
-    canvas = Canvas(size, title, subtitle, foot, Axis(axes[0], *nice_range(steps, log=False, before=0.02, after=0.01), whole=True),
-                    Axis(axes[1], *nice_range(values, log=False, before=0.05, after=0.05), write=write), right=right)
+    canvas = Canvas(
+        size,
+        title,
+        subtitle,
+        foot,
+        Axis(axes[0], *nice_range(steps, log=False, before=0.02, after=0.01), whole=True),
+        Axis(axes[1], *nice_range(values, log=False, before=0.05, after=0.05), write=write),
+        right=right,
+    )
     ends = []
     for name, height, family in marks:
-        canvas.figure.add_scatter(x=[canvas.x.low, canvas.x.high], y=[height, height], mode="lines", hoverinfo="skip", name=safe(name),
-                                  line={"color": families.colour(family), "width": 1.4, "dash": "dot"})
+        canvas.figure.add_scatter(
+            x=[canvas.x.low, canvas.x.high],
+            y=[height, height],
+            mode="lines",
+            hoverinfo="skip",
+            name=safe(name),
+            line={"color": families.colour(family), "width": 1.4, "dash": "dot"},
+        )
         ends.append((canvas.x.high, height, name, {"colour": text_colour(family)}))
     for (name, frame), family in zip(table.items(), ORDER):
-        canvas.figure.add_scatter(x=frame[x], y=frame[y], mode="lines" if len(frame) > 1 else "markers", name=safe(name), hovertemplate="%{text}<extra></extra>",
-                                  text=[f"<b>{safe(name, 80)}</b><br>{x} {short(point[0])}: {write(point[1])}" for point in zip(frame[x], frame[y])],
-                                  line={"color": families.colour(family), "width": 2.4}, marker={"color": families.colour(family), "size": 9})
+        canvas.figure.add_scatter(
+            x=frame[x],
+            y=frame[y],
+            mode="lines" if len(frame) > 1 else "markers",
+            name=safe(name),
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(name, 80)}</b><br>{x} {short(point[0])}: {write(point[1])}"
+                for point in zip(frame[x], frame[y])
+            ],
+            line={"color": families.colour(family), "width": 2.4},
+            marker={"color": families.colour(family), "size": 9},
+        )
         ends.append((float(frame[x].iloc[-1]), float(frame[y].iloc[-1]), name, {"colour": text_colour(family)}))
     canvas.label_ends(ends)
     return canvas
@@ -92,7 +149,9 @@ def loss(value: float) -> str:
     return f"{value:.2f}"
 
 
-# --- cats and dogs ---------------------------------------------------------------------------------------------------------------------
+# --- cats and dogs
+# ---------------------------------------------------------------------------------------------------------------------
+
 
 def pets_run() -> Training:
     return first(photo_results.pets(), "model of cats and dogs", "make train DATA=FOLDER")
@@ -102,19 +161,28 @@ def draw_pets_curves() -> Drawing:
     run = pets_run()
     history, facts = run.tables[""], run.facts
     error = facts["error_rate"]
-    title = f"{facts['arch']} is right on {1 - error['test']:.0%} of the test photos after {counted(len(history), 'epoch')}"
-    long = {"training": history[["epoch", "train_loss"]].rename(columns={"train_loss": "loss"}),
-            "validation": history[["epoch", "valid_loss"]].rename(columns={"valid_loss": "loss"})}
+    title = (
+        f"{facts['arch']} is right on {1 - error['test']:.0%} of the test photos after {counted(len(history), 'epoch')}"
+    )
+    long = {
+        "training": history[["epoch", "train_loss"]].rename(columns={"train_loss": "loss"}),
+        "validation": history[["epoch", "valid_loss"]].rename(columns={"valid_loss": "loss"}),
+    }
     learned = "trained from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}"
     subtitle = f"Cross-entropy by epoch, {learned} on {facts['train_images']:,} photos at {facts['size']} pixels"
     ends = {name: frame.loss.iloc[-1] for name, frame in long.items()}
     return Drawing(
-        **both(lines, long, "epoch", "loss", ("epoch", ""), title, subtitle, footer(run), [], loss), title=title,
+        **both(lines, long, "epoch", "loss", ("epoch", ""), title, subtitle, footer(run), [], loss),
+        title=title,
         data=pd.concat([frame.assign(split=name) for name, frame in long.items()]),
-        alt=f"Line chart of the loss by epoch of {facts['arch']} on {run.dataset}. It ends at {ends['training']:.2f} on the training photos and "
-            f"{ends['validation']:.2f} on the validation photos.",
-        caption=f"How {facts['arch']} learns {run.dataset}: error rate {error['valid']:.1%} on {facts['valid_images']:,} validation photos, {error['test']:.1%} on "
-                f"{facts['test_images']:,} test photos it never saw. The training loss is measured with augmentation.", **about(run, ""))
+        alt=f"Line chart of the loss by epoch of {facts['arch']} on {run.dataset}. It ends at {ends['training']:.2f} "
+        "on the training photos and "
+        f"{ends['validation']:.2f} on the validation photos.",
+        caption=f"How {facts['arch']} learns {run.dataset}: error rate {error['valid']:.1%} on {facts['valid_images']:,} "
+        f"validation photos, {error['test']:.1%} on "
+        f"{facts['test_images']:,} test photos it never saw. The training loss is measured with augmentation.",
+        **about(run, ""),
+    )
 
 
 def confusion(run: Training) -> pd.DataFrame:
@@ -127,19 +195,52 @@ def matrix_chart(counts: pd.DataFrame, title: str, subtitle: str, foot: str, siz
     """Squares of counts, darker for a larger share of the row; columns named below, rows at the left."""
     n = len(counts)
     names = [str(name) for name in counts.index]
-    canvas = Canvas(size, title, subtitle, foot, Axis("predicted", -0.5, n - 0.5, names=[str(name) for name in counts.columns]),
-                    Axis("", -0.5, n - 0.5, names=names[::-1]))
+    canvas = Canvas(
+        size,
+        title,
+        subtitle,
+        foot,
+        Axis("predicted", -0.5, n - 0.5, names=[str(name) for name in counts.columns]),
+        Axis("", -0.5, n - 0.5, names=names[::-1]),
+    )
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     dark = families.colour("convnext")
-    canvas.figure.add_trace(go.Heatmap(
-        z=shares.to_numpy()[::-1].tolist(), x=list(range(n)), y=list(range(n)), xgap=4, ygap=4, zmin=0, zmax=1, colorscale=[[0, GRID[0]], [1, dark]], showscale=False,
-        text=[[f"{int(counts.iloc[row, column]):,} {safe(names[row], 40)} taken for {safe(str(counts.columns[column]), 40)}" for column in range(n)] for row in reversed(range(n))],
-        hovertemplate="%{text}<extra></extra>"))
+    canvas.figure.add_trace(
+        go.Heatmap(
+            z=shares.to_numpy()[::-1].tolist(),
+            x=list(range(n)),
+            y=list(range(n)),
+            xgap=4,
+            ygap=4,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, GRID[0]], [1, dark]],
+            showscale=False,
+            text=[
+                [
+                    f"{int(counts.iloc[row, column]):,} {safe(names[row], 40)} taken for "
+                    f"{safe(str(counts.columns[column]), 40)}"
+                    for column in range(n)
+                ]
+                for row in reversed(range(n))
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )
     for row in range(n):
         for column in range(n):
             share, count = float(shares.iloc[row, column]), int(counts.iloc[row, column])
-            canvas.figure.add_annotation(x=column, y=n - 1 - row, showarrow=False, name="count", text=f"<b>{count:,}</b><br>{share:.0%}",
-                                         font={"size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11, "color": readable(dark, share)})
+            canvas.figure.add_annotation(
+                x=column,
+                y=n - 1 - row,
+                showarrow=False,
+                name="count",
+                text=f"<b>{count:,}</b><br>{share:.0%}",
+                font={
+                    "size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11,
+                    "color": readable(dark, share),
+                },
+            )
     return canvas
 
 
@@ -148,14 +249,30 @@ def draw_pets_confusion() -> Drawing:
     counts = confusion(run)
     wrong = counts.where(~np.eye(len(counts), dtype=bool)).stack()
     label, predicted = wrong.idxmax()
-    title = f"Most often wrong: {label} taken for {predicted}, {int(wrong.max()):,} of {counts.loc[label].sum():,} photos"
+    title = (
+        f"Most often wrong: {label} taken for {predicted}, {int(wrong.max()):,} of {counts.loc[label].sum():,} photos"
+    )
     return Drawing(
-        **both(matrix_chart, counts, title, "Test photos by what they show (rows) and what the model says (columns)", footer(run)), title=title,
+        **both(
+            matrix_chart,
+            counts,
+            title,
+            "Test photos by what they show (rows) and what the model says (columns)",
+            footer(run),
+        ),
+        title=title,
         data=counts.reset_index(),
-        alt="Confusion matrix of the test photos. " + "; ".join(f"{counts.loc[name].sum():,} {name}: " + listing([f"{counts.loc[name, other]:,} as {other}"
-            for other in counts.columns]) for name in counts.index) + ".",
-        caption=f"{int(np.trace(counts.to_numpy())):,} of {int(counts.to_numpy().sum()):,} test photos lie on the diagonal: what they show is what the model says.",
-        **about(run, "-predictions"))
+        alt="Confusion matrix of the test photos. "
+        + "; ".join(
+            f"{counts.loc[name].sum():,} {name}: "
+            + listing([f"{counts.loc[name, other]:,} as {other}" for other in counts.columns])
+            for name in counts.index
+        )
+        + ".",
+        caption=f"{int(np.trace(counts.to_numpy())):,} of {int(counts.to_numpy().sum()):,} test photos lie on the "
+        "diagonal: what they show is what the model says.",
+        **about(run, "-predictions"),
+    )
 
 
 def draw_pets_losses() -> Drawing:
@@ -164,33 +281,57 @@ def draw_pets_losses() -> Drawing:
     worst = photos[photos.label != photos.predicted].nlargest(WORST, "loss")
     if not len(worst):
         raise DataMissing(f"{run.paths[''].stem}: the model gets every photo right, so there are no top losses")
-    rows = pd.DataFrame({"label": [name.rpartition("/")[2] for name in worst.file], "value": 100 * worst.probability, "low": np.nan, "high": np.nan,
-                         "family": "levit", "kind": "convnet",
-                         "details": [f"shows {safe(label, 40)}, taken for {safe(said, 40)}" for label, said in zip(worst.label, worst.predicted)]})
+    rows = pd.DataFrame(
+        {
+            "label": [name.rpartition("/")[2] for name in worst.file],
+            "value": 100 * worst.probability,
+            "low": np.nan,
+            "high": np.nan,
+            "family": "levit",
+            "kind": "convnet",
+            "details": [
+                f"shows {safe(label, 40)}, taken for {safe(said, 40)}"
+                for label, said in zip(worst.label, worst.predicted)
+            ],
+        }
+    )
     surest = worst.iloc[0]
-    title = f"The model is {surest.probability:.0%} sure that {rows.label.iloc[0]} shows {surest.predicted}; it shows {surest.label}"
+    title = (
+        f"The model is {surest.probability:.0%} sure that {rows.label.iloc[0]} shows {surest.predicted}; it shows "
+        f"{surest.label}"
+    )
     subtitle = f"The {counted(len(rows), 'photo')} with the highest loss, by how sure the model is of its wrong answer"
     axis = Axis("", *nice_range(rows.value, log=False, before=0.1, after=0.05), write="{:g}%".format)
     return Drawing(
-        **both(lambda size: listed(rows, axis, title, subtitle, footer(run), size)), title=title, data=worst,
-        alt=f"List of the {counted(len(rows), 'validation and test photo')} with the highest loss; the model is {rows.value.min():.0f} to {rows.value.max():.0f}% sure "
-            "of a wrong answer.",
-        caption="The top losses. Look at these photos first: what is wrong here may be the label or the photo, and not the model.",
-        **about(run, "-predictions"))
+        **both(lambda size: listed(rows, axis, title, subtitle, footer(run), size)),
+        title=title,
+        data=worst,
+        alt=f"List of the {counted(len(rows), 'validation and test photo')} with the highest loss; the model is "
+        f"{rows.value.min():.0f} to {rows.value.max():.0f}% sure "
+        "of a wrong answer.",
+        caption="The top losses. Look at these photos first: what is wrong here may be the label or the photo, and not "
+        "the model.",
+        **about(run, "-predictions"),
+    )
 
 
-# --- the convnet -----------------------------------------------------------------------------------------------------------------------
+# --- the convnet
+# -----------------------------------------------------------------------------------------------------------------------
+
 
 def cnn_runs() -> list[Training]:
     found = photo_results.cnn()
     first(found, "run of the plain convnet", "python -m scripts.train.train_cnn --data FOLDER")
-    return found[:MOST_RUNS // 2]
+    return found[: MOST_RUNS // 2]
 
 
 def run_names(found: list[Training]) -> list[str]:
     """By recipe, and by the photos where those differ."""
     rows = [run.tables[""].iloc[0] for run in found]
-    photos = [f", {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "") for row in rows]
+    photos = [
+        f", {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "")
+        for row in rows
+    ]
     return [f"{row.recipe} recipe{said if len({*photos}) > 1 else ''}" for row, said in zip(rows, photos)]
 
 
@@ -200,21 +341,50 @@ def draw_cnn_curves() -> Drawing:
     best = min(found, key=lambda run: run.tables[""].test_loss.iloc[0])
     row = best.tables[""].iloc[0]
     guessing = row.test_accuracy <= 1 / max(2, len(best.classes)) + GUESSING
-    title = f"The plain convnet runs; with {row.test_accuracy:.0%} of the test photos right after {counted(int(row.epochs), 'epoch')} it has not learned anything yet" if guessing else \
-        f"The plain convnet reaches a test loss of {row.test_loss:.2f} with {row.train_images:,.0f} photos; with {REFERENCE['train_images']:,} it reached {REFERENCE['test_loss']:.2f}"
+    title = (
+        f"The plain convnet runs; with {row.test_accuracy:.0%} of the test photos right after "
+        f"{counted(int(row.epochs), 'epoch')} it has not learned anything yet"
+        if guessing
+        else f"The plain convnet reaches a test loss of {row.test_loss:.2f} with {row.train_images:,.0f} photos; with "
+        f"{REFERENCE['train_images']:,} it reached {REFERENCE['test_loss']:.2f}"
+    )
     return Drawing(
-        **both(lines, table, "epoch", "valid_loss", ("epoch", ""), title, "Cross-entropy on validation photos by epoch; dotted: the reference's on its test photos",
-               footer(best), [("reference", REFERENCE["test_loss"], "beit")], loss),
-        title=title, data=pd.concat([frame.assign(run=name) for name, frame in table.items()]),
-        alt=f"Line chart of the validation loss by epoch of {counted(len(table), 'run')} of the plain convnet, with the reference's test loss "
-            f"({REFERENCE['test_loss']}) as a dotted line. Ends: " + listing([f"{name} {frame.valid_loss.iloc[-1]:.2f}" for name, frame in table.items()]) + ".",
-        caption=f"The reference learned from {REFERENCE['train_images']:,} photos of {REFERENCE['size']} pixels in {REFERENCE['epochs']} epochs; here it was "
-                + listing([f"{row.train_images:,.0f} of {row['size']:.0f} pixels in {counted(int(row.epochs), 'epoch')} ({row.recipe} recipe)"
-                           for row in (run.tables[""].iloc[0] for run in found)]) + ".",
-        **{**about(best), "sources": [one for run in found for one in about(run, "", "-history")["sources"]]})
+        **both(
+            lines,
+            table,
+            "epoch",
+            "valid_loss",
+            ("epoch", ""),
+            title,
+            "Cross-entropy on validation photos by epoch; dotted: the reference's on its test photos",
+            footer(best),
+            [("reference", REFERENCE["test_loss"], "beit")],
+            loss,
+        ),
+        title=title,
+        data=pd.concat([frame.assign(run=name) for name, frame in table.items()]),
+        alt=f"Line chart of the validation loss by epoch of {counted(len(table), 'run')} of the plain convnet, with "
+        "the reference's test loss "
+        f"({REFERENCE['test_loss']}) as a dotted line. Ends: "
+        + listing([f"{name} {frame.valid_loss.iloc[-1]:.2f}" for name, frame in table.items()])
+        + ".",
+        caption=f"The reference learned from {REFERENCE['train_images']:,} photos of {REFERENCE['size']} pixels in "
+        f"{REFERENCE['epochs']} epochs; here it was "
+        + listing(
+            [
+                f"{row.train_images:,.0f} of {row['size']:.0f} pixels in {counted(int(row.epochs), 'epoch')} "
+                f"({row.recipe} recipe)"
+                for row in (run.tables[""].iloc[0] for run in found)
+            ]
+        )
+        + ".",
+        **{**about(best), "sources": [one for run in found for one in about(run, "", "-history")["sources"]]},
+    )
 
 
-# --- runs and searches -----------------------------------------------------------------------------------------------------------------
+# --- runs and searches
+# -----------------------------------------------------------------------------------------------------------------
+
 
 def draw_runs() -> Drawing:
     found = photo_results.runs()
@@ -233,12 +403,32 @@ def draw_runs() -> Drawing:
         raise DataMissing("no run got to the end of an epoch; train something, for example make train DATA=FOLDER")
     best = min(frames, key=lambda name: frames[name].valid_loss.min())
     lowest = f"{frames[best].valid_loss.min():.2f}"
-    title = f"Of {counted(len(frames), 'run')}, {best} gets the lowest validation loss: {lowest}" if len(frames) > 1 else f"The validation loss of {best} goes down to {lowest}"
+    title = (
+        f"Of {counted(len(frames), 'run')}, {best} gets the lowest validation loss: {lowest}"
+        if len(frames) > 1
+        else f"The validation loss of {best} goes down to {lowest}"
+    )
     foot = f"Source: the log of each run, written down on {published.day(found.date)} · {found.hardware}"
     return Drawing(
-        **both(lines, frames, "epoch", "valid_loss", ("epoch", ""), title, "Cross-entropy on validation photos by epoch, a line per run", foot, [], loss), title=title,
-        data=history, alt=f"Line chart of the validation loss by epoch of {counted(len(frames), 'training run')}; the lowest is {lowest}, of {best}.",
-        caption="Runs with different photos are no contest; the table says what each was.", **about(found, "-history"))
+        **both(
+            lines,
+            frames,
+            "epoch",
+            "valid_loss",
+            ("epoch", ""),
+            title,
+            "Cross-entropy on validation photos by epoch, a line per run",
+            foot,
+            [],
+            loss,
+        ),
+        title=title,
+        data=history,
+        alt=f"Line chart of the validation loss by epoch of {counted(len(frames), 'training run')}; the lowest is "
+        f"{lowest}, of {best}.",
+        caption="Runs with different photos are no contest; the table says what each was.",
+        **about(found, "-history"),
+    )
 
 
 def search_run() -> Training:
@@ -248,8 +438,15 @@ def search_run() -> Training:
 def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subtitle: str, foot: str, size) -> Canvas:
     """A line per trial through one upright axis per setting and, last, its accuracy; the better, the darker."""
     columns = [*settings.columns, "accuracy"]
-    canvas = Canvas(size, title, subtitle, foot, Axis("", -0.25, len(columns) - 0.75 + 0.2, names=[word(name) for name in columns]),
-                    Axis("", -0.06, 1.06, write=lambda value: ""), right=30)
+    canvas = Canvas(
+        size,
+        title,
+        subtitle,
+        foot,
+        Axis("", -0.25, len(columns) - 0.75 + 0.2, names=[word(name) for name in columns]),
+        Axis("", -0.06, 1.06, write=lambda value: ""),
+        right=30,
+    )
     canvas.figure.update_yaxes(showgrid=False, showticklabels=False)
     heights, ends = {}, {}
     for name in columns:
@@ -264,23 +461,47 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
         scale = values.astype(float).map(math.log) if log else values.astype(float)
         span = (math.log(high) - math.log(low) if log else high - low) or 1.0
         heights[name] = (scale - (math.log(low) if log else low)) / span
-        ends[name] = [(0.0, f"{low:.1%}"), (1.0, f"{high:.1%}")] if name == "accuracy" else [(0.0, plain(low)), (1.0, plain(high))]
+        ends[name] = (
+            [(0.0, f"{low:.1%}"), (1.0, f"{high:.1%}")]
+            if name == "accuracy"
+            else [(0.0, plain(low)), (1.0, plain(high))]
+        )
     rank = table.accuracy.rank(pct=True)
     dark = families.colour("convnext")
     for row in rank.sort_values(kind="stable").index:
         done = table.state[row] == "complete"
         colour = mix(GRID[0], dark, round(float(rank[row]) ** 2, 3))
-        words = ", ".join(f"{name}={settings[name][row]:.4g}" if isinstance(settings[name][row], float) else f"{name}={settings[name][row]}" for name in settings)
-        canvas.figure.add_scatter(x=list(range(len(columns))), y=[float(heights[name][row]) for name in columns], mode="lines", hovertemplate="%{text}<extra></extra>",
-                                  text=[f"<b>{table.accuracy[row]:.1%}</b> {'' if done else '(pruned)'}<br>{safe(words, 160)}"] * len(columns), name=f"trial {int(table.trial[row])}",
-                                  line={"color": colour, "width": 2.6 if rank[row] > 0.9 else 1.5, "dash": "solid" if done else "dot"})
+        words = ", ".join(
+            f"{name}={settings[name][row]:.4g}"
+            if isinstance(settings[name][row], float)
+            else f"{name}={settings[name][row]}"
+            for name in settings
+        )
+        canvas.figure.add_scatter(
+            x=list(range(len(columns))),
+            y=[float(heights[name][row]) for name in columns],
+            mode="lines",
+            hovertemplate="%{text}<extra></extra>",
+            text=[f"<b>{table.accuracy[row]:.1%}</b> {'' if done else '(pruned)'}<br>{safe(words, 160)}"]
+            * len(columns),
+            name=f"trial {int(table.trial[row])}",
+            line={"color": colour, "width": 2.6 if rank[row] > 0.9 else 1.5, "dash": "solid" if done else "dot"},
+        )
     room = 0.95 * (canvas.area.right - canvas.area.left) / len(columns)
     for at, name in enumerate(columns):
         canvas.figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": MUTED[0], "width": 1})
         for height, text in ends[name]:
             down = canvas.base * (1 if height == 0 else -1)
-            canvas.figure.add_annotation(x=at, y=height, yshift=-down, text=safe(fit(text, canvas.small, room)), showarrow=False, name="end", font={"size": canvas.small, "color": INK[0]},
-                                         bgcolor=VEIL[0])
+            canvas.figure.add_annotation(
+                x=at,
+                y=height,
+                yshift=-down,
+                text=safe(fit(text, canvas.small, room)),
+                showarrow=False,
+                name="end",
+                font={"size": canvas.small, "color": INK[0]},
+                bgcolor=VEIL[0],
+            )
     return canvas
 
 
@@ -292,34 +513,77 @@ def draw_search_parallel() -> Drawing:
         raise DataMissing(f"{run.paths[''].stem}: no trial was finished; run the search again")
     best = table.accuracy.idxmax()
     pruned = int((table.state == "pruned").sum())
-    words = listing([f"{word(name)} {plain(settings[name][best]) if isinstance(settings[name][best], (int, float)) else settings[name][best]}" for name in settings])
+    words = listing(
+        [
+            f"{word(name)} "
+            f"{plain(settings[name][best]) if isinstance(settings[name][best], (int, float)) else settings[name][best]}"
+            for name in settings
+        ]
+    )
     title = f"The best of {counted(len(table), 'trial')}: {table.accuracy[best]:.1%} with {words}"
-    subtitle = f"A line per trial of {run.facts.get('model')}, darker where validation accuracy is higher; dotted: given up early"
+    subtitle = (
+        f"A line per trial of {run.facts.get('model')}, darker where validation accuracy is higher; dotted: given up "
+        "early"
+    )
     return Drawing(
-        **both(parallel_chart, table, settings, title, subtitle, footer_of_search(run)), title=title, data=table,
-        alt=f"Parallel coordinates of {counted(len(table), 'trial')} over {listing([word(name) for name in settings])} and accuracy, which lies "
-            f"between {table.accuracy.min():.1%} and {table.accuracy.max():.1%}.",
-        caption=f"What the search tried: {counted(len(table), 'trial')}, {pruned} of them given up early because they fell behind the median.", **about(run, ""))
+        **both(parallel_chart, table, settings, title, subtitle, footer_of_search(run)),
+        title=title,
+        data=table,
+        alt=f"Parallel coordinates of {counted(len(table), 'trial')} over "
+        f"{listing([word(name) for name in settings])} and accuracy, which lies "
+        f"between {table.accuracy.min():.1%} and {table.accuracy.max():.1%}.",
+        caption=f"What the search tried: {counted(len(table), 'trial')}, {pruned} of them given up early because they "
+        "fell behind the median.",
+        **about(run, ""),
+    )
 
 
 def footer_of_search(run: Training) -> str:
-    return (f"Source: searched by this project on {published.day(run.date)} · {run.hardware} · {run.facts.get('data')}, {counted(int(run.facts.get('epochs', 0)), 'epoch')} a trial, "
-            f"{run.facts.get('sampler')} sampler")
+    return (
+        f"Source: searched by this project on {published.day(run.date)} · {run.hardware} · {run.facts.get('data')}, "
+        f"{counted(int(run.facts.get('epochs', 0)), 'epoch')} a trial, "
+        f"{run.facts.get('sampler')} sampler"
+    )
 
 
 def draw_search_importance() -> Drawing:
     run = search_run()
     importance = pd.Series(run.facts.get("importance", {}), dtype=float).sort_values(ascending=False, kind="stable")
     if not len(importance):
-        raise DataMissing(f"{run.paths[''].stem}: too few trials to tell what mattered; run the search again with more --trials")
-    rows = pd.DataFrame({"label": [word(name) for name in importance.index], "value": 100 * importance.to_numpy(), "low": 0.0,
-                         "high": 100 * importance.to_numpy(), "family": "convnext", "kind": "convnet", "details": "share of the importance"})
+        raise DataMissing(
+            f"{run.paths[''].stem}: too few trials to tell what mattered; run the search again with more --trials"
+        )
+    rows = pd.DataFrame(
+        {
+            "label": [word(name) for name in importance.index],
+            "value": 100 * importance.to_numpy(),
+            "low": 0.0,
+            "high": 100 * importance.to_numpy(),
+            "family": "convnext",
+            "kind": "convnet",
+            "details": "share of the importance",
+        }
+    )
     title = f"{rows.label.iloc[0].capitalize()} matters most: {importance.iloc[0]:.0%} of the importance"
     axis = Axis("", 0, max(rows.value) * 1.08, write="{:g}%".format)
     trials = len(run.tables[""])
     return Drawing(
-        **both(lambda size: listed(rows, axis, title, f"Share of each setting in what tells good trials from bad ones (PED-ANOVA, {trials} trials)",
-                                            footer_of_search(run), size)), title=title, data=rows[["label", "value"]],
-        alt="List of settings by importance: " + listing([f"{row.label} {row.value:.0f}%" for row in rows.itertuples()]) + ".",
-        caption=f"Which settings mattered, over {counted(trials, 'trial')}. A setting of little importance may still matter outside the range that was searched.",
-        **about(run, ""))
+        **both(
+            lambda size: listed(
+                rows,
+                axis,
+                title,
+                f"Share of each setting in what tells good trials from bad ones (PED-ANOVA, {trials} trials)",
+                footer_of_search(run),
+                size,
+            )
+        ),
+        title=title,
+        data=rows[["label", "value"]],
+        alt="List of settings by importance: "
+        + listing([f"{row.label} {row.value:.0f}%" for row in rows.itertuples()])
+        + ".",
+        caption=f"Which settings mattered, over {counted(trials, 'trial')}. A setting of little importance may still "
+        "matter outside the range that was searched.",
+        **about(run, ""),
+    )

@@ -1,7 +1,8 @@
-"""Every model on this machine, of which a few were measured: measured ones solid, predicted ones hollow, the frontier with its uncertainty.
+"""Every model on this machine, of which a few were measured: measured ones solid, predicted ones hollow, the frontier
+with its uncertainty.
 
-predicted_inference: this machine, which is the present one if it was measured, else the one measured last. predicted_check: models of it that
-were predicted first and measured then.
+predicted_inference: this machine, which is the present one if it was measured, else the one measured last.
+predicted_check: models of it that were predicted first and measured then.
 
     python -m scripts.figures.export --only predicted_inference predicted_check
 """
@@ -19,26 +20,45 @@ from scripts.predict import choice as predict_choice, command as predict_command
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.display_measured import setting
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
-from scripts.figures.theme import CONTEXT, GRID, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    GRID,
+    LEADER,
+    PAPER,
+    PHONE,
+    WIDE,
+    Axis,
+    Canvas,
+    frontier,
+    nice_range,
+    pale,
+    text_colour,
+)
 
-FLOOR = 70.0     # percent top-1; below, the chart would be mostly empty
+FLOOR = 70.0  # percent top-1; below, the chart would be mostly empty
 BAND = (0.05, 0.95)
-POINTS = 120     # speeds at which the band is computed
+POINTS = 120  # speeds at which the band is computed
 NAMED = 7
 
 
 def band(prediction: predict.Prediction, rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
-    """speed, least and most: what the best accuracy at that speed or faster is in 90% of draws. NaN where no model may be that fast."""
+    """speed, least and most: what the best accuracy at that speed or faster is in 90% of draws. NaN where no model
+    may be that fast.
+    """
     order = rows.sort_values("top1", ascending=False, kind="stable").reset_index(drop=True)
     speeds = np.exp(predict.draws(prediction, order))
     grid = np.geomspace(low, high, POINTS)
     top1 = np.append(order.top1.to_numpy(), np.nan)
     best = np.empty((len(speeds), POINTS))
-    for draw, sample in enumerate(np.maximum.accumulate(speeds, axis=1)):   # the fastest among those at least as accurate
+    for draw, sample in enumerate(
+        np.maximum.accumulate(speeds, axis=1)
+    ):  # the fastest among those at least as accurate
         best[draw] = top1[np.searchsorted(sample, grid)]
     floor = order.top1.min()
     least, most = np.quantile(np.nan_to_num(best, nan=floor), BAND, axis=0)
-    return pd.DataFrame({"speed": grid, "least": least, "most": most})[(most > floor) | (grid <= order.samples_per_sec.max())]
+    return pd.DataFrame({"speed": grid, "least": least, "most": most})[
+        (most > floor) | (grid <= order.samples_per_sec.max())
+    ]
 
 
 def draw() -> Drawing:
@@ -57,31 +77,62 @@ def draw() -> Drawing:
     where, number = prediction.hardware_name, counted(prediction.used, "network")
     sure = likely[likely.expected & (likely.sure >= 0.8)]
     within = np.sqrt((table.high / table.low)[table.status == "predicted"]).median()
-    title = f"{where}: {number} measured tell the speed of {int(table.status.eq('predicted').sum()):,} others, half of them to a factor of {within:.2f}"
-    subtitle = ("ImageNet top-1 accuracy against images per second in inference; solid: measured, hollow: predicted, lines: 90% intervals; the step is the expected "
-                "frontier, the shade where it lies with 90% certainty")
+    title = (
+        f"{where}: {number} measured tell the speed of {int(table.status.eq('predicted').sum()):,} others, half of "
+        f"them to a factor of {within:.2f}"
+    )
+    subtitle = (
+        "ImageNet top-1 accuracy against images per second in inference; solid: measured, hollow: predicted, lines: "
+        "90% intervals; the step is the expected "
+        "frontier, the shade where it lies with 90% certainty"
+    )
     rows = measured_rows()
-    foot = (f"Source: measured by this project on {published.day(rows.date.iloc[0])} · {where}, {setting(rows)} · predicted from timm’s published "
-            f"results of {published.day(read_data.NOW)}")
+    foot = (
+        f"Source: measured by this project on {published.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
+        "predicted from timm’s published "
+        f"results of {published.day(read_data.NOW)}"
+    )
     wide, phone = (_draw(prediction, shown, likely, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
     return Drawing(
-        figure=wide, phone=phone, title=title, data=shown.merge(likely[["model", "img_size", "expected", "sure"]], on=["model", "img_size"], how="left"),
-        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis against ImageNet top-1 accuracy. "
-            f"{int(done.sum())} are measured, the others predicted. The expected frontier falls from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} "
-            f"images/s) to {fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s), with a shaded band of uncertainty around it.",
-        caption=f"Speeds on {where}, predicted from {number} measured there and from timm’s tables of other machines. {counted(int(likely.expected.sum()), 'set')} of weights "
-                f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at least 80% certainty.",
-        sources=[source(DATA / rows.file.iloc[0]), source(DATA / "predict-calibration.csv"), source(DATA / "predict-families.csv"),
-                 *published.sources(read_data.NOW, *sorted(prediction.known.tables.file[prediction.known.tables.file.isin(read_data.configs(read_data.NOW))]))],
-        explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"}, hardware=f"{where}, {setting(rows)}", date=rows.date.iloc[0])
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=shown.merge(likely[["model", "img_size", "expected", "sure"]], on=["model", "img_size"], how="left"),
+        alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis "
+        "against ImageNet top-1 accuracy. "
+        f"{int(done.sum())} are measured, the others predicted. The expected frontier falls from {best.model} "
+        f"({best.top1:.1f}%, {plain(best.samples_per_sec)} "
+        f"images/s) to {fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s), with a shaded band "
+        "of uncertainty around it.",
+        caption=f"Speeds on {where}, predicted from {number} measured there and from timm’s tables of other machines. "
+        f"{counted(int(likely.expected.sum()), 'set')} of weights "
+        f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at "
+        "least 80% certainty.",
+        sources=[
+            source(DATA / rows.file.iloc[0]),
+            source(DATA / "predict-calibration.csv"),
+            source(DATA / "predict-families.csv"),
+            *published.sources(
+                read_data.NOW,
+                *sorted(
+                    prediction.known.tables.file[prediction.known.tables.file.isin(read_data.configs(read_data.NOW))]
+                ),
+            ),
+        ],
+        explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"},
+        hardware=f"{where}, {setting(rows)}",
+        date=rows.date.iloc[0],
+    )
 
 
 def measured_rows() -> pd.DataFrame:
     return predict.machine_rows(measured.machine())
 
 
-def _draw(prediction, shown: pd.DataFrame, likely: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]):
+def _draw(
+    prediction, shown: pd.DataFrame, likely: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]
+):
     """One size of the chart."""
     rate = "samples_per_sec"
     edge = frontier(shown)
@@ -89,26 +140,67 @@ def _draw(prediction, shown: pd.DataFrame, likely: pd.DataFrame, title: str, sub
     y = Axis("top-1", *nice_range(shown.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, footer, x, y)
     area = band(prediction, shown, x.low, x.high)
-    canvas.figure.add_scatter(x=[*area.speed, *area.speed[::-1]], y=[*area.most, *area.least[::-1]], mode="lines", fill="toself", fillcolor=GRID[0],
-                              line={"width": 0}, hoverinfo="skip", name="90% of frontiers")
+    canvas.figure.add_scatter(
+        x=[*area.speed, *area.speed[::-1]],
+        y=[*area.most, *area.least[::-1]],
+        mode="lines",
+        fill="toself",
+        fillcolor=GRID[0],
+        line={"width": 0},
+        hoverinfo="skip",
+        name="90% of frontiers",
+    )
     key, done = shown.family.isin(families.KEY_FAMILIES), shown.status == "measured"
     on_edge = shown.index.isin(edge.index)
     _points(canvas, shown[~key & ~on_edge & ~done], "others", {"size": 4.5, "color": CONTEXT[0]}, "-open")
     for family in [name for name in families.KEY_FAMILIES if (shown.family == name).any()]:
-        _points(canvas, shown[(shown.family == family) & ~on_edge & ~done], family, {"size": 5.5, "color": pale(family)}, "-open")
+        _points(
+            canvas,
+            shown[(shown.family == family) & ~on_edge & ~done],
+            family,
+            {"size": 5.5, "color": pale(family)},
+            "-open",
+        )
     segments = canvas.step(edge, rate, "top1")
     for family, rows in shown[on_edge & ~done].groupby("family", sort=False):
-        _points(canvas, rows, family, {"size": 9, "color": families.colour(family), "line": {"width": 2}}, "-open", bars=True)
+        _points(
+            canvas,
+            rows,
+            family,
+            {"size": 9, "color": families.colour(family), "line": {"width": 2}},
+            "-open",
+            bars=True,
+        )
     for family, rows in shown[done].groupby("family", sort=False):
-        _points(canvas, rows, family, {"size": 9.5, "color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}}, "", bars=True)
-    points = np.column_stack([canvas.pixels(shown[rate], shown.top1), np.where(on_edge, 3.0, np.where(done, 2.0, np.where(key, 0.5, 0.2)))])
+        _points(
+            canvas,
+            rows,
+            family,
+            {"size": 9.5, "color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}},
+            "",
+            bars=True,
+        )
+    points = np.column_stack(
+        [canvas.pixels(shown[rate], shown.top1), np.where(on_edge, 3.0, np.where(done, 2.0, np.where(key, 0.5, 0.2)))]
+    )
     # on the frontier, the surest first; then what was measured
     named = frontier_chart.leaders(edge, rate, y.low, 5 if canvas.phone else NAMED)
     named = pd.concat([named, shown[done].drop_duplicates("arch").nlargest(3 if canvas.phone else 6, "top1")])
     named = named[~named.index.duplicated()]
     repeated = named.arch.duplicated(keep=False)
-    canvas.label([(row[rate], row.top1, frontier_chart._short_name(row, again), {"radius": 7, "style": "Semibold", "colour": text_colour(row.family), "veil": True})
-                  for (_, row), again in zip(named.iterrows(), repeated)], points, segments)
+    canvas.label(
+        [
+            (
+                row[rate],
+                row.top1,
+                frontier_chart._short_name(row, again),
+                {"radius": 7, "style": "Semibold", "colour": text_colour(row.family), "veil": True},
+            )
+            for (_, row), again in zip(named.iterrows(), repeated)
+        ],
+        points,
+        segments,
+    )
     return canvas.figure
 
 
@@ -117,38 +209,106 @@ def _points(canvas: Canvas, rows: pd.DataFrame, family: str, marker: dict, form:
     if not len(rows):
         return
     symbols = [families.SYMBOLS.get(kind, "circle") + form for kind in rows.kind]
-    texts = [f"{text}<br>{'measured' if row.status == 'measured' else 'predicted'}, {plain(row.low)} to {plain(row.high)} images/s"
-             for text, row in zip(frontier_chart.hover(rows, "samples_per_sec"), rows.itertuples())]
-    error = {"error_x": {"type": "data", "array": rows.high - rows.samples_per_sec, "arrayminus": rows.samples_per_sec - rows.low,
-                         "color": LEADER[0], "thickness": 1, "width": 3}} if bars else {}
-    canvas.figure.add_scatter(x=rows.samples_per_sec, y=rows.top1, mode="markers", name=families.label(family), meta={"family": family}, **error, text=texts,
-                              customdata=rows[["model", "img_size"]].astype(str).to_numpy(), hovertemplate="%{text}<extra></extra>",
-                              marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]})
+    texts = [
+        f"{text}<br>{'measured' if row.status == 'measured' else 'predicted'}, {plain(row.low)} to {plain(row.high)} "
+        "images/s"
+        for text, row in zip(frontier_chart.hover(rows, "samples_per_sec"), rows.itertuples())
+    ]
+    error = (
+        {
+            "error_x": {
+                "type": "data",
+                "array": rows.high - rows.samples_per_sec,
+                "arrayminus": rows.samples_per_sec - rows.low,
+                "color": LEADER[0],
+                "thickness": 1,
+                "width": 3,
+            }
+        }
+        if bars
+        else {}
+    )
+    canvas.figure.add_scatter(
+        x=rows.samples_per_sec,
+        y=rows.top1,
+        mode="markers",
+        name=families.label(family),
+        meta={"family": family},
+        **error,
+        text=texts,
+        customdata=rows[["model", "img_size"]].astype(str).to_numpy(),
+        hovertemplate="%{text}<extra></extra>",
+        marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]},
+    )
 
 
 def draw_check() -> Drawing:
-    """Models that were predicted and then measured: how far off, and the interval that was given. Raises DataMissing where that was not done."""
+    """Models that were predicted and then measured: how far off, and the interval that was given. Raises
+    DataMissing where that was not done.
+    """
     try:
         compared, about = predict_command.read_check(measured.machine())
     except UserError as error:
         raise DataMissing(str(error)) from None
     found, where = predict_command.checked(compared), str(about["hardware"].get("name", measured.machine()))
-    rows = compared.assign(value=lambda t: t.samples_per_sec / t.predicted, low=compared.low / compared.predicted, high=compared.high / compared.predicted,
-                           label=compared.arch, family=compared.arch.map(families.family), kind=compared.arch.map(families.kind)).sort_values("value", ascending=False, kind="stable")
-    rows["details"] = [f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between {plain(row.low * row.predicted)} and "
-                       f"{plain(row.high * row.predicted)}" for row in rows.itertuples()]
+    rows = compared.assign(
+        value=lambda t: t.samples_per_sec / t.predicted,
+        low=compared.low / compared.predicted,
+        high=compared.high / compared.predicted,
+        label=compared.arch,
+        family=compared.arch.map(families.family),
+        kind=compared.arch.map(families.kind),
+    ).sort_values("value", ascending=False, kind="stable")
+    rows["details"] = [
+        f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between "
+        f"{plain(row.low * row.predicted)} and "
+        f"{plain(row.high * row.predicted)}"
+        for row in rows.itertuples()
+    ]
     inside = int(rows.value.between(rows.low, rows.high).sum())
-    title = (f"{where}: half of {len(rows)} predictions are within {found['median_error']:.0%}, {inside} of {len(rows)} in their 90% interval" if len(rows) > 1 else
-             f"{where}: the one prediction is off by {found['median_error']:.0%}, {'inside' if inside else 'outside'} its 90% interval")
-    axis = Axis("measured / predicted speed", *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=False, before=0.05, after=0.05), write="{:g}×".format)
-    foot = (f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from {about['used']} other models and timm’s published "
-            f"results of {published.day(read_data.NOW)}")
-    wide, phone = (list_chart.draw(rows, axis, title, "Speed of models that were predicted first and measured then; the dot is the measurement, the line the 90% interval given for it",
-                                   foot, size, (1.0, "as predicted")).figure for size in (WIDE, PHONE))
+    title = (
+        f"{where}: half of {len(rows)} predictions are within {found['median_error']:.0%}, {inside} of {len(rows)} "
+        "in their 90% interval"
+        if len(rows) > 1
+        else f"{where}: the one prediction is off by {found['median_error']:.0%}, {'inside' if inside else 'outside'} "
+        "its 90% interval"
+    )
+    axis = Axis(
+        "measured / predicted speed",
+        *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=False, before=0.05, after=0.05),
+        write="{:g}×".format,
+    )
+    foot = (
+        f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from "
+        f"{about['used']} other models and timm’s published "
+        f"results of {published.day(read_data.NOW)}"
+    )
+    wide, phone = (
+        list_chart.draw(
+            rows,
+            axis,
+            title,
+            "Speed of models that were predicted first and measured then; the dot is the measurement, the line the "
+            "90% interval given for it",
+            foot,
+            size,
+            (1.0, "as predicted"),
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     first, last = rows.iloc[0], rows.iloc[-1]
-    return Drawing(figure=wide, phone=phone, title=title, data=rows,
-                   alt=f"List of {counted(len(rows), 'model')} by measured over predicted speed on {where}, from {first.arch} ({first.value:.2f} times the prediction) to "
-                       f"{last.arch} ({last.value:.2f} times); {inside} lie within the interval given for them.",
-                   caption=f"Predicted from {about['used']} measured models, then measured: median error {found['median_error']:.0%}, rank correlation {found['spearman']:.3f}, "
-                           f"{found['coverage']:.0%} within the 90% interval.",
-                   sources=[source(DATA / f"predict-check-{measured.machine()}.csv")], hardware=where, date=str(about["date"])[:10])
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=rows,
+        alt=f"List of {counted(len(rows), 'model')} by measured over predicted speed on {where}, from {first.arch} "
+        f"({first.value:.2f} times the prediction) to "
+        f"{last.arch} ({last.value:.2f} times); {inside} lie within the interval given for them.",
+        caption=f"Predicted from {about['used']} measured models, then measured: median error "
+        f"{found['median_error']:.0%}, rank correlation {found['spearman']:.3f}, "
+        f"{found['coverage']:.0%} within the 90% interval.",
+        sources=[source(DATA / f"predict-check-{measured.machine()}.csv")],
+        hardware=where,
+        date=str(about["date"])[:10],
+    )

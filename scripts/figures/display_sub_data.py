@@ -1,6 +1,8 @@
-"""Replicas of the notebook's charts of the key families, with a least-squares line through each, and its ConvNeXt models by name.
+"""Replicas of the notebook's charts of the key families, with a least-squares line through each, and its ConvNeXt
+models by name.
 
-inference_graph_2, training_graph: LeViT, ResNet, RegNetX, VGG, ConvNeXt, EfficientNetV2 and BEiT. convnext: the pretrained ConvNeXt models.
+inference_graph_2, training_graph: LeViT, ResNet, RegNetX, VGG, ConvNeXt, EfficientNetV2 and BEiT. convnext: the
+pretrained ConvNeXt models.
 
     python -m scripts.figures.export --only inference_graph_2 training_graph convnext
 """
@@ -34,26 +36,58 @@ def with_lines(table: pd.DataFrame, part: str) -> go.Figure:
     """The notebook's `show_subs`: bubbles and, through each family, accuracy regressed on log10 of the seconds."""
     table = escaped(table)
     size = f"{part}_img_size"
-    return replica(px.scatter(table, width=REPLICA[0], height=REPLICA[1], size=table[size] ** 2, title=PARTS[part], trendline="ols",
-                              trendline_options={"log_x": True}, x="secs", y="top1", log_x=True, color="family", hover_name="model",
-                              hover_data=[size]))
+    return replica(
+        px.scatter(
+            table,
+            width=REPLICA[0],
+            height=REPLICA[1],
+            size=table[size] ** 2,
+            title=PARTS[part],
+            trendline="ols",
+            trendline_options={"log_x": True},
+            x="secs",
+            y="top1",
+            log_x=True,
+            color="family",
+            hover_name="model",
+            hover_data=[size],
+        )
+    )
 
 
 def convnext(table: pd.DataFrame) -> go.Figure:
-    """ConvNeXt models of the notebook's view in its look, each named; those pretrained on ImageNet-22k are a family of their own."""
+    """ConvNeXt models of the notebook's view in its look, each named; those pretrained on ImageNet-22k are a family
+    of their own.
+    """
     return named(convnext_marks(table), table, 13)
 
 
 def convnext_marks(table: pd.DataFrame) -> go.Figure:
     shown = escaped(table)
-    return replica(px.scatter(shown, width=REPLICA[0], height=REPLICA[1], size=shown.infer_img_size ** 2, title="ConvNeXt, pretrained models",
-                                x="secs", y="top1", log_x=True, color="family", hover_name="model", hover_data=["infer_img_size"]),
-                   margin={**MARGIN, "autoexpand": False})
+    return replica(
+        px.scatter(
+            shown,
+            width=REPLICA[0],
+            height=REPLICA[1],
+            size=shown.infer_img_size**2,
+            title="ConvNeXt, pretrained models",
+            x="secs",
+            y="top1",
+            log_x=True,
+            color="family",
+            hover_name="model",
+            hover_data=["infer_img_size"],
+        ),
+        margin={**MARGIN, "autoexpand": False},
+    )
 
 
 def named(figure: go.Figure, table: pd.DataFrame, size: float) -> go.Figure:
     """The figure with axes that leave room for names, and a name of `size` pixels at each mark."""
-    (x0, x1), (y0, y1) = nice_range(table.secs, log=True, before=0.12, after=0.15), nice_range(table.top1, log=False, before=0.1, after=0.1)
+    (x0, x1), (y0, y1) = (
+        nice_range(table.secs, log=True, before=0.12, after=0.15),
+        nice_range(table.top1, log=False, before=0.1, after=0.1),
+    )
     figure.update_xaxes(range=[math.log10(x0), math.log10(x1)])
     figure.update_yaxes(range=[y0, y1])
     layout, margin = figure.layout, figure.layout.margin
@@ -61,7 +95,7 @@ def named(figure: go.Figure, table: pd.DataFrame, size: float) -> go.Figure:
     across = area.left + np.log(table.secs / x0) / math.log(x1 / x0) * (area.right - area.left)
     down = area.bottom - (table.top1 - y0) / (y1 - y0) * (area.bottom - area.top)
     sizeref = next(trace.marker.sizeref for trace in figure.data)
-    radius = np.sqrt(table.infer_img_size ** 2 / sizeref / 2)  # as Plotly draws it
+    radius = np.sqrt(table.infer_img_size**2 / sizeref / 2)  # as Plotly draws it
     labels = [Label(name, x, y, size, radius=r) for name, x, y, r in zip(table.model, across, down, radius)]
     where = {label.text: (math.log10(secs), top1) for label, secs, top1 in zip(labels, table.secs, table.top1)}
     for one in place(labels, area, np.column_stack([across, down])):
@@ -73,18 +107,27 @@ def draw_key_families(part: str) -> Drawing:
     table = key_families(read_data.notebook(part))
     word = PARTS[part].lower()
     tenths = {"fast": table.secs.quantile(1 / 3), "slow": table.secs.quantile(2 / 3)}
-    bands = {"fast": table[table.secs <= tenths["fast"]], "middle": table[table.secs.between(*tenths.values())],
-             "slow": table[table.secs >= tenths["slow"]]}
+    bands = {
+        "fast": table[table.secs <= tenths["fast"]],
+        "middle": table[table.secs.between(*tenths.values())],
+        "slow": table[table.secs >= tenths["slow"]],
+    }
     best = {band: rows.loc[rows.top1.idxmax()] for band, rows in bands.items()}
     figure = with_lines(table, part)
     said = listing([f"{row.family} in the {band} third ({row.model}, {row.top1:.1f}%)" for band, row in best.items()])
     return Drawing(
-        figure=figure, phone=for_phone(figure), title=f"{PARTS[part]}, key families of the original analysis",
-        alt=f"Scatter chart of {counted(len(table), 'model')} of {counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
-            f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
-        caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis drew them (a guide to the eye: "
-                f"the families do not lie on lines). Most accurate is {said}.",
-        data=table, **published.provenance("2022-04-01", published.notebook_file(part)))
+        figure=figure,
+        phone=for_phone(figure),
+        title=f"{PARTS[part]}, key families of the original analysis",
+        alt=f"Scatter chart of {counted(len(table), 'model')} of "
+        f"{counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
+        f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
+        caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis drew "
+        "them (a guide to the eye: "
+        f"the families do not lie on lines). Most accurate is {said}.",
+        data=table,
+        **published.provenance("2022-04-01", published.notebook_file(part)),
+    )
 
 
 def draw_convnext() -> Drawing:
@@ -92,13 +135,24 @@ def draw_convnext() -> Drawing:
     table = table[table.model.str.startswith("convnext")].sort_values("secs", kind="stable")
     plain, more = table[table.family == "convnext"], table[table.family != "convnext"]
     pairs = more.assign(base=more.model.str.replace("_384", "").str.split("_in22").str[0]).merge(
-        plain[["model", "top1", "infer_img_size"]], left_on=["base", "infer_img_size"], right_on=["model", "infer_img_size"], suffixes=("", "_plain"))
-    gain = (pairs.top1 - pairs.top1_plain)
+        plain[["model", "top1", "infer_img_size"]],
+        left_on=["base", "infer_img_size"],
+        right_on=["model", "infer_img_size"],
+        suffixes=("", "_plain"),
+    )
+    gain = pairs.top1 - pairs.top1_plain
     fastest, best = table.iloc[0], table.loc[table.top1.idxmax()]
     return Drawing(
-        figure=convnext(table), phone=named(for_phone(convnext_marks(table)), table, TEXT[PHONE][1]), title="Pretrained ConvNeXt models: speed and accuracy",
-        alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on a log axis against ImageNet top-1 "
-            f"accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} ({best.top1:.1f}%). Models pretrained on ImageNet-22k lie above the others.",
-        caption=f"{counted(len(table), 'pretrained ConvNeXt model')}. Pretraining on the 22,000 categories of the full ImageNet lifts the same network at the "
-                f"same speed by {gain.min():.1f} to {gain.max():.1f} points.",
-        data=table, **published.provenance("2022-04-01", published.notebook_file("infer")))
+        figure=convnext(table),
+        phone=named(for_phone(convnext_marks(table)), table, TEXT[PHONE][1]),
+        title="Pretrained ConvNeXt models: speed and accuracy",
+        alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on "
+        "a log axis against ImageNet top-1 "
+        f"accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} ({best.top1:.1f}%). Models pretrained "
+        "on ImageNet-22k lie above the others.",
+        caption=f"{counted(len(table), 'pretrained ConvNeXt model')}. Pretraining on the 22,000 categories of the full "
+        "ImageNet lifts the same network at the "
+        f"same speed by {gain.min():.1f} to {gain.max():.1f} points.",
+        data=table,
+        **published.provenance("2022-04-01", published.notebook_file("infer")),
+    )

@@ -1,8 +1,10 @@
-"""What training our own networks showed: how good each became, how it learned, how long it took, how fast it is afterwards.
+"""What training our own networks showed: how good each became, how it learned, how long it took, how fast it is
+afterwards.
 
-zoo_accuracy: test accuracy of every network with its 95% interval. zoo_curves: validation accuracy by epoch. zoo_time and zoo_speed: test
-accuracy against the seconds of training and against images per second afterwards. Each for photos, and as zoo_digits_… for scikit-learn's digits;
-`chosen` says which run. What the networks get wrong is drawn by display_zoo_mistakes.
+zoo_accuracy: test accuracy of every network with its 95% interval. zoo_curves: validation accuracy by epoch. zoo_time
+and zoo_speed: test accuracy against the seconds of training and against images per second afterwards. Each for photos,
+and as zoo_digits_… for scikit-learn's digits; `chosen` says which run. What the networks get wrong is drawn by
+display_zoo_mistakes.
 
     python -m scripts.figures.export --only zoo_accuracy zoo_curves zoo_time zoo_speed
 """
@@ -19,7 +21,19 @@ from scripts.common.provenance import read_sidecar
 from scripts.figures import list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, duration, listing, plain, source
 from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, short, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    LEADER,
+    PAPER,
+    PHONE,
+    WIDE,
+    Axis,
+    Canvas,
+    frontier,
+    nice_range,
+    short,
+    text_colour,
+)
 from scripts.train import results
 
 NAMED = 7
@@ -44,26 +58,41 @@ class Run:
     def footer(self) -> str:
         versions = self.facts.get("versions", {})
         torch = f", PyTorch {versions['torch'].split('+')[0]}" if "torch" in versions else ""
-        return f"Source: trained by this project on {published.day(self.date)} · {self.where}{torch} · {self.dataset}, {self.pictures:,} training pictures"
+        return (
+            f"Source: trained by this project on {published.day(self.date)} · {self.where}{torch} · {self.dataset}, "
+            f"{self.pictures:,} training pictures"
+        )
 
     def about(self, *parts: str) -> dict:
-        return {"sources": [source(self.path if not part else results.part(self.path, part)) for part in ("", *parts)],
-                "hardware": self.where, "date": self.date}
+        return {
+            "sources": [source(self.path if not part else results.part(self.path, part)) for part in ("", *parts)],
+            "hardware": self.where,
+            "date": self.date,
+        }
 
     def models(self) -> pd.DataFrame:
         """A row per network and weights, means over seeds, best first, with `family`, `kind` and `label`."""
         table = results.summary(self.table).sort_values("accuracy", ascending=False, kind="stable")
         found = [families.lookup(str(arch)) for arch in table.arch]
-        return table.assign(family=[row.family if row else "" for row in found], kind=[row.kind if row else "convnet" for row in found],
-                            label=[label(row.model, row.weights) for row in table.itertuples()]).reset_index(drop=True)
+        return table.assign(
+            family=[row.family if row else "" for row in found],
+            kind=[row.kind if row else "convnet" for row in found],
+            label=[label(row.model, row.weights) for row in table.itertuples()],
+        ).reset_index(drop=True)
 
     def history(self) -> pd.DataFrame:
         """Validation accuracy (percent) and training seconds by epoch, medians over seeds, with `label`."""
         table = results.read(results.part(self.path, "-history")).dropna(subset=["valid_accuracy"])
         if not len(table):
             raise DataMissing(f"{self.path.stem}: no epoch was recorded; run `make train`")
-        table = table.groupby(["model", "weights", "epoch"], sort=False)[["valid_accuracy", "elapsed_seconds"]].median().reset_index()
-        return table.assign(label=[label(row.model, row.weights) for row in table.itertuples()], percent=100 * table.valid_accuracy)
+        table = (
+            table.groupby(["model", "weights", "epoch"], sort=False)[["valid_accuracy", "elapsed_seconds"]]
+            .median()
+            .reset_index()
+        )
+        return table.assign(
+            label=[label(row.model, row.weights) for row in table.itertuples()], percent=100 * table.valid_accuracy
+        )
 
     def predictions(self) -> pd.DataFrame:
         """A row per network, seed and test picture (see `results.predictions`), with `network`, the label."""
@@ -83,16 +112,22 @@ def all_runs() -> list[Run]:
     runs = [run for run in map(Run, results.runs()) if len(run.table)]
     most = max((run.networks for run in runs), default=0)
     mine = hardware.present()
-    return sorted(runs, key=lambda run: (2 * run.networks >= most, run.hardware in mine, run.pictures, run.date), reverse=True)
+    return sorted(
+        runs, key=lambda run: (2 * run.networks >= most, run.hardware in mine, run.pictures, run.date), reverse=True
+    )
 
 
 def chosen(which: str = "photos") -> Run:
-    """The run that the charts of 'photos' or 'digits' show: this machine's where it trained at least half as many networks as any other, of
-    those the one with the most pictures, of equals the newest. Raises DataMissing where there is none.
+    """The run that the charts of 'photos' or 'digits' show: this machine's where it trained at least half as many
+    networks as any other, of those the one with the most pictures, of equals the newest. Raises DataMissing where there
+    is none.
     """
     runs = [run for run in all_runs() if (run.slug == DIGITS) == (which == DIGITS)]
     if not runs:
-        raise DataMissing(f"nothing trained on {which} yet; run `{'make train' if which == DIGITS else 'python -m scripts.train.train_models --data FOLDER'}`")
+        raise DataMissing(
+            f"nothing trained on {which} yet; run "
+            f"`{'make train' if which == DIGITS else 'python -m scripts.train.train_models --data FOLDER'}`"
+        )
     return runs[0]
 
 
@@ -106,19 +141,36 @@ def draw_accuracy(which: str = "photos") -> Drawing:
         title += f"; from scratch {scratch.iloc[0].model} leads with {100 * scratch.iloc[0].accuracy:.1f}%"
     tests = int(run.table.test_images.max())
     rows = table.assign(value=100 * table.accuracy, low=100 * table.accuracy_low, high=100 * table.accuracy_high)
-    rows["details"] = [f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters"
-                       f"{_after(row.train_seconds, ' of training')}" for row in rows.itertuples()]
-    ends = nice_range(pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05)
+    rows["details"] = [
+        f"{row.value:.2f}%, interval {row.low:.2f} to {row.high:.2f}%<br>{plain(row.param_count)} M parameters"
+        f"{_after(row.train_seconds, ' of training')}"
+        for row in rows.itertuples()
+    ]
+    ends = nice_range(
+        pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05
+    )
     axis = Axis("accuracy", *ends, write="{:g}%".format)
     subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval"
     wide, phone = (list_chart.draw(rows, axis, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table,
-        alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its 95% interval; best {best.label} "
-            f"({100 * best.accuracy:.1f}%)" + (f", last {worst.label} ({100 * worst.accuracy:.1f}%)." if len(table) > 1 else "."),
-        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of {run.dataset}; "
-                + (f"the lines are 95% bootstrap intervals. Networks whose lines overlap are hardly told apart by {tests:,} pictures." if len(table) > 1 else
-                   "the line is the 95% bootstrap interval."), **run.about())
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table,
+        alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its "
+        f"95% interval; best {best.label} "
+        f"({100 * best.accuracy:.1f}%)"
+        + (f", last {worst.label} ({100 * worst.accuracy:.1f}%)." if len(table) > 1 else "."),
+        caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of "
+        f"{run.dataset}; "
+        + (
+            f"the lines are 95% bootstrap intervals. Networks whose lines overlap are hardly told apart by {tests:,} "
+            "pictures."
+            if len(table) > 1
+            else "the line is the 95% bootstrap interval."
+        ),
+        **run.about(),
+    )
 
 
 def draw_curves(which: str = "photos") -> Drawing:
@@ -131,13 +183,29 @@ def draw_curves(which: str = "photos") -> Drawing:
     title = f"{run.name}: {ends.percent.idxmax()} ends {'' if alone else 'highest, '}at {ends.percent.max():.0f}%"
     if early.idxmax() != ends.percent.idxmax():
         title += f"; after {counted(halfway, 'epoch')} {early.idxmax()} led with {early.max():.0f}%"
-    wide, phone = (curves_chart(models, history, title, "Accuracy on validation pictures by epoch" + ("" if alone else "; the best of each family by name"), run.footer(), size).figure
-                   for size in (WIDE, PHONE))
+    wide, phone = (
+        curves_chart(
+            models,
+            history,
+            title,
+            "Accuracy on validation pictures by epoch" + ("" if alone else "; the best of each family by name"),
+            run.footer(),
+            size,
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     best = listing([f"{name} ({percent:.1f}%)" for name, percent in ends.percent.nlargest(3).items()])
     return Drawing(
-        figure=wide, phone=phone, title=title, data=history,
-        alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of training. {'At the end' if alone else 'Highest at the end'}: {best}.",
-        caption=f"How {counted(ends.shape[0], 'network')} learned {run.dataset}. {'At the end' if alone else 'Highest at the end'}: {best}.", **run.about("-history"))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=history,
+        alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of "
+        f"training. {'At the end' if alone else 'Highest at the end'}: {best}.",
+        caption=f"How {counted(ends.shape[0], 'network')} learned {run.dataset}. "
+        f"{'At the end' if alone else 'Highest at the end'}: {best}.",
+        **run.about("-history"),
+    )
 
 
 def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -146,7 +214,9 @@ def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:
     return models[~colour.duplicated()].head(number)
 
 
-def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+def curves_chart(
+    models: pd.DataFrame, history: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]
+) -> Canvas:
     """A line per network; the best of each family by name and in colour, the others pale."""
     lines = dict(iter(history.groupby("label", sort=False)))
     models = models[models.label.isin(lines)]
@@ -160,13 +230,32 @@ def curves_chart(models: pd.DataFrame, history: pd.DataFrame, title: str, subtit
         line, strong = lines[row.label], row.label in chosen
         colour = families.colour(row.family)
         canvas.figure.add_scatter(
-            x=line.epoch, y=line.percent, mode="lines" if len(line) > 1 else "markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}{_after(point.elapsed_seconds)}: {point.percent:.2f}%"
-                  for point in line.itertuples()],
-            line={"color": colour if strong else CONTEXT[0], "width": 2.4 if strong else 1.4, "dash": "solid" if row.weights == "scratch" else "dash"},
-            marker={"color": colour if strong else CONTEXT[0], "size": 9})
+            x=line.epoch,
+            y=line.percent,
+            mode="lines" if len(line) > 1 else "markers",
+            name=safe(row.label),
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}{_after(point.elapsed_seconds)}: "
+                f"{point.percent:.2f}%"
+                for point in line.itertuples()
+            ],
+            line={
+                "color": colour if strong else CONTEXT[0],
+                "width": 2.4 if strong else 1.4,
+                "dash": "solid" if row.weights == "scratch" else "dash",
+            },
+            marker={"color": colour if strong else CONTEXT[0], "size": 9},
+        )
         if strong:
-            ends.append((float(line.epoch.iloc[-1]), float(line.percent.iloc[-1]), row.label, {"colour": text_colour(row.family)}))
+            ends.append(
+                (
+                    float(line.epoch.iloc[-1]),
+                    float(line.percent.iloc[-1]),
+                    row.label,
+                    {"colour": text_colour(row.family)},
+                )
+            )
     canvas.label_ends(ends)
     return canvas
 
@@ -182,20 +271,37 @@ def draw_time(which: str = "photos") -> Drawing:
     table = priced(run, "train_seconds").assign(speed=lambda table: -table.train_seconds)
     edge = frontier(table, "speed", "percent")
     quick, best = edge.iloc[-1], edge.iloc[0]
-    title = f"{run.name}: {quick.percent:.0f}% takes {duration(1000 * quick.train_seconds, 2)} of training ({quick.label})"
+    title = (
+        f"{run.name}: {quick.percent:.0f}% takes {duration(1000 * quick.train_seconds, 2)} of training ({quick.label})"
+    )
     if len(edge) > 1:
         title += f", {best.percent:.0f}% takes {duration(1000 * best.train_seconds, 2)} ({best.label})"
-    subtitle = "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in that time or less"
+    subtitle = (
+        "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in "
+        "that time or less"
+    )
     most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
     axis = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
     told = lambda row: f"{duration(1000 * row.train_seconds)} of training"
-    wide, phone = (price_chart(table, edge, "train_seconds", axis, told, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    wide, phone = (
+        price_chart(table, edge, "train_seconds", axis, told, title, subtitle, run.footer(), size).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to the right, against test accuracy. "
-            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}% in "
-            f"{duration(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in {duration(1000 * quick.train_seconds, 2)}).",
-        caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The thin lines are 95% intervals.", **run.about())
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to "
+        "the right, against test accuracy. "
+        f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} "
+        f"({best.percent:.1f}% in "
+        f"{duration(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in "
+        f"{duration(1000 * quick.train_seconds, 2)}).",
+        caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The "
+        "thin lines are 95% intervals.",
+        **run.about(),
+    )
 
 
 def draw_speed(which: str = "photos") -> Drawing:
@@ -208,28 +314,63 @@ def draw_speed(which: str = "photos") -> Drawing:
     title = f"{run.name}: {best.label} predicts best ({best.percent:.1f}%), {per_second(best)}"
     if len(edge) > 1:
         title += f"; {fast.label} is fastest, {per_second(fast)} and {fast.percent:.1f}%"
-    subtitle = "Test accuracy against images per second when predicting (log scale); the line is the best accuracy at that speed or faster"
-    axis = Axis("images per second, preprocessing included (log scale)", *nice_range(table.infer_images_per_sec, log=True, before=0.04, after=0.09), log=True)
-    wide, phone = (price_chart(table, edge, "infer_images_per_sec", axis, per_second, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    subtitle = (
+        "Test accuracy against images per second when predicting (log scale); the line is the best accuracy at that "
+        "speed or faster"
+    )
+    axis = Axis(
+        "images per second, preprocessing included (log scale)",
+        *nice_range(table.infer_images_per_sec, log=True, before=0.04, after=0.09),
+        log=True,
+    )
+    wide, phone = (
+        price_chart(table, edge, "infer_images_per_sec", axis, per_second, title, subtitle, run.footer(), size).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=table.assign(on_frontier=table.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(table), 'trained network')}: images per second on a log axis against test accuracy. "
-            f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} ({best.percent:.1f}%, {per_second(best)}) "
-            f"to {fast.label} ({fast.percent:.1f}%, {per_second(fast)}).",
-        caption=f"The same networks once they are trained: test accuracy on {run.dataset} against the speed of predicting it on {run.where}, in batches.", **run.about())
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table.assign(on_frontier=table.index.isin(edge.index)),
+        alt=f"Scatter chart of {counted(len(table), 'trained network')}: images per second on a log axis against "
+        "test accuracy. "
+        f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} "
+        f"({best.percent:.1f}%, {per_second(best)}) "
+        f"to {fast.label} ({fast.percent:.1f}%, {per_second(fast)}).",
+        caption=f"The same networks once they are trained: test accuracy on {run.dataset} against the speed of "
+        f"predicting it on {run.where}, in batches.",
+        **run.about(),
+    )
 
 
 def priced(run: Run, column: str) -> pd.DataFrame:
-    """The networks for which `column` is known, with `percent`. Raises DataMissing for fewer than two: one alone is no choice."""
+    """The networks for which `column` is known, with `percent`. Raises DataMissing for fewer than two: one alone is
+    no choice.
+    """
     table = run.models()
     known = table[column] > 0 if column in table else pd.Series(False, table.index)
     if known.sum() < 2:
-        raise DataMissing(f"{run.path.stem}: times of {counted(int(known.sum()), 'network')}, a comparison needs two; run `make train`")
+        raise DataMissing(
+            f"{run.path.stem}: times of {counted(int(known.sum()), 'network')}, a comparison needs two; run `make "
+            "train`"
+        )
     return table[known].assign(percent=lambda table: 100 * table.accuracy).reset_index(drop=True)
 
 
-def price_chart(table: pd.DataFrame, edge: pd.DataFrame, column: str, x: Axis, told, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
-    """Accuracy with its interval against `column`, better to the right; filled marks are on the frontier. told(row): the price in words."""
+def price_chart(
+    table: pd.DataFrame,
+    edge: pd.DataFrame,
+    column: str,
+    x: Axis,
+    told,
+    title: str,
+    subtitle: str,
+    foot: str,
+    size: tuple[int, int],
+) -> Canvas:
+    """Accuracy with its interval against `column`, better to the right; filled marks are on the frontier.
+    told(row): the price in words.
+    """
     low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
     y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, foot, x, y)
@@ -238,13 +379,40 @@ def price_chart(table: pd.DataFrame, edge: pd.DataFrame, column: str, x: Axis, t
         there, price = row.Index in edge.index, getattr(row, column)
         colour, symbol = families.colour(row.family), families.SYMBOLS[row.kind]
         canvas.figure.add_scatter(
-            x=[price], y=[row.percent], mode="markers", name=safe(row.label), hovertemplate="%{text}<extra></extra>",
+            x=[price],
+            y=[row.percent],
+            mode="markers",
+            name=safe(row.label),
+            hovertemplate="%{text}<extra></extra>",
             text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{told(row)}"],
-            error_y={"type": "data", "array": [b - row.percent], "arrayminus": [row.percent - a], "color": LEADER[0], "thickness": 1, "width": 3},
-            marker={"size": 10 if there else 8, "color": colour, "symbol": symbol + ("" if there else "-open"), "line": {"width": 1 if there else 2,
-                    "color": PAPER[0] if there else colour}})
+            error_y={
+                "type": "data",
+                "array": [b - row.percent],
+                "arrayminus": [row.percent - a],
+                "color": LEADER[0],
+                "thickness": 1,
+                "width": 3,
+            },
+            marker={
+                "size": 10 if there else 8,
+                "color": colour,
+                "symbol": symbol + ("" if there else "-open"),
+                "line": {"width": 1 if there else 2, "color": PAPER[0] if there else colour},
+            },
+        )
     bars = np.hstack([canvas.pixels(table[column], low), canvas.pixels(table[column], high)])
     named = pd.concat([edge, table.drop(edge.index)])
-    canvas.label([(getattr(row, column), row.percent, row.label, {"style": "Semibold", "radius": 7, "colour": text_colour(row.family)}) for row in named.itertuples()],
-                 canvas.pixels(table[column], table.percent), np.vstack([segments, bars]))
+    canvas.label(
+        [
+            (
+                getattr(row, column),
+                row.percent,
+                row.label,
+                {"style": "Semibold", "radius": 7, "colour": text_colour(row.family)},
+            )
+            for row in named.itertuples()
+        ],
+        canvas.pixels(table[column], table.percent),
+        np.vstack([segments, bars]),
+    )
     return canvas

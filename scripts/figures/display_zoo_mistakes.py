@@ -1,8 +1,10 @@
-"""What our own networks get wrong: what is taken for what, how the choice could be traded, how far their confidence can be believed.
+"""What our own networks get wrong: what is taken for what, how the choice could be traded, how far their confidence can
+be believed.
 
-zoo_confusion: confusion matrices of the best network of each family. zoo_roc: ROC curves, one class against the rest. zoo_calibration: how often
-a network is right by how sure it is. Each for photos, and as zoo_digits_… for scikit-learn's digits, of which zoo_digits_mistakes shows the
-ones that most networks got wrong. `display_zoo.chosen` says from which run.
+zoo_confusion: confusion matrices of the best network of each family. zoo_roc: ROC curves, one class against the rest.
+zoo_calibration: how often a network is right by how sure it is. Each for photos, and as zoo_digits_… for scikit-learn's
+digits, of which zoo_digits_mistakes shows the ones that most networks got wrong. `display_zoo.chosen` says from which
+run.
 
     python -m scripts.figures.export --only zoo_confusion zoo_roc zoo_calibration zoo_digits_mistakes
 """
@@ -19,12 +21,26 @@ from scripts.common import families
 from scripts.figures.display_zoo import DIGITS, NAMED, Run, chosen, strongest
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, source
 from scripts.figures.labels import fit, safe, width
-from scripts.figures.theme import CONTEXT, GRID, INK, LINE, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, contrast, mix, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    GRID,
+    INK,
+    LINE,
+    MUTED,
+    PAPER,
+    PHONE,
+    WIDE,
+    Axis,
+    Canvas,
+    contrast,
+    mix,
+    text_colour,
+)
 from scripts.train import results
 
 MATRICES = 6
-READABLE = 12   # classes, to how many a matrix has names and numbers
-FEW = 10        # pictures, under which a point of the calibration chart says nothing
+READABLE = 12  # classes, to how many a matrix has names and numbers
+FEW = 10  # pictures, under which a point of the calibration chart says nothing
 
 
 def shown(run: Run, most: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -35,7 +51,9 @@ def shown(run: Run, most: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     return rows, {name: long[long.network == name].dropna(axis=1, how="all") for name in rows.label}
 
 
-# --- confusion -------------------------------------------------------------------------------------------------------------------------
+# --- confusion
+# -------------------------------------------------------------------------------------------------------------------------
+
 
 def draw_confusion(which: str = "photos") -> Drawing:
     run = chosen(which)
@@ -48,21 +66,41 @@ def draw_confusion(which: str = "photos") -> Drawing:
     best = rows.label[0]
     label, taken, wrong = worst(counts[best])
     total = int(counts[best].loc[label].sum())
-    title = (f"{run.name}: {best} most often takes {label} for {taken}, {wrong:,} of {total:,} times" if wrong
-             else f"{run.name}: {best} gets every test picture right")
+    title = (
+        f"{run.name}: {best} most often takes {label} for {taken}, {wrong:,} of {total:,} times"
+        if wrong
+        else f"{run.name}: {best} gets every test picture right"
+    )
     over = f", added up over {run.seeds} seeds" if run.seeds > 1 else ""
-    subtitle = f"Test pictures by what they show (rows) and what the network says (columns){over}; the darker, the larger the share of the row"
-    frames = [matrix.reset_index(names="label").melt("label", var_name="predicted", value_name="pictures").assign(network=name) for name, matrix in counts.items()]
+    subtitle = (
+        f"Test pictures by what they show (rows) and what the network says (columns){over}; the darker, the larger "
+        "the share of the row"
+    )
+    frames = [
+        matrix.reset_index(names="label")
+        .melt("label", var_name="predicted", value_name="pictures")
+        .assign(network=name)
+        for name, matrix in counts.items()
+    ]
     said = []
     for name, matrix in counts.items():
         a, b, n = worst(matrix)
         right = np.trace(matrix.to_numpy()) / matrix.to_numpy().sum()
-        said.append(f"{name}: {right:.1%} right" + (f", most often wrong with {a} taken for {b} ({n:,} of {int(matrix.loc[a].sum()):,})" if n else ""))
+        said.append(
+            f"{name}: {right:.1%} right"
+            + (f", most often wrong with {a} taken for {b} ({n:,} of {int(matrix.loc[a].sum()):,})" if n else "")
+        )
     return Drawing(
-        figure=matrices(rows, counts, title, subtitle, run.footer(), WIDE).figure, phone=matrices(rows, counts, title, subtitle, run.footer(), PHONE).figure,
-        title=title, data=pd.concat(frames)[["network", "label", "predicted", "pictures"]],
-        alt=f"Confusion matrices of {counted(len(counts), 'network')} over {counted(classes, 'class', 'classes')}. {'. '.join(said)}.",
-        caption=f"What is taken for what on {run.dataset}, by the best network of each family. On the diagonal are the pictures that are right.", **run.about("-predictions"))
+        figure=matrices(rows, counts, title, subtitle, run.footer(), WIDE).figure,
+        phone=matrices(rows, counts, title, subtitle, run.footer(), PHONE).figure,
+        title=title,
+        data=pd.concat(frames)[["network", "label", "predicted", "pictures"]],
+        alt=f"Confusion matrices of {counted(len(counts), 'network')} over {counted(classes, 'class', 'classes')}. "
+        f"{'. '.join(said)}.",
+        caption=f"What is taken for what on {run.dataset}, by the best network of each family. On the diagonal are the "
+        "pictures that are right.",
+        **run.about("-predictions"),
+    )
 
 
 def worst(counts: pd.DataFrame) -> tuple[str, str, int]:
@@ -78,7 +116,9 @@ def panes(canvas: Canvas, number: int, columns: int) -> list[tuple[float, float,
     """`number` equal parts of the plot, row by row: (left, top, width, height) in pixels from its upper left corner."""
     wide, high = canvas.area.right - canvas.area.left, canvas.area.bottom - canvas.area.top
     down = -(-number // columns)
-    return [(i % columns * wide / columns, i // columns * high / down, wide / columns, high / down) for i in range(number)]
+    return [
+        (i % columns * wide / columns, i // columns * high / down, wide / columns, high / down) for i in range(number)
+    ]
 
 
 def blank(title: str, subtitle: str, foot: str, size) -> Canvas:
@@ -91,17 +131,48 @@ def blank(title: str, subtitle: str, foot: str, size) -> Canvas:
 
 def write(canvas: Canvas, across: float, down: float, text: str, size: float, colour: str, **more) -> None:
     """`text` at pixels from the plot's upper left corner."""
-    canvas.figure.add_annotation(x=across / (canvas.area.right - canvas.area.left), y=1 - down / (canvas.area.bottom - canvas.area.top), text=safe(text), showarrow=False,
-                                 borderpad=0, font={"size": size, "color": colour, **more.pop("font", {})}, **{"name": "pane", **more})
+    canvas.figure.add_annotation(
+        x=across / (canvas.area.right - canvas.area.left),
+        y=1 - down / (canvas.area.bottom - canvas.area.top),
+        text=safe(text),
+        showarrow=False,
+        borderpad=0,
+        font={"size": size, "color": colour, **more.pop("font", {})},
+        **{"name": "pane", **more},
+    )
 
 
-def grid(canvas: Canvas, left: float, top: float, cell: tuple[float, float], values: np.ndarray, dark: str, gap: int, texts: list[list[str]]) -> None:
+def grid(
+    canvas: Canvas,
+    left: float,
+    top: float,
+    cell: tuple[float, float],
+    values: np.ndarray,
+    dark: str,
+    gap: int,
+    texts: list[list[str]],
+) -> None:
     """Squares of `values` (0-1) from GRID to `dark`; cell: width and height in pixels; texts: for the hover."""
     wide, high = canvas.area.right - canvas.area.left, canvas.area.bottom - canvas.area.top
     light = PAPER[0] if dark == INK[0] else GRID[0]
-    canvas.figure.add_trace(go.Heatmap(
-        z=values.tolist(), x0=(left + cell[0] / 2) / wide, dx=cell[0] / wide, y0=1 - (top + cell[1] / 2) / high, dy=-cell[1] / high, xgap=gap, ygap=gap, zmin=0, zmax=1,
-        colorscale=[[0, light], [1, dark]], showscale=False, text=texts, hovertemplate="%{text}<extra></extra>", hoverinfo="text"))
+    canvas.figure.add_trace(
+        go.Heatmap(
+            z=values.tolist(),
+            x0=(left + cell[0] / 2) / wide,
+            dx=cell[0] / wide,
+            y0=1 - (top + cell[1] / 2) / high,
+            dy=-cell[1] / high,
+            xgap=gap,
+            ygap=gap,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, light], [1, dark]],
+            showscale=False,
+            text=texts,
+            hovertemplate="%{text}<extra></extra>",
+            hoverinfo="text",
+        )
+    )
 
 
 def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, subtitle: str, foot: str, size) -> Canvas:
@@ -121,37 +192,82 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
         under = small * LINE + 4 if named else 0
         side = min(wide - aside - 12, high - heading - under - 14)
         cell = side / n
-        write(canvas, left + aside, top + heading / 2, fit(f"{row.label}, {row.accuracy:.1%} right", canvas.base, wide - aside, "Semibold"), canvas.base, text_colour(row.family),
-              xanchor="left", font={"weight": 600})
+        write(
+            canvas,
+            left + aside,
+            top + heading / 2,
+            fit(f"{row.label}, {row.accuracy:.1%} right", canvas.base, wide - aside, "Semibold"),
+            canvas.base,
+            text_colour(row.family),
+            xanchor="left",
+            font={"weight": 600},
+        )
         shares = matrix.to_numpy() / matrix.to_numpy().sum(1, keepdims=True).clip(1)
-        texts = [[f"<b>{safe(row.label, 80)}</b><br>{int(matrix.iloc[i, j]):,} of {int(matrix.iloc[i].sum()):,} {safe(names[i], 40)} taken for {safe(names[j], 40)} ({shares[i, j]:.1%})"
-                  for j in range(n)] for i in range(n)]
+        texts = [
+            [
+                f"<b>{safe(row.label, 80)}</b><br>{int(matrix.iloc[i, j]):,} of {int(matrix.iloc[i].sum()):,} "
+                f"{safe(names[i], 40)} taken for {safe(names[j], 40)} ({shares[i, j]:.1%})"
+                for j in range(n)
+            ]
+            for i in range(n)
+        ]
         grid(canvas, left + aside, top + heading, (cell, cell), shares, colour, 1, texts)
         if not named:
             continue
         step = max(1, math.ceil(1.2 * small / cell))  # of many small squares every second or third is named
         for i, name in enumerate(names):
             if i % step == 0:
-                write(canvas, left + aside - 5, top + heading + (i + 0.5) * cell, fit(name, small, aside), small, MUTED[0], xanchor="right")
-                write(canvas, left + aside + (i + 0.5) * cell, top + heading + side + under / 2 + 1, fit(name, small, cell * step), small, MUTED[0])
+                write(
+                    canvas,
+                    left + aside - 5,
+                    top + heading + (i + 0.5) * cell,
+                    fit(name, small, aside),
+                    small,
+                    MUTED[0],
+                    xanchor="right",
+                )
+                write(
+                    canvas,
+                    left + aside + (i + 0.5) * cell,
+                    top + heading + side + under / 2 + 1,
+                    fit(name, small, cell * step),
+                    small,
+                    MUTED[0],
+                )
             for j in range(n):
                 if matrix.iloc[i, j] and cell * 0.5 >= small:  # where a number can be read; the hover has them all
                     ground = mix(GRID[0], colour, float(shares[i, j]))
                     ink = max((INK[0], PAPER[0]), key=lambda ink: contrast(ink, ground))
-                    write(canvas, left + aside + (j + 0.5) * cell, top + heading + (i + 0.5) * cell, f"{int(matrix.iloc[i, j]):,}", min(22, max(small, cell * 0.4)), ink,
-                          font={"weight": 600 if i == j else 400})
+                    write(
+                        canvas,
+                        left + aside + (j + 0.5) * cell,
+                        top + heading + (i + 0.5) * cell,
+                        f"{int(matrix.iloc[i, j]):,}",
+                        min(22, max(small, cell * 0.4)),
+                        ink,
+                        font={"weight": 600 if i == j else 400},
+                    )
     return canvas
 
 
-# --- ROC -------------------------------------------------------------------------------------------------------------------------------
+# --- ROC
+# -------------------------------------------------------------------------------------------------------------------------------
 
-STEPS = np.r_[0, np.geomspace(5e-4, 1, 240)]  # false-positive rates at which curves of several classes and seeds are averaged
+STEPS = np.r_[
+    0, np.geomspace(5e-4, 1, 240)
+]  # false-positive rates at which curves of several classes and seeds are averaged
 
 
 def roc(long: pd.DataFrame) -> pd.DataFrame:
-    """One network's ROC curve: with two classes that of the second, else the mean of all against the rest; over seeds the mean. fpr, tpr."""
+    """One network's ROC curve: with two classes that of the second, else the mean of all against the rest; over
+    seeds the mean. fpr, tpr.
+    """
     classes = sorted(name[2:] for name in long if name.startswith("p:"))
-    curves = [results.roc(one, name) for _, one in long.groupby("seed") for name in (classes[1:] if len(classes) == 2 else classes)]
+    curves = [
+        results.roc(one, name)
+        for _, one in long.groupby("seed")
+        for name in (classes[1:] if len(classes) == 2 else classes)
+    ]
     heights = [curve.tpr.to_numpy()[np.searchsorted(curve.fpr.to_numpy(), STEPS, side="right") - 1] for curve in curves]
     return pd.DataFrame({"fpr": STEPS, "tpr": np.mean(heights, axis=0)})
 
@@ -167,21 +283,41 @@ def draw_roc(which: str = "photos") -> Drawing:
     best = rows.iloc[0]
     height = lambda rate: float(np.interp(rate, curves[best.label].fpr, curves[best.label].tpr))
     rate = next((rate for rate in (0.05, 0.01) if height(rate) < 0.995), 0.01)
-    what = f"{classes[1]} against {classes[0]}" if len(classes) == 2 else f"mean of the {len(classes)} classes, each against the rest"
+    what = (
+        f"{classes[1]} against {classes[0]}"
+        if len(classes) == 2
+        else f"mean of the {len(classes)} classes, each against the rest"
+    )
     found = classes[1] if len(classes) == 2 else "a class"
     title = f"{run.name}: with {100 * rate:g}% false alarms {best.label} finds {height(rate):.0%} of {found}"
     subtitle = f"ROC curves, {what}; after the names the area under the curve"
     key = [(f"{row.label}  {row.roc_auc:.3f}", row.family) for row in rows.itertuples()]
-    traces = [(curves[row.label].fpr, curves[row.label].tpr, row, None, f"area {row.roc_auc:.4f}") for row in rows.itertuples()]
-    wide, phone = (lines_chart(traces, key, ("false alarms (false positives over negatives)", "found"), title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
+    traces = [
+        (curves[row.label].fpr, curves[row.label].tpr, row, None, f"area {row.roc_auc:.4f}")
+        for row in rows.itertuples()
+    ]
+    wide, phone = (
+        lines_chart(
+            traces, key, ("false alarms (false positives over negatives)", "found"), title, subtitle, run.footer(), size
+        ).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=pd.concat([curve.assign(network=name) for name, curve in curves.items()]),
-        alt=f"ROC curves of {counted(len(rows), 'network')}, {what}. Areas under the curve: {listing([f'{row.label} {row.roc_auc:.3f}' for row in rows.itertuples()])}.",
-        caption=f"How many more pictures a network finds where more false alarms are allowed, on {run.dataset}. An area of 0.5 is guessing (dotted), 1 is faultless.",
-        **run.about("-predictions"))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=pd.concat([curve.assign(network=name) for name, curve in curves.items()]),
+        alt=f"ROC curves of {counted(len(rows), 'network')}, {what}. Areas under the curve: "
+        f"{listing([f'{row.label} {row.roc_auc:.3f}' for row in rows.itertuples()])}.",
+        caption=f"How many more pictures a network finds where more false alarms are allowed, on {run.dataset}. An area "
+        "of 0.5 is guessing (dotted), 1 is faultless.",
+        **run.about("-predictions"),
+    )
 
 
-# --- calibration -----------------------------------------------------------------------------------------------------------------------
+# --- calibration
+# -----------------------------------------------------------------------------------------------------------------------
+
 
 def draw_calibration(which: str = "photos") -> Drawing:
     run = chosen(which)
@@ -190,68 +326,163 @@ def draw_calibration(which: str = "photos") -> Drawing:
     bins = {name: table[table.images >= FEW] for name, table in bins.items()}
     rows = rows[rows.ece.notna()].sort_values("ece")
     best, worst_ = rows.iloc[0], rows.iloc[-1]
-    lean = np.average(np.concatenate([(table.accuracy - table.confidence) for table in bins.values()]), weights=np.concatenate([table.images for table in bins.values()]))
+    lean = np.average(
+        np.concatenate([(table.accuracy - table.confidence) for table in bins.values()]),
+        weights=np.concatenate([table.images for table in bins.values()]),
+    )
     title = f"{run.name}: {best.label} is {best.ece * 100:.1f} points off its confidence"
     if len(rows) > 1:
         title += f", {worst_.label} {worst_.ece * 100:.1f}"
     title += "; most are too modest" if lean > 0.02 else "; most are too sure" if lean < -0.02 else ""
-    subtitle = "Share of test pictures that are right, by how sure the network is: above the dotted line too modest, below it too sure; after the names the mean distance"
+    subtitle = (
+        "Share of test pictures that are right, by how sure the network is: above the dotted line too modest, below "
+        "it too sure; after the names the mean distance"
+    )
     key = [(f"{row.label}  {row.ece:.3f}", row.family) for row in rows.itertuples()]
-    traces = [(bins[row.label].confidence, bins[row.label].accuracy, row, bins[row.label].images, f"mean distance (ECE) {row.ece:.4f}") for row in rows.itertuples()]
-    wide, phone = (lines_chart(traces, key, ("confidence", "right"), title, subtitle, run.footer(), size, lean).figure for size in (WIDE, PHONE))
+    traces = [
+        (
+            bins[row.label].confidence,
+            bins[row.label].accuracy,
+            row,
+            bins[row.label].images,
+            f"mean distance (ECE) {row.ece:.4f}",
+        )
+        for row in rows.itertuples()
+    ]
+    wide, phone = (
+        lines_chart(traces, key, ("confidence", "right"), title, subtitle, run.footer(), size, lean).figure
+        for size in (WIDE, PHONE)
+    )
     return Drawing(
-        figure=wide, phone=phone, title=title, data=pd.concat([table.assign(network=name) for name, table in bins.items()]),
-        alt=f"Calibration curves of {counted(len(rows), 'network')}: accuracy against confidence. Expected calibration errors: "
-            f"{listing([f'{row.label} {row.ece:.3f}' for row in rows.itertuples()])}.",
-        caption=f"Whether a network that is 90% sure is right nine times in ten, on {run.dataset}. Points stand for {results.reliability.__defaults__[0]} equal steps of "
-                f"confidence; those of fewer than {FEW} pictures are left out.", **run.about("-predictions"))
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=pd.concat([table.assign(network=name) for name, table in bins.items()]),
+        alt=f"Calibration curves of {counted(len(rows), 'network')}: accuracy against confidence. Expected "
+        "calibration errors: "
+        f"{listing([f'{row.label} {row.ece:.3f}' for row in rows.itertuples()])}.",
+        caption=f"Whether a network that is 90% sure is right nine times in ten, on {run.dataset}. Points stand for "
+        f"{results.reliability.__defaults__[0]} equal steps of "
+        f"confidence; those of fewer than {FEW} pictures are left out.",
+        **run.about("-predictions"),
+    )
 
 
-def lines_chart(traces: list[tuple], key: list[tuple[str, str]], titles: tuple[str, str], title: str, subtitle: str, foot: str, size, lean: float = 1.0) -> Canvas:
-    """Curves in the unit square over a dotted diagonal. traces: (x, y, network's row, pictures of each point or None, words for the hover); key: (name, family),
-    written into the corner that is free: lower right where the curves lie above the diagonal (lean > 0), else upper left.
+def lines_chart(
+    traces: list[tuple],
+    key: list[tuple[str, str]],
+    titles: tuple[str, str],
+    title: str,
+    subtitle: str,
+    foot: str,
+    size,
+    lean: float = 1.0,
+) -> Canvas:
+    """Curves in the unit square over a dotted diagonal. traces: (x, y, network's row, pictures of each point or None,
+    words for the hover); key: (name, family), written into the corner that is free: lower right where the curves lie
+    above the diagonal (lean > 0), else upper left.
     """
     percent = lambda share: f"{100 * share:g}%"
-    canvas = Canvas(size, title, subtitle, foot, Axis(titles[0], 0, 1.005, write=percent), Axis(titles[1], 0, 1.005, write=percent), right=24)
+    canvas = Canvas(
+        size,
+        title,
+        subtitle,
+        foot,
+        Axis(titles[0], 0, 1.005, write=percent),
+        Axis(titles[1], 0, 1.005, write=percent),
+        right=24,
+    )
     canvas.figure.update_xaxes(tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticktext=[percent(i / 5) for i in range(6)])
     canvas.figure.update_yaxes(tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticktext=[percent(i / 5) for i in range(6)])
-    canvas.figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 1.5, "dash": "dot"})
+    canvas.figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 1.5, "dash": "dot"}
+    )
     for x, y, row, pictures, words in reversed(traces):
         colour = families.colour(row.family)
         of = [f", {counted(int(number), 'picture')}" for number in pictures] if pictures is not None else [""] * len(x)
-        marker = {} if pictures is None else {"marker": {"size": [4 + 14 * math.sqrt(number / max(pictures)) for number in pictures], "color": colour, "symbol": families.SYMBOLS[row.kind]}}
+        marker = (
+            {}
+            if pictures is None
+            else {
+                "marker": {
+                    "size": [4 + 14 * math.sqrt(number / max(pictures)) for number in pictures],
+                    "color": colour,
+                    "symbol": families.SYMBOLS[row.kind],
+                }
+            }
+        )
         canvas.figure.add_scatter(
-            x=list(x), y=list(y), mode="lines" if pictures is None else "lines+markers", name=safe(row.label), line={"color": colour, "width": 2.2}, hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>{titles[0].partition(' (')[0]} {a:.1%}, {titles[1]} {b:.1%}{n}<br>{words}" for a, b, n in zip(x, y, of)], **marker)
+            x=list(x),
+            y=list(y),
+            mode="lines" if pictures is None else "lines+markers",
+            name=safe(row.label),
+            line={"color": colour, "width": 2.2},
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(row.label, 80)}</b><br>{titles[0].partition(' (')[0]} {a:.1%}, {titles[1]} "
+                f"{b:.1%}{n}<br>{words}"
+                for a, b, n in zip(x, y, of)
+            ],
+            **marker,
+        )
     high, right = canvas.base * LINE + 3, lean > 0
     for i, (name, family) in enumerate(key):
         up = (len(key) - 1 - i) * high + 10 if right else canvas.area.bottom - canvas.area.top - i * high - high
-        canvas.figure.add_annotation(xref="paper", yref="paper", x=1 if right else 0, y=0, xanchor="right" if right else "left", yanchor="bottom", xshift=-8 if right else 8, yshift=up,
-                                     text=safe(fit(name, canvas.base, size[0] * 0.6, "Semibold")), showarrow=False, borderpad=0, name="key",
-                                     font={"size": canvas.base, "color": text_colour(family), "weight": 600})
+        canvas.figure.add_annotation(
+            xref="paper",
+            yref="paper",
+            x=1 if right else 0,
+            y=0,
+            xanchor="right" if right else "left",
+            yanchor="bottom",
+            xshift=-8 if right else 8,
+            yshift=up,
+            text=safe(fit(name, canvas.base, size[0] * 0.6, "Semibold")),
+            showarrow=False,
+            borderpad=0,
+            name="key",
+            font={"size": canvas.base, "color": text_colour(family), "weight": 600},
+        )
     return canvas
 
 
-# --- the digits that were wrong --------------------------------------------------------------------------------------------------------
+# --- the digits that were wrong
+# --------------------------------------------------------------------------------------------------------
+
 
 def draw_digits() -> Drawing:
     """The digits that most networks got wrong, from the -mistakes table."""
     run = chosen(DIGITS)
     path = results.part(run.path, results.MISTAKES)
     if not path.exists():
-        raise DataMissing(f"{run.path.stem}: which digits were wrong is not written down; run python -m scripts.train.mistakes --data digits")
+        raise DataMissing(
+            f"{run.path.stem}: which digits were wrong is not written down; run python -m scripts.train.mistakes "
+            "--data digits"
+        )
     table = results.mistakes(path)
     first = table.iloc[0]
     runs, unit = int(first.runs), "network" if run.seeds == 1 else "training"
     many = f"All {counted(runs, unit)}" if first.wrong == runs > 1 else f"{first.wrong:.0f} of {counted(runs, unit)}"
     title = f"{many} {'takes' if first.wrong == 1 else 'take'} the first {first.label} for another digit"
-    subtitle = f"The {counted(len(table), 'test digit')} that most networks get wrong: what it is → the surest wrong answer, and how many give a wrong one"
+    subtitle = (
+        f"The {counted(len(table), 'test digit')} that most networks get wrong: what it is → the surest wrong "
+        "answer, and how many give a wrong one"
+    )
     draw = lambda size: digits_chart(table, title, subtitle, run.footer(), size).figure
     return Drawing(
-        figure=draw(WIDE), phone=draw(PHONE), title=title, data=table.assign(pixels=[" ".join(map(str, values)) for values in table.pixels]),
-        alt=f"{counted(len(table), 'handwritten digit')} that networks took for another: " + listing([f"{row.label} for {row.predicted}" for row in table.itertuples()]) + ".",
-        caption="Digits of 8×8 pixels by scikit-learn, from E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998, CC BY 4.0). Some would puzzle people, too.",
-        sources=[source(path)], hardware=run.where, date=run.date)
+        figure=draw(WIDE),
+        phone=draw(PHONE),
+        title=title,
+        data=table.assign(pixels=[" ".join(map(str, values)) for values in table.pixels]),
+        alt=f"{counted(len(table), 'handwritten digit')} that networks took for another: "
+        + listing([f"{row.label} for {row.predicted}" for row in table.itertuples()])
+        + ".",
+        caption="Digits of 8×8 pixels by scikit-learn, from E. Alpaydin and C. Kaynak, Optical Recognition of "
+        "Handwritten Digits (UCI, 1998, CC BY 4.0). Some would puzzle people, too.",
+        sources=[source(path)],
+        hardware=run.where,
+        date=run.date,
+    )
 
 
 def digits_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size) -> Canvas:
@@ -261,9 +492,27 @@ def digits_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size
         under = canvas.base * LINE + 8
         side = min(wide - 16, high - under - 10, 190)
         at = left + (wide - side) / 2
-        words = f"<b>{safe(row.label)} → {safe(row.predicted)}</b>, {row.confidence:.1%} sure; {row.wrong:.0f} of {row.runs:.0f} wrong<br>{safe(row.file)}"
-        grid(canvas, at, top, (side / 8, side / 8), np.array(row.pixels, float).reshape(8, 8) / 16, INK[0], 0, [[words] * 8] * 8)
-        canvas.figure.add_annotation(x=(left + wide / 2) / (canvas.area.right - canvas.area.left), y=1 - (top + side + under / 2) / (canvas.area.bottom - canvas.area.top),
-                                     text=f"<b>{safe(row.label)} → {safe(row.predicted)}</b>  {row.wrong:.0f} of {row.runs:.0f}", showarrow=False, name="pane", borderpad=0,
-                                     font={"size": canvas.base, "color": INK[0]})
+        words = (
+            f"<b>{safe(row.label)} → {safe(row.predicted)}</b>, {row.confidence:.1%} sure; {row.wrong:.0f} of "
+            f"{row.runs:.0f} wrong<br>{safe(row.file)}"
+        )
+        grid(
+            canvas,
+            at,
+            top,
+            (side / 8, side / 8),
+            np.array(row.pixels, float).reshape(8, 8) / 16,
+            INK[0],
+            0,
+            [[words] * 8] * 8,
+        )
+        canvas.figure.add_annotation(
+            x=(left + wide / 2) / (canvas.area.right - canvas.area.left),
+            y=1 - (top + side + under / 2) / (canvas.area.bottom - canvas.area.top),
+            text=f"<b>{safe(row.label)} → {safe(row.predicted)}</b>  {row.wrong:.0f} of {row.runs:.0f}",
+            showarrow=False,
+            name="pane",
+            borderpad=0,
+            font={"size": canvas.base, "color": INK[0]},
+        )
     return canvas

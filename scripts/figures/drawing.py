@@ -22,9 +22,10 @@ class DataMissing(UserError):
 class Drawing:
     """A figure and all that stands around it.
 
-    alt says what the picture shows to someone who cannot see it, caption what to take from it; both are computed. data is what is
-    drawn, a row per mark; phone the same chart at the size of a phone. explore:
-    {'machine', 'part'} of a frontier chart whose data the page's explorer has (the key in charts/picker, infer or train). sources are `source(...)` dicts; hardware and date say where and when its numbers were measured.
+    alt says what the picture shows to someone who cannot see it, caption what to take from it; both are computed. data
+    is what is drawn, a row per mark; phone the same chart at the size of a phone. explore: {'machine', 'part'} of a
+    frontier chart whose data the page's explorer has (the key in charts/picker, infer or train). sources are
+    `source(...)` dicts; hardware and date say where and when its numbers were measured.
     """
 
     figure: go.Figure
@@ -41,7 +42,9 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Chart:
-    """name: of its files; draw: makes the Drawing; needs: 'timm' (published tables), 'measured' or 'trained' (this project's own)."""
+    """name: of its files; draw: makes the Drawing; needs: 'timm' (published tables), 'measured' or 'trained' (this
+    project's own).
+    """
 
     name: str
     draw: Callable[[], Drawing]
@@ -49,7 +52,9 @@ class Chart:
 
 
 def source(path: Path | str, url: str = "") -> dict:
-    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is published."""
+    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is
+    published.
+    """
     return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}
 
 

@@ -2,13 +2,16 @@
 
     python -m scripts.figures.export                                # all charts
     python -m scripts.figures.export --only convnext --out /tmp/x   # some, elsewhere
-    python -m scripts.figures.export --force                        # also those whose data, figure and renderer are unchanged
+    # also those whose data, figure and renderer are unchanged
+    python -m scripts.figures.export --force
 
-Writes images/<name>.jpg and images/manifest.json (committed), charts/<name>.json (the figure, for the page) and charts/<name>.csv (what
-is drawn). Charts of our own come twice, the second as <name>-phone. A chart is drawn again only when its figure, the renderer or the picture itself changed. Each file is written whole or not at
-all, the manifest after each picture, so that an interrupted run leaves only whole, recorded pictures and the next run goes on.
+Writes images/<name>.jpg and images/manifest.json (committed), charts/<name>.json (the figure, for the page) and
+charts/<name>.csv (what is drawn). Charts of our own come twice, the second as <name>-phone. A chart is drawn again only
+when its figure, the renderer or the picture itself changed. Each file is written whole or not at all, the manifest
+after each picture, so that an interrupted run leaves only whole, recorded pictures and the next run goes on.
 
-Where timm's tables cannot be had, their charts keep the committed picture. Exit code 2 when Chrome is missing, crashes or hangs.
+Where timm's tables cannot be had, their charts keep the committed picture. Exit code 2 when Chrome is missing, crashes
+or hangs.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ PHONE = "-phone"  # after the name of a chart: its picture for a phone
 
 
 def read_manifest(folder: Path = IMAGES) -> dict:
-    """The manifest of `folder` ({} entries where there is none yet). Raises UserError where it is damaged or from a newer version."""
+    """The manifest of `folder` ({} entries where there is none yet). Raises UserError where it is damaged or from a
+    newer version.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return {"schema": SCHEMA, "charts": {}}
@@ -49,19 +54,26 @@ def read_manifest(folder: Path = IMAGES) -> dict:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         known = isinstance(manifest["charts"], dict) and int(manifest["schema"]) <= SCHEMA
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise UserError(f"{path}: not a readable manifest ({type(error).__name__}); restore it with git, or delete it and draw again") from None
+        raise UserError(
+            f"{path}: not a readable manifest ({type(error).__name__}); restore it with git, or delete it and draw "
+            "again"
+        ) from None
     if not known:
         raise UserError(f"{path}: schema {manifest['schema']!r}, this version knows {SCHEMA}; update the project")
     return manifest
 
 
 def figure_json(figure) -> str:
-    """A Plotly figure as canonical JSON: sorted keys and DIGITS significant digits, so that equal figures have equal bytes on any processor."""
+    """A Plotly figure as canonical JSON: sorted keys and DIGITS significant digits, so that equal figures have
+    equal bytes on any processor.
+    """
     return json.dumps(_rounded(json.loads(figure.to_json())), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _rounded(value):
-    """JSON with its numbers to DIGITS significant digits, also those that Plotly packs as base64: vector units differ in the last of theirs."""
+    """JSON with its numbers to DIGITS significant digits, also those that Plotly packs as base64: vector units
+    differ in the last of theirs.
+    """
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, list):
@@ -77,14 +89,26 @@ def _rounded(value):
 
 def renderer() -> dict:
     """What turns figures into pictures here: versions of plotly, kaleido, the browser and the typeface."""
-    return {"plotly": installed("plotly"), "kaleido": installed("kaleido"), "browser": browser.version(browser.browser()),
-            "font": f"{browser.FONT} {installed('font-source-sans-pro')}"}
+    return {
+        "plotly": installed("plotly"),
+        "kaleido": installed("kaleido"),
+        "browser": browser.version(browser.browser()),
+        "font": f"{browser.FONT} {installed('font-source-sans-pro')}",
+    }
 
 
 def words(drawing: Drawing, data: str) -> dict:
     """The part of the manifest's entry that does not depend on the renderer; `data` is the drawn CSV."""
-    return {"title": drawing.title, "alt": drawing.alt, "caption": drawing.caption, "hardware": drawing.hardware, "date": drawing.date,
-            "sources": drawing.sources, "data_sha256": _digest(data.encode()), **({"explore": drawing.explore} if drawing.explore else {})}
+    return {
+        "title": drawing.title,
+        "alt": drawing.alt,
+        "caption": drawing.caption,
+        "hardware": drawing.hardware,
+        "date": drawing.date,
+        "sources": drawing.sources,
+        "data_sha256": _digest(data.encode()),
+        **({"explore": drawing.explore} if drawing.explore else {}),
+    }
 
 
 def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
@@ -101,16 +125,25 @@ def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
     except OSError as error:
         raise UserError(f"the browser returned no whole picture of {name} ({error}); run it again") from None
     if (size, kind) != (want, "JPEG"):
-        raise UserError(f"the browser returned a {kind} of {size[0]}x{size[1]} for {name} where {want[0]}x{want[1]} was asked for")
-    return {"figure_sha256": _digest(figure.encode()), "renderer": how, "shown": {"width": layout["width"], "height": layout["height"]},
-            "jpg": {"width": size[0], "height": size[1], "bytes": len(picture), "sha256": _digest(picture)}}
+        raise UserError(
+            f"the browser returned a {kind} of {size[0]}x{size[1]} for {name} where {want[0]}x{want[1]} was asked for"
+        )
+    return {
+        "figure_sha256": _digest(figure.encode()),
+        "renderer": how,
+        "shown": {"width": layout["width"], "height": layout["height"]},
+        "jpg": {"width": size[0], "height": size[1], "bytes": len(picture), "sha256": _digest(picture)},
+    }
 
 
-def export(charts: dict[str, Chart], only: list[str] | None = None, out: Path = IMAGES, force: bool = False) -> dict[str, list[str]]:
-    """Draw `charts` (or those named in `only`) into `out`. Returns names by what became of them: drawn, same (pictures), kept, skipped (charts).
+def export(
+    charts: dict[str, Chart], only: list[str] | None = None, out: Path = IMAGES, force: bool = False
+) -> dict[str, list[str]]:
+    """Draw `charts` (or those named in `only`) into `out`. Returns names by what became of them: drawn, same
+    (pictures), kept, skipped (charts).
 
-    One run at a time writes to a folder; another waits. Raises UserError: unknown name, damaged manifest, Chrome missing, crashed or
-    hung, disk full. What was drawn until then stays.
+    One run at a time writes to a folder; another waits. Raises UserError: unknown name, damaged manifest, Chrome
+    missing, crashed or hung, disk full. What was drawn until then stays.
     """
     BUILD.mkdir(parents=True, exist_ok=True)
     lock = FileLock(BUILD / f"figures-{_digest(str(out.resolve()).encode())[:16]}.lock")
@@ -118,7 +151,9 @@ def export(charts: dict[str, Chart], only: list[str] | None = None, out: Path = 
         with lock.acquire(timeout=WAIT):
             return _export(charts, only, out, force)
     except Timeout:
-        raise UserError(f"another `make figures` has been drawing into {out} for {WAIT / 60:.0f} minutes; end it and run this again") from None
+        raise UserError(
+            f"another `make figures` has been drawing into {out} for {WAIT / 60:.0f} minutes; end it and run this again"
+        ) from None
 
 
 def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: bool) -> dict[str, list[str]]:
@@ -134,7 +169,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
         folder.mkdir(parents=True, exist_ok=True)
     _sweep(out)
     entries: dict[str, dict] = {}  # picture -> what the manifest says of it whatever the renderer
-    figures: dict[str, str] = {}   # picture -> its figure
+    figures: dict[str, str] = {}  # picture -> its figure
     reasons: dict[str, list[str]] = {}  # why -> charts that cannot be drawn for it
     for name in only or charts:
         try:
@@ -156,7 +191,10 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
     for reason, names in reasons.items():
         print(f"figures: no {listing(names, 'or')}: {reason}", file=sys.stderr)
     if done["kept"]:
-        print(f"figures: {counted(len(done['kept']), 'chart')} from timm's tables keep their committed pictures: {why}", file=sys.stderr)
+        print(
+            f"figures: {counted(len(done['kept']), 'chart')} from timm's tables keep their committed pictures: {why}",
+            file=sys.stderr,
+        )
     if not entries:
         return done
     how = renderer()
@@ -187,8 +225,12 @@ def _digest(content: bytes) -> str:
 
 
 def _unchanged(old: dict, figure: str, how: dict, picture: Path) -> bool:
-    return (old.get("figure_sha256") == _digest(figure.encode()) and old.get("renderer") == how and picture.is_file()
-            and _digest(picture.read_bytes()) == old.get("jpg", {}).get("sha256"))
+    return (
+        old.get("figure_sha256") == _digest(figure.encode())
+        and old.get("renderer") == how
+        and picture.is_file()
+        and _digest(picture.read_bytes()) == old.get("jpg", {}).get("sha256")
+    )
 
 
 def _write_if_new(path: Path, content: bytes | str) -> None:
@@ -200,13 +242,19 @@ def _write_if_new(path: Path, content: bytes | str) -> None:
 def _save(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
     """Write the manifest, charts in the catalogue's order."""
     order = {name: number for number, name in enumerate(charts)}
-    manifest["charts"] = dict(sorted(manifest["charts"].items(), key=lambda entry: (order.get(entry[0].removesuffix(PHONE), len(order)), entry[0])))
+    manifest["charts"] = dict(
+        sorted(
+            manifest["charts"].items(),
+            key=lambda entry: (order.get(entry[0].removesuffix(PHONE), len(order)), entry[0]),
+        )
+    )
     _write_if_new(out / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def _forget(manifest: dict, charts: dict[str, Chart], drawn: set[str], skipped: set[str], out: Path) -> None:
-    """Drop the entries, and the pictures, of charts that are no longer in the catalogue, that no longer come for a phone, or that can't be drawn
-    any more because the project's tables behind them changed or went. One of untouched tables (another machine's), or of no table, stays.
+    """Drop the entries, and the pictures, of charts that are no longer in the catalogue, that no longer come for a
+    phone, or that can't be drawn any more because the project's tables behind them changed or went. One of untouched
+    tables (another machine's), or of no table, stays.
     """
     for name, entry in list(manifest["charts"].items()):
         chart = name.removesuffix(PHONE)
@@ -217,7 +265,11 @@ def _forget(manifest: dict, charts: dict[str, Chart], drawn: set[str], skipped: 
 
 def _outdated(entry: dict) -> bool:
     """Whether a table of the project that the picture was drawn from is another one now, or gone."""
-    ours = {source["path"]: source["sha256"] for source in entry.get("sources", []) if source["path"].startswith(f"{relative(DATA)}/")}
+    ours = {
+        source["path"]: source["sha256"]
+        for source in entry.get("sources", [])
+        if source["path"].startswith(f"{relative(DATA)}/")
+    }
     return any(not (ROOT / path).is_file() or sha256(ROOT / path) != digest for path, digest in ours.items())
 
 
@@ -231,9 +283,13 @@ def _sweep(folder: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     from scripts.figures.catalogue import CHARTS as ALL
 
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.figures.export --only convnext")
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.figures.export --only convnext"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
-    parser.add_argument("--out", type=Path, default=IMAGES, metavar="DIR", help="folder for the pictures (default: images)")
+    parser.add_argument(
+        "--out", type=Path, default=IMAGES, metavar="DIR", help="folder for the pictures (default: images)"
+    )
     parser.add_argument("--force", action="store_true", help="draw also what is unchanged")
     options = parser.parse_args(arguments)
     started = time.monotonic()

@@ -1,7 +1,9 @@
-"""Names beside points that never overlap, never leave the chart and cover as little data as they can. Plotly places none of this itself.
+"""Names beside points that never overlap, never leave the chart and cover as little data as they can. Plotly places
+none of this itself.
 
-Texts are measured with the font that draws them. Placement is greedy: labels in order of importance, each at the cheapest of some hundred
-places around its point; a label for which there is no free place is left out (its name is still in the hover and in the CSV).
+Texts are measured with the font that draws them. Placement is greedy: labels in order of importance, each at the
+cheapest of some hundred places around its point; a label for which there is no free place is left out (its name is
+still in the hover and in the CSV).
 
     placed = place([Label("levit_384", x=310, y=80)], Area(60, 90, 980, 640), points, segments)
     figure.add_annotation(**placed[0].annotation(x=math.log10(secs), y=top1))
@@ -18,11 +20,11 @@ import numpy as np
 
 from scripts.common.browser import FONT, font_files
 
-GAP = 3.0            # pixels of air between two labels
-LEADER_FROM = 15.0   # from this distance (pixels) on, a thin line ties the label to its point
+GAP = 3.0  # pixels of air between two labels
+LEADER_FROM = 15.0  # from this distance (pixels) on, a thin line ties the label to its point
 ANGLES = np.radians(np.arange(0, 360, 15))
 DISTANCES = (0, 5, 11, 18, 27, 38, 52, 70, 92, 120)
-LONGEST = 32         # characters of a name in a chart
+LONGEST = 32  # characters of a name in a chart
 
 
 @functools.cache
@@ -70,10 +72,12 @@ def fit(text: str, size: float, room: float, style: str = "Regular") -> str:
 
 
 def safe(text: object, longest: int | None = None) -> str:
-    """`text` as Plotly shall draw it: its pseudo-HTML escaped, control characters and template braces defused, cut at `longest` characters."""
+    """`text` as Plotly shall draw it: its pseudo-HTML escaped, control characters and template braces defused, cut
+    at `longest` characters.
+    """
     plain = "".join(character if character.isprintable() else " " for character in str(text))
     if longest and len(plain) > longest:
-        plain = plain[:longest - 1] + "…"
+        plain = plain[: longest - 1] + "…"
     return escape(plain, quote=False).replace("%{", "%\u200b{")
 
 
@@ -87,11 +91,20 @@ class Area:
     bottom: float
 
     def overlaps(self, other: "Area", gap: float = 0.0) -> bool:
-        return (self.left < other.right + gap and other.left < self.right + gap
-                and self.top < other.bottom + gap and other.top < self.bottom + gap)
+        return (
+            self.left < other.right + gap
+            and other.left < self.right + gap
+            and self.top < other.bottom + gap
+            and other.top < self.bottom + gap
+        )
 
     def holds(self, other: "Area") -> bool:
-        return self.left <= other.left and self.top <= other.top and self.right >= other.right and self.bottom >= other.bottom
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and self.right >= other.right
+            and self.bottom >= other.bottom
+        )
 
 
 @dataclass(frozen=True)
@@ -120,11 +133,28 @@ class Placed:
         text = safe(label.text)
         bold = label.style in ("Semibold", "Bold")
         leader = self.distance > LEADER_FROM
-        return {"x": x, "y": y, "text": text, "showarrow": True, "xanchor": "center", "yanchor": "middle",
-                "ax": round((self.box.left + self.box.right) / 2 - label.x, 1), "ay": round((self.box.top + self.box.bottom) / 2 - label.y, 1),
-                "arrowhead": 0, "arrowwidth": 1, "arrowcolor": "#8a929b" if leader else "rgba(0,0,0,0)", "standoff": label.radius + 1,
-                "font": {"size": label.size, "family": FONT, "weight": 600 if bold else 400,
-                         **({"color": label.colour} if label.colour else {})}, "borderpad": 0, **more}
+        return {
+            "x": x,
+            "y": y,
+            "text": text,
+            "showarrow": True,
+            "xanchor": "center",
+            "yanchor": "middle",
+            "ax": round((self.box.left + self.box.right) / 2 - label.x, 1),
+            "ay": round((self.box.top + self.box.bottom) / 2 - label.y, 1),
+            "arrowhead": 0,
+            "arrowwidth": 1,
+            "arrowcolor": "#8a929b" if leader else "rgba(0,0,0,0)",
+            "standoff": label.radius + 1,
+            "font": {
+                "size": label.size,
+                "family": FONT,
+                "weight": 600 if bold else 400,
+                **({"color": label.colour} if label.colour else {}),
+            },
+            "borderpad": 0,
+            **more,
+        }
 
 
 def box_size(label: Label) -> tuple[float, float]:
@@ -132,13 +162,18 @@ def box_size(label: Label) -> tuple[float, float]:
     return width(label.text, label.size, label.style) + 2, label.size * 1.3
 
 
-def place(labels: list[Label], area: Area, points: np.ndarray | None = None, segments: np.ndarray | None = None,
-          taken: list[Area] | None = None) -> list[Placed]:
+def place(
+    labels: list[Label],
+    area: Area,
+    points: np.ndarray | None = None,
+    segments: np.ndarray | None = None,
+    taken: list[Area] | None = None,
+) -> list[Placed]:
     """Find a place for each label inside `area` that overlaps no other and none of `taken`.
 
-    points: (n, 2) or (n, 3) pixels that should rather not be covered, with a weight (from 1 on a label near them would be taken for
-    theirs); segments: (m, 4) lines (x0, y0, x1, y1) likewise.
-    Returns the labels that found a place, in the given order.
+    points: (n, 2) or (n, 3) pixels that should rather not be covered, with a weight (from 1 on a label near them would
+    be taken for theirs); segments: (m, 4) lines (x0, y0, x1, y1) likewise. Returns the labels that found a place, in
+    the given order.
     """
     points = np.empty((0, 3)) if points is None or not len(points) else np.asarray(points, float)
     if points.shape[1] == 2:
@@ -160,7 +195,9 @@ def place(labels: list[Label], area: Area, points: np.ndarray | None = None, seg
             if distance > LEADER_FROM:
                 line = (label.x, label.y, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
                 cost += 6 + 30.0 * sum(_meets(line, other) for other in boxes)
-                cost += 10.0 * sum(_meets(line, Area(x - 5, y - 5, x + 5, y + 5)) for x, y in anchors if (x, y) != (label.x, label.y))
+                cost += 10.0 * sum(
+                    _meets(line, Area(x - 5, y - 5, x + 5, y + 5)) for x, y in anchors if (x, y) != (label.x, label.y)
+                )
             if best is None or cost < best[0]:
                 best = (cost, box, distance)
         if best:
@@ -170,7 +207,9 @@ def place(labels: list[Label], area: Area, points: np.ndarray | None = None, seg
 
 
 def _candidates(label: Label):
-    """(box, distance from the marker's rim, preference) by growing distance; to the right and above is preferred a little."""
+    """(box, distance from the marker's rim, preference) by growing distance; to the right and above is preferred a
+    little.
+    """
     wide, high = box_size(label)
     for distance in DISTANCES:
         for angle in ANGLES:
@@ -184,7 +223,12 @@ def _candidates(label: Label):
 
 
 def _covered(box: Area, points: np.ndarray) -> float:
-    inside = ((points[:, 0] > box.left - 3) & (points[:, 0] < box.right + 3) & (points[:, 1] > box.top - 2) & (points[:, 1] < box.bottom + 2))
+    inside = (
+        (points[:, 0] > box.left - 3)
+        & (points[:, 0] < box.right + 3)
+        & (points[:, 1] > box.top - 2)
+        & (points[:, 1] < box.bottom + 2)
+    )
     return float(points[inside, 2].sum())
 
 
@@ -210,7 +254,12 @@ def _crossed(box: Area, segments: np.ndarray) -> float:
     sampled = ((x > box.left - 2) & (x < box.right + 2) & (y > box.top - 1) & (y < box.bottom + 1)).any(axis=1)
     straight = (segments[:, 0] == segments[:, 2]) | (segments[:, 1] == segments[:, 3])
     low, high = np.minimum(segments[:, :2], segments[:, 2:]), np.maximum(segments[:, :2], segments[:, 2:])
-    spans = (low[:, 0] < box.right + 2) & (high[:, 0] > box.left - 2) & (low[:, 1] < box.bottom + 1) & (high[:, 1] > box.top - 1)
+    spans = (
+        (low[:, 0] < box.right + 2)
+        & (high[:, 0] > box.left - 2)
+        & (low[:, 1] < box.bottom + 1)
+        & (high[:, 1] > box.top - 1)
+    )
     return float(np.where(straight, spans, sampled).sum())
 
 

@@ -1,4 +1,6 @@
-"""Where the charts of timm's published tables come from: files, addresses, hardware and date, for footers and the manifest."""
+"""Where the charts of timm's published tables come from: files, addresses, hardware and date, for footers and the
+manifest.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +20,46 @@ def notebook_file(part: str) -> str:
 
 def sources(vintage: str, *files: str) -> list[dict]:
     """Manifest entries of timm's tables: the accuracies and the benchmark `files` of one vintage."""
-    return [{"path": f"timm-results/{vintage}/{file}", "sha256": sha256(download.locate(vintage, file)),
-             "url": ADDRESS.format(commit=download.VINTAGES[vintage], file=file)} for file in (read_data.RESULTS, *files)]
+    return [
+        {
+            "path": f"timm-results/{vintage}/{file}",
+            "sha256": sha256(download.locate(vintage, file)),
+            "url": ADDRESS.format(commit=download.VINTAGES[vintage], file=file),
+        }
+        for file in (read_data.RESULTS, *files)
+    ]
 
 
 def setting(file: str) -> str:
     """How a benchmark file was measured: RTX 5090, mixed precision, eager, PyTorch 2.9.1."""
     about = parse_benchmark_name(file)
-    return ", ".join([named(about["hardware"]).name, PRECISIONS.get(about["precision"], about["precision"]),
-                      "compiled" if about["compiled"] else "eager", f"PyTorch {about['torch']}"])
+    return ", ".join(
+        [
+            named(about["hardware"]).name,
+            PRECISIONS.get(about["precision"], about["precision"]),
+            "compiled" if about["compiled"] else "eager",
+            f"PyTorch {about['torch']}",
+        ]
+    )
 
 
 def day(date: str) -> str:
     """2026-08-08 as 8 August 2026; a text that is no date stays as it is."""
     parts = date[:10].split("-")
-    return f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}" if len(parts) == 3 and all(map(str.isdigit, parts)) else date
+    return (
+        f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
+        if len(parts) == 3 and all(map(str.isdigit, parts))
+        else date
+    )
 
 
 def provenance(vintage: str, *files: str) -> dict:
     """sources, hardware and date of a Drawing made from timm's tables."""
-    return {"sources": sources(vintage, *files), "hardware": "; ".join(dict.fromkeys(map(setting, files))), "date": vintage}
+    return {
+        "sources": sources(vintage, *files),
+        "hardware": "; ".join(dict.fromkeys(map(setting, files))),
+        "date": vintage,
+    }
 
 
 def footer(vintage: str, file: str) -> str:

@@ -1,9 +1,12 @@
-"""The chart language of our own charts as code: sizes, type, colours of paper and ink, 1-2-5 ticks, step frontier, titles that wrap.
+"""The chart language of our own charts as code: sizes, type, colours of paper and ink, 1-2-5 ticks, step frontier,
+titles that wrap.
 
-A chart is a `Canvas`: it knows its pixels, so that labels can be placed before Plotly draws. The replicas of the notebook's charts keep
-Plotly's own look and use only `REPLICA` from here. Colours and symbols of families come from scripts.common.families.
+A chart is a `Canvas`: it knows its pixels, so that labels can be placed before Plotly draws. The replicas of the
+notebook's charts keep Plotly's own look and use only `REPLICA` from here. Colours and symbols of families come from
+scripts.common.families.
 
-The figure carries `layout.meta`: scale (pixels per unit of the JPG) and dark (light colour -> dark colour, for a page in dark mode).
+The figure carries `layout.meta`: scale (pixels per unit of the JPG) and dark (light colour -> dark colour, for a page
+in dark mode).
 """
 
 from __future__ import annotations
@@ -24,15 +27,26 @@ from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, ba
 REPLICA = (1000, 800)  # the notebook's size
 WIDE = (1000, 700)
 PHONE = (540, 824)
-SHOWN = {WIDE: 900, PHONE: 360}  # pixels that a page shows the picture at, at least: no text is smaller than 12 of those
-TEXT = {WIDE: (14.0, 13.4, 24.0), PHONE: (19.0, 18.0, 26.0)}  # sizes of axes and names, of the smallest text, of the title
-PALE = 0.56            # share of paper in the colour of a dominated model
-LINE = 1.3             # line height, as Plotly draws it
-SCALE = {WIDE: 2, PHONE: 1.5}  # pixels per unit in the JPGs of our own charts: two or more for each pixel that a page shows, sharp on current screens
+SHOWN = {
+    WIDE: 900,
+    PHONE: 360,
+}  # pixels that a page shows the picture at, at least: no text is smaller than 12 of those
+TEXT = {
+    WIDE: (14.0, 13.4, 24.0),
+    PHONE: (19.0, 18.0, 26.0),
+}  # sizes of axes and names, of the smallest text, of the title
+PALE = 0.56  # share of paper in the colour of a dominated model
+LINE = 1.3  # line height, as Plotly draws it
+SCALE = {
+    WIDE: 2,
+    PHONE: 1.5,
+    # pixels per unit in the JPGs of our own charts: two or more for each pixel that a page shows, sharp on current
+    # screens
+}
 
-PAPER = ("#ffffff", "#15181c")    # light, dark
-INK = ("#1b1f24", "#e8eaed")      # 16.5:1 and 14.8:1
-MUTED = ("#57606a", "#a3acb5")    # 6.4:1 and 7.8:1
+PAPER = ("#ffffff", "#15181c")  # light, dark
+INK = ("#1b1f24", "#e8eaed")  # 16.5:1 and 14.8:1
+MUTED = ("#57606a", "#a3acb5")  # 6.4:1 and 7.8:1
 GRID = ("#e7e9ec", "#2a2f36")
 CONTEXT = ("#c9ced4", "#434a53")  # what is there only for comparison
 VEIL = ("rgba(255,255,255,0.75)", "rgba(21,24,28,0.75)")  # behind names that stand on points
@@ -47,14 +61,14 @@ def contrast(one: str, other: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    channels = np.array([int(colour[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def mix(colour: str, other: str, share: float) -> str:
     """`colour` with `share` (0-1) of `other` in it."""
-    pairs = ((int(colour[i:i + 2], 16), int(other[i:i + 2], 16)) for i in (1, 3, 5))
+    pairs = ((int(colour[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
@@ -101,14 +115,18 @@ def short(number: float) -> str:
 
 
 def ticks(low: float, high: float, room: float, size: float = 13, write: Callable[[float], str] = short) -> list[float]:
-    """1-2-5 ticks between `low` and `high` for a log axis of `room` pixels; fewer per decade where their labels would touch."""
+    """1-2-5 ticks between `low` and `high` for a log axis of `room` pixels; fewer per decade where their labels
+    would touch.
+    """
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,)):
-        values = [digit * 10.0 ** decade for decade in decades for digit in digits]
+        values = [digit * 10.0**decade for decade in decades for digit in digits]
         values = [value for value in values if low * 0.999 <= value <= high * 1.001]
         pixels = [math.log(value / low) / math.log(high / low) * room for value in values]
         halves = [width(write(value), size) / 2 + 5 for value in values]
-        if all(right - left >= half + other for left, right, half, other in zip(pixels, pixels[1:], halves, halves[1:])):
+        if all(
+            right - left >= half + other for left, right, half, other in zip(pixels, pixels[1:], halves, halves[1:])
+        ):
             return values
     return values
 
@@ -119,10 +137,12 @@ def nice_range(values, log: bool, before: float = 0.04, after: float = 0.04) -> 
     numbers = np.log10(numbers) if log else numbers
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     if high - low < 1e-9:
-        low, high = (low - 0.3, high + 0.3) if log else (low - max(1.0, abs(low) * 0.02), high + max(1.0, abs(high) * 0.02))
+        low, high = (
+            (low - 0.3, high + 0.3) if log else (low - max(1.0, abs(low) * 0.02), high + max(1.0, abs(high) * 0.02))
+        )
     span = high - low
     low, high = low - before * span, high + after * span
-    return (10 ** low, 10 ** high) if log else (low, high)
+    return (10**low, 10**high) if log else (low, high)
 
 
 def frontier(table: pd.DataFrame, x: str = "samples_per_sec", y: str = "top1") -> pd.DataFrame:
@@ -153,11 +173,15 @@ class Axis:
 
 
 class Canvas:
-    """A chart of `size` (WIDE or PHONE) with title, subtitle and footer; x and y are its axes. Texts are plain; they are escaped here.
+    """A chart of `size` (WIDE or PHONE) with title, subtitle and footer; x and y are its axes. Texts are plain; they
+    are escaped here.
 
-    base, small: sizes of text in its pixels. right: room for names beside the plot, in pixels of WIDE (on a phone text and room are larger)."""
+    base, small: sizes of text in its pixels. right: room for names beside the plot, in pixels of WIDE (on a phone text
+    and room are larger)."""
 
-    def __init__(self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None):
+    def __init__(
+        self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None
+    ):
         self.size, self.x, self.y = size, x, y
         phone = size[0] < 700
         self.phone = phone
@@ -173,40 +197,103 @@ class Canvas:
         lines = 1 if x.names is None else max((text.count("\n") + 1 for text in self._ticktext(x, [])), default=1)
         below_axis = 8 if phone else 0  # the first labels of both axes meet at the corner
         bottom = (lines + bool(x.title)) * self.base * LINE + 26 + below_axis + len(foot) * (self.small) * LINE
-        left = self.side + max((width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))), default=0) + 10
+        left = (
+            self.side
+            + max(
+                (width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))),
+                default=0,
+            )
+            + 10
+        )
         self.area = Area(round(left), round(top), size[0] - right, size[1] - round(bottom))
         self.taken: list[Area] = []
-        axis = {"gridcolor": GRID[0], "zeroline": False, "showline": False, "ticks": "", "automargin": False, "fixedrange": False,
-                "tickfont": {"size": self.base, "color": MUTED[0]}, "title": None}
+        axis = {
+            "gridcolor": GRID[0],
+            "zeroline": False,
+            "showline": False,
+            "ticks": "",
+            "automargin": False,
+            "fixedrange": False,
+            "tickfont": {"size": self.base, "color": MUTED[0]},
+            "title": None,
+        }
         wide, high = self.area.right - self.area.left, self.area.bottom - self.area.top
         self._notes, self._noted = [], 0
-        self._figure = go.Figure(layout={
-            "width": size[0], "height": size[1], "template": "none", "paper_bgcolor": PAPER[0], "plot_bgcolor": PAPER[0],
-            "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]}, "showlegend": False, "hovermode": "closest",
-            "margin": {"l": self.area.left, "t": self.area.top, "r": size[0] - self.area.right, "b": size[1] - self.area.bottom, "pad": 4,
-                       "autoexpand": False},
-            "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
-            "meta": {"scale": SCALE.get(size, SCALE[WIDE]), "dark": dark_map()},
-            "xaxis": {**axis, **self._axis(x, wide), "ticklabelstandoff": below_axis}, "yaxis": {**axis, **self._axis(y, high)}})
+        self._figure = go.Figure(
+            layout={
+                "width": size[0],
+                "height": size[1],
+                "template": "none",
+                "paper_bgcolor": PAPER[0],
+                "plot_bgcolor": PAPER[0],
+                "font": {"family": FONT_STACK, "size": self.base, "color": INK[0]},
+                "showlegend": False,
+                "hovermode": "closest",
+                "margin": {
+                    "l": self.area.left,
+                    "t": self.area.top,
+                    "r": size[0] - self.area.right,
+                    "b": size[1] - self.area.bottom,
+                    "pad": 4,
+                    "autoexpand": False,
+                },
+                "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
+                "meta": {"scale": SCALE.get(size, SCALE[WIDE]), "dark": dark_map()},
+                "xaxis": {**axis, **self._axis(x, wide), "ticklabelstandoff": below_axis},
+                "yaxis": {**axis, **self._axis(y, high)},
+            }
+        )
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
-        self._lines("footer", foot, size[1] - 10 - len(foot) * (self.small) * LINE, {"size": self.small, "color": MUTED[0]})
-        self._notes.append(dict(xref="paper", yref="paper", x=1, y=0, xanchor="right", yanchor="top", yshift=-round(self.base * LINE + 8 + below_axis), showarrow=False,
-                                   name="x-title", text=safe(x.title), font={"size": self.base, "color": MUTED[0]}))
+        self._lines(
+            "footer", foot, size[1] - 10 - len(foot) * (self.small) * LINE, {"size": self.small, "color": MUTED[0]}
+        )
+        self._notes.append(
+            dict(
+                xref="paper",
+                yref="paper",
+                x=1,
+                y=0,
+                xanchor="right",
+                yanchor="top",
+                yshift=-round(self.base * LINE + 8 + below_axis),
+                showarrow=False,
+                name="x-title",
+                text=safe(x.title),
+                font={"size": self.base, "color": MUTED[0]},
+            )
+        )
 
     @property
     def figure(self) -> go.Figure:
-        """The figure so far. Annotations are handed over all at once: one by one Plotly checks all of them each time."""
+        """The figure so far. Annotations are handed over all at once: one by one Plotly checks all of them each
+        time.
+        """
         if self._noted < len(self._notes):
-            self._figure.layout.annotations = (*self._figure.layout.annotations, *self._notes[self._noted:])
+            self._figure.layout.annotations = (*self._figure.layout.annotations, *self._notes[self._noted :])
             self._noted = len(self._notes)
         return self._figure
 
     def _lines(self, name: str, lines: list[str], top: float, font: dict) -> None:
         """Write `lines` at the left edge, `top` pixels from the upper edge of the picture."""
-        self._notes.append(dict(name=name, text="<br>".join(safe(line) for line in lines), font=font, xref="paper", yref="paper", x=0, y=1,
-                                   xanchor="left", yanchor="top", align="left", showarrow=False, borderpad=0,
-                                   xshift=self.side - self.area.left, yshift=self.area.top - top))
+        self._notes.append(
+            dict(
+                name=name,
+                text="<br>".join(safe(line) for line in lines),
+                font=font,
+                xref="paper",
+                yref="paper",
+                x=0,
+                y=1,
+                xanchor="left",
+                yanchor="top",
+                align="left",
+                showarrow=False,
+                borderpad=0,
+                xshift=self.side - self.area.left,
+                yshift=self.area.top - top,
+            )
+        )
 
     def _tickvals(self, axis: Axis, room: float) -> list[float]:
         if axis.names is not None:
@@ -214,23 +301,37 @@ class Canvas:
         if axis.log:
             return ticks(*sorted((axis.low, axis.high)), room, self.base, axis.write or short)
         span = axis.high - axis.low
-        step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10 ** 9) if span / step <= max(3, room / (4.5 * self.base)) and (step >= 1 or not axis.whole))
-        return [round(value, 6) for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)]
+        step = next(
+            step
+            for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10**9)
+            if span / step <= max(3, room / (4.5 * self.base)) and (step >= 1 or not axis.whole)
+        )
+        return [
+            round(value, 6)
+            for value in np.arange(math.ceil(axis.low / step - 1e-9) * step, axis.high + step * 1e-6, step)
+        ]
 
     def _ticktext(self, axis: Axis, values: list[float]) -> list[str]:
         """Plain texts; those of names on the x-axis may hold line breaks."""
         if axis.names is not None:
-            names = [name if len(name) <= LONGEST else name[:LONGEST - 1] + "…" for name in axis.names]
+            names = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "…" for name in axis.names]
             if axis is self.y:
                 return [fit(name, self.base, 0.45 * self.size[0]) for name in names]
-            return ["\n".join(wrap(name, self.base, 0.9 * (self.size[0] - 3 * self.side) / len(names))) for name in names]
+            return [
+                "\n".join(wrap(name, self.base, 0.9 * (self.size[0] - 3 * self.side) / len(names))) for name in names
+            ]
         write = axis.write or (short if axis.log else "{:g}".format)
         return [write(value) for value in values]
 
     def _axis(self, axis: Axis, room: float) -> dict:
         values = self._tickvals(axis, room)
-        return {"type": "log" if axis.log else "linear", "range": [axis.coordinate(axis.low), axis.coordinate(axis.high)],
-                "tickvals": values, "ticktext": ["<br>".join(map(safe, text.split("\n"))) for text in self._ticktext(axis, values)], "showgrid": axis.names is None}
+        return {
+            "type": "log" if axis.log else "linear",
+            "range": [axis.coordinate(axis.low), axis.coordinate(axis.high)],
+            "tickvals": values,
+            "ticktext": ["<br>".join(map(safe, text.split("\n"))) for text in self._ticktext(axis, values)],
+            "showgrid": axis.names is None,
+        }
 
     def pixels(self, x, y) -> np.ndarray:
         """(n, 2) pixels of points in data units."""
@@ -238,9 +339,19 @@ class Canvas:
         down = self.area.bottom - self.y.share(y) * (self.area.bottom - self.area.top)
         return np.column_stack([np.atleast_1d(across), np.atleast_1d(down)])
 
-    def step(self, edge: pd.DataFrame, x: str, y: str, colour: str = INK[0], name: str = "frontier", dash: str = "solid",
-             line_width: float = 1.6) -> np.ndarray:
-        """Draw the frontier `edge` (slowest first) as a step line; returns its segments in pixels, for the placing of labels."""
+    def step(
+        self,
+        edge: pd.DataFrame,
+        x: str,
+        y: str,
+        colour: str = INK[0],
+        name: str = "frontier",
+        dash: str = "solid",
+        line_width: float = 1.6,
+    ) -> np.ndarray:
+        """Draw the frontier `edge` (slowest first) as a step line; returns its segments in pixels, for the placing
+        of labels.
+        """
         speeds, scores = edge[x].to_list(), edge[y].to_list()
         xs, ys = [self.x.low, speeds[0]], [scores[0], scores[0]]
         for speed, score in zip(speeds[1:], scores[1:]):
@@ -248,33 +359,64 @@ class Canvas:
             ys += [score, score]
         xs.append(xs[-1])
         ys.append(self.y.low)
-        self.figure.add_scatter(x=xs, y=ys, mode="lines", name=name, hoverinfo="skip", line={"color": colour, "width": line_width, "dash": dash})
+        self.figure.add_scatter(
+            x=xs,
+            y=ys,
+            mode="lines",
+            name=name,
+            hoverinfo="skip",
+            line={"color": colour, "width": line_width, "dash": dash},
+        )
         path = self.pixels(xs, ys)
         return np.hstack([path[:-1], path[1:]])
 
     def label_ends(self, wanted: list[tuple[float, float, str, dict]]) -> None:
-        """Name lines where they end: texts below each other right of the plot, as close to the height of their (x, y) as they can be."""
+        """Name lines where they end: texts below each other right of the plot, as close to the height of their (x,
+        y) as they can be.
+        """
         room, high = self.size[0] - 4 - (self.area.right + 12), self.base * LINE + 1
-        ends = sorted(((float(self.pixels(x, y)[0, 1]), x, y, text, options) for x, y, text, options in wanted), key=lambda end: end[0])
+        ends = sorted(
+            ((float(self.pixels(x, y)[0, 1]), x, y, text, options) for x, y, text, options in wanted),
+            key=lambda end: end[0],
+        )
         heights = [end[0] for end in ends]
         for _ in range(200):  # push neighbours apart, keep all within the plot
             for i in range(1, len(heights)):
                 if (lack := high - (heights[i] - heights[i - 1])) > 0:
                     heights[i - 1], heights[i] = heights[i - 1] - lack / 2, heights[i] + lack / 2
-            heights = [min(max(height, self.area.top + i * high), self.area.bottom - (len(heights) - 1 - i) * high) for i, height in enumerate(heights)]
+            heights = [
+                min(max(height, self.area.top + i * high), self.area.bottom - (len(heights) - 1 - i) * high)
+                for i, height in enumerate(heights)
+            ]
         for (down, x, y, text, options), height in zip(ends, heights):
             text = fit(text, self.base, room, "Semibold")
             half = width(text, self.base, "Semibold") / 2
             box = Area(self.area.right + 12, height - high / 2, self.area.right + 12 + 2 * half, height + high / 2)
-            label = Label(text, float(self.pixels(x, y)[0, 0]), down, self.base, "Semibold", radius=3, colour=options.get("colour"))
-            self._notes.append(Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label"))
+            label = Label(
+                text,
+                float(self.pixels(x, y)[0, 0]),
+                down,
+                self.base,
+                "Semibold",
+                radius=3,
+                colour=options.get("colour"),
+            )
+            self._notes.append(
+                Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label")
+            )
 
-    def label(self, wanted: list[tuple[float, float, str, dict]], points: np.ndarray | None = None,
-              segments: np.ndarray | None = None) -> list[str]:
-        """Name points: `wanted` holds (x, y, text, options of Label) in order of importance. Returns the texts that found a place."""
+    def label(
+        self,
+        wanted: list[tuple[float, float, str, dict]],
+        points: np.ndarray | None = None,
+        segments: np.ndarray | None = None,
+    ) -> list[str]:
+        """Name points: `wanted` holds (x, y, text, options of Label) in order of importance. Returns the texts that
+        found a place.
+        """
         labels, where = [], {}
         for x, y, text, options in wanted:
-            (across, down), = self.pixels(x, y)
+            ((across, down),) = self.pixels(x, y)
             if not (0 <= self.x.share(x) <= 1 and 0 <= self.y.share(y) <= 1):
                 continue
             label = Label(text, float(across), float(down), **{"size": self.base, **options})
@@ -291,7 +433,9 @@ class Canvas:
 
 
 def label_boxes(figure: go.Figure | dict) -> list[tuple[str, Area]]:
-    """(text, box in pixels) of every label on a figure made by Canvas, from the figure alone: what the tests hold against each other."""
+    """(text, box in pixels) of every label on a figure made by Canvas, from the figure alone: what the tests hold
+    against each other.
+    """
     layout = figure.layout.to_plotly_json() if isinstance(figure, go.Figure) else figure["layout"]
     margin = layout["margin"]
     wide, high = layout["width"] - margin["l"] - margin["r"], layout["height"] - margin["t"] - margin["b"]
@@ -303,6 +447,7 @@ def label_boxes(figure: go.Figure | dict) -> list[tuple[str, Area]]:
         centre_x = margin["l"] + (note["x"] - x0) / (x1 - x0) * wide + note["ax"]
         centre_y = margin["t"] + (y1 - note["y"]) / (y1 - y0) * high + note["ay"]
         from html import unescape
+
         font = note["font"]
         half_w = width(unescape(note["text"]), font["size"], "Semibold" if font.get("weight") == 600 else "Regular") / 2
         half_h = font["size"] * 0.65

@@ -1,7 +1,9 @@
-"""The small tables that the hardware and robustness pages show, computed from timm's large ones and committed, so that the pages render
-where those cannot be had. Also families.csv: a row per family with what a larger picture and a larger network buy.
+"""The small tables that the hardware and robustness pages show, computed from timm's large ones and committed, so that
+the pages render where those cannot be had. Also families.csv: a row per family with what a larger picture and a larger
+network buy.
 
-    python -m scripts.findings.aggregates       # writes report/data/machines-*.csv, families.csv and robustness*.csv, with sidecars, where they changed
+    # writes report/data/machines-*.csv, families.csv and robustness*.csv, with sidecars, where they changed
+    python -m scripts.findings.aggregates
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ from scripts.common.uncertainty import spearman
 
 
 def stable(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Models on the frontier of at least half of the machines that timed them: model, img_size, family, top1, machines, timed, where (their names)."""
+    """Models on the frontier of at least half of the machines that timed them: model, img_size, family, top1,
+    machines, timed, where (their names).
+    """
     found = machines.stable_picks(tables)
     found = found[(found["machines"] >= 2) & (found["machines"] * 2 >= found["timed"])]
     where = ["; ".join(machines.name_of(key, tables) for key in keys.split()) for keys in found["where"]]
     return found.assign(family=found["family"].map(families.label), where=where)[
-        ["model", "img_size", "family", "top1", "machines", "timed", "where"]].round({"top1": 2})
+        ["model", "img_size", "family", "top1", "machines", "timed", "where"]
+    ].round({"top1": 2})
 
 
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -37,8 +42,15 @@ def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for key, table in tables.items():
         mine = front[front["machine"] == key]
         if len(mine):
-            rows.append({"machine": machines.name_of(key, tables), "torch": table["torch"].iloc[0], "weights": int(table["top1"].notna().sum()),
-                         "frontier": len(mine), "families": ", ".join(families.label(name) for name in mine["family"].unique())})
+            rows.append(
+                {
+                    "machine": machines.name_of(key, tables),
+                    "torch": table["torch"].iloc[0],
+                    "weights": int(table["top1"].notna().sum()),
+                    "frontier": len(mine),
+                    "families": ", ".join(families.label(name) for name in mine["family"].unique()),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -50,15 +62,19 @@ def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def penalties(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """How much more each kind of network loses than convnets on a CPU: the median over the GPUs that it is compared with, and their range."""
+    """How much more each kind of network loses than convnets on a CPU: the median over the GPUs that it is compared
+    with, and their range.
+    """
     found = machines.cpu_penalties(tables)
-    grouped = found.groupby(["cpu", "kind"], as_index=False).agg(median=("ratio", "median"), least=("ratio", "min"), most=("ratio", "max"), gpus=("gpu", "count"))
+    grouped = found.groupby(["cpu", "kind"], as_index=False).agg(
+        median=("ratio", "median"), least=("ratio", "min"), most=("ratio", "max"), gpus=("gpu", "count")
+    )
     return grouped.assign(cpu=[machines.name_of(key, tables) for key in grouped["cpu"]]).round(3)
 
 
 def compiling(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """What compiling gives on each machine with both tables: networks, their median speed-up and its 5th and 95th percentile, by kind; changed:
-    networks left out because their parameter count differs between the tables."""
+    """What compiling gives on each machine with both tables: networks, their median speed-up and its 5th and 95th
+    percentile, by kind; changed: networks left out because their parameter count differs between the tables."""
     rows = []
     for key in tables:
         if f"{key}-compiled" not in tables:
@@ -67,8 +83,17 @@ def compiling(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for kind, part in [("all", gain), *gain.groupby("kind")]:
             speedup = part["speedup"].dropna()
             if len(speedup):
-                rows.append({"machine": machines.name_of(key, tables), "kind": kind, "networks": len(speedup), "median": speedup.median(),
-                             "p05": speedup.quantile(0.05), "p95": speedup.quantile(0.95), "changed": int(part["changed"].sum())})
+                rows.append(
+                    {
+                        "machine": machines.name_of(key, tables),
+                        "kind": kind,
+                        "networks": len(speedup),
+                        "median": speedup.median(),
+                        "p05": speedup.quantile(0.05),
+                        "p95": speedup.quantile(0.95),
+                        "changed": int(part["changed"].sum()),
+                    }
+                )
     return pd.DataFrame(rows, columns=["machine", "kind", "networks", "median", "p05", "p95", "changed"]).round(3)
 
 
@@ -76,7 +101,9 @@ def succession() -> pd.DataFrame:
     """What became of the frontier of 2022 on an RTX 3090."""
     found = machines.succession()
     found["still"] = found["still"].map({True: "yes", False: "no"}).fillna("not timed")
-    return found.assign(family=found["family"].map(families.label)).round({"samples_per_sec": 1, "by_samples_per_sec": 1})
+    return found.assign(family=found["family"].map(families.label)).round(
+        {"samples_per_sec": 1, "by_samples_per_sec": 1}
+    )
 
 
 def robustness_families() -> pd.DataFrame:
@@ -86,26 +113,61 @@ def robustness_families() -> pd.DataFrame:
 
 
 def ours(published: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Our measured machines beside timm's, on the networks that both timed: rank correlation, how many times as fast timm's is (median, least,
-    most), and the same for one picture at a time (latency_…), where timm's table was timed at batch 1 and ours too. Re-parameterised networks
-    are left out."""
+    """Our measured machines beside timm's, on the networks that both timed: rank correlation, how many times as fast
+    timm's is (median, least, most), and the same for one picture at a time (latency_…), where timm's table was timed at
+    batch 1 and ours too. Re-parameterised networks are left out."""
     rows = []
     columns = [*machines.NETWORK, "param_count", "samples_per_sec", "batch_size"]
     for key, mine in machines.main_tables().items():
         if mine["vintage"].iloc[0] != "measured":
             continue
-        mine = mine.assign(single=pd.to_numeric(mine["batch1_p50_ms"], errors="coerce") if "batch1_p50_ms" in mine else float("nan"))
+        mine = mine.assign(
+            single=pd.to_numeric(mine["batch1_p50_ms"], errors="coerce") if "batch1_p50_ms" in mine else float("nan")
+        )
         for other, table in published.items():
-            both = mine.drop_duplicates(machines.NETWORK)[[*columns, "single"]].merge(table[columns].drop_duplicates(machines.NETWORK), on=machines.NETWORK, suffixes=("", "_theirs"))
+            both = mine.drop_duplicates(machines.NETWORK)[[*columns, "single"]].merge(
+                table[columns].drop_duplicates(machines.NETWORK), on=machines.NETWORK, suffixes=("", "_theirs")
+            )
             both = both[same_network(both["param_count"], both["param_count_theirs"])]
             if len(both) < 5:
                 continue
             ratio = both["samples_per_sec_theirs"] / both["samples_per_sec"]
-            alone = (both["single"] * both["samples_per_sec_theirs"] / 1000).where(both["batch_size_theirs"].eq(1).fillna(False).astype(bool)).dropna()
-            rows.append({"ours": machines.name_of(key, {key: mine}), "theirs": machines.name_of(other, published), "networks": len(both),
-                         "rho": spearman(both["samples_per_sec"], both["samples_per_sec_theirs"]), "ratio": ratio.median(), "least": ratio.min(), "most": ratio.max(),
-                         "latency_networks": len(alone), "latency_ratio": alone.median(), "latency_least": alone.min(), "latency_most": alone.max()})
-    return pd.DataFrame(rows, columns=["ours", "theirs", "networks", "rho", "ratio", "least", "most", "latency_networks", "latency_ratio", "latency_least", "latency_most"]).round(3)
+            alone = (
+                (both["single"] * both["samples_per_sec_theirs"] / 1000)
+                .where(both["batch_size_theirs"].eq(1).fillna(False).astype(bool))
+                .dropna()
+            )
+            rows.append(
+                {
+                    "ours": machines.name_of(key, {key: mine}),
+                    "theirs": machines.name_of(other, published),
+                    "networks": len(both),
+                    "rho": spearman(both["samples_per_sec"], both["samples_per_sec_theirs"]),
+                    "ratio": ratio.median(),
+                    "least": ratio.min(),
+                    "most": ratio.max(),
+                    "latency_networks": len(alone),
+                    "latency_ratio": alone.median(),
+                    "latency_least": alone.min(),
+                    "latency_most": alone.max(),
+                }
+            )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "ours",
+            "theirs",
+            "networks",
+            "rho",
+            "ratio",
+            "least",
+            "most",
+            "latency_networks",
+            "latency_ratio",
+            "latency_least",
+            "latency_most",
+        ],
+    ).round(3)
 
 
 def family_overview(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,10 +179,19 @@ def family_overview(table: pd.DataFrame) -> pd.DataFrame:
 def update() -> None:
     """Compute all and write those that changed. Raises TablesMissing where timm's tables can't be had."""
     published = machines.main_tables(ours=False)
-    made = {"machines-stable": stable(published), "machines-frontiers": frontiers(published), "machines-agreement": agreement(published),
-            "machines-cpu_penalty": penalties(published), "machines-compiling": compiling(published), "machines-succession": succession(), "machines-ours": ours(published),
-            "machines-software": machines.software().round(3), "families": family_overview(published[hardware.parse_benchmark_name(summary.TABLES["gpu"][1])["hardware"]]),
-            "robustness": robustness.correlations(read_data.NOW).round(3), "robustness-families": robustness_families()}
+    made = {
+        "machines-stable": stable(published),
+        "machines-frontiers": frontiers(published),
+        "machines-agreement": agreement(published),
+        "machines-cpu_penalty": penalties(published),
+        "machines-compiling": compiling(published),
+        "machines-succession": succession(),
+        "machines-ours": ours(published),
+        "machines-software": machines.software().round(3),
+        "families": family_overview(published[hardware.parse_benchmark_name(summary.TABLES["gpu"][1])["hardware"]]),
+        "robustness": robustness.correlations(read_data.NOW).round(3),
+        "robustness-families": robustness_families(),
+    }
     facts = sidecar(packages=("pandas",), source=f"timm's published tables of {read_data.NOW} and {read_data.THEN}")
     for name, frame in made.items():
         write_derived(frame, DATA / f"{name}.csv", facts)
@@ -129,8 +200,11 @@ def update() -> None:
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m scripts.findings.aggregates", description=__doc__.split("\n\n")[0],
-                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.aggregates").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m scripts.findings.aggregates",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.aggregates",
+    ).parse_args()
     update()
 
 

@@ -1,16 +1,18 @@
 """What a claim is, and what its judges have in common.
 
-A claim is a sentence, its origin, and a function that judges it on one hardware configuration. The function takes the tidy table of that
-configuration (timm's test networks left out) and `Tables`, from which it may ask for another one. It returns a `Finding`. Verdicts:
+A claim is a sentence, its origin, and a function that judges it on one hardware configuration. The function takes the
+tidy table of that configuration (timm's test networks left out) and `Tables`, from which it may ask for another one. It
+returns a `Finding`. Verdicts:
 
     holds         the figures say so by more than their uncertainty
     conditional   only for some models, only with more pretraining, or by less than the uncertainty (a tie, and said so)
-    fails         they say otherwise. A family that has to be on the frontier and is not fails, though it be by less than the uncertainty: then
+    fails  they say otherwise. A family that has to be on the frontier and is not fails, though it be by less than the uncertainty: then
                   the evidence says so
     no data       the table lacks the rows or columns to tell; never counted as holding
 
-The judges are in `claims_families` (who leads) and `claims_speed` (what decides speed), those about other test sets in `robustness`;
-`findings` runs them all. A new claim about machines also needs its advice for readers: `scripts/pages/advice.py`.
+The judges are in `claims_families` (who leads) and `claims_speed` (what decides speed), those about other test sets in
+`robustness`; `findings` runs them all. A new claim about machines also needs its advice for readers:
+`scripts/pages/advice.py`.
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ from scripts.common import hardware
 from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 
 HOLDS, CONDITIONAL, FAILS, NO_DATA = VERDICTS = ("holds", "conditional", "fails", "no data")
-LEAST_ROWS = 10          # fewer weights than this are no field of rivals
+LEAST_ROWS = 10  # fewer weights than this are no field of rivals
 NOTEBOOK = "Which image models are best? (Howard and Wightman, 2022)"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with its evidence. margin: by how much, in `unit`; uncertainty: what of it may be chance; models: those concerned."""
+    """A verdict with its evidence. margin: by how much, in `unit`; uncertainty: what of it may be chance; models:
+    those concerned.
+    """
 
     verdict: str
     evidence: str
@@ -54,16 +58,30 @@ class Tables:
     tables: list[pd.DataFrame] = field(default_factory=list)
 
     def find(self, like: pd.Series, **change) -> pd.DataFrame | None:
-        """The table of the configuration of row `like`, with some of its properties changed; None where there is none."""
-        wanted = {name: like[name] for name in ("vintage", "part", "hardware", "precision", "layout", "compiled", "torch")} | change
-        return next((table for table in self.tables if all(table.iloc[0][name] == value for name, value in wanted.items())), None)
+        """The table of the configuration of row `like`, with some of its properties changed; None where there is
+        none.
+        """
+        wanted = {
+            name: like[name] for name in ("vintage", "part", "hardware", "precision", "layout", "compiled", "torch")
+        } | change
+        return next(
+            (table for table in self.tables if all(table.iloc[0][name] == value for name, value in wanted.items())),
+            None,
+        )
 
     def gpus(self, part: str, vintage: str) -> list[pd.DataFrame]:
-        """Tables of GPUs of one vintage and part, mixed precision: the newest torch of each card, eager and compiled."""
+        """Tables of GPUs of one vintage and part, mixed precision: the newest torch of each card, eager and
+        compiled.
+        """
         newest: dict = {}
         for table in self.tables:
             head = table.iloc[0]
-            if (head["part"], head["vintage"], head["precision"], hardware.named(head["hardware"]).kind) == (part, vintage, "amp", "gpu"):
+            if (head["part"], head["vintage"], head["precision"], hardware.named(head["hardware"]).kind) == (
+                part,
+                vintage,
+                "amp",
+                "gpu",
+            ):
                 key, version = (head["hardware"], bool(head["compiled"])), version_key(head["torch"])
                 newest[key] = max(newest.get(key, (version, table)), (version, table), key=lambda pair: pair[0])
         return [table for _, table in newest.values()]
@@ -71,8 +89,8 @@ class Tables:
 
 @dataclass(frozen=True)
 class Claim:
-    """key: its name in findings.csv; sentence: as the report's sources put it; judge: see this module's docstring; accuracy: it needs top-1;
-    applies: whether it is about the configuration of a given row at all."""
+    """key: its name in findings.csv; sentence: as the report's sources put it; judge: see this module's docstring;
+    accuracy: it needs top-1; applies: whether it is about the configuration of a given row at all."""
 
     key: str
     sentence: str
@@ -98,8 +116,9 @@ def rate(value: float) -> str:
 
 
 def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
-    """`members` with, over the most accurate rival at least as fast: `lead` (points of top-1; infinite without one), `rival`, its
-    `uncertainty`, and `clear`: the lead exceeds that, rivals slower by no more than the timing spread included."""
+    """`members` with, over the most accurate rival at least as fast: `lead` (points of top-1; infinite without one),
+    `rival`, its `uncertainty`, and `clear`: the lead exceeds that, rivals slower by no more than the timing spread
+    included."""
     order = rivals.sort_values("samples_per_sec", ascending=False, kind="stable")
     top1 = order["top1"].to_numpy()
     best = np.maximum.accumulate(top1) if len(top1) else top1

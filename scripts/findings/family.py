@@ -1,11 +1,13 @@
-"""A family up close, by name: its members by pretraining and size, and what a larger picture buys against what a larger network buys.
+"""A family up close, by name: its members by pretraining and size, and what a larger picture buys against what a larger
+network buys.
 
     python -m scripts.findings.family convnext                          # on the RTX 5090
     python -m scripts.findings.family swin --hardware i7_12700h-compiled
 
-A step changes one thing. *Picture*: the same network and recipe at the next larger picture. *Network*: the next larger network of the same
-series and recipe at the same picture. Its gain is in points of top-1, its cost how many times slower the model becomes; `points per
-doubling of the time` makes the two comparable. Steps are read off the names, in which timm keeps size, picture and recipe apart.
+A step changes one thing. *Picture*: the same network and recipe at the next larger picture. *Network*: the next larger
+network of the same series and recipe at the same picture. Its gain is in points of top-1, its cost how many times
+slower the model becomes; `points per doubling of the time` makes the two comparable. Steps are read off the names, in
+which timm keeps size, picture and recipe apart.
 """
 
 from __future__ import annotations
@@ -27,40 +29,56 @@ from scripts.common.uncertainty import TIMING_SPREAD
 
 STEP = ["what", "series", "recipe", "from_model", "to_model", "from_size", "to_size", "gain", "cost"]
 LEAST_GROWTH = 1.1  # a network with fewer than a tenth more parameters is a variant, not the next size
-LEAST_STEPS = 3     # fewer say nothing about a family
+LEAST_STEPS = 3  # fewer say nothing about a family
 RESAMPLES = 1000
-WORDS = "zepto atto femto pico nano micro mini xxtiny xtiny tiny xxs xs s small m medium medium_plus base b mediumd l large xl xlarge xxl xxlarge h huge g giant gigantic".split()
+WORDS = (
+    "zepto atto femto pico nano micro mini xxtiny xtiny tiny xxs xs s small m medium medium_plus base b mediumd l "
+    "large xl xlarge xxl xxlarge h huge g giant gigantic"
+).split()
 _SIZE = re.compile(r"(?:\d+[a-z]{0,2}|(?!p)[a-z]\d{1,2}|" + "|".join(WORDS) + r")$")
-_DEPTH = re.compile(r"(?<=[a-z])\d{2,3}[a-z]?$")   # resnet50, vgg16, densenet121, so400m
+_DEPTH = re.compile(r"(?<=[a-z])\d{2,3}[a-z]?$")  # resnet50, vgg16, densenet121, so400m
 _RECIPE_SIZE = re.compile(r"(^|_)r?\d{3}(?=_|$)")  # …_ft_in1k_384, e600_r384_in1k
 
 
 def resolve(name: str, known) -> str:
-    """The key of a family (`convnext`) from its key or label in any case. Raises UserError that names the nearest ones."""
+    """The key of a family (`convnext`) from its key or label in any case. Raises UserError that names the nearest
+    ones.
+    """
     keys = sorted(set(known))
     wanted = str(name).strip().lower()
     for key in keys:
         if wanted in (key, families.label(key).lower()):
             return key
     near = names.nearest(wanted, keys)
-    raise UserError(f"{str(name)[:60]!r} is no family in this table; " + (f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(keys)}"))
+    raise UserError(
+        f"{str(name)[:60]!r} is no family in this table; "
+        + (f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(keys)}")
+    )
 
 
 def members(table: pd.DataFrame, key: str) -> pd.DataFrame:
-    """The rows of one family with known accuracy, and of each: `base` (its architecture without a picture's size), `series` (that without the
-    network's size), `recipe` (its tag without a picture's size), `front` (on the frontier of the whole table). Smallest network first."""
+    """The rows of one family with known accuracy, and of each: `base` (its architecture without a picture's size),
+    `series` (that without the network's size), `recipe` (its tag without a picture's size), `front` (on the frontier of
+    the whole table). Smallest network first."""
     known = table.dropna(subset=["top1"])
     known = known if "front" in known else known.assign(front=on_frontier(known))
     own = known[known["family"] == key]
     sizes = own.groupby("arch")["img_size"].agg(set)
-    own = own.assign(base=[re.sub(r"_(\d{3})(?=_|$)", lambda found, arch=arch: "" if int(found[1]) in sizes[arch] else found[0], arch) for arch in own["arch"]])
+    own = own.assign(
+        base=[
+            re.sub(r"_(\d{3})(?=_|$)", lambda found, arch=arch: "" if int(found[1]) in sizes[arch] else found[0], arch)
+            for arch in own["arch"]
+        ]
+    )
     own["series"] = own["base"].map(series)
     own["recipe"] = [_RECIPE_SIZE.sub("", tag).strip("_") for tag in own["tag"].fillna("")]
     return own.sort_values(["series", "recipe", "param_count", "img_size"], kind="stable").reset_index(drop=True)
 
 
 def series(base: str) -> str:
-    """An architecture's name without its size: convnextv2_tiny -> convnextv2, resnet50 -> resnet, vit_base_patch16_clip -> vit_patch16_clip."""
+    """An architecture's name without its size: convnextv2_tiny -> convnextv2, resnet50 -> resnet,
+    vit_base_patch16_clip -> vit_patch16_clip.
+    """
     kept = [part for part in re.sub(r"window\d+(to\d+)?", "window", base).split("_") if not _SIZE.match(part)]
     kept = [part if re.match(r"(patch|reg|p)\d", part) else _DEPTH.sub("", part) for part in kept]
     return "_".join(kept) or base
@@ -74,30 +92,53 @@ def steps(own: pd.DataFrame) -> pd.DataFrame:
         rows += [_step("picture", a, b) for a, b in zip(one.itertuples(), one.iloc[1:].itertuples())]
     for _, same in own.groupby(["series", "recipe", "img_size"], sort=False):
         one = same.sort_values(["param_count", "top1"], kind="stable").drop_duplicates("base", keep="last")
-        rows += [_step("network", a, b) for a, b in zip(one.itertuples(), one.iloc[1:].itertuples()) if b.param_count >= LEAST_GROWTH * a.param_count]
+        rows += [
+            _step("network", a, b)
+            for a, b in zip(one.itertuples(), one.iloc[1:].itertuples())
+            if b.param_count >= LEAST_GROWTH * a.param_count
+        ]
     found = pd.DataFrame(rows, columns=STEP)
     return found[found["cost"] > TIMING_SPREAD**2].reset_index(drop=True)  # a step that costs no time has no price
 
 
 def _step(what: str, a, b) -> tuple:
-    return what, a.series, a.recipe, a.model, b.model, int(a.img_size), int(b.img_size), b.top1 - a.top1, a.samples_per_sec / b.samples_per_sec
+    return (
+        what,
+        a.series,
+        a.recipe,
+        a.model,
+        b.model,
+        int(a.img_size),
+        int(b.img_size),
+        b.top1 - a.top1,
+        a.samples_per_sec / b.samples_per_sec,
+    )
 
 
 def trade(found: pd.DataFrame, what: str) -> dict:
-    """Of the steps of one kind: n, and medians of `gain`, `cost` and `price` (points per doubling of the time) with the latter's 95% bootstrap
-    interval `low` to `high`. Medians, because a few published weights were tested far off their best. NaN below LEAST_STEPS."""
+    """Of the steps of one kind: n, and medians of `gain`, `cost` and `price` (points per doubling of the time) with the
+    latter's 95% bootstrap interval `low` to `high`. Medians, because a few published weights were tested far off their
+    best. NaN below LEAST_STEPS."""
     part = found[found["what"] == what]
     if len(part) < LEAST_STEPS:
         return {"n": len(part), **dict.fromkeys(("gain", "cost", "price", "low", "high"), float("nan"))}
     price = (part["gain"] / np.log2(part["cost"])).to_numpy()
     drawn = np.random.default_rng(0).integers(0, len(part), (RESAMPLES, len(part)))
     low, high = np.quantile(np.median(price[drawn], axis=1), [0.025, 0.975])
-    return {"n": len(part), "gain": float(part["gain"].median()), "cost": float(part["cost"].median()), "price": float(np.median(price)),
-            "low": float(low), "high": float(high)}
+    return {
+        "n": len(part),
+        "gain": float(part["gain"].median()),
+        "cost": float(part["cost"].median()),
+        "price": float(np.median(price)),
+        "low": float(low),
+        "high": float(high),
+    }
 
 
 def compare(found: pd.DataFrame) -> str:
-    """Which buys more for the same time: 'picture', 'network', 'tie' (their intervals overlap) or '' where the steps are too few to tell."""
+    """Which buys more for the same time: 'picture', 'network', 'tie' (their intervals overlap) or '' where the
+    steps are too few to tell.
+    """
     picture, network = trade(found, "picture"), trade(found, "network")
     if np.isnan(picture["price"]) or np.isnan(network["price"]):
         return ""
@@ -105,8 +146,9 @@ def compare(found: pd.DataFrame) -> str:
 
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per family: family (key), weights, networks, frontier (its weights on the table's), best (model), top1, then for picture and network
-    `…_steps`, `…_gain`, `…_cost`, `…_price`, `…_low`, `…_high`, and `more` (see `compare`). Most weights first."""
+    """A row per family: family (key), weights, networks, frontier (its weights on the table's), best (model), top1,
+    then for picture and network `…_steps`, `…_gain`, `…_cost`, `…_price`, `…_low`, `…_high`, and `more` (see
+    `compare`). Most weights first."""
     rows, table = [], table.dropna(subset=["top1"])
     table = table.assign(front=on_frontier(table))
     for key in sorted(set(table["family"]) - {"test"}):
@@ -114,23 +156,41 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         if own.empty:
             continue
         found, best = steps(own), own.loc[own["top1"].idxmax()]
-        row = {"family": key, "weights": len(own), "networks": own["arch"].nunique(), "frontier": int(own["front"].sum()), "best": best["model"], "top1": best["top1"]}
+        row = {
+            "family": key,
+            "weights": len(own),
+            "networks": own["arch"].nunique(),
+            "frontier": int(own["front"].sum()),
+            "best": best["model"],
+            "top1": best["top1"],
+        }
         for what in ("picture", "network"):
             of = trade(found, what)
-            row |= {f"{what}_steps": of["n"], **{f"{what}_{name}": of[name] for name in ("gain", "cost", "price", "low", "high")}}
+            row |= {
+                f"{what}_steps": of["n"],
+                **{f"{what}_{name}": of[name] for name in ("gain", "cost", "price", "low", "high")},
+            }
         rows.append({**row, "more": compare(found)})
     return pd.DataFrame(rows).sort_values(["weights", "family"], ascending=[False, True], ignore_index=True)
 
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.findings.family", description="All members of a family, and what a larger picture or network buys.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.findings.family",
+        description="All members of a family, and what a larger picture or network buys.",
+    )
     parser.add_argument("name", help="such as convnext, ViT or swin")
-    parser.add_argument("--hardware", default="rtx5090", help="a machine of `python -m scripts.choose.rules --list` (default: rtx5090)")
+    parser.add_argument(
+        "--hardware", default="rtx5090", help="a machine of `python -m scripts.choose.rules --list` (default: rtx5090)"
+    )
     options = parser.parse_args(argv)
     known = machines.main_tables()
     if options.hardware not in known:
-        raise UserError(f"hardware {options.hardware[:60]!r}: not among {', '.join(known) or 'the tables at hand (run `make data` or `make bench`)'}")
+        raise UserError(
+            f"hardware {options.hardware[:60]!r}: not among "
+            f"{', '.join(known) or 'the tables at hand (run `make data` or `make bench`)'}"
+        )
     table = known[options.hardware]
     own = members(table, resolve(options.name, table["family"]))
     if own.empty:
@@ -138,13 +198,22 @@ def main(argv: list[str] | None = None) -> None:
     for kind, rows in own.groupby(own["pretrain"].map(pretraining.LABELS), sort=False):
         print(f"{kind}:")
         for row in rows.sort_values("samples_per_sec", ascending=False, kind="stable").itertuples():
-            print(f"  {row.model:<64}{row.img_size:>4} px {row.top1:6.2f}% {rate(row.samples_per_sec):>7} images/s {row.param_count:8.1f} M{'  on the frontier' if row.front else ''}")
+            print(
+                f"  {row.model:<64}{row.img_size:>4} px {row.top1:6.2f}% {rate(row.samples_per_sec):>7} images/s "
+                f"{row.param_count:8.1f} M{'  on the frontier' if row.front else ''}"
+            )
     found = steps(own)
     for what, words in (("picture", "A larger picture"), ("network", "A larger network")):
         of = trade(found, what)
-        print(f"{words}: " + (f"{of['gain']:+.2f} points for {of['cost']:.2f} times the time (medians of {of['n']} steps), "
-                              f"{of['price']:.2f} points per doubling of the time (95%: {of['low']:.2f} to {of['high']:.2f})" if of["price"] == of["price"]
-                              else f"too few steps to tell ({of['n']})"))
+        print(
+            f"{words}: "
+            + (
+                f"{of['gain']:+.2f} points for {of['cost']:.2f} times the time (medians of {of['n']} steps), "
+                f"{of['price']:.2f} points per doubling of the time (95%: {of['low']:.2f} to {of['high']:.2f})"
+                if of["price"] == of["price"]
+                else f"too few steps to tell ({of['n']})"
+            )
+        )
 
 
 if __name__ == "__main__":

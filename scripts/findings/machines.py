@@ -1,12 +1,13 @@
-"""The same models on many machines: frontier of each, how alike their rankings are, what stays on top everywhere, what compiling gives, and
-what dethroned the frontier of 2022.
+"""The same models on many machines: frontier of each, how alike their rankings are, what stays on top everywhere, what
+compiling gives, and what dethroned the frontier of 2022.
 
     from scripts.data import machines
-    tables = machines.main_tables()                # {key: tidy table}, one per machine: 'rtx5090', 'rtx5090-compiled', 'rtx5090-measured' (ours)
+    # {key: tidy table}, one per machine: 'rtx5090', 'rtx5090-compiled', 'rtx5090-measured' (ours)
+    tables = machines.main_tables()
     machines.stable_picks(tables)                  # models by the number of machines on whose frontier they are
 
-Networks whose parameter count changed between two tables were re-parameterised in between (repvgg, mobileone, …): their speed-up is not
-the machine's or the compiler's. They are flagged and left out of every speed-up here.
+Networks whose parameter count changed between two tables were re-parameterised in between (repvgg, mobileone, …): their
+speed-up is not the machine's or the compiler's. They are flagged and left out of every speed-up here.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ PRECISIONS = ("amp", "fp32")
 
 
 def key_of(head: pd.Series, theirs: frozenset[str] = frozenset()) -> str:
-    """What a configuration's machine is called here: its slug; '-measured' where it is ours and `theirs` (`published`) has that card too; '-compiled'
-    where it was."""
+    """What a configuration's machine is called here: its slug; '-measured' where it is ours and `theirs` (`published`)
+    has that card too; '-compiled' where it was."""
     ours = head.get("vintage") == "measured" and head["hardware"] in theirs
     return head["hardware"] + ("-measured" if ours else "") + ("-compiled" if head["compiled"] else "")
 
@@ -45,15 +46,22 @@ def name_of(key: str, tables: dict[str, pd.DataFrame] | None = None) -> str:
 
 def published(vintage: str = read_data.NOW) -> frozenset[str]:
     """Slugs of the machines that timm's tables of a vintage are of, by their files' names, inference or training."""
-    return frozenset(hardware.parse_benchmark_name(file)["hardware"] for file in download.files(vintage) if file.startswith("benchmark-"))
+    return frozenset(
+        hardware.parse_benchmark_name(file)["hardware"]
+        for file in download.files(vintage)
+        if file.startswith("benchmark-")
+    )
 
 
-def main_tables(part: str = "infer", vintage: str = read_data.NOW, ours: bool = True, compiled: bool = True) -> dict[str, pd.DataFrame]:
-    """One tidy table per machine (and per compiled machine): its newest torch, mixed precision on GPUs and fp32 on CPUs, nchw before nhwc.
+def main_tables(
+    part: str = "infer", vintage: str = read_data.NOW, ours: bool = True, compiled: bool = True
+) -> dict[str, pd.DataFrame]:
+    """One tidy table per machine (and per compiled machine): its newest torch, mixed precision on GPUs and fp32 on
+    CPUs, nchw before nhwc.
 
-    timm's test networks are left out. Only our own machines where timm's tables can't be had; ours=False leaves ours out; compiled=False
-    leaves compiled tables out where the machine has an eager one. A few models measured here never displace timm's whole table of the same
-    card: they stand beside it (`key_of`).
+    timm's test networks are left out. Only our own machines where timm's tables can't be had; ours=False leaves ours
+    out; compiled=False leaves compiled tables out where the machine has an eager one. A few models measured here never
+    displace timm's whole table of the same card: they stand beside it (`key_of`).
     """
     try:
         tables = [read_data.load(part, vintage, file) for file in read_data.configs(vintage, part)]
@@ -74,7 +82,11 @@ def main_tables(part: str = "infer", vintage: str = read_data.NOW, ours: bool = 
             chosen[key] = (rank, table[table["family"] != "test"].reset_index(drop=True))
     found = {key: table for key, (_, table) in chosen.items()}
     if not compiled:
-        found = {key: table for key, table in found.items() if not key.endswith("-compiled") or key.removesuffix("-compiled") not in found}
+        found = {
+            key: table
+            for key, table in found.items()
+            if not key.endswith("-compiled") or key.removesuffix("-compiled") not in found
+        }
     return dict(sorted(found.items(), key=lambda item: (_year(item[0]), item[0])))
 
 
@@ -86,32 +98,57 @@ def _year(key: str) -> tuple:
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The frontier rows of every machine, fastest first, with `machine` (its key)."""
     known = {key: table.dropna(subset=["top1"]) for key, table in tables.items()}
-    parts = [table[on_frontier(table)].sort_values("samples_per_sec", ascending=False, kind="stable").assign(machine=key)
-             for key, table in known.items() if len(table)]
+    parts = [
+        table[on_frontier(table)].sort_values("samples_per_sec", ascending=False, kind="stable").assign(machine=key)
+        for key, table in known.items()
+        if len(table)
+    ]
     if not parts:
         raise UserError("no table with accuracies at hand; run `make data`, or add report/data/accuracy.csv")
     return pd.concat(parts, ignore_index=True)
 
 
 def stable_picks(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Models on some machine's frontier: model, img_size, family, top1, `machines` (on how many frontiers), `timed` (on how many machines
-    it was timed), `where` (their keys); most machines first, then the more accurate."""
+    """Models on some machine's frontier: model, img_size, family, top1, `machines` (on how many frontiers), `timed` (on
+    how many machines it was timed), `where` (their keys); most machines first, then the more accurate."""
     front = frontiers(tables)
-    timed = pd.concat([table[KEY].drop_duplicates() for table in tables.values()]).value_counts().rename("timed").reset_index()
-    grouped = front.groupby(KEY, as_index=False).agg(family=("family", "first"), top1=("top1", "first"), machines=("machine", "nunique"),
-                                                     where=("machine", " ".join))
-    return grouped.merge(timed, on=KEY, validate="1:1").sort_values(["machines", "top1"], ascending=False, kind="stable").reset_index(drop=True)
+    timed = (
+        pd.concat([table[KEY].drop_duplicates() for table in tables.values()])
+        .value_counts()
+        .rename("timed")
+        .reset_index()
+    )
+    grouped = front.groupby(KEY, as_index=False).agg(
+        family=("family", "first"), top1=("top1", "first"), machines=("machine", "nunique"), where=("machine", " ".join)
+    )
+    return (
+        grouped.merge(timed, on=KEY, validate="1:1")
+        .sort_values(["machines", "top1"], ascending=False, kind="stable")
+        .reset_index(drop=True)
+    )
 
 
 def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Rank correlation of the networks' speeds between every two machines: a square frame with the keys on both sides."""
-    speeds = pd.concat({key: table.drop_duplicates(NETWORK).set_index(NETWORK)["samples_per_sec"] for key, table in tables.items()}, axis=1)
-    return pd.DataFrame([[spearman(speeds[a], speeds[b]) for b in tables] for a in tables], index=list(tables), columns=list(tables))
+    """Rank correlation of the networks' speeds between every two machines: a square frame with the keys on both
+    sides.
+    """
+    speeds = pd.concat(
+        {key: table.drop_duplicates(NETWORK).set_index(NETWORK)["samples_per_sec"] for key, table in tables.items()},
+        axis=1,
+    )
+    return pd.DataFrame(
+        [[spearman(speeds[a], speeds[b]) for b in tables] for a in tables], index=list(tables), columns=list(tables)
+    )
 
 
 def cpu_penalties(tables: dict[str, pd.DataFrame], kinds=("transformer", "hybrid", "mlp")) -> pd.DataFrame:
-    """How much more each kind of network loses than convnets when it moves from a GPU to a CPU: cpu, gpu, kind, ratio, low, high (95%)."""
-    kind = {key: hardware.named(table.iloc[0]["hardware"]).kind or str(table.iloc[0].get("kind_of_hardware", "")) for key, table in tables.items()}
+    """How much more each kind of network loses than convnets when it moves from a GPU to a CPU: cpu, gpu, kind,
+    ratio, low, high (95%).
+    """
+    kind = {
+        key: hardware.named(table.iloc[0]["hardware"]).kind or str(table.iloc[0].get("kind_of_hardware", ""))
+        for key, table in tables.items()
+    }
     rows = []
     for cpu in (key for key in tables if kind[key] == "cpu"):
         for gpu in (key for key in tables if kind[key] == "gpu"):
@@ -121,24 +158,31 @@ def cpu_penalties(tables: dict[str, pd.DataFrame], kinds=("transformer", "hybrid
 
 
 def speedups(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Per network in both tables: arch, img_size, family, kind, `speedup` (after over before) and `changed`: its parameter count differs, so
-    that it is another network and its speed-up NaN."""
+    """Per network in both tables: arch, img_size, family, kind, `speedup` (after over before) and `changed`: its
+    parameter count differs, so that it is another network and its speed-up NaN."""
     columns = [*NETWORK, "family", "kind", "param_count", "samples_per_sec"]
-    both = before.drop_duplicates(NETWORK)[columns].merge(after.drop_duplicates(NETWORK)[[*NETWORK, "param_count", "samples_per_sec"]],
-                                                          on=NETWORK, suffixes=("", "_after"), validate="1:1")
+    both = before.drop_duplicates(NETWORK)[columns].merge(
+        after.drop_duplicates(NETWORK)[[*NETWORK, "param_count", "samples_per_sec"]],
+        on=NETWORK,
+        suffixes=("", "_after"),
+        validate="1:1",
+    )
     changed = ~same_network(both["param_count"], both["param_count_after"])
     gain = both["samples_per_sec_after"] / both["samples_per_sec"]
     return both.assign(speedup=gain.mask(changed), changed=changed)[[*NETWORK, "family", "kind", "speedup", "changed"]]
 
 
 def software(vintage: str = read_data.NOW) -> pd.DataFrame:
-    """The same machine before and after a newer torch: machine, before, after, networks, median, p01, p99 (of the speed-up), changed (networks that
-    were re-parameterised in between, left out of it) and families (theirs). One row per pair of consecutive tables run the same way."""
+    """The same machine before and after a newer torch: machine, before, after, networks, median, p01, p99 (of the
+    speed-up), changed (networks that were re-parameterised in between, left out of it) and families (theirs). One row
+    per pair of consecutive tables run the same way."""
     tables: dict[tuple, list[pd.DataFrame]] = {}
     for file in read_data.configs(vintage, "infer"):
         table = read_data.load("infer", vintage, file)
         head = table.iloc[0]
-        tables.setdefault((head["hardware"], head["precision"], head["layout"], bool(head["compiled"])), []).append(table[table["family"] != "test"])
+        tables.setdefault((head["hardware"], head["precision"], head["layout"], bool(head["compiled"])), []).append(
+            table[table["family"] != "test"]
+        )
     rows = []
     for series in tables.values():
         series.sort(key=lambda table: version_key(table["torch"].iloc[0]))
@@ -146,23 +190,36 @@ def software(vintage: str = read_data.NOW) -> pd.DataFrame:
             gain = speedups(before, after)
             flagged, speedup = gain[gain["changed"]], gain["speedup"].dropna()
             if len(speedup):
-                rows.append({"machine": name_of(key_of(before.iloc[0])), "layout": before["layout"].iloc[0], "before": before["torch"].iloc[0], "after": after["torch"].iloc[0],
-                             "networks": len(speedup), "median": speedup.median(), "p01": speedup.quantile(0.01), "p99": speedup.quantile(0.99), "changed": len(flagged),
-                             "families": ", ".join(families.label(name) for name in flagged["family"].value_counts().index)})
+                rows.append(
+                    {
+                        "machine": name_of(key_of(before.iloc[0])),
+                        "layout": before["layout"].iloc[0],
+                        "before": before["torch"].iloc[0],
+                        "after": after["torch"].iloc[0],
+                        "networks": len(speedup),
+                        "median": speedup.median(),
+                        "p01": speedup.quantile(0.01),
+                        "p99": speedup.quantile(0.99),
+                        "changed": len(flagged),
+                        "families": ", ".join(families.label(name) for name in flagged["family"].value_counts().index),
+                    }
+                )
     return pd.DataFrame(rows)
 
 
 def succession(card: str = "rtx3090") -> pd.DataFrame:
     """What became of the frontier of 2022 on the card that both vintages timed: a row per member, fastest first.
 
-    model, img_size, family, top1, samples_per_sec (2022); `still` on the frontier of today's table; else `by`, the most accurate model
-    that is at least as fast there, with `by_top1` and `by_samples_per_sec`. A member no longer timed has empty `still` and `by`.
+    model, img_size, family, top1, samples_per_sec (2022); `still` on the frontier of today's table; else `by`, the most
+    accurate model that is at least as fast there, with `by_top1` and `by_samples_per_sec`. A member no longer timed has
+    empty `still` and `by`.
     """
     then = read_data.load("infer", read_data.THEN, read_data.NOTEBOOK_FILE.format(part="infer"))
     today = main_tables(ours=False, compiled=False).get(card)
     if today is None:
         raise UserError(f"{card}: no table of {read_data.NOW} for this card; choose one that both vintages timed")
     from scripts.data import names
+
     front = then[on_frontier(then)].sort_values("samples_per_sec", ascending=False, kind="stable")
     front = front.assign(today=[names.today(model) for model in front["model"]])
     now_front = set(map(tuple, today.loc[on_frontier(today), KEY].to_numpy()))
@@ -174,7 +231,13 @@ def succession(card: str = "rtx3090") -> pd.DataFrame:
             better = leads(same, today[today["model"] != old.today]).iloc[0]
             row["still"] = (old.today, old.img_size) in now_front
             if not row["still"] and better["rival"]:
-                rival = today[(today["model"] == better["rival"]) & (today["samples_per_sec"] >= better["samples_per_sec"])].nlargest(1, "top1").iloc[0]
+                rival = (
+                    today[(today["model"] == better["rival"]) & (today["samples_per_sec"] >= better["samples_per_sec"])]
+                    .nlargest(1, "top1")
+                    .iloc[0]
+                )
                 row |= {"by": rival["model"], "by_top1": rival["top1"], "by_samples_per_sec": rival["samples_per_sec"]}
         rows.append(row)
-    return pd.DataFrame(rows, columns=[*KEY, "family", "top1", "samples_per_sec", "still", "by", "by_top1", "by_samples_per_sec"])
+    return pd.DataFrame(
+        rows, columns=[*KEY, "family", "top1", "samples_per_sec", "still", "by", "by_top1", "by_samples_per_sec"]
+    )

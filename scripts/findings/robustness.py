@@ -29,7 +29,7 @@ SETS = {
     "a": ("results-imagenet-a.csv", "ImageNet-A", "results-imagenet-a-clean.csv", 7_500),
     "sketch": ("results-sketch.csv", "ImageNet-Sketch", read_data.RESULTS, 50_889),
 }
-BEST = 100            # "among the top hundred"
+BEST = 100  # "among the top hundred"
 LEAST_OF_A_FAMILY = 5
 
 
@@ -44,37 +44,54 @@ def _load(vintage: str, copy: str) -> pd.DataFrame:
         base = read_data.results(vintage, clean)[[*key, "top1"]].rename(columns={"top1": "clean"})
         frame = frame.merge(base, on=key, how="left", validate="1:1")
         frame[f"{column}_loss"] = frame.pop("clean") - frame[column]
-    return frame.assign(family=frame["arch"].map(families.family), kind=frame["arch"].map(families.kind), pretrain=frame["model"].map(pretraining))
+    return frame.assign(
+        family=frame["arch"].map(families.family),
+        kind=frame["arch"].map(families.kind),
+        pretrain=frame["model"].map(pretraining),
+    )
 
 
 def load(vintage: str) -> pd.DataFrame:
-    """One row per weights and size: model, arch, family, kind, pretrain, img_size, top1, and for each of `SETS` its top-1 (percent) and
-    `…_loss` (points below ImageNet; negative for a gain). Raises TablesMissing or UserError as `read_data.results` does."""
+    """One row per weights and size: model, arch, family, kind, pretrain, img_size, top1, and for each of `SETS` its
+    top-1 (percent) and `…_loss` (points below ImageNet; negative for a gain). Raises TablesMissing or UserError as
+    `read_data.results` does."""
     from scripts.data import download
+
     return _load(vintage, download.named_copy()).copy()
 
 
 def correlations(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Per test set: `set`, `name`, `n`, Spearman's `rho` with ImageNet's top-1, `rho_best` among the hundred best, twice their standard errors
-    (`rho_uncertainty`, `rho_best_uncertainty`), and the median `loss` in points."""
+    """Per test set: `set`, `name`, `n`, Spearman's `rho` with ImageNet's top-1, `rho_best` among the hundred best,
+    twice their standard errors (`rho_uncertainty`, `rho_best_uncertainty`), and the median `loss` in points."""
     frame = load(vintage) if frame is None else frame
     best = frame.nlargest(BEST, "top1")
     rows = []
     for column, (_, name, _, _) in SETS.items():
         both, top = frame[["top1", column]].dropna(), best[["top1", column]].dropna()
         rho, rho_best = spearman(both["top1"], both[column]), spearman(top["top1"], top[column])
-        rows.append({"set": column, "name": name, "n": len(both), "rho": rho, "rho_uncertainty": spearman_uncertainty(rho, len(both)),
-                     "rho_best": rho_best, "rho_best_uncertainty": spearman_uncertainty(rho_best, len(top)),
-                     "loss": frame[f"{column}_loss"].median()})
+        rows.append(
+            {
+                "set": column,
+                "name": name,
+                "n": len(both),
+                "rho": rho,
+                "rho_uncertainty": spearman_uncertainty(rho, len(both)),
+                "rho_best": rho_best,
+                "rho_best_uncertainty": spearman_uncertainty(rho_best, len(top)),
+                "loss": frame[f"{column}_loss"].median(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def beyond_expected(frame: pd.DataFrame, column: str) -> pd.Series:
-    """Points of top-1 on the test set `column` above what ImageNet's top-1 lets one expect: the residual of a straight line through the logits
-    (effective robustness: Taori et al., 2020), put back into points."""
+    """Points of top-1 on the test set `column` above what ImageNet's top-1 lets one expect: the residual of a straight
+    line through the logits (effective robustness: Taori et al., 2020), put back into points."""
+
     def logit(percent):
         share = (percent / 100).clip(0.0005, 0.9995)
         return np.log(share / (1 - share))
+
     known = frame[["top1", column]].dropna()
     slope, offset = np.polyfit(logit(known["top1"]), logit(known[column]), 1)
     expected = 100 / (1 + np.exp(-(slope * logit(frame["top1"]) + offset)))
@@ -82,17 +99,26 @@ def beyond_expected(frame: pd.DataFrame, column: str) -> pd.Series:
 
 
 def families_losses(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Per family (of five or more weights) and test set: `family`, `set`, `n`, median `loss` in points, and median `beyond`, the points above
-    what its ImageNet accuracy lets one expect. Sorted within each set, the best first."""
+    """Per family (of five or more weights) and test set: `family`, `set`, `n`, median `loss` in points, and median
+    `beyond`, the points above what its ImageNet accuracy lets one expect. Sorted within each set, the best first."""
     frame = load(vintage) if frame is None else frame
     rows = []
     for column in SETS:
         scored = frame.assign(beyond=beyond_expected(frame, column), loss=frame[f"{column}_loss"])
         for family, members in scored.groupby("family"):
             if members["beyond"].notna().sum() >= LEAST_OF_A_FAMILY:
-                rows.append({"set": column, "family": family, "n": len(members), "loss": members["loss"].median(),
-                             "beyond": members["beyond"].median()})
-    return pd.DataFrame(rows).sort_values(["set", "beyond"], ascending=[True, False], kind="stable").reset_index(drop=True)
+                rows.append(
+                    {
+                        "set": column,
+                        "family": family,
+                        "n": len(members),
+                        "loss": members["loss"].median(),
+                        "beyond": members["beyond"].median(),
+                    }
+                )
+    return (
+        pd.DataFrame(rows).sort_values(["set", "beyond"], ascending=[True, False], kind="stable").reset_index(drop=True)
+    )
 
 
 def carries_over(column: str, frame: pd.DataFrame) -> Finding:
@@ -103,13 +129,30 @@ def carries_over(column: str, frame: pd.DataFrame) -> Finding:
     outcome = FAILS if row["rho"] < 0.7 else HOLDS if row["rho"] >= 0.9 and row["rho_best"] >= 0.7 else CONDITIONAL
     margins = [(row["rho"] - 0.9, row["rho_uncertainty"]), (row["rho_best"] - 0.7, row["rho_best_uncertainty"])]
     margin, doubt = min(margins)
-    said = f"rank correlation {row['rho']:.3f} over {row['n']} weights, {row['rho_best']:.2f} among the {BEST} best; the median loses {row['loss']:.1f} points"
+    said = (
+        f"rank correlation {row['rho']:.3f} over {row['n']} weights, {row['rho_best']:.2f} among the {BEST} best; "
+        f"the median loses {row['loss']:.1f} points"
+    )
     leaders = [frame.loc[frame[name].idxmax(), "model"] for name in ("top1", column)]
     if leaders[0] != leaders[1]:
         said += f"; the best there is {leaders[1]}, not {leaders[0]}"
-    return Finding(outcome, said.replace("loses -", "gains "), tuple(dict.fromkeys(leaders)), float(margin), float(doubt), "rank correlation",
-                   tie=bool(abs(margin) <= doubt))
+    return Finding(
+        outcome,
+        said.replace("loses -", "gains "),
+        tuple(dict.fromkeys(leaders)),
+        float(margin),
+        float(doubt),
+        "rank correlation",
+        tie=bool(abs(margin) <= doubt),
+    )
 
 
-CLAIMS = tuple(Claim(f"carries_over_{column}", f"Accuracy on ImageNet carries over to {name}", "this report",
-                     functools.partial(lambda column, frame, tables: carries_over(column, frame), column)) for column, (_, name, _, _) in SETS.items())
+CLAIMS = tuple(
+    Claim(
+        f"carries_over_{column}",
+        f"Accuracy on ImageNet carries over to {name}",
+        "this report",
+        functools.partial(lambda column, frame, tables: carries_over(column, frame), column),
+    )
+    for column, (_, name, _, _) in SETS.items()
+)

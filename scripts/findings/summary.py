@@ -1,11 +1,13 @@
-"""The figures that the pages' prose quotes, computed from timm's tables and kept in one small CSV, so that the report can be rebuilt
-where those tables cannot be had.
+"""The figures that the pages' prose quotes, computed from timm's tables and kept in one small CSV, so that the report
+can be rebuilt where those tables cannot be had.
 
-    python -m scripts.findings.summary                  # writes summary.csv, picks.csv and joins.csv to report/data, with sidecars
+    # writes summary.csv, picks.csv and joins.csv to report/data, with sidecars
+    python -m scripts.findings.summary
 
-summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine and need (fast,
-balanced, accurate), the most accurate model: fast means among the fastest tenth of the models in that table, balanced at least as fast
-as its median, accurate at any speed. joins.csv counts, per table, what the join of speeds with accuracies did to its rows.
+summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine and
+need (fast, balanced, accurate), the most accurate model: fast means among the fastest tenth of the models in that
+table, balanced at least as fast as its median, accurate at any speed. joins.csv counts, per table, what the join of
+speeds with accuracies did to its rows.
 """
 
 from __future__ import annotations
@@ -50,9 +52,21 @@ def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
         floor = table.samples_per_sec.quantile(quantile)
         enough = table[table.samples_per_sec >= floor]
         best = enough.sort_values(["top1", "samples_per_sec"], ascending=False).iloc[0]
-        rows.append({"machine": name, "hardware": best.hardware, "vintage": best.vintage, "need": need, "floor_samples_per_sec": round(floor, 1),
-                     "model": best.model, "family": best.family, "img_size": int(best.img_size), "top1": best.top1,
-                     "samples_per_sec": best.samples_per_sec, "param_count": best.param_count})
+        rows.append(
+            {
+                "machine": name,
+                "hardware": best.hardware,
+                "vintage": best.vintage,
+                "need": need,
+                "floor_samples_per_sec": round(floor, 1),
+                "model": best.model,
+                "family": best.family,
+                "img_size": int(best.img_size),
+                "top1": best.top1,
+                "samples_per_sec": best.samples_per_sec,
+                "param_count": best.param_count,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -66,7 +80,13 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
     yield f"{name}.architectures", table.arch.nunique(), "architectures"
     yield f"{name}.families", table.family.nunique(), "families"
     yield f"{name}.frontier.weights", len(front), "weights"
-    yield f"{name}.frontier.families", ", ".join(families.label(family) for family in front.sort_values("samples_per_sec", kind="stable").family.unique()), ""
+    yield (
+        f"{name}.frontier.families",
+        ", ".join(
+            families.label(family) for family in front.sort_values("samples_per_sec", kind="stable").family.unique()
+        ),
+        "",
+    )
     yield f"{name}.spearman.parameters", table.param_count.corr(table.samples_per_sec, "spearman"), "rank correlation"
     for column in ("gmacs", "macts"):
         if table[column].notna().mean() > 0.9:
@@ -104,21 +124,36 @@ def training_figures() -> Iterator[Figure]:
     tables = [read_data.load(part, THEN, read_data.NOTEBOOK_FILE.format(part=part)) for part in read_data.PARTS]
     both = tables[0].merge(tables[1], on=["model", "img_size"], suffixes=("_infer", "_train"))
     yield "training.models", len(both), "models"
-    yield "training.spearman", both.samples_per_sec_infer.corr(both.samples_per_sec_train, "spearman"), "rank correlation"
+    yield (
+        "training.spearman",
+        both.samples_per_sec_infer.corr(both.samples_per_sec_train, "spearman"),
+        "rank correlation",
+    )
     ratio = both.samples_per_sec_infer / both.samples_per_sec_train
     yield "training.cost.median", ratio.median(), "ratio"
     yield "training.cost.low", ratio.quantile(0.1), "ratio"
     yield "training.cost.high", ratio.quantile(0.9), "ratio"
-    newest = max((file for vintage in read_data.VINTAGES for file in read_data.configs(vintage, "train")), key=lambda file: version_key(hardware.parse_benchmark_name(file)["torch"]))
+    newest = max(
+        (file for vintage in read_data.VINTAGES for file in read_data.configs(vintage, "train")),
+        key=lambda file: version_key(hardware.parse_benchmark_name(file)["torch"]),
+    )
     about = hardware.parse_benchmark_name(newest)
     yield "training.newest.hardware", hardware.named(about["hardware"]).name, ""
     yield "training.newest.torch", about["torch"], ""
-    trained = set(read_data.load("train", TODAY, newest)["family"]) if newest in read_data.configs(TODAY, "train") else set(tables[1]["family"])
+    trained = (
+        set(read_data.load("train", TODAY, newest)["family"])
+        if newest in read_data.configs(TODAY, "train")
+        else set(tables[1]["family"])
+    )
     table = eligible(read_data.load("infer", *TABLES["gpu"]))
     missing = set(table["family"]) - trained
     yield "training.newest.missing", len(missing), "families"
     front = table[on_frontier(table)].sort_values("top1", ascending=False, kind="stable")["family"]
-    yield "training.newest.lacks", ", ".join(families.label(name) for name in front.unique() if name in missing) or "none", ""
+    yield (
+        "training.newest.lacks",
+        ", ".join(families.label(name) for name in front.unique() if name in missing) or "none",
+        "",
+    )
 
 
 def notebook_figures() -> Iterator[Figure]:
@@ -157,8 +192,17 @@ def update() -> None:
     summary = pd.DataFrame(figures, columns=["key", "value", "unit"])
     summary["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in summary.value]
     chosen = pd.concat([picks(name, table) for name, table in tables.items()])
-    facts = sidecar(packages=("pandas",), source="timm's published tables, " + " and ".join(f"{vintage}/{file}" for vintage, file in TABLES.values()))
-    joins = read_data.audits().groupby(["vintage", "file"], as_index=False)[["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]].sum()
+    facts = sidecar(
+        packages=("pandas",),
+        source="timm's published tables, " + " and ".join(f"{vintage}/{file}" for vintage, file in TABLES.values()),
+    )
+    joins = (
+        read_data.audits()
+        .groupby(["vintage", "file"], as_index=False)[
+            ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
+        ]
+        .sum()
+    )
     for name, frame in {"summary": summary, "picks": chosen, "joins": joins}.items():
         write_derived(frame, DATA / f"{name}.csv", facts)
     print(f"{len(summary)} figures and {len(chosen)} picks in report/data")
@@ -166,8 +210,11 @@ def update() -> None:
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m scripts.findings.summary", description=__doc__.split("\n\n")[0],
-                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.summary").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m scripts.findings.summary",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.summary",
+    ).parse_args()
     update()
 
 

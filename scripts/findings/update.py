@@ -3,7 +3,8 @@
     python -m scripts.findings.update
     TIMM_RESULTS=copy/of/tables python -m scripts.findings.update
 
-Where the tables cannot be had it says so in one line and succeeds: what was computed from them before is committed and still stands.
+Where the tables cannot be had it says so in one line and succeeds: what was computed from them before is committed and
+still stands.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from scripts.predict import command as predict_command, evaluate as predict_eval
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m scripts.findings.update", description=__doc__.split("\n\n")[0], epilog="example: make data").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m scripts.findings.update", description=__doc__.split("\n\n")[0], epilog="example: make data"
+    ).parse_args()
     try:
         print(f"timm's tables: {read_data.fetch()} files at hand")
     except read_data.TablesMissing as missing:

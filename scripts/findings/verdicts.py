@@ -1,11 +1,14 @@
-"""Do the findings still hold? Every claim, judged on every hardware configuration: timm's tables of both vintages, and ours.
+"""Do the findings still hold? Every claim, judged on every hardware configuration: timm's tables of both vintages, and
+ours.
 
-    python -m scripts.findings.verdicts              # writes report/data/findings.csv with its sidecar, and prints the matrix
+    # writes report/data/findings.csv with its sidecar, and prints the matrix
+    python -m scripts.findings.verdicts
     python -m scripts.findings.verdicts --claim levit_fastest          # one claim's verdicts with their evidence
 
-findings.csv has a row per claim and configuration: verdict, whether it is a tie, margin and uncertainty in `unit`, the models concerned and
-the evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix: eager before compiled, the newest
-torch, the layout that the notebook used. Claims about other test sets have no hardware. What is a claim: see `claims`.
+findings.csv has a row per claim and configuration: verdict, whether it is a tie, margin and uncertainty in `unit`, the
+models concerned and the evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix:
+eager before compiled, the newest torch, the layout that the notebook used. Claims about other test sets have no
+hardware. What is a claim: see `claims`.
 """
 
 from __future__ import annotations
@@ -31,12 +34,27 @@ TIE = "the difference that decides is within its uncertainty"
 ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_families.CLAIMS[3:])
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
 CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
-COLUMNS = ["claim", *CONFIGURATION, "hardware_name", "year", "weights", "verdict", "tie", "margin", "uncertainty", "unit", "models", "evidence", "main"]
+COLUMNS = [
+    "claim",
+    *CONFIGURATION,
+    "hardware_name",
+    "year",
+    "weights",
+    "verdict",
+    "tie",
+    "margin",
+    "uncertainty",
+    "unit",
+    "models",
+    "evidence",
+    "main",
+]
 
 
 def configurations() -> Iterable[pd.DataFrame]:
-    """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are left out; of a table that
-    lacks a column only the configuration is there, in one row: nothing can be told from it."""
+    """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are
+    left out; of a table that lacks a column only the configuration is there, in one row: nothing can be told from
+    it."""
     for vintage in read_data.VINTAGES:
         for part in read_data.PARTS:
             try:
@@ -64,7 +82,9 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
         head = table.iloc[0]
         field = table.dropna(subset=["samples_per_sec", "top1"] if claim.accuracy else ["samples_per_sec"])
         if len(field) < LEAST_ROWS:
-            return no_data(f"only {len(field)} models with speed" + (" and published accuracy" if claim.accuracy else ""))
+            return no_data(
+                f"only {len(field)} models with speed" + (" and published accuracy" if claim.accuracy else "")
+            )
         found = claim.judge(field.reset_index(drop=True), tables)
         said = found.evidence + (f"; a tie: {TIE}" if found.tie else "")
         if head["vintage"] == "measured":  # a few dozen networks of our choice are no census
@@ -75,14 +95,24 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
 
 
 def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
-    """All findings (`COLUMNS`), a row per claim and configuration that it is about. tables: tidy, one per configuration; default: all."""
+    """All findings (`COLUMNS`), a row per claim and configuration that it is about. tables: tidy, one per
+    configuration; default: all.
+    """
     tables = list(configurations()) if tables is None else [_field(table) for table in tables]
     known, rows = Tables([table for table in tables if "model" in table]), []
     for table in tables:
         head = table.iloc[0]
-        about = {**{name: head[name] for name in CONFIGURATION}, "hardware_name": head.get("hardware_name", hardware.named(head["hardware"]).name),
-                 "year": str(head.get("date", head["vintage"]))[:4], "weights": len(table) if "model" in table else 0}
-        rows += [{"claim": claim.key, **about, **vars(judge(claim, table, known))} for claim in ON_HARDWARE if claim.applies(head)]
+        about = {
+            **{name: head[name] for name in CONFIGURATION},
+            "hardware_name": head.get("hardware_name", hardware.named(head["hardware"]).name),
+            "year": str(head.get("date", head["vintage"]))[:4],
+            "weights": len(table) if "model" in table else 0,
+        }
+        rows += [
+            {"claim": claim.key, **about, **vars(judge(claim, table, known))}
+            for claim in ON_HARDWARE
+            if claim.applies(head)
+        ]
     for vintage in dict.fromkeys(table.iloc[0]["vintage"] for table in tables):
         if vintage in read_data.VINTAGES:
             scores = robustness.load(vintage)
@@ -98,13 +128,16 @@ def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
 
 def _main(frame: pd.DataFrame) -> pd.Series:
     """Boolean: the row that stands for its claim, machine and vintage in the matrix."""
-    order = pd.DataFrame({
-        "part": (frame["part"] == "train") & (frame["claim"] != "training"),
-        "compiled": frame["compiled"].astype(bool),
-        "torch": [tuple(-number for number in version_key(text)) for text in frame["torch"]],
-        "precision": ~frame["precision"].isin(["amp", "fp32"]),
-        "layout": (frame["layout"] == "nhwc") != (frame["vintage"] == read_data.THEN),
-    }, index=frame.index)
+    order = pd.DataFrame(
+        {
+            "part": (frame["part"] == "train") & (frame["claim"] != "training"),
+            "compiled": frame["compiled"].astype(bool),
+            "torch": [tuple(-number for number in version_key(text)) for text in frame["torch"]],
+            "precision": ~frame["precision"].isin(["amp", "fp32"]),
+            "layout": (frame["layout"] == "nhwc") != (frame["vintage"] == read_data.THEN),
+        },
+        index=frame.index,
+    )
     ranked = frame.assign(rank=list(order.itertuples(index=False, name=None))).sort_values("rank", kind="stable")
     first = ranked.drop_duplicates(["claim", "vintage", "hardware"]).index
     return pd.Series(frame.index.isin(first), index=frame.index)
@@ -115,28 +148,47 @@ def load() -> pd.DataFrame:
 
     Raises UserError where they were never made or are damaged.
     """
-    frame = read_table(DATA / FILE, required=COLUMNS, optional_numeric=["margin", "uncertainty", "weights"], key=["claim", *CONFIGURATION])
+    frame = read_table(
+        DATA / FILE,
+        required=COLUMNS,
+        optional_numeric=["margin", "uncertainty", "weights"],
+        key=["claim", *CONFIGURATION],
+    )
     for column in ("tie", "compiled", "main"):
         frame[column] = frame[column].eq("True")
     strange = frame[~frame["verdict"].isin(VERDICTS) | ~frame["claim"].isin([claim.key for claim in CLAIMS])]
     if len(strange):
-        raise UserError(f"{FILE}: {strange['claim'].iloc[0][:40]} {strange['verdict'].iloc[0][:40]!r} is unknown; run `python -m scripts.findings.verdicts`")
+        raise UserError(
+            f"{FILE}: {strange['claim'].iloc[0][:40]} {strange['verdict'].iloc[0][:40]!r} is unknown; run `python -m "
+            "scripts.findings.verdicts`"
+        )
     return frame
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:
-    """Claims down (their sentences), machines and years across, verdicts in the cells; '' where a claim is not about the machine."""
+    """Claims down (their sentences), machines and years across, verdicts in the cells; '' where a claim is not
+    about the machine.
+    """
     frame = frame[frame["main"] & (frame["hardware"] != "")]
     column = frame["hardware_name"] + " · " + frame["year"].astype(str)
-    order = [name for _, name in sorted(set(zip(zip(frame["year"].astype(str), frame["vintage"] == "measured", frame["hardware"]), column)))]
-    grid = frame.assign(column=column).pivot_table(index="claim", columns="column", values="verdict", aggfunc="first", fill_value="")
+    order = [
+        name
+        for _, name in sorted(
+            set(zip(zip(frame["year"].astype(str), frame["vintage"] == "measured", frame["hardware"]), column))
+        )
+    ]
+    grid = frame.assign(column=column).pivot_table(
+        index="claim", columns="column", values="verdict", aggfunc="first", fill_value=""
+    )
     present = [claim for claim in ON_HARDWARE if claim.key in grid.index]
     grid = grid.loc[[claim.key for claim in present], order]
     return grid.set_axis([claim.sentence for claim in present], axis=0).rename_axis(index=None, columns=None)
 
 
 def update() -> pd.DataFrame:
-    """Judge everything, write findings.csv where it changed, and return it. Findings on tables that can't be had now are kept as committed."""
+    """Judge everything, write findings.csv where it changed, and return it. Findings on tables that can't be had
+    now are kept as committed.
+    """
     frame = compute()
     if (DATA / FILE).exists():
         try:
@@ -146,20 +198,37 @@ def update() -> pd.DataFrame:
         kept = before[before["vintage"].isin(set(read_data.VINTAGES) - set(frame["vintage"]))]
         frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
     if frame.empty:
-        raise UserError("nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`")
+        raise UserError(
+            "nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`"
+        )
     ours = frame["vintage"] == "measured"  # on a card of timm's it has a column of its own in the matrix
     frame.loc[ours & frame["hardware"].isin(frame["hardware"][~ours]), "hardware_name"] += ", measured here"
-    rounded = frame.assign(**{name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4) for name in ("margin", "uncertainty")},
-                           weights=frame["weights"].astype(int))
-    write_derived(rounded, DATA / FILE, sidecar(packages=("pandas", "numpy"), source="timm's published tables (see scripts/data/download.py), "
-                                                "and report/data/benchmark-*.csv"))
+    rounded = frame.assign(
+        **{
+            name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4)
+            for name in ("margin", "uncertainty")
+        },
+        weights=frame["weights"].astype(int),
+    )
+    write_derived(
+        rounded,
+        DATA / FILE,
+        sidecar(
+            packages=("pandas", "numpy"),
+            source="timm's published tables (see scripts/data/download.py), and report/data/benchmark-*.csv",
+        ),
+    )
     return rounded
 
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.findings.verdicts", description="Every claim, judged on every machine.")
-    parser.add_argument("--claim", choices=[claim.key for claim in CLAIMS], help="print one claim's verdicts with their evidence")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.findings.verdicts", description="Every claim, judged on every machine."
+    )
+    parser.add_argument(
+        "--claim", choices=[claim.key for claim in CLAIMS], help="print one claim's verdicts with their evidence"
+    )
     parser.add_argument("--quiet", action="store_true", help="write the file and say only how many findings it holds")
     options = parser.parse_args(argv)
     frame = update()
@@ -168,8 +237,11 @@ def main(argv: list[str] | None = None) -> None:
         return
     if options.claim:
         for row in frame[frame["claim"] == options.claim].itertuples():
-            print(f"{row.verdict:<12}{'tie  ' if row.tie else '     '}{row.vintage} {row.hardware_name} {row.part} {row.precision} {row.layout} "
-                  f"{'compiled' if row.compiled else ''}\n            {row.evidence}")
+            print(
+                f"{row.verdict:<12}{'tie  ' if row.tie else '     '}{row.vintage} {row.hardware_name} {row.part} "
+                f"{row.precision} {row.layout} "
+                f"{'compiled' if row.compiled else ''}\n            {row.evidence}"
+            )
         return
     print(matrix(frame).to_string())
     others = frame[frame["hardware"] == ""]

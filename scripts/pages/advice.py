@@ -1,10 +1,12 @@
-"""What a reader should do today, in prose: for each claim a sentence that its verdicts choose, so that no advice outlives its data.
+"""What a reader should do today, in prose: for each claim a sentence that its verdicts choose, so that no advice
+outlives its data.
 
     from scripts.site import advice
     advice.today()                       # in a cell with `#| output: asis`
 
-The verdicts are those of each machine's newest table in report/data/findings.csv. A claim that holds on every machine that can tell, on some or
-on none has a sentence for each case; where no newest table can tell, the reader is told to measure.
+The verdicts are those of each machine's newest table in report/data/findings.csv. A claim that holds on every machine
+that can tell, on some or on none has a sentence for each case; where no newest table can tell, the reader is told to
+measure.
 """
 
 from __future__ import annotations
@@ -18,31 +20,73 @@ from scripts.findings import verdicts as findings
 from scripts.findings.claims import FAILS, HOLDS
 from scripts.pages import findings as verdicts, page
 
-# claim -> (question, sentence where it holds on every machine, on some, on none); {yes} and {no}: machines where it holds and where it fails, {best}: the
+# claim -> (question, sentence where it holds on every machine, on some, on none); {yes} and {no}: machines where it
+# holds and where it fails, {best}: the
 # model that is most often named as the one that decides, {times}: one more than the median margin
 WORDS: dict[str, tuple[str, str, str, str]] = {
-    "levit_fastest": ("Is speed what counts?", "Take a LeViT: nothing as fast is more accurate, on any of these machines.",
-                      "Look at LeViT first. Some of its sizes still lead; others are beaten, so compare at the speed that you need.",
-                      "Not LeViT any more: everywhere something as fast is more accurate."),
-    "convnext_middle": ("Something in the middle?", "Take a ConvNeXt.", "ConvNeXt is one good choice, no longer the one: whether it leads depends on the machine and on what it was pretrained on.",
-                        "Not ConvNeXt any more: none of it is on the frontier."),
-    "beit_slow": ("Is accuracy all that counts?", "Take a BEiT.", "BEiT is close to the top on some machines only.", "Not BEiT any more: {best} is more accurate."),
-    "pretraining": ("Two models compared?", "Compare within one kind of pretraining, and take weights that saw more than ImageNet-1k where their licence allows: that is most of the lead.",
-                    "Compare within one kind of pretraining: more data explains part of the lead, not everywhere nearly all of it.", "More pretraining data is not what makes the leaders lead."),
-    "vgg": ("Still on VGG?", "Replace it: something more accurate is {times} times as fast (median over the machines).", "Replace it where something more accurate is clearly faster, which is not everywhere.",
-            "It still holds its ground."),
-    "parameters": ("Choosing by parameter count?", "Don't: it says little about speed.", "Don't rely on it: it orders models by speed only roughly.",
-                   "You may: it orders models by speed well enough."),
-    "training": ("Going to train?", "What is fast in inference is fast in training.", "What is fast in inference is mostly fast in training.", "Measure a training step: inference says little about it."),
-    "transformers_cpu": ("On a processor?", "Prefer convnets and hybrids: transformers lose more.", "Measure before you believe: transformers lose more than convnets on {yes}, but not on {no}.",
-                         "Transformers lose no more than convnets do."),
-    "compiling": ("Going to compile?", "Compile first and choose then: compiling changes who leads.", "Choose with compiled figures: compiling moves some models off the frontier, and leaves most where they are.",
-                  "Choose and compile in any order: the leaders stay."),
+    "levit_fastest": (
+        "Is speed what counts?",
+        "Take a LeViT: nothing as fast is more accurate, on any of these machines.",
+        "Look at LeViT first. Some of its sizes still lead; others are beaten, so compare at the speed that you need.",
+        "Not LeViT any more: everywhere something as fast is more accurate.",
+    ),
+    "convnext_middle": (
+        "Something in the middle?",
+        "Take a ConvNeXt.",
+        "ConvNeXt is one good choice, no longer the one: whether it leads depends on the machine and on what it was "
+        "pretrained on.",
+        "Not ConvNeXt any more: none of it is on the frontier.",
+    ),
+    "beit_slow": (
+        "Is accuracy all that counts?",
+        "Take a BEiT.",
+        "BEiT is close to the top on some machines only.",
+        "Not BEiT any more: {best} is more accurate.",
+    ),
+    "pretraining": (
+        "Two models compared?",
+        "Compare within one kind of pretraining, and take weights that saw more than ImageNet-1k where their licence "
+        "allows: that is most of the lead.",
+        "Compare within one kind of pretraining: more data explains part of the lead, not everywhere nearly all of it.",
+        "More pretraining data is not what makes the leaders lead.",
+    ),
+    "vgg": (
+        "Still on VGG?",
+        "Replace it: something more accurate is {times} times as fast (median over the machines).",
+        "Replace it where something more accurate is clearly faster, which is not everywhere.",
+        "It still holds its ground.",
+    ),
+    "parameters": (
+        "Choosing by parameter count?",
+        "Don't: it says little about speed.",
+        "Don't rely on it: it orders models by speed only roughly.",
+        "You may: it orders models by speed well enough.",
+    ),
+    "training": (
+        "Going to train?",
+        "What is fast in inference is fast in training.",
+        "What is fast in inference is mostly fast in training.",
+        "Measure a training step: inference says little about it.",
+    ),
+    "transformers_cpu": (
+        "On a processor?",
+        "Prefer convnets and hybrids: transformers lose more.",
+        "Measure before you believe: transformers lose more than convnets on {yes}, but not on {no}.",
+        "Transformers lose no more than convnets do.",
+    ),
+    "compiling": (
+        "Going to compile?",
+        "Compile first and choose then: compiling changes who leads.",
+        "Choose with compiled figures: compiling moves some models off the frontier, and leaves most where they are.",
+        "Choose and compile in any order: the leaders stay.",
+    ),
 }
 
 
 def today() -> None:
-    """Print one sentence of advice per claim, with the tally of verdicts behind it. Prints nothing where there are no findings."""
+    """Print one sentence of advice per claim, with the tally of verdicts behind it. Prints nothing where there are
+    no findings.
+    """
     try:
         newest = verdicts.newest()
     except UserError:
@@ -51,22 +95,37 @@ def today() -> None:
     for claim in findings.ON_HARDWARE:
         rows = newest[newest.claim == claim.key]
         if claim.key in WORDS:
-            lines.append(f"- **{WORDS[claim.key][0]}** {sentence(claim.key, rows)} [{_behind(claim, rows)}](report/findings.qmd#{verdicts.anchor(claim.key)})")
+            lines.append(
+                f"- **{WORDS[claim.key][0]}** {sentence(claim.key, rows)} "
+                f"[{_behind(claim, rows)}](report/findings.qmd#{verdicts.anchor(claim.key)})"
+            )
     print("\n".join(lines) + "\n")
 
 
 def sentence(key: str, rows: pd.DataFrame) -> str:
-    """The advice that the verdicts in `rows` (one claim, a row per machine) choose, as Markdown in which data are escaped."""
+    """The advice that the verdicts in `rows` (one claim, a row per machine) choose, as Markdown in which data are
+    escaped.
+    """
     if rows.empty:
-        return "No table since 2022 can tell: measure it on [your own machine](report/machine.qmd)." if key == "training" else "No newest table can tell: measure it."
+        return (
+            "No table since 2022 can tell: measure it on [your own machine](report/machine.qmd)."
+            if key == "training"
+            else "No newest table can tell: measure it."
+        )
     found = set(rows.verdict)
     words = WORDS[key][1 if found == {HOLDS} else 3 if found == {FAILS} else 2]
     if "{yes}" in words and not {HOLDS, FAILS} <= found:
         return "Measure before you believe: the answer is not clear on any processor."
     deciding = rows.models[rows.models != ""].str.split().str[-1]
     margin = rows.margin.median()
-    return words.format(yes=_names(rows, HOLDS), no=_names(rows, FAILS), times=f"{1 + margin:.0f}" if margin == margin else "several",
-                        best=page.text(deciding.mode().iloc[0].partition(".")[0])._repr_markdown_() if len(deciding) else "something else")
+    return words.format(
+        yes=_names(rows, HOLDS),
+        no=_names(rows, FAILS),
+        times=f"{1 + margin:.0f}" if margin == margin else "several",
+        best=page.text(deciding.mode().iloc[0].partition(".")[0])._repr_markdown_()
+        if len(deciding)
+        else "something else",
+    )
 
 
 def carries_over() -> None:
@@ -76,24 +135,47 @@ def carries_over() -> None:
     except UserError:
         return
     worst, near = table.loc[table.rho.idxmin()], table.loc[table.rho_best.idxmin()]
-    word = "carries over" if worst.rho >= 0.9 else "carries over in part" if worst.rho >= 0.7 else "does not carry over everywhere"
-    lines = [f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f}, on {page.text(worst['name'])._repr_markdown_()}."]
+    word = (
+        "carries over"
+        if worst.rho >= 0.9
+        else "carries over in part"
+        if worst.rho >= 0.7
+        else "does not carry over everywhere"
+    )
+    lines = [
+        f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f}, "
+        f"on {page.text(worst['name'])._repr_markdown_()}."
+    ]
     if (table.rho_best < table.rho).all():
-        lines.append(f"Among the best hundred it does so less (down to {near.rho_best:.2f}, on {page.text(near['name'])._repr_markdown_()}): near the top, ImageNet's validation set tells "
-                     "models apart less well.")
+        lines.append(
+            f"Among the best hundred it does so less (down to {near.rho_best:.2f}, on "
+            f"{page.text(near['name'])._repr_markdown_()}): near the top, ImageNet's validation set tells "
+            "models apart less well."
+        )
     gains = table[table.loss < 0]
     if len(gains):
-        lines.append(f"A negative loss is a gain: the median model gains {-gains.loss.min():.1f} points on {page.text(gains.loc[gains.loss.idxmin(), 'name'])._repr_markdown_()}, "
-                     "whose labels forgive what the old ones got wrong." if list(gains["name"]) == ["ReaL"] else "A negative loss is a gain.")
+        lines.append(
+            f"A negative loss is a gain: the median model gains {-gains.loss.min():.1f} points on "
+            f"{page.text(gains.loc[gains.loss.idxmin(), 'name'])._repr_markdown_()}, "
+            "whose labels forgive what the old ones got wrong."
+            if list(gains["name"]) == ["ReaL"]
+            else "A negative loss is a gain."
+        )
     print(" ".join(lines) + "\n")
 
 
 def speed_goes_with(figures: dict) -> str:
-    """Which of parameters, multiply-adds and activations goes best with speed on the card and on the processor of the summary, as a sentence."""
+    """Which of parameters, multiply-adds and activations goes best with speed on the card and on the processor of
+    the summary, as a sentence.
+    """
     words = {"parameters": "parameters", "gmacs": "arithmetic (multiply-adds)", "macts": "memory (activations)"}
     best = {}
     for machine in ("gpu", "cpu"):
-        known = {name: abs(value) for name in words if isinstance(value := figures.get(f"{machine}.spearman.{name}"), float) and value == value}
+        known = {
+            name: abs(value)
+            for name in words
+            if isinstance(value := figures.get(f"{machine}.spearman.{name}"), float) and value == value
+        }
         if not known:
             return ""
         best[machine] = max(known, key=known.get)
@@ -103,16 +185,30 @@ def speed_goes_with(figures: dict) -> str:
 
 
 def alike(correlation: float) -> str:
-    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim `training`; '' where it is not known."""
-    return "" if correlation != correlation else "They do." if correlation >= 0.9 else "Mostly they do." if correlation >= 0.7 else "They need not."
+    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim
+    `training`; '' where it is not known.
+    """
+    return (
+        ""
+        if correlation != correlation
+        else "They do."
+        if correlation >= 0.9
+        else "Mostly they do."
+        if correlation >= 0.7
+        else "They need not."
+    )
 
 
 def _names(rows: pd.DataFrame, verdict: str) -> str:
-    names = [f"a {page.text(name)._repr_markdown_()}" for name in dict.fromkeys(rows.hardware_name[rows.verdict == verdict])]
+    names = [
+        f"a {page.text(name)._repr_markdown_()}" for name in dict.fromkeys(rows.hardware_name[rows.verdict == verdict])
+    ]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _behind(claim, rows: pd.DataFrame) -> str:
-    """The claim with its tally, as the words of a link: 'BEiT is the most accurate of the slow: fails on all 6 machines'."""
+    """The claim with its tally, as the words of a link: 'BEiT is the most accurate of the slow: fails on all 6
+    machines'.
+    """
     tally = verdicts.tally(rows.verdict).replace("**", "") if len(rows) else "no data"
     return f"{page.text(claim.sentence)._repr_markdown_()}: {tally}"

@@ -1,8 +1,8 @@
 """What the ConvNeXt page says of it and of any other family, from report/data/families.csv.
 
-    from scripts.site import closeup
-    closeup.trade("convnext")            # in a cell with `#| output: asis`
-    closeup.families_by_name()
+from scripts.site import closeup
+closeup.trade("convnext")            # in a cell with `#| output: asis`
+closeup.families_by_name()
 """
 
 from __future__ import annotations
@@ -17,14 +17,27 @@ from scripts.common.tables import read_table
 from scripts.pages import content, page
 
 SOURCE = "report/data/families.csv"
-NUMERIC = ["weights", "networks", "frontier", "top1", *(f"{what}_{name}" for what in ("picture", "network") for name in ("steps", "gain", "cost", "price", "low", "high"))]
-CHART = "report/inference.html?frontier_gpu=a:{}#fig-frontier-gpu"  # the explorer's state in the address: assets/explorer.js
+NUMERIC = [
+    "weights",
+    "networks",
+    "frontier",
+    "top1",
+    *(
+        f"{what}_{name}"
+        for what in ("picture", "network")
+        for name in ("steps", "gain", "cost", "price", "low", "high")
+    ),
+]
+# the explorer's state in the address: assets/explorer.js
+CHART = "report/inference.html?frontier_gpu=a:{}#fig-frontier-gpu"
 LARGER = {"picture": "the next larger picture", "network": "the next larger network"}
 
 
 def table() -> pd.DataFrame:
     """report/data/families.csv. Raises UserError where it was never made or is damaged."""
-    return read_table(DATA / "families.csv", required=["family", "label", "best", "more"], optional_numeric=NUMERIC, key=["family"])
+    return read_table(
+        DATA / "families.csv", required=["family", "label", "best", "more"], optional_numeric=NUMERIC, key=["family"]
+    )
 
 
 def count(number: float) -> str:
@@ -45,10 +58,18 @@ def trade(family: str) -> None:
     lines = []
     for what, words in LARGER.items():
         if pd.notna(row[f"{what}_price"]):
-            lines.append(f"- {words.capitalize()} gains **{row[f'{what}_gain']:.2f} points** and makes the model **{row[f'{what}_cost']:.2f} times** slower (medians of "
-                         f"{row[f'{what}_steps']:.0f} steps): {row[f'{what}_price']:.1f} points per doubling of the time (95% interval {row[f'{what}_low']:.1f} to {row[f'{what}_high']:.1f}).")
-    verdict = {"picture": "A larger picture buys more for the same time.", "network": "A larger network buys more for the same time.",
-               "tie": "The intervals overlap: which buys more cannot be told.", "": "There are too few steps of one kind to compare the two."}[row["more"]]
+            lines.append(
+                f"- {words.capitalize()} gains **{row[f'{what}_gain']:.2f} points** and makes the model "
+                f"**{row[f'{what}_cost']:.2f} times** slower (medians of "
+                f"{row[f'{what}_steps']:.0f} steps): {row[f'{what}_price']:.1f} points per doubling of the time (95% "
+                f"interval {row[f'{what}_low']:.1f} to {row[f'{what}_high']:.1f})."
+            )
+    verdict = {
+        "picture": "A larger picture buys more for the same time.",
+        "network": "A larger network buys more for the same time.",
+        "tie": "The intervals overlap: which buys more cannot be told.",
+        "": "There are too few steps of one kind to compare the two.",
+    }[row["more"]]
     print("\n".join(lines) + f"\n\n{verdict}\n")
 
 
@@ -60,10 +81,32 @@ def families_by_name() -> None:
         print(f"\n::: {{.callout-note}}\n## Not computed yet\n{page.text(error)._repr_markdown_()}\n:::\n")
         return
     more = {"picture": "picture", "network": "network", "tie": "can't be told", "": ""}
-    shown = pd.DataFrame({
-        "Family": [page.link(row.label, "/" + CHART.format(urllib.parse.quote(row.family))) for row in found.itertuples()],
-        "Weights": found.weights, "Networks": found.networks, "On the frontier": found.frontier, "Best top-1 (%)": found.top1,
-        "Per doubling: picture": found.picture_price, "Per doubling: network": found.network_price, "Buys more": found.more.map(more)})
-    page.table(shown, f"Every family on an {content.numbers()['gpu.hardware']}: its members, and what a larger picture and a larger network bring for twice the time.", label="tbl-families", link=SOURCE,
-               formats={"Weights": "{:.0f}", "Networks": "{:.0f}", "On the frontier": "{:.0f}", "Best top-1 (%)": "{:.1f}", "Per doubling: picture": "{:.1f}",
-                        "Per doubling: network": "{:.1f}"})
+    shown = pd.DataFrame(
+        {
+            "Family": [
+                page.link(row.label, "/" + CHART.format(urllib.parse.quote(row.family))) for row in found.itertuples()
+            ],
+            "Weights": found.weights,
+            "Networks": found.networks,
+            "On the frontier": found.frontier,
+            "Best top-1 (%)": found.top1,
+            "Per doubling: picture": found.picture_price,
+            "Per doubling: network": found.network_price,
+            "Buys more": found.more.map(more),
+        }
+    )
+    page.table(
+        shown,
+        f"Every family on an {content.numbers()['gpu.hardware']}: its members, and what a larger picture and a "
+        "larger network bring for twice the time.",
+        label="tbl-families",
+        link=SOURCE,
+        formats={
+            "Weights": "{:.0f}",
+            "Networks": "{:.0f}",
+            "On the frontier": "{:.0f}",
+            "Best top-1 (%)": "{:.1f}",
+            "Per doubling: picture": "{:.1f}",
+            "Per doubling: network": "{:.1f}",
+        },
+    )

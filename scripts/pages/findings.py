@@ -6,8 +6,8 @@
     verdicts.summary()
     verdicts.claims()
 
-A cell of the matrix opens its evidence (an HTML popover: no script, works by keyboard). Sentences that state a verdict are made here from
-report/data/findings.csv, so none can outlive its data.
+A cell of the matrix opens its evidence (an HTML popover: no script, works by keyboard). Sentences that state a verdict
+are made here from report/data/findings.csv, so none can outlive its data.
 """
 
 from __future__ import annotations
@@ -37,12 +37,19 @@ def matrix() -> None:
     frame = verdicts.load()
     grid = verdicts.matrix(frame)
     keys = {claim.sentence: claim.key for claim in verdicts.CLAIMS}
-    evidence = {(row.claim, f"{row.hardware_name} · {row.year}"): row for row in frame[frame.main & (frame.hardware != "")].itertuples()}
-    shown = pd.DataFrame({"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]})
+    evidence = {
+        (row.claim, f"{row.hardware_name} · {row.year}"): row
+        for row in frame[frame.main & (frame.hardware != "")].itertuples()
+    }
+    shown = pd.DataFrame(
+        {"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]}
+    )
     ours = {column: row.hardware for (_, column), row in evidence.items() if row.vintage == "measured"}
     few = {column: _measured(slug) for column, slug in ours.items()}
     popovers = []
-    for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:  # a machine on which no claim could be judged is left to the evidence page
+    for column in grid.columns[
+        ~grid.isin([NO_DATA, ""]).all()
+    ]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []
         for sentence, verdict in grid[column].items():
             row = evidence.get((keys[sentence], column))
@@ -50,8 +57,15 @@ def matrix() -> None:
             if row is not None:
                 popovers.append(_popover(row, sentence, column, len(popovers)))
         shown[column + few.get(column, "")] = cells
-    page.table(shown, "Do the findings hold? " + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items()) + ". Open a verdict for its evidence.",
-               label="tbl-findings", link=SOURCE, sort=False)
+    page.table(
+        shown,
+        "Do the findings hold? "
+        + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
+        + ". Open a verdict for its evidence.",
+        label="tbl-findings",
+        link=SOURCE,
+        sort=False,
+    )
     page.html("".join(popovers))
 
 
@@ -60,34 +74,59 @@ def anchor(key: str) -> str:
 
 
 def _measured(slug: str) -> str:
-    """On how few architectures a machine of ours was judged, for the head of its column; '' where its table is not there."""
+    """On how few architectures a machine of ours was judged, for the head of its column; '' where its table is not
+    there.
+    """
     rows = measured.load("infer").query("hardware == @slug")
-    return f" ({counted(rows.arch.nunique(), 'architecture')}, {rows.arch[rows.top1.notna()].nunique()} with accuracy)" if len(rows) else ""
+    return (
+        f" ({counted(rows.arch.nunique(), 'architecture')}, {rows.arch[rows.top1.notna()].nunique()} with accuracy)"
+        if len(rows)
+        else ""
+    )
 
 
 def _button(row, number: int) -> str:
-    return (f'<button type="button" class="verdict {CLASSES[row.verdict]}" popovertarget="evidence-{number}">'
-            f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}</button>')
+    return (
+        f'<button type="button" class="verdict {CLASSES[row.verdict]}" popovertarget="evidence-{number}">'
+        f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}</button>'
+    )
 
 
 def _popover(row, sentence: str, column: str, number: int) -> str:
-    margin = "" if pd.isna(row.margin) else (f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}"
-                                             f"{': a tie' if row.tie else ''}.</p>")
-    return (f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: {page.escaped(row.verdict)}</strong> '
-            f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>")
+    margin = (
+        ""
+        if pd.isna(row.margin)
+        else (
+            f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}"
+            f"{': a tie' if row.tie else ''}.</p>"
+        )
+    )
+    return (
+        f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: '
+        f"{page.escaped(row.verdict)}</strong> "
+        f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>"
+    )
 
 
 @page.or_note()
 def headline() -> None:
-    """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all machines."""
+    """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all
+    machines.
+    """
     if not (DATA / verdicts.FILE).exists():
         return
     judged = newest()
-    sides = [set(rows) for _, rows in judged[judged.claim.isin([claim.key for claim in verdicts.ON_HARDWARE])].groupby("claim").verdict]
+    sides = [
+        set(rows)
+        for _, rows in judged[judged.claim.isin([claim.key for claim in verdicts.ON_HARDWARE])].groupby("claim").verdict
+    ]
     if sides:
         holds, fails = sides.count({HOLDS}), sides.count({FAILS})
-        print(f"On the newest tables, of {counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
-              f"**{len(sides) - holds - fails}** the answer needs a condition or a machine.\n")
+        print(
+            f"On the newest tables, of {counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can "
+            f"tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
+            f"**{len(sides) - holds - fails}** the answer needs a condition or a machine.\n"
+        )
 
 
 def _many(count: int, one: str = "holds", more: str = "hold") -> str:
@@ -108,7 +147,12 @@ def summary() -> None:
 def newest() -> pd.DataFrame:
     """The main verdicts on each machine's newest table."""
     frame = verdicts.load()
-    return frame[frame.main & (frame.hardware != "") & (frame.vintage == frame[frame.vintage != "measured"].vintage.max()) & (frame.verdict != NO_DATA)]
+    return frame[
+        frame.main
+        & (frame.hardware != "")
+        & (frame.vintage == frame[frame.vintage != "measured"].vintage.max())
+        & (frame.verdict != NO_DATA)
+    ]
 
 
 def tally(column: pd.Series, what: str = "machine") -> str:
@@ -127,7 +171,9 @@ def _word(verdict: str) -> str:
 
 @page.or_note()
 def claims() -> None:
-    """Every claim with its origin and, for each configuration, its verdict and evidence: a section that can be linked."""
+    """Every claim with its origin and, for each configuration, its verdict and evidence: a section that can be
+    linked.
+    """
     frame = verdicts.load()
     for claim in verdicts.CLAIMS:
         rows = frame[frame.claim == claim.key]
@@ -136,8 +182,12 @@ def claims() -> None:
         print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{anchor(claim.key)}}}\n")
         judged = rows[rows.main & (rows.verdict != NO_DATA)]
         if len(judged):
-            print(f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict, 'table')} ({_origins(judged)}).\n"
-                  if claim in verdicts.ON_HARDWARE else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n")
+            print(
+                f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict, 'table')} "
+                f"({_origins(judged)}).\n"
+                if claim in verdicts.ON_HARDWARE
+                else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n"
+            )
         main = rows.main & (rows.verdict != NO_DATA)
         if main.any() and not main.all():
             page.table(_evidence(rows[main]), claim.sentence, link=SOURCE)
@@ -156,10 +206,33 @@ def _origins(rows: pd.DataFrame) -> str:
 
 def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
     """What was tested where, with what came out, as a table for readers."""
-    return pd.DataFrame({
-        "Where": [" ".join(filter(None, [row.hardware_name or "all weights", row.part, row.precision, row.layout, "compiled" if row.compiled else "",
-                                         f"torch {row.torch}" if row.torch else ""])) for row in rows.itertuples()],
-        "Year": rows.year.astype(str).to_list(),
-        "Verdict": [page.Html(f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
-                              f'{", a tie" if row.tie else ""}</span>') for row in rows.itertuples()],
-        "Evidence": rows.evidence.to_list()})
+    return pd.DataFrame(
+        {
+            "Where": [
+                " ".join(
+                    filter(
+                        None,
+                        [
+                            row.hardware_name or "all weights",
+                            row.part,
+                            row.precision,
+                            row.layout,
+                            "compiled" if row.compiled else "",
+                            f"torch {row.torch}" if row.torch else "",
+                        ],
+                    )
+                )
+                for row in rows.itertuples()
+            ],
+            "Year": rows.year.astype(str).to_list(),
+            "Verdict": [
+                page.Html(
+                    f'<span class="verdict {CLASSES[row.verdict]}"><span '
+                    f'aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
+                    f"{', a tie' if row.tie else ''}</span>"
+                )
+                for row in rows.itertuples()
+            ],
+            "Evidence": rows.evidence.to_list(),
+        }
+    )

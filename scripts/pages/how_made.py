@@ -1,4 +1,5 @@
-"""How a chart or a table was made, a click away: command, commit, hardware, versions and checksum, in a popover (no script, works by keyboard).
+"""How a chart or a table was made, a click away: command, commit, hardware, versions and checksum, in a popover (no
+script, works by keyboard).
 
     button = sources.made("chart", [{"path": "report/data/x.csv", "sha256": …}])    # in the caption
     sources.panels()                                                                # at the page's foot
@@ -57,7 +58,10 @@ def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> st
     parts = [_list(facts)] if facts else []
     parts += [f'<p class="made-name">{_link(one)}</p>{_list(_facts(one))}' for one in tables if one not in theirs]
     if theirs:
-        rows = "".join(f"<li>{_link(one)}, {safe(published(one['path'])['date'])}: {_digest(one.get('sha256', ''))}</li>" for one in theirs)
+        rows = "".join(
+            f"<li>{_link(one)}, {safe(published(one['path'])['date'])}: {_digest(one.get('sha256', ''))}</li>"
+            for one in theirs
+        )
         parts.append(f'<p class="made-name">Published by timm, with SHA-256</p><ul>{rows}</ul>')
     body = f"<strong>How this {safe(what)} was made</strong></p>{''.join(parts)}"
     identity = _panels.setdefault(body, f"made-{len(_panels) + 1}")
@@ -66,14 +70,22 @@ def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> st
 
 def panels() -> str:
     """What the buttons of this page open, as HTML. Outside of what could be hidden, where a popover could not show."""
-    return "".join(f'<div popover id="{identity}" class="evidence made-panel" role="dialog" aria-labelledby="{identity}-head"><p id="{identity}-head">{body}'
-                   f'<p><button type="button" class="made" popovertarget="{identity}" popovertargetaction="hide">Close</button></p></div>\n'
-                   for body, identity in _panels.items())
+    return "".join(
+        f'<div popover id="{identity}" class="evidence made-panel" role="dialog" '
+        f'aria-labelledby="{identity}-head"><p id="{identity}-head">{body}'
+        f'<p><button type="button" class="made" popovertarget="{identity}" '
+        'popovertargetaction="hide">Close</button></p></div>\n'
+        for body, identity in _panels.items()
+    )
 
 
 def _link(one: dict) -> str:
     path = one["path"]
-    return link(Path(path).name, one.get("url") or f"/{path}") if one.get("url") or path.startswith(FOLDER) else safe(Path(path).name)
+    return (
+        link(Path(path).name, one.get("url") or f"/{path}")
+        if one.get("url") or path.startswith(FOLDER)
+        else safe(Path(path).name)
+    )
 
 
 def _facts(one: dict) -> list[tuple[str, str]]:
@@ -83,15 +95,28 @@ def _facts(one: dict) -> list[tuple[str, str]]:
         return [("made", "by hand: each row names its source"), ("SHA-256", _digest(one.get("sha256", "")))]
     machine = known["hardware"]
     commit = str(known.get("commit", ""))
-    commit = f"<code>{safe(commit[:12])}</code>" + (" with changes not yet committed" if known.get("dirty") else "") if re.fullmatch(r"[0-9a-f]{40}", commit) else "unknown"
+    commit = (
+        f"<code>{safe(commit[:12])}</code>" + (" with changes not yet committed" if known.get("dirty") else "")
+        if re.fullmatch(r"[0-9a-f]{40}", commit)
+        else "unknown"
+    )
     about = [str(machine[key]) for key in ("name", "driver", "power_limit", "system") if machine.get(key)]
     versions = known.get("versions") if isinstance(known.get("versions"), dict) else {}
     sidecar = provenance.sidecar_path(path).as_posix()
-    found = [("command", f"<code>{safe(known.get('command', ''))}</code>"), ("commit", commit), ("date", safe(str(known.get("date", ""))[:10])),
-             ("hardware", safe(", ".join(about))), ("versions", safe(", ".join(f"{name} {version}" for name, version in versions.items()))),
-             ("SHA-256", _digest(one.get("sha256") or known.get("sha256", ""))), ("all of it", link(Path(sidecar).name, f"/{sidecar}"))]
+    found = [
+        ("command", f"<code>{safe(known.get('command', ''))}</code>"),
+        ("commit", commit),
+        ("date", safe(str(known.get("date", ""))[:10])),
+        ("hardware", safe(", ".join(about))),
+        ("versions", safe(", ".join(f"{name} {version}" for name, version in versions.items()))),
+        ("SHA-256", _digest(one.get("sha256") or known.get("sha256", ""))),
+        ("all of it", link(Path(sidecar).name, f"/{sidecar}")),
+    ]
     why = stale(path)
-    return [*([("note", f'<span class="stale">{safe(why)}</span>')] if why else []), *((name, value) for name, value in found if value)]
+    return [
+        *([("note", f'<span class="stale">{safe(why)}</span>')] if why else []),
+        *((name, value) for name, value in found if value),
+    ]
 
 
 def _digest(text: object) -> str:

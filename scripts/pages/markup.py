@@ -1,6 +1,6 @@
 """Text that is safe in HTML and in Quarto's Markdown: what comes from data is escaped here, once, for every page.
 
-    from scripts.pages.markup import Html, safe, block
+from scripts.pages.markup import Html, safe, block
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from html import escape
 
 
 class Html(str):
-    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use within Markdown."""
+    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use
+    within Markdown.
+    """
 
 
 def link(text: str, href: str) -> Html:
@@ -26,13 +28,17 @@ def code(text: str) -> Html:
 
 
 class text:
-    """Any value as inline text in which nothing is markup, and which may break after _ : `` `{python} page.text(name)` ``."""
+    """Any value as inline text in which nothing is markup, and which may break after _ : `` `{python}
+    page.text(name)` ``.
+    """
 
     def __init__(self, value: object):
         self.value = str(value)
 
     def _repr_markdown_(self) -> str:
-        return inline(breaking(self.value) or "<!-- -->")  # Quarto shows the expression itself where an inline value is empty
+        return inline(
+            breaking(self.value) or "<!-- -->"
+        )  # Quarto shows the expression itself where an inline value is empty
 
     def __repr__(self) -> str:
         return repr(self.value)
@@ -44,7 +50,9 @@ def safe(value: object) -> str:
 
 
 def inert(value: object) -> str:
-    """Escaped so that nothing is markup in Markdown either: every sign but / . , : ; - becomes a character reference."""
+    """Escaped so that nothing is markup in Markdown either: every sign but / . , : ; - becomes a character
+    reference.
+    """
     return re.sub(r"[^\w\s/.,:;-]|_", lambda sign: f"&#{ord(sign[0])};", str(value))
 
 

@@ -1,7 +1,7 @@
 """What stands behind the picker: the machines that it offers, and the tables that its answers come from.
 
-    from scripts.site import choices
-    choices.machines()                   # in a cell with `#| output: asis`
+from scripts.site import choices
+choices.machines()                   # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from scripts.pages import page
 
 
 def machines() -> None:
-    """Print the machines in charts/picker/models.js with the table that each comes from, and name our own tables at the page's foot."""
+    """Print the machines in charts/picker/models.js with the table that each comes from, and name our own tables at
+    the page's foot.
+    """
     for name in [*(path.name for part in ("infer", "train") for path in measured.files(part)), measured.ACCURACY]:
         if (DATA / name).exists():
             page.uses(f"report/data/{name}")
@@ -26,10 +28,29 @@ def machines() -> None:
     except UserError as error:
         print(f"\n::: {{.callout-note}}\n## Nothing to choose from yet\n{page.text(error)._repr_markdown_()}\n:::\n")
         return
-    shown = pd.DataFrame({"Machine": [one["name"] for one in offered], "Models": [one["models"] for one in offered],
-                          "One at a time": ["timed" if one["latency"] else "–" for one in offered], "Training": ["timed" if one["training"] else "–" for one in offered],
-                          "Source": [one["source"] + (f"; training: {one['training_source']}" if one.get("training_source", "") not in ("", one["source"]) else "") for one in offered]})
-    page.table(shown, "The machines that the picker knows, and the table that each answer comes from.", label="tbl-picker-machines", formats={"Models": "{:,.0f}"})
+    shown = pd.DataFrame(
+        {
+            "Machine": [one["name"] for one in offered],
+            "Models": [one["models"] for one in offered],
+            "One at a time": ["timed" if one["latency"] else "–" for one in offered],
+            "Training": ["timed" if one["training"] else "–" for one in offered],
+            "Source": [
+                one["source"]
+                + (
+                    f"; training: {one['training_source']}"
+                    if one.get("training_source", "") not in ("", one["source"])
+                    else ""
+                )
+                for one in offered
+            ],
+        }
+    )
+    page.table(
+        shown,
+        "The machines that the picker knows, and the table that each answer comes from.",
+        label="tbl-picker-machines",
+        formats={"Models": "{:,.0f}"},
+    )
 
 
 def known() -> list[dict]:
@@ -37,6 +58,6 @@ def known() -> list[dict]:
     path = CHARTS / "picker" / "models.js"
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(f"[{text[text.index('(') + 1:text.rindex(')')]}]")[1]["machines"]
+        return json.loads(f"[{text[text.index('(') + 1 : text.rindex(')')]}]")[1]["machines"]
     except (OSError, ValueError, KeyError, IndexError):
         raise UserError("charts/picker/models.js is missing or damaged; run `make data`") from None

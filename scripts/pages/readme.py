@@ -1,7 +1,7 @@
 """Keep the README's answer in step with the data: its table is written between two markers from report/data/picks.csv.
 
-    python -m scripts.pages.readme            # rewrite it
-    python -m scripts.pages.readme --check    # exit 2 if it is out of date
+python -m scripts.pages.readme            # rewrite it
+python -m scripts.pages.readme --check    # exit 2 if it is out of date
 """
 
 from __future__ import annotations
@@ -21,32 +21,57 @@ def answer() -> str:
     """The table of picks as GitHub Markdown."""
     table = content.pick_table()
     first = table.groupby("machine").first()
-    heads = [f"{hardware.named(first.hardware[machine]).name}, tables of {first.vintage[machine]}" for machine in content.MACHINES]
+    heads = [
+        f"{hardware.named(first.hardware[machine]).name}, tables of {first.vintage[machine]}"
+        for machine in content.MACHINES
+    ]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    cells = {(row.machine, row.need): f"`{row.model}`<br>{row.top1:.1f}%, {content.images_per_second(row.samples_per_sec)} images/s" for row in table.itertuples()}
-    lines += [f"| **{content.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in content.MACHINES)} |" for need in content.WORDS]
-    return ("\n".join(lines) + "\n\nImageNet top-1 and throughput. *Fast*: the most accurate among the fastest tenth of the models in that table; "
-            "*balanced*: among the faster half; *accurate*: at any speed. From timm's published results, joined and recomputed by `make data`.")
+    cells = {
+        (
+            row.machine,
+            row.need,
+        ): f"`{row.model}`<br>{row.top1:.1f}%, {content.images_per_second(row.samples_per_sec)} images/s"
+        for row in table.itertuples()
+    }
+    lines += [
+        f"| **{content.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in content.MACHINES)} |"
+        for need in content.WORDS
+    ]
+    return (
+        "\n".join(lines)
+        + "\n\nImageNet top-1 and throughput. *Fast*: the most accurate among the fastest tenth of the models in "
+        "that table; "
+        "*balanced*: among the faster half; *accurate*: at any speed. From timm's published results, joined and "
+        "recomputed by `make data`."
+    )
 
 
 def updated(text: str) -> str:
     """`text` with the present answer between the markers. Raises UserError where a marker is missing."""
     if text.count(START) != 1 or text.count(END) != 1:
-        raise UserError(f"README.md: the markers {START} and {END} must each stand there once; put them back around the table")
+        raise UserError(
+            f"README.md: the markers {START} and {END} must each stand there once; put them back around the table"
+        )
     head, _, rest = text.partition(START)
     return f"{head}{START}\n{answer()}\n{END}{rest.partition(END)[2]}"
 
 
 @cli
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.pages.readme", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.pages.readme --check")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.pages.readme",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.pages.readme --check",
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; exit 2 if the README is out of date")
     check = parser.parse_args().check
     path = ROOT / "README.md"
     old = path.read_text(encoding="utf-8")
     new = updated(old)
     if check and new != old:
-        raise UserError("README.md: its table is older than report/data/picks.csv; run `python -m scripts.pages.readme`")
+        raise UserError(
+            "README.md: its table is older than report/data/picks.csv; run `python -m scripts.pages.readme`"
+        )
     if new != old:
         atomic_write(path, new)
 

@@ -1,11 +1,12 @@
-"""What the page about the reader's own machine says: measured and predicted speeds, the frontier with its uncertainty, what to measure next; and, for
-the method page, how well the predictions do.
+"""What the page about the reader's own machine says: measured and predicted speeds, the frontier with its uncertainty,
+what to measure next; and, for the method page, how well the predictions do.
 
     from scripts.site import yours
     yours.frontier()                 # prints Markdown, in a cell with `#| output: asis`
     yours.evaluation()               # the same, for the method page; from report/data alone
 
-Without timm's tables, or with too few measurements, the predictions give way to one line that says so, and what was measured is still shown.
+Without timm's tables, or with too few measurements, the predictions give way to one line that says so, and what was
+measured is still shown.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.data import measured
-from scripts.predict import choice as predict_choice, command as predict_command, design as predict_design, evaluate as predict_evaluate, speeds
+from scripts.predict import (
+    choice as predict_choice,
+    command as predict_command,
+    design as predict_design,
+    evaluate as predict_evaluate,
+    speeds,
+)
 from scripts.pages import page
 from scripts.pages.content import Missing, images_per_second
 
@@ -44,29 +51,52 @@ def _edge() -> pd.DataFrame:
 
 
 def facts() -> SimpleNamespace:
-    """For prose: name (of the machine), used (measurements), within (the factor that half of the predicted networks' 90% intervals stay within), and
-    words: how many networks were measured and predicted."""
+    """For prose: name (of the machine), used (measurements), within (the factor that half of the predicted networks'
+    90% intervals stay within), and words: how many networks were measured and predicted."""
     made, _ = _made()
     if made is None:
         try:
             rows = speeds.machine_rows()
         except UserError:
-            return SimpleNamespace(name="no machine yet", used=0, within=Missing("nan"), words="nothing has been measured yet")
-        return SimpleNamespace(name=page.text(rows["hardware_name"].iloc[0]), used=len(rows), within=Missing("nan"), words=f"{len(rows)} networks were measured, and no others predicted yet")
+            return SimpleNamespace(
+                name="no machine yet", used=0, within=Missing("nan"), words="nothing has been measured yet"
+            )
+        return SimpleNamespace(
+            name=page.text(rows["hardware_name"].iloc[0]),
+            used=len(rows),
+            within=Missing("nan"),
+            words=f"{len(rows)} networks were measured, and no others predicted yet",
+        )
     guessed = made.networks[made.networks["status"] == "predicted"]
-    return SimpleNamespace(name=page.text(made.hardware_name), used=made.used, within=float(((guessed["high"] / guessed["low"]) ** 0.5).median()) if len(guessed) else Missing("nan"),
-                           words=f"{made.used} networks were measured, and {len(guessed):,} others predicted from these and from timm's tables")
+    return SimpleNamespace(
+        name=page.text(made.hardware_name),
+        used=made.used,
+        within=float(((guessed["high"] / guessed["low"]) ** 0.5).median()) if len(guessed) else Missing("nan"),
+        words=f"{made.used} networks were measured, and {len(guessed):,} others predicted from these and from timm's "
+        "tables",
+    )
 
 
 def trust() -> None:
-    """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the two what is known."""
+    """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the
+    two what is known.
+    """
     within, e = facts().within, evaluation_facts()
     if within == within:
-        print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. Intervals are as wide as was needed on machines that were left out in turn.\n")
+        print(
+            f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. "
+            "Intervals are as wide as was needed on machines that were left out in turn.\n"
+        )
     if e.tables:
-        print(f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks measured, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on any of a processor, and "
-              f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. Scaling the table of the most similar machine did better on {e.beaten} "
-              f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} machines.\n")
+        print(
+            f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks "
+            f"measured, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on "
+            "any of a processor, and "
+            f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. "
+            f"Scaling the table of the most similar machine did better on {e.beaten} "
+            f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} "
+            "machines.\n"
+        )
 
 
 def notes() -> None:
@@ -92,12 +122,29 @@ def picks() -> None:
     if made is None:
         return
     rows = predict_choice.picks(made)
-    shown = pd.DataFrame({"You need it": rows["need"].map(WORDS), "Model": rows["model"], "Pixels": rows["img_size"].astype(int), "Top-1 (%)": rows["top1"],
-                          "Images/s": rows["samples_per_sec"], "90% interval": [_interval(row) for row in rows.itertuples()], "How": rows["status"],
-                          "Sure": rows["sure"], "Else most likely": rows["rival"].replace("", "–"),
-                          "To be sure, measure": [" and ".join(names) or "–" for names in rows["measure"]]})
-    page.table(shown, "The most accurate model that is fast enough, and in what share of the possible speeds it stays that: fast means among the fastest tenth, balanced at "
-               "least as fast as the median. The last column names the one or two models that decide between a pick and its likeliest rival.", label="tbl-yours-picks", formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "Sure": "{:.0%}"})
+    shown = pd.DataFrame(
+        {
+            "You need it": rows["need"].map(WORDS),
+            "Model": rows["model"],
+            "Pixels": rows["img_size"].astype(int),
+            "Top-1 (%)": rows["top1"],
+            "Images/s": rows["samples_per_sec"],
+            "90% interval": [_interval(row) for row in rows.itertuples()],
+            "How": rows["status"],
+            "Sure": rows["sure"],
+            "Else most likely": rows["rival"].replace("", "–"),
+            "To be sure, measure": [" and ".join(names) or "–" for names in rows["measure"]],
+        }
+    )
+    page.table(
+        shown,
+        "The most accurate model that is fast enough, and in what share of the possible speeds it stays that: fast "
+        "means among the fastest tenth, balanced at "
+        "least as fast as the median. The last column names the one or two models that decide between a pick and its "
+        "likeliest rival.",
+        label="tbl-yours-picks",
+        formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "Sure": "{:.0%}"},
+    )
     wanted = list(dict.fromkeys(name for names in rows["measure"] for name in names))
     if wanted:
         print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
@@ -114,7 +161,10 @@ def measure_next() -> None:
         except UserError:
             wanted = []
         if wanted:
-            print(f"\nThe most telling models to measure:\n\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
+            print(
+                "\nThe most telling models to measure:\n\n```bash\npython -m scripts.bench.sweep --models "
+                f"{' '.join(wanted)}\n```\n"
+            )
         return
     rows = predict_choice.measure_next(made, _edge())
     if rows.empty:
@@ -122,7 +172,10 @@ def measure_next() -> None:
         return
     said = " and ".join(f"{page.code(row.arch)} ({row.gain:.0%} of what is open)" for row in rows.itertuples())
     names = " ".join(rows["arch"])
-    print(f"\nTo be surer of the frontier, measure `{said}`{{=html}}:\n\n```bash\npython -m scripts.bench.sweep --models {names}\n```\n")
+    print(
+        f"\nTo be surer of the frontier, measure `{said}`{{=html}}:\n\n```bash\npython -m scripts.bench.sweep "
+        f"--models {names}\n```\n"
+    )
 
 
 def measured_count() -> int:
@@ -138,10 +191,29 @@ def frontier() -> None:
     if made is None:
         return
     rows = _edge()[_edge()["expected"]]
-    shown = pd.DataFrame({"Model": rows["model"], "Pixels": rows["img_size"].astype(int), "Family": rows["family"].map(families.label), "Top-1 (%)": rows["top1"],
-                          "Images/s": rows["samples_per_sec"], "90% interval": [_interval(row) for row in rows.itertuples()], "How": rows["status"], "On the frontier": rows["sure"]})
-    page.table(shown, "The expected frontier, fastest first, and how probable it is that a model is on it.", label="tbl-yours-frontier",
-               formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "On the frontier": "{:.0%}"})
+    shown = pd.DataFrame(
+        {
+            "Model": rows["model"],
+            "Pixels": rows["img_size"].astype(int),
+            "Family": rows["family"].map(families.label),
+            "Top-1 (%)": rows["top1"],
+            "Images/s": rows["samples_per_sec"],
+            "90% interval": [_interval(row) for row in rows.itertuples()],
+            "How": rows["status"],
+            "On the frontier": rows["sure"],
+        }
+    )
+    page.table(
+        shown,
+        "The expected frontier, fastest first, and how probable it is that a model is on it.",
+        label="tbl-yours-frontier",
+        formats={
+            "Top-1 (%)": "{:.1f}",
+            "Images/s": images_per_second,
+            "90% interval": str,
+            "On the frontier": "{:.0%}",
+        },
+    )
 
 
 def other_parts() -> None:
@@ -159,11 +231,19 @@ def other_parts() -> None:
             value, low, high = (speed[c].to_numpy(float) for c in ("samples_per_sec", "low", "high"))
             if part == "latency":
                 value, low, high = 1000 / value, 1000 / high, 1000 / low
-            shown[name] = [None if pd.isna(v) else f"{images_per_second(v)} ({images_per_second(lo)} to {images_per_second(hi)})" for v, lo, hi in zip(value, low, high)]
+            shown[name] = [
+                None if pd.isna(v) else f"{images_per_second(v)} ({images_per_second(lo)} to {images_per_second(hi)})"
+                for v, lo, hi in zip(value, low, high)
+            ]
             formats[name] = str
     if formats:
-        page.table(shown, "The same models in a training step and one picture at a time, with 90% intervals. – : too unlike what was measured.", label="tbl-yours-others",
-                   formats=formats)
+        page.table(
+            shown,
+            "The same models in a training step and one picture at a time, with 90% intervals. – : too unlike what "
+            "was measured.",
+            label="tbl-yours-others",
+            formats=formats,
+        )
 
 
 def energy() -> page.text:
@@ -176,35 +256,58 @@ def energy() -> page.text:
     if not (joules > 0).any():
         return page.text("How much energy a picture takes is not known here: only NVIDIA's graphics cards report it.")
     least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
-    return page.text(f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules ({most['arch']}), by the card's own meter, the idle "
-                     "share included.")
+    return page.text(
+        f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "
+        f"({most['arch']}), by the card's own meter, the idle "
+        "share included."
+    )
 
 
 def check() -> None:
-    """Measured on this machine by design against predicted, as found; a line on how to make it where it was not measured."""
+    """Measured on this machine by design against predicted, as found; a line on how to make it where it was not
+    measured.
+    """
     try:
         compared, about = predict_command.read_check(measured.machine())
     except UserError:
-        print("\nThis machine has not been checked yet: `python -m scripts.perf.predict --measure` measures twenty models, predicts thirty others and measures them too.\n")
+        print(
+            "\nThis machine has not been checked yet: `python -m scripts.perf.predict --measure` measures twenty "
+            "models, predicts thirty others and measures them too.\n"
+        )
         return
     found = predict_command.checked(compared)
-    print(f"\nOn this machine, {about['used']} measured models of the design predicted {found['networks']} others, which were then measured too: half of the "
-          f"predictions are off by less than {found['median_error']:.0%}, nine in ten by less than {found['p90_error']:.0%}; the rank correlation is "
-          f"{found['spearman']:.3f}, and {found['coverage']:.0%} of the measured speeds lie within their 90% interval.\n")
+    print(
+        f"\nOn this machine, {about['used']} measured models of the design predicted {found['networks']} others, "
+        "which were then measured too: half of the "
+        f"predictions are off by less than {found['median_error']:.0%}, nine in ten by less than "
+        f"{found['p90_error']:.0%}; the rank correlation is "
+        f"{found['spearman']:.3f}, and {found['coverage']:.0%} of the measured speeds lie within their 90% interval.\n"
+    )
     page.chart("predicted_check")
 
 
 def gpu_steps() -> None:
     """The GPU's measurements, step by step."""
-    shown = pd.DataFrame([(name, what[:1].upper() + what[1:], minutes, f"scripts.bench.sweep {' '.join(arguments)}") for name, (minutes, what, arguments) in gpu.STEPS.items()],
-                         columns=["Step", "What it measures", "Minutes expected", "Command"])
+    shown = pd.DataFrame(
+        [
+            (name, what[:1].upper() + what[1:], minutes, f"scripts.bench.sweep {' '.join(arguments)}")
+            for name, (minutes, what, arguments) in gpu.STEPS.items()
+        ],
+        columns=["Step", "What it measures", "Minutes expected", "Command"],
+    )
     yet = "" if any(DATA.glob("benchmark-*-cu*-*.csv")) else "; none has been run on a card yet"
-    page.table(shown, f"The steps of make bench-gpu. The minutes are what a card like the H200 is expected to take{yet}.", label="tbl-gpu-steps",
-               formats={"Minutes expected": "{:.0f}"})
+    page.table(
+        shown,
+        f"The steps of make bench-gpu. The minutes are what a card like the H200 is expected to take{yet}.",
+        label="tbl-gpu-steps",
+        formats={"Minutes expected": "{:.0f}"},
+    )
 
 
 def evaluation() -> None:
-    """For the method page: errors and coverage with each machine left out, against simple rivals; by number of measurements; by kind of network."""
+    """For the method page: errors and coverage with each machine left out, against simple rivals; by number of
+    measurements; by kind of network.
+    """
     try:
         frame = predict_evaluate.table()
     except UserError:
@@ -212,51 +315,127 @@ def evaluation() -> None:
         return
     percent = "{:.1%}".format
     machines = predict_evaluate.by_machine(frame)
-    shown = pd.DataFrame({"Machine": [hardware.named(slug).name for slug in machines["machine"]], "Tables": machines["tables"], "Median error": machines["model"],
-                          "Rank correlation": machines["spearman"], "In the 90% interval": machines["coverage"], "Similar machine, scaled": machines["similar"],
-                          "GMACs only": machines["gmacs"], "Activations only": machines["activations"]})
-    page.table(shown, f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: mean). The last three columns are the median errors of "
-               "simple rivals with the same measurements.", label="tbl-predict-by-machine", link="report/data/predict-evaluation.csv", formats={
-                   "Tables": "{:.0f}", "Rank correlation": "{:.3f}", "In the 90% interval": "{:.0%}", **{
-                       name: percent for name in ("Median error", "Similar machine, scaled", "GMACs only", "Activations only")}})
+    shown = pd.DataFrame(
+        {
+            "Machine": [hardware.named(slug).name for slug in machines["machine"]],
+            "Tables": machines["tables"],
+            "Median error": machines["model"],
+            "Rank correlation": machines["spearman"],
+            "In the 90% interval": machines["coverage"],
+            "Similar machine, scaled": machines["similar"],
+            "GMACs only": machines["gmacs"],
+            "Activations only": machines["activations"],
+        }
+    )
+    page.table(
+        shown,
+        f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: "
+        "mean). The last three columns are the median errors of "
+        "simple rivals with the same measurements.",
+        label="tbl-predict-by-machine",
+        link="report/data/predict-evaluation.csv",
+        formats={
+            "Tables": "{:.0f}",
+            "Rank correlation": "{:.3f}",
+            "In the 90% interval": "{:.0%}",
+            **{name: percent for name in ("Median error", "Similar machine, scaled", "GMACs only", "Activations only")},
+        },
+    )
     main = frame[(frame["measured"] == predict_evaluate.MAIN)]
     ours = main[main["method"] == "model"].set_index("file")
     rivals = main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)
-    shown = pd.DataFrame({"Table": ours.index.str.removeprefix("benchmark-").str.removesuffix(".csv"), "Networks": ours["networks"].astype(int), "Median error": ours["median_error"],
-                          "90% below": ours["p90_error"], "Rank correlation": ours["spearman"], "In the 90% interval": ours["coverage"],
-                          "Similar machine, scaled": rivals["similar"], "GMACs only": rivals["gmacs"], "Activations only": rivals["activations"]})
-    page.table(shown, f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others predicted, with every table of that hardware left out; the last three "
-               "columns are the median errors of simple rivals with the same measurements. Training tables: predicted from inference tables of other hardware.", label="tbl-predict-machines",
-               link="report/data/predict-evaluation.csv", formats={"Rank correlation": "{:.3f}", "In the 90% interval": "{:.0%}", **{
-                   name: percent for name in ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only")}})
+    shown = pd.DataFrame(
+        {
+            "Table": ours.index.str.removeprefix("benchmark-").str.removesuffix(".csv"),
+            "Networks": ours["networks"].astype(int),
+            "Median error": ours["median_error"],
+            "90% below": ours["p90_error"],
+            "Rank correlation": ours["spearman"],
+            "In the 90% interval": ours["coverage"],
+            "Similar machine, scaled": rivals["similar"],
+            "GMACs only": rivals["gmacs"],
+            "Activations only": rivals["activations"],
+        }
+    )
+    page.table(
+        shown,
+        f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others "
+        "predicted, with every table of that hardware left out; the last three "
+        "columns are the median errors of simple rivals with the same measurements. Training tables: predicted from "
+        "inference tables of other hardware.",
+        label="tbl-predict-machines",
+        link="report/data/predict-evaluation.csv",
+        formats={
+            "Rank correlation": "{:.3f}",
+            "In the 90% interval": "{:.0%}",
+            **{
+                name: percent
+                for name in ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only")
+            },
+        },
+    )
     infer = frame[(frame["method"] == "model") & (frame["part"] == "infer")]
     grid = infer.pivot_table(index="machine", columns="measured", values="median_error", aggfunc="median")
     grid.insert(0, "Machine", [hardware.named(slug).name for slug in grid.index])
     grid.columns = [name if isinstance(name, str) else f"{int(name)} measured" for name in grid.columns]
-    page.table(grid, "Median error by the number of networks measured (median over a machine's tables).", label="tbl-predict-number", link="report/data/predict-evaluation.csv",
-               formats={name: percent for name in grid.columns[1:]})
+    page.table(
+        grid,
+        "Median error by the number of networks measured (median over a machine's tables).",
+        label="tbl-predict-number",
+        link="report/data/predict-evaluation.csv",
+        formats={name: percent for name in grid.columns[1:]},
+    )
     if (DATA / "predict-networks.csv").exists():
-        kinds = read_table(DATA / "predict-networks.csv", required=["kind", "network"], numeric=["networks", "median_error", "p90_error"])
-        kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1)
-        page.table(kinds, "The same by kind of network.", label="tbl-predict-kinds", link="report/data/predict-networks.csv",
-                   formats={"Predictions": "{:,.0f}", "Median error": percent, "90% below": percent})
+        kinds = read_table(
+            DATA / "predict-networks.csv",
+            required=["kind", "network"],
+            numeric=["networks", "median_error", "p90_error"],
+        )
+        kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(
+            ["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1
+        )
+        page.table(
+            kinds,
+            "The same by kind of network.",
+            label="tbl-predict-kinds",
+            link="report/data/predict-networks.csv",
+            formats={"Predictions": "{:,.0f}", "Median error": percent, "90% below": percent},
+        )
 
 
 def evaluation_facts() -> SimpleNamespace:
-    """For prose: worst median errors over GPU and CPU tables of inference, least rank correlation on GPUs, least and most coverage by machine, and on how
-    many of how many tables, and of how many machines, the best rival does better."""
+    """For prose: worst median errors over GPU and CPU tables of inference, least rank correlation on GPUs, least and
+    most coverage by machine, and on how many of how many tables, and of how many machines, the best rival does
+    better."""
     try:
         frame = predict_evaluate.table()
     except UserError:
         nan = Missing("nan")
-        return SimpleNamespace(gpu=nan, cpu=nan, spearman=nan, covered_least=nan, covered_most=nan, tables=0, beaten=0, machines=0, machines_beaten=0)
+        return SimpleNamespace(
+            gpu=nan,
+            cpu=nan,
+            spearman=nan,
+            covered_least=nan,
+            covered_most=nan,
+            tables=0,
+            beaten=0,
+            machines=0,
+            machines_beaten=0,
+        )
     main = frame[(frame["measured"] == predict_evaluate.MAIN) & (frame["part"] == "infer")]
     ours = main[main["method"] == "model"].set_index("file")
     best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
     machines = predict_evaluate.by_machine(frame)
     covered = machines["coverage"]
     kind = ours.groupby("kind")
-    return SimpleNamespace(gpu=kind["median_error"].max().get("gpu", Missing("nan")), cpu=kind["median_error"].max().get("cpu", Missing("nan")),
-                           spearman=kind["spearman"].min().get("gpu", Missing("nan")),
-                           covered_least=covered.min(), covered_most=covered.max(), tables=len(ours), beaten=int((best < ours["median_error"]).sum()), machines=len(machines),
-                           machines_beaten=int((machines[list(predict_evaluate.RIVALS)].min(axis=1) < machines["model"]).sum()))
+    return SimpleNamespace(
+        gpu=kind["median_error"].max().get("gpu", Missing("nan")),
+        cpu=kind["median_error"].max().get("cpu", Missing("nan")),
+        spearman=kind["spearman"].min().get("gpu", Missing("nan")),
+        covered_least=covered.min(),
+        covered_most=covered.max(),
+        tables=len(ours),
+        beaten=int((best < ours["median_error"]).sum()),
+        machines=len(machines),
+        machines_beaten=int((machines[list(predict_evaluate.RIVALS)].min(axis=1) < machines["model"]).sum()),
+    )

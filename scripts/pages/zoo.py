@@ -1,8 +1,9 @@
-"""The training page's tables and sentences, from the runs that its charts show: 'photos' or 'digits' (see display_zoo.chosen).
+"""The training page's tables and sentences, from the runs that its charts show: 'photos' or 'digits' (see
+display_zoo.chosen).
 
-    from scripts.site import zoo
-    z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
-    zoo.quality("photos")                # in a cell with `#| output: asis`
+from scripts.site import zoo
+z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
+zoo.quality("photos")                # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations
@@ -23,9 +24,31 @@ from scripts.pages import glossary, page
 from scripts.train import results
 
 NOTES = 6  # reasons listed below a table; the rest stands in the CSV
-UNKNOWN = {"there": False, "dataset": "no dataset yet", "hardware": "no machine yet", "date": "no day yet", "networks": "no network", "train_images": "no", "test_images": "no",
-           "epochs": "no", "best": "none", "best_accuracy": "n/a", "seeds": "no seed", "close": "", "pixels": "no", "weights": "none", "leader": "none"}
-ALIKE = {"img_size": "{} pixels", "epochs": "{} epochs", "batch": "batches of {}", "lr": "a learning rate of {}", "precision": "{} arithmetic", "recipe": "the recipe {}"}
+UNKNOWN = {
+    "there": False,
+    "dataset": "no dataset yet",
+    "hardware": "no machine yet",
+    "date": "no day yet",
+    "networks": "no network",
+    "train_images": "no",
+    "test_images": "no",
+    "epochs": "no",
+    "best": "none",
+    "best_accuracy": "n/a",
+    "seeds": "no seed",
+    "close": "",
+    "pixels": "no",
+    "weights": "none",
+    "leader": "none",
+}
+ALIKE = {
+    "img_size": "{} pixels",
+    "epochs": "{} epochs",
+    "batch": "batches of {}",
+    "lr": "a learning rate of {}",
+    "precision": "{} arithmetic",
+    "recipe": "the recipe {}",
+}
 
 
 def about(which: str) -> SimpleNamespace:
@@ -36,15 +59,35 @@ def about(which: str) -> SimpleNamespace:
         return SimpleNamespace(**UNKNOWN)
     rows, models = run.table, run.models()
     best = models.iloc[0]
-    leader = f"{best.model}, the best of {counted(run.networks, 'network')} ({counted(run.seeds, 'seed')})," if run.networks > 1 else f"{best.model} ({counted(run.seeds, 'seed')})"
+    leader = (
+        f"{best.model}, the best of {counted(run.networks, 'network')} ({counted(run.seeds, 'seed')}),"
+        if run.networks > 1
+        else f"{best.model} ({counted(run.seeds, 'seed')})"
+    )
     span = lambda values: " to ".join(f"{value:.0f}" for value in sorted({values.min(), values.max()}))
-    return SimpleNamespace(there=True, dataset=run.dataset, hardware=run.where, date=run.date, networks=counted(run.networks, "network"), seeds=counted(run.seeds, "seed"),
-                           train_images=f"{rows.train_images.max():,.0f}", test_images=f"{rows.test_images.max():,.0f}", epochs=span(rows.epochs), pixels=span(rows.img_size),
-                           best=best.model, best_accuracy=f"{100 * best.accuracy:.1f}%", close=close(models), weights=listing(sorted({*rows.weights}, key=str)), leader=leader)
+    return SimpleNamespace(
+        there=True,
+        dataset=run.dataset,
+        hardware=run.where,
+        date=run.date,
+        networks=counted(run.networks, "network"),
+        seeds=counted(run.seeds, "seed"),
+        train_images=f"{rows.train_images.max():,.0f}",
+        test_images=f"{rows.test_images.max():,.0f}",
+        epochs=span(rows.epochs),
+        pixels=span(rows.img_size),
+        best=best.model,
+        best_accuracy=f"{100 * best.accuracy:.1f}%",
+        close=close(models),
+        weights=listing(sorted({*rows.weights}, key=str)),
+        leader=leader,
+    )
 
 
 def exceptions() -> str:
-    """What was not the same for all networks of a run, in a sentence for each run that the page shows; '' where all of it was."""
+    """What was not the same for all networks of a run, in a sentence for each run that the page shows; '' where all
+    of it was.
+    """
     said = []
     for which in ("photos", display_zoo.DIGITS):
         try:
@@ -54,8 +97,10 @@ def exceptions() -> str:
         rows, apart = run.table.drop_duplicates(["model", "weights", *ALIKE]), []
         for name, words in ALIKE.items():
             usual = rows[name].mode().iloc[0]
-            apart += [f"{words.format(value)} instead of {usual} for {listing(sorted({*found.model}))}"
-                      for value, found in rows[rows[name] != usual].groupby(name)]
+            apart += [
+                f"{words.format(value)} instead of {usual} for {listing(sorted({*found.model}))}"
+                for value, found in rows[rows[name] != usual].groupby(name)
+            ]
         if apart:
             said.append(f"Exceptions with {run.dataset}: {'; '.join(apart)}.")
     return " ".join(said)
@@ -67,8 +112,11 @@ def close(models: pd.DataFrame) -> str:
     near = models.iloc[1:][models.iloc[1:].accuracy_high >= best.accuracy_low]
     if not len(near):
         return "" if len(models) < 2 else "No other network’s interval reaches into its own."
-    return (f"{counted(len(near), 'other network')} {'has an interval' if len(near) == 1 else 'have intervals'} that {'reaches' if len(near) == 1 else 'reach'} into its own, "
-            "so these pictures do not tell them apart.")
+    return (
+        f"{counted(len(near), 'other network')} {'has an interval' if len(near) == 1 else 'have intervals'} that "
+        f"{'reaches' if len(near) == 1 else 'reach'} into its own, "
+        "so these pictures do not tell them apart."
+    )
 
 
 def note(title: str, text: str) -> None:
@@ -82,18 +130,29 @@ def _run(which: str) -> display_zoo.Run | None:
         if which == display_zoo.DIGITS:
             note("Nothing trained yet", "`make train` trains the networks on this machine.")
         else:
-            note("No photos trained yet", "`python -m scripts.train.train_models --data FOLDER` trains the networks on the photos in a folder.")
+            note(
+                "No photos trained yet",
+                "`python -m scripts.train.train_models --data FOLDER` trains the networks on the photos in a folder.",
+            )
         return None
 
 
 def _with_interval(rows: pd.DataFrame, name: str, scale: float, digits: int) -> list:
     """Values with their intervals below them, as table cells; None where a value is n/a."""
+
     def one(value: float, low: float, high: float):
         if not np.isfinite(value):
             return None
-        within = f'<br><small class="text-nowrap">({scale * low:.{digits}f}–{scale * high:.{digits}f})</small>' if np.isfinite([low, high]).all() else ""
+        within = (
+            f'<br><small class="text-nowrap">({scale * low:.{digits}f}–{scale * high:.{digits}f})</small>'
+            if np.isfinite([low, high]).all()
+            else ""
+        )
         return page.Html(f"{scale * value:.{digits}f}{within}")
-    return [one(*values) for values in rows.reindex(columns=[name, f"{name}_low", f"{name}_high"]).itertuples(index=False)]
+
+    return [
+        one(*values) for values in rows.reindex(columns=[name, f"{name}_low", f"{name}_high"]).itertuples(index=False)
+    ]
 
 
 def quality(which: str) -> None:
@@ -102,23 +161,60 @@ def quality(which: str) -> None:
     if run is None:
         return
     rows = run.models()
-    columns = {"Accuracy (%)": ("accuracy", 100, 1), "Precision": ("precision_macro", 1, 3), "Recall": ("recall_macro", 1, 3), "F1": ("f1_macro", 1, 3),
-               "ROC AUC": ("roc_auc", 1, 3), "Log loss": ("log_loss", 1, 3), "ECE": ("ece", 1, 3)}
-    shown = pd.DataFrame({"Network": rows.label, **{title: _with_interval(rows, *how) for title, how in columns.items()}})
+    columns = {
+        "Accuracy (%)": ("accuracy", 100, 1),
+        "Precision": ("precision_macro", 1, 3),
+        "Recall": ("recall_macro", 1, 3),
+        "F1": ("f1_macro", 1, 3),
+        "ROC AUC": ("roc_auc", 1, 3),
+        "Log loss": ("log_loss", 1, 3),
+        "ECE": ("ece", 1, 3),
+    }
+    shown = pd.DataFrame(
+        {"Network": rows.label, **{title: _with_interval(rows, *how) for title, how in columns.items()}}
+    )
     if run.seeds > 1:
-        shown.insert(2, "Over seeds", [f"± {100 * sd:.1f} ({seeds})" if seeds > 1 else "one seed" for sd, seeds in zip(rows.accuracy_sd, rows.seeds)])
-    seeds = ", means over seeds; Over seeds: standard deviation of the accuracy and how many seeds" if run.seeds > 1 else ""
-    page.table(shown, f"{run.name}: metrics on {rows.test_images.max():,.0f} test pictures, never seen in training, with 95% bootstrap intervals{seeds}. Precision, recall and "
-               "F1 are means over the classes; ECE is the expected calibration error.", label=f"tbl-zoo-{which}", link=relative(run.path), formats={name: str for name in columns})
-    page.markdown(f"What the columns mean: {glossary.links('precision', 'recall', 'f1', 'roc-auc', 'log-loss', 'ece', 'bootstrap', 'seed', 'epoch')}.")
+        shown.insert(
+            2,
+            "Over seeds",
+            [
+                f"± {100 * sd:.1f} ({seeds})" if seeds > 1 else "one seed"
+                for sd, seeds in zip(rows.accuracy_sd, rows.seeds)
+            ],
+        )
+    seeds = (
+        ", means over seeds; Over seeds: standard deviation of the accuracy and how many seeds" if run.seeds > 1 else ""
+    )
+    page.table(
+        shown,
+        f"{run.name}: metrics on {rows.test_images.max():,.0f} test pictures, never seen in training, with 95% "
+        f"bootstrap intervals{seeds}. Precision, recall and "
+        "F1 are means over the classes; ECE is the expected calibration error.",
+        label=f"tbl-zoo-{which}",
+        link=relative(run.path),
+        formats={name: str for name in columns},
+    )
+    page.markdown(
+        "What the columns mean: "
+        f"{glossary.links('precision', 'recall', 'f1', 'roc-auc', 'log-loss', 'ece', 'bootstrap', 'seed', 'epoch')}."
+    )
     reasons = run.table[run.table.note.astype(str) != ""] if "note" in run.table else run.table.head(0)
     if len(reasons):
-        lines = [f"<li>{page.escaped(display_zoo.label(row.model, row.weights))}, seed {int(row.seed)}: {page.escaped(row.note)}</li>" for row in reasons.head(NOTES).itertuples()]
-        page.html(f'<ul class="notes">{"".join(lines)}</ul>' + (f"<p>{len(reasons) - NOTES} more notes stand in the CSV.</p>" if len(reasons) > NOTES else ""))
+        lines = [
+            f"<li>{page.escaped(display_zoo.label(row.model, row.weights))}, seed {int(row.seed)}: "
+            f"{page.escaped(row.note)}</li>"
+            for row in reasons.head(NOTES).itertuples()
+        ]
+        page.html(
+            f'<ul class="notes">{"".join(lines)}</ul>'
+            + (f"<p>{len(reasons) - NOTES} more notes stand in the CSV.</p>" if len(reasons) > NOTES else "")
+        )
 
 
 def cost(which: str) -> None:
-    """What every network cost: charts of training time and of the speed of predicting, where there are two networks to compare, and a table of all."""
+    """What every network cost: charts of training time and of the speed of predicting, where there are two networks
+    to compare, and a table of all.
+    """
     run = _run(which)
     if run is None:
         return
@@ -130,12 +226,36 @@ def cost(which: str) -> None:
         page.chart(f"zoo_digits_{name}" if which == display_zoo.DIGITS else f"zoo_{name}")
     rows = run.models().sort_values("train_seconds", na_position="last")
     target = f"To {100 * rows.target_accuracy.max():.0f}% (s)"
-    shown = pd.DataFrame({"Network": rows.label, "Parameters (M)": rows.param_count, "Pixels": rows.img_size, "Epochs": rows.epochs, "Epoch (s)": rows.seconds_per_epoch,
-                          "Training (s)": rows.train_seconds, target: rows.seconds_to_target, "Predicting (images/s)": rows.infer_images_per_sec, "Memory (MB)": rows.peak_memory_mb})
-    page.table(shown, f"{run.name}: what each network cost on {run.where}, the quickest first. {target[:-4]}: seconds of training until that accuracy on the validation pictures.",
-               label=f"tbl-zoo-cost-{which}", link=relative(run.path),
-               formats={"Parameters (M)": "{:.2f}", "Pixels": "{:.0f}", "Epochs": "{:.0f}", "Epoch (s)": "{:.2f}", "Training (s)": "{:,.1f}", target: "{:,.1f}",
-                        "Predicting (images/s)": "{:,.0f}", "Memory (MB)": "{:,.0f}"})
+    shown = pd.DataFrame(
+        {
+            "Network": rows.label,
+            "Parameters (M)": rows.param_count,
+            "Pixels": rows.img_size,
+            "Epochs": rows.epochs,
+            "Epoch (s)": rows.seconds_per_epoch,
+            "Training (s)": rows.train_seconds,
+            target: rows.seconds_to_target,
+            "Predicting (images/s)": rows.infer_images_per_sec,
+            "Memory (MB)": rows.peak_memory_mb,
+        }
+    )
+    page.table(
+        shown,
+        f"{run.name}: what each network cost on {run.where}, the quickest first. {target[:-4]}: seconds of training "
+        "until that accuracy on the validation pictures.",
+        label=f"tbl-zoo-cost-{which}",
+        link=relative(run.path),
+        formats={
+            "Parameters (M)": "{:.2f}",
+            "Pixels": "{:.0f}",
+            "Epochs": "{:.0f}",
+            "Epoch (s)": "{:.2f}",
+            "Training (s)": "{:,.1f}",
+            target: "{:,.1f}",
+            "Predicting (images/s)": "{:,.0f}",
+            "Memory (MB)": "{:,.0f}",
+        },
+    )
 
 
 def classes(which: str) -> None:
@@ -149,9 +269,21 @@ def classes(which: str) -> None:
     table = table[(table.model == best.model) & (table.weights == best.weights)].drop(columns=["seed"])
     rows = table.groupby("class", sort=False).mean(numeric_only=True).reset_index()
     columns = {"Precision": ("precision", 1, 3), "Recall": ("recall", 1, 3), "F1": ("f1", 1, 3)}
-    shown = pd.DataFrame({"Class": rows["class"], **{title: _with_interval(rows, *how) for title, how in columns.items()}, "Test pictures": rows.images.astype(int)})
-    page.table(shown, f"{run.name}: {best.label} by class, with 95% bootstrap intervals. Precision: of what it calls so; recall: of what is so.", label=f"tbl-zoo-classes-{which}",
-               link=relative(path), formats={name: str for name in columns})
+    shown = pd.DataFrame(
+        {
+            "Class": rows["class"],
+            **{title: _with_interval(rows, *how) for title, how in columns.items()},
+            "Test pictures": rows.images.astype(int),
+        }
+    )
+    page.table(
+        shown,
+        f"{run.name}: {best.label} by class, with 95% bootstrap intervals. Precision: of what it calls so; recall: "
+        "of what is so.",
+        label=f"tbl-zoo-classes-{which}",
+        link=relative(path),
+        formats={name: str for name in columns},
+    )
 
 
 def runs() -> None:
@@ -163,25 +295,56 @@ def runs() -> None:
     lines = []
     for run in sorted(found, key=lambda run: (run.dataset, run.where)):
         best = run.models().iloc[0]
-        lines.append({"Dataset": run.dataset, "Machine": run.where, "Networks": run.networks, "Seeds": run.seeds, "Best": best.label, "Accuracy (%)": 100 * best.accuracy,
-                      "Day": run.date, "Data": page.data_link(relative(run.path), "CSV")})
-    page.table(pd.DataFrame(lines), "All runs that this report knows, each with its own table. The charts show, for each dataset, this machine’s run where it has one of comparable size.",
-               label="tbl-zoo-runs", formats={"Accuracy (%)": "{:.1f}"})
+        lines.append(
+            {
+                "Dataset": run.dataset,
+                "Machine": run.where,
+                "Networks": run.networks,
+                "Seeds": run.seeds,
+                "Best": best.label,
+                "Accuracy (%)": 100 * best.accuracy,
+                "Day": run.date,
+                "Data": page.data_link(relative(run.path), "CSV"),
+            }
+        )
+    page.table(
+        pd.DataFrame(lines),
+        "All runs that this report knows, each with its own table. The charts show, for each dataset, this machine’s "
+        "run where it has one of comparable size.",
+        label="tbl-zoo-runs",
+        formats={"Accuracy (%)": "{:.1f}"},
+    )
 
 
 def mistakes() -> None:
-    """The photos that most networks got wrong: the reader's own, from charts/, inside the page. Photos are never part of the project."""
+    """The photos that most networks got wrong: the reader's own, from charts/, inside the page. Photos are never
+    part of the project.
+    """
     run = _run("photos")
     if run is None:
         return
     picture = CHARTS / f"mistakes-{run.slug}.jpg"
     try:
-        table = read_table(picture.with_suffix(".csv"), required=["label", "predicted"], numeric=["confidence", "wrong", "runs"])
+        table = read_table(
+            picture.with_suffix(".csv"), required=["label", "predicted"], numeric=["confidence", "wrong", "runs"]
+        )
         data = base64.b64encode(picture.read_bytes()).decode()
     except (UserError, OSError):
-        note("Photos are the reader’s own", "This project holds none. After `python -m scripts.train.train_models --data FOLDER` the photos that most networks got wrong stand here.")
+        note(
+            "Photos are the reader’s own",
+            "This project holds none. After `python -m scripts.train.train_models --data FOLDER` the photos that "
+            "most networks got wrong stand here.",
+        )
         return
-    said = "; ".join(f"{row.label} taken for {row.predicted} ({row.confidence:.0%} sure, {row.wrong:.0f} of {row.runs:.0f} wrong)" for row in table.itertuples())
-    caption = f"The photos of {run.dataset} that most networks got wrong, row by row, with the surest wrong answer: {said}."
-    page.html(f'<figure><img class="img-fluid" src="data:image/jpeg;base64,{data}" alt="{escape(f"{len(table)} photos in a grid, named in the caption", quote=True)}">'
-              f"<figcaption>{page.escaped(caption)}</figcaption></figure>")
+    said = "; ".join(
+        f"{row.label} taken for {row.predicted} ({row.confidence:.0%} sure, {row.wrong:.0f} of {row.runs:.0f} wrong)"
+        for row in table.itertuples()
+    )
+    caption = (
+        f"The photos of {run.dataset} that most networks got wrong, row by row, with the surest wrong answer: {said}."
+    )
+    page.html(
+        f'<figure><img class="img-fluid" src="data:image/jpeg;base64,{data}" '
+        f'alt="{escape(f"{len(table)} photos in a grid, named in the caption", quote=True)}">'
+        f"<figcaption>{page.escaped(caption)}</figcaption></figure>"
+    )

@@ -1,7 +1,7 @@
 """Run the benchmarks of our own code, one after the other, in processes of their own.
 
-    python -m scripts.perf                 # all
-    python -m scripts.perf figures bench   # some
+python -m scripts.perf                 # all
+python -m scripts.perf figures bench   # some
 """
 
 from __future__ import annotations
@@ -18,9 +18,17 @@ from scripts.common.paths import ROOT
 
 @cli
 def main() -> int:
-    names = sorted(module.name for module in pkgutil.iter_modules(scripts.perf.__path__) if not module.name.startswith("_"))
-    parser = argparse.ArgumentParser(prog="python -m scripts.perf", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.perf figures")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(names)}; all where none is given")
+    names = sorted(
+        module.name for module in pkgutil.iter_modules(scripts.perf.__path__) if not module.name.startswith("_")
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.perf",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.perf figures",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(names)}; all where none is given"
+    )
     chosen = parser.parse_args().names or names
     for name in chosen:
         if name not in names:

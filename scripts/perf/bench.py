@@ -1,14 +1,17 @@
-"""Our sweep against a process per model with timm's protocol: wall time, the share of it spent timing, and whether the speeds agree.
+"""Our sweep against a process per model with timm's protocol: wall time, the share of it spent timing, and whether the
+speeds agree.
 
-The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40 timed steps, one
-input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept (`scripts.bench.allocator`) on both sides; the two
-take turns model by model, and who goes first alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
-95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and what is to be compared is the
-methods. Pairs that stayed disturbed are marked, and left out of the agreement.
+The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40
+timed steps, one input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept
+(`scripts.bench.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that a
+busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
+95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and
+what is to be compared is the methods. Pairs that stayed disturbed are marked, and left out of the agreement.
 
     python -m scripts.perf.bench                                   # the quick set, about eight minutes on one core
     python -m scripts.perf.bench --models resnet18 levit_128s --batch 1
-    python -m scripts.perf.bench --default-allocator                # what a plain Python process loses by giving memory back after each step
+    # what a plain Python process loses by giving memory back after each step
+    python -m scripts.perf.bench --default-allocator
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ TRIES = 3
 
 
 def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
-    """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent timing.
-    keep: keep the memory that a step frees, as our side does."""
+    """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent
+    timing. keep: keep the memory that a step frees, as our side does."""
     import timm
     import torch
 
@@ -55,9 +58,22 @@ def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
 def other_side(name: str, batch: int, keep: bool = True) -> dict:
     """`process_for_one` in a fresh process, with its wall time. Raises UserError where it fails."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "scripts.perf.bench", "--one", name, "--batch", str(batch),
-                           *([] if keep else ["--default-allocator"])], cwd=ROOT, capture_output=True,
-                          text=True, timeout=3600)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "scripts.perf.bench",
+            "--one",
+            name,
+            "--batch",
+            str(batch),
+            *([] if keep else ["--default-allocator"]),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
     if done.returncode:
         raise UserError(f"{name}: the process-per-model side failed: {done.stderr.strip()[-300:]}")
     return {**json.loads(done.stdout.splitlines()[-1]), "wall_secs": time.perf_counter() - start}
@@ -69,20 +85,35 @@ def our_side(measurer, name: str, settings) -> dict:
     found = measurer.measure(name, settings, None)
     if found["status"] != "ok":
         raise UserError(f"{name}: {found['status']}, {found['reason']}")
-    return {"samples_per_sec": found["infer_samples_per_sec"], "timed_secs": found["timed_secs"], "core_share": found["core_share"],
-            "wall_secs": time.perf_counter() - begun}
+    return {
+        "samples_per_sec": found["infer_samples_per_sec"],
+        "timed_secs": found["timed_secs"],
+        "core_share": found["core_share"],
+        "wall_secs": time.perf_counter() - begun,
+    }
 
 
 def summary(rows: list[dict], start_secs: float) -> dict[str, float]:
-    """Of rows with ours and theirs (samples_per_sec, timed_secs, wall_secs): wall seconds a model, their ratio, timing shares, agreement
-    (over pairs of which neither side was disturbed; of all, where every pair was), undisturbed pairs."""
+    """Of rows with ours and theirs (samples_per_sec, timed_secs, wall_secs): wall seconds a model, their ratio, timing
+    shares, agreement (over pairs of which neither side was disturbed; of all, where every pair was), undisturbed
+    pairs."""
     ours, theirs = (sum(row[side]["wall_secs"] for row in rows) for side in ("ours", "theirs"))
     ours += start_secs
     calm = [row for row in rows if not disturbed(row)]
     apart = [abs(row["ours"]["samples_per_sec"] / row["theirs"]["samples_per_sec"] - 1) for row in calm or rows]
-    share = {side: sum(row[side]["timed_secs"] for row in rows) / wall for side, wall in (("ours", ours), ("theirs", theirs))}
-    return {"ours_secs": ours / len(rows), "theirs_secs": theirs / len(rows), "ratio": ours / theirs, "ours_timing": share["ours"],
-            "theirs_timing": share["theirs"], "agreement": median(apart), "worst": max(apart), "calm": len(calm)}
+    share = {
+        side: sum(row[side]["timed_secs"] for row in rows) / wall for side, wall in (("ours", ours), ("theirs", theirs))
+    }
+    return {
+        "ours_secs": ours / len(rows),
+        "theirs_secs": theirs / len(rows),
+        "ratio": ours / theirs,
+        "ours_timing": share["ours"],
+        "theirs_timing": share["theirs"],
+        "agreement": median(apart),
+        "worst": max(apart),
+        "calm": len(calm),
+    }
 
 
 def disturbed(row: dict) -> bool:
@@ -95,7 +126,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["quick"])
     parser.add_argument("--batch", type=int, default=4, help="images a step, on both sides")
-    parser.add_argument("--default-allocator", action="store_true", help="the other side with the C library's own way to give memory back")
+    parser.add_argument(
+        "--default-allocator",
+        action="store_true",
+        help="the other side with the C library's own way to give memory back",
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
@@ -112,21 +147,34 @@ def main(arguments: list[str] | None = None) -> int:
         for turn, name in enumerate(models):
             for _ in range(TRIES):
                 row = {}
-                for side in (("ours", "theirs") if turn % 2 else ("theirs", "ours")):
-                    row[side] = our_side(measurer, name, settings) if side == "ours" else other_side(name, options.batch, not options.default_allocator)
+                for side in ("ours", "theirs") if turn % 2 else ("theirs", "ours"):
+                    row[side] = (
+                        our_side(measurer, name, settings)
+                        if side == "ours"
+                        else other_side(name, options.batch, not options.default_allocator)
+                    )
                 if not disturbed(row):
                     break
             rows.append(row)
             ours, theirs = row["ours"], row["theirs"]
-            print(f"{name:30} {ours['samples_per_sec']:9.2f} {theirs['samples_per_sec']:9.2f} "
-                  f"{ours['samples_per_sec'] / theirs['samples_per_sec'] - 1:+7.1%}   {ours['wall_secs']:7.2f} {theirs['wall_secs']:7.2f}" + ("  disturbed" if disturbed(row) else ""), flush=True)
+            print(
+                f"{name:30} {ours['samples_per_sec']:9.2f} {theirs['samples_per_sec']:9.2f} "
+                f"{ours['samples_per_sec'] / theirs['samples_per_sec'] - 1:+7.1%}   {ours['wall_secs']:7.2f} "
+                f"{theirs['wall_secs']:7.2f}" + ("  disturbed" if disturbed(row) else ""),
+                flush=True,
+            )
     found = summary(rows, start_secs)
-    print(f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now"
-          + (", the other side with the C library's allocator as it is" if options.default_allocator else "") + ":\n"
-          f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"
-          f"share spent timing    {found['ours_timing']:.0%} against {found['theirs_timing']:.0%}\n"
-          f"speeds apart          {found['agreement']:.1%} (median over the {found['calm']} models that no neighbour disturbed; aim: 5% or less), "
-          f"{found['worst']:.1%} at worst")
+    print(
+        f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now"
+        + (", the other side with the C library's allocator as it is" if options.default_allocator else "")
+        + ":\n"
+        f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: "
+        f"ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"
+        f"share spent timing    {found['ours_timing']:.0%} against {found['theirs_timing']:.0%}\n"
+        f"speeds apart          {found['agreement']:.1%} (median over the {found['calm']} models that no neighbour "
+        "disturbed; aim: 5% or less), "
+        f"{found['worst']:.1%} at worst"
+    )
     return 0
 
 

@@ -1,7 +1,9 @@
-"""The web app under load: how long it takes to start, how long one photo takes, and whether twenty people at once all get their answer.
+"""The web app under load: how long it takes to start, how long one photo takes, and whether twenty people at once all
+get their answer.
 
-Starts the app with an exported model on a free loopback port, and asks it as a browser does (upload, queue, event stream). Without a model it
-makes an untrained ResNet-18 at 224 pixels in a temporary folder, which is as slow as a trained one.
+Starts the app with an exported model on a free loopback port, and asks it as a browser does (upload, queue, event
+stream). Without a model it makes an untrained ResNet-18 at 224 pixels in a temporary folder, which is as slow as a
+trained one.
 
     python -m scripts.perf.demo [models/pets] [--users 20] [--rounds 2]
     python -m scripts.perf.demo --write          # also report/data/demo-<hardware>.csv, for the page on cats and dogs
@@ -49,13 +51,22 @@ def _end_with_parent() -> None:
 
 
 def start(models: list[Path], wait: float = 120.0) -> tuple[subprocess.Popen, str, float]:
-    """(process, address, seconds until it answered). Raises UserError where it doesn't come up; the process is then ended."""
+    """(process, address, seconds until it answered). Raises UserError where it doesn't come up; the process is then
+    ended.
+    """
     import httpx
+
     address = f"http://127.0.0.1:{(port := free_port())}"
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "scripts.demo.app", *map(str, models), "--port", str(port)], cwd=ROOT,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                               preexec_fn=_end_with_parent)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.demo.app", *map(str, models), "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=_end_with_parent,
+    )
     with httpx.Client(trust_env=False, timeout=5) as client:
         while time.perf_counter() - began < wait:
             if process.poll() is not None:
@@ -84,6 +95,7 @@ def ask(address: str, name: str, content: bytes | None, payload: dict | None = N
     payload replaces the uploaded file's description, to try what a browser would not send. Raises httpx.HTTPError.
     """
     import httpx
+
     began = time.perf_counter()
     session = secrets.token_hex(6)
     with httpx.Client(base_url=address, trust_env=False, timeout=ANSWER_SECONDS) as client:
@@ -93,17 +105,32 @@ def ask(address: str, name: str, content: bytes | None, payload: dict | None = N
             found = client.post("/gradio_api/upload", files={"files": (name, content)})
             found.raise_for_status()
             payload = {"path": found.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-        joined = client.post("/gradio_api/queue/join", json={"data": [payload], "fn_index": config["dependencies"][index].get("id", index),
-                                                             "session_hash": session})
+        joined = client.post(
+            "/gradio_api/queue/join",
+            json={
+                "data": [payload],
+                "fn_index": config["dependencies"][index].get("id", index),
+                "session_hash": session,
+            },
+        )
         joined.raise_for_status()
         with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as stream:
             for line in stream.iter_lines():
                 event = json.loads(line[5:]) if line.startswith("data:") else {}
                 if event.get("msg") == "process_completed":
                     output = event.get("output") or {}
-                    return {"success": bool(event.get("success")), "data": output.get("data") or [], "error": output.get("error"),
-                            "seconds": time.perf_counter() - began}
-    return {"success": False, "data": [], "error": "the stream ended without an answer", "seconds": time.perf_counter() - began}
+                    return {
+                        "success": bool(event.get("success")),
+                        "data": output.get("data") or [],
+                        "error": output.get("error"),
+                        "seconds": time.perf_counter() - began,
+                    }
+    return {
+        "success": False,
+        "data": [],
+        "error": "the stream ended without an answer",
+        "seconds": time.perf_counter() - began,
+    }
 
 
 def load(address: str, content: bytes, users: int, rounds: int = 1) -> list[dict]:
@@ -123,6 +150,7 @@ def load(address: str, content: bytes, users: int, rounds: int = 1) -> list[dict
 def photo() -> bytes:
     """A real photo: scikit-image's cat."""
     import skimage
+
     return (Path(skimage.__file__).parent / "data" / "chelsea.png").read_bytes()
 
 
@@ -130,7 +158,10 @@ def untrained(folder: Path) -> Path:
     """An exported ResNet-18 that was never trained."""
     import torch
     from scripts.train import exported
-    config = exported.Config("resnet18", ("cat", "dog"), 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), builder="fastai")
+
+    config = exported.Config(
+        "resnet18", ("cat", "dog"), 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), builder="fastai"
+    )
     torch.manual_seed(0)
     exported.save(folder, exported.build(config), config, onnx=False)
     return folder
@@ -139,8 +170,13 @@ def untrained(folder: Path) -> Path:
 def about(model: Path) -> dict:
     """Which network it is: model, arch, img_size."""
     from scripts.train import exported
+
     config = exported.load(model).config
-    return {"model": model.resolve().name if config.trained else "untrained", "arch": config.arch, "img_size": config.size}
+    return {
+        "model": model.resolve().name if config.trained else "untrained",
+        "arch": config.arch,
+        "img_size": config.size,
+    }
 
 
 def write(row: dict) -> Path:
@@ -156,7 +192,9 @@ def main() -> int:
     parser.add_argument("model", type=Path, nargs="?", help="its folder (default: an untrained ResNet-18)")
     parser.add_argument("--users", type=int, default=LIMITS["users"])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="write the figures to report/data/demo-<hardware>.csv, for the report")
+    parser.add_argument(
+        "--write", action="store_true", help="write the figures to report/data/demo-<hardware>.csv, for the report"
+    )
     given = parser.parse_args()
     for name in ("users", "rounds"):
         if getattr(given, name) < 1:
@@ -173,13 +211,27 @@ def main() -> int:
         finally:
             stop(process)
     failed = [answer for answer in alone + together if not answer["success"]]
-    row = {**facts, "start_seconds": started, "photo_ms": 1e3 * statistics.median(answer["seconds"] for answer in alone), "photos": len(alone), "users": given.users,
-           "asked": len(together), "answered": sum(answer["success"] for answer in together), "slowest_seconds": max(answer["seconds"] for answer in together),
-           "load_before": load_before}
+    row = {
+        **facts,
+        "start_seconds": started,
+        "photo_ms": 1e3 * statistics.median(answer["seconds"] for answer in alone),
+        "photos": len(alone),
+        "users": given.users,
+        "asked": len(together),
+        "answered": sum(answer["success"] for answer in together),
+        "slowest_seconds": max(answer["seconds"] for answer in together),
+        "load_before": load_before,
+    }
     print(f"{describe()['name']}, load average {load_before:.1f} before")
     print(f"start: {started:.1f} s (to reach: under {LIMITS['start_seconds']:.0f})")
-    print(f"one photo, from upload to answer: median {row['photo_ms']:.0f} ms of {len(alone)} (to reach: under {LIMITS['photo_ms']})")
-    print(f"{given.users} users at once, {given.rounds} photos each: {row['answered']} of {len(together)} answered, the slowest in {row['slowest_seconds']:.1f} s")
+    print(
+        f"one photo, from upload to answer: median {row['photo_ms']:.0f} ms of {len(alone)} (to reach: under "
+        f"{LIMITS['photo_ms']})"
+    )
+    print(
+        f"{given.users} users at once, {given.rounds} photos each: {row['answered']} of {len(together)} answered, "
+        f"the slowest in {row['slowest_seconds']:.1f} s"
+    )
     if failed:
         raise UserError(f"{len(failed)} requests failed; the first: {failed[0]['error']}")
     if given.write:

@@ -3,8 +3,9 @@
     python -m scripts.perf.diff            # 40 changed figures; make verify against make figures
     python -m scripts.perf.diff --noise    # the measurements behind the limits of scripts/diff/pixels.py
 
-Prints: seconds for 40 changed figures of 2,000 x 1,400 pixels, report included (limit 20 s on two cores); the ratio of `make verify` to
-drawing every chart (limit 1.5), both in this run; or, with --noise, the largest differences after saving the committed pictures again.
+Prints: seconds for 40 changed figures of 2,000 x 1,400 pixels, report included (limit 20 s on two cores); the ratio of
+`make verify` to drawing every chart (limit 1.5), both in this run; or, with --noise, the largest differences after
+saving the committed pictures again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ FIGURES = 40
 
 
 def forty(folder: Path) -> tuple[float, float]:
-    """(wall, processor) seconds for the diff of FIGURES figures, all of them changed. They are the committed ones at 2,000 x 1,400 pixels."""
+    """(wall, processor) seconds for the diff of FIGURES figures, all of them changed. They are the committed ones
+    at 2,000 x 1,400 pixels.
+    """
     from PIL import Image, ImageDraw
 
     sources = sorted(IMAGES.glob("*.jpg"), key=lambda path: -path.stat().st_size)[:8]
@@ -79,13 +82,19 @@ def noise(folder: Path) -> None:
             with Image.open(path) as image:
                 image.save(folder / path.name, quality=quality)
             found.append(pixels.measure(path, folder / path.name))
-        print(f"{quality:7} {max(seen.maximum for seen in found):16} {max(seen.block for seen in found):8} "
-              f"{report.share(max(seen.changed for seen in found)):>16} {min(seen.ssim for seen in found):21.4f}")
+        print(
+            f"{quality:7} {max(seen.maximum for seen in found):16} {max(seen.block for seen in found):8} "
+            f"{report.share(max(seen.changed for seen in found)):>16} {min(seen.ssim for seen in found):21.4f}"
+        )
 
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.perf.diff", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.perf.diff --noise")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.perf.diff",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.perf.diff --noise",
+    )
     parser.add_argument("--noise", action="store_true", help="the measurements behind the limits")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="perf-diff-") as folder:
@@ -93,7 +102,10 @@ def main(arguments: list[str] | None = None) -> int:
             noise(Path(folder))
             return 0
         wall, work = forty(Path(folder) / "forty")
-        print(f"diff of {FIGURES} changed figures, report included: {wall:.1f} s on {cores()} cores (limit 20), {work:.1f} s of processor time")
+        print(
+            f"diff of {FIGURES} changed figures, report included: {wall:.1f} s on {cores()} cores (limit 20), "
+            f"{work:.1f} s of processor time"
+        )
         drawn, verified = again(Path(folder))
         print(f"verify {verified:.1f} s / figures {drawn:.1f} s = {verified / drawn:.2f} (limit 1.5)")
     return 0

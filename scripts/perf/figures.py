@@ -30,7 +30,11 @@ def figures(most: int) -> dict[str, str]:
 
     found = {}
     for name, drawing in drawings():
-        found |= {f"{name}{end}": figure_json(figure) for end, figure in (("", drawing.figure), ("-phone", drawing.phone)) if figure is not None}
+        found |= {
+            f"{name}{end}": figure_json(figure)
+            for end, figure in (("", drawing.figure), ("-phone", drawing.phone))
+            if figure is not None
+        }
         if len(found) >= most:
             break
     return dict(list(found.items())[:most])
@@ -59,7 +63,12 @@ def main(arguments: list[str] | None = None) -> None:
         for name, figure in todo.items():
             spec = json.loads(figure)
             layout = spec["layout"]
-            opts = {"format": "jpg", "width": layout["width"], "height": layout["height"], "scale": (layout.get("meta") or {}).get("scale", 1)}
+            opts = {
+                "format": "jpg",
+                "width": layout["width"],
+                "height": layout["height"],
+                "scale": (layout.get("meta") or {}).get("scale", 1),
+            }
             path = Path(folder) / f"{name}.jpg"
             started = time.perf_counter()
             kaleido.write_fig_sync(spec, path=path, opts=opts, kopts={"mathjax": False})
@@ -67,7 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
             if path.read_bytes() != together[name]:
                 print(f"note: {name} came out differently the two ways")
     one_each, ratio = sum(single), one_browser / sum(single)
-    print(f"{len(todo)} charts with one browser: {one_browser:.1f} s; one call each: {one_each:.1f} s ({min(single):.1f} to {max(single):.1f} s a call)")
+    print(
+        f"{len(todo)} charts with one browser: {one_browser:.1f} s; one call each: {one_each:.1f} s "
+        f"({min(single):.1f} to {max(single):.1f} s a call)"
+    )
     print(f"ratio {ratio:.2f}, target at most {TARGET:.2f}: {'reached' if ratio <= TARGET else 'MISSED'}")
 
 

@@ -2,9 +2,10 @@
 
     TIMM_RESULTS=copy/of/tables python -m scripts.perf.picker
 
-Prints: processor seconds for all findings over all tables (limit 10); milliseconds in Chromium from a change of the form to the new answer on
-the screen, over CHANGES changes, the pause for the typing included, and from a change of machine, its data's loading included (limit 100 for
-both); and kB of the picker's data and script, gzipped (limit 150). The page is opened as a file.
+Prints: processor seconds for all findings over all tables (limit 10); milliseconds in Chromium from a change of the
+form to the new answer on the screen, over CHANGES changes, the pause for the typing included, and from a change of
+machine, its data's loading included (limit 100 for both); and kB of the picker's data and script, gzipped (limit 150).
+The page is opened as a file.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def page(folder: Path) -> tuple[Path, float]:
     if not form:
         raise UserError("report/picker.qmd: no form in it")
     path = folder / "report" / "picker.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><title>Choose a model</title>{form[1]}<script src=../assets/picker.js></script>", encoding="utf-8")
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8><title>Choose a model</title>{form[1]}<script "
+        "src=../assets/picker.js></script>",
+        encoding="utf-8",
+    )
     return path, (sum(sizes.values()) + script) / 1000
 
 
@@ -57,8 +62,20 @@ def changes(path: Path) -> tuple[list[float], list[float]]:
     """(milliseconds of each change of a need, of each first choice of a machine)."""
     from scripts.common.browser import window
 
-    wanted = [("min_throughput", "500"), ("max_params", "60"), ("commercial", ""), ("min_top1", "80"), ("replace", "resnet50"), ("replace", ""), ("max_size", "256"),
-              ("pretrain-1", ""), ("min_throughput", "1e9"), ("min_throughput", ""), ("max_params", ""), ("min_top1", "")]
+    wanted = [
+        ("min_throughput", "500"),
+        ("max_params", "60"),
+        ("commercial", ""),
+        ("min_top1", "80"),
+        ("replace", "resnet50"),
+        ("replace", ""),
+        ("max_size", "256"),
+        ("pretrain-1", ""),
+        ("min_throughput", "1e9"),
+        ("min_throughput", ""),
+        ("max_params", ""),
+        ("min_top1", ""),
+    ]
     with window() as chrome:
         tab = chrome.new_page()
         tab.goto(path.as_uri())
@@ -79,13 +96,19 @@ def main(argv: list[str] | None = None) -> int:
     frame = verdicts.compute()
     wall, work = time.perf_counter() - started, time.process_time() - worked
     tables = frame[["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]].drop_duplicates()
-    print(f"{len(frame)} findings over {len(tables)} configurations: {work:.1f} s of one processor, {wall:.1f} s in all; limit {LIMITS['findings']:.0f} s")
+    print(
+        f"{len(frame)} findings over {len(tables)} configurations: {work:.1f} s of one processor, {wall:.1f} s in "
+        f"all; limit {LIMITS['findings']:.0f} s"
+    )
     with tempfile.TemporaryDirectory() as folder:
         path, size = page(Path(folder) / "site")
         spent, first = changes(path)
     for what, values in (("a change of a need", spent), ("a machine chosen first, with its data", first)):
         if values:
-            print(f"picker, {what}: median {statistics.median(values):.0f} ms, worst {max(values):.0f} ms of {len(values)}; limit {LIMITS['answer']:.0f} ms")
+            print(
+                f"picker, {what}: median {statistics.median(values):.0f} ms, worst {max(values):.0f} ms of "
+                f"{len(values)}; limit {LIMITS['answer']:.0f} ms"
+            )
     print(f"picker, data and script: {size:.1f} kB gzipped; limit {LIMITS['size']:.0f} kB")
     missed = work > LIMITS["findings"] or statistics.median(spent) > LIMITS["answer"] or size > LIMITS["size"]
     print("reached" if not missed else "MISSED")

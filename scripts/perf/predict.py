@@ -1,11 +1,14 @@
 """How long predictions take, and how true they are on this machine.
 
-    python -m scripts.perf.predict             # seconds to read the tables, fit and predict everything (limit 20 s on two cores)
-    python -m scripts.perf.predict --measure   # first measure the design's twenty and the check's thirty here (minutes), then compare
+    # seconds to read the tables, fit and predict everything (limit 20 s on two cores)
+    python -m scripts.perf.predict
+    # first measure the design's twenty and the check's thirty here (minutes), then compare
+    python -m scripts.perf.predict --measure
     python -m scripts.perf.predict --measure --minutes 4    # in pieces: the same command goes on
 
-Prints the times, the share that reading takes, what measuring the twenty took (limit: two minutes on a GPU, five on two CPU cores), and, where models
-outside the design were measured too, how far off their predictions are; that also goes to report/data/predict-check-<machine>.csv.
+Prints the times, the share that reading takes, what measuring the twenty took (limit: two minutes on a GPU, five on two
+CPU cores), and, where models outside the design were measured too, how far off their predictions are; that also goes to
+report/data/predict-check-<machine>.csv.
 """
 
 from __future__ import annotations
@@ -18,11 +21,19 @@ import pandas as pd
 
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
-from scripts.predict import choice as predict_choice, command as predict_command, design as predict_design, speeds, tables as predict_tables
+from scripts.predict import (
+    choice as predict_choice,
+    command as predict_command,
+    design as predict_design,
+    speeds,
+    tables as predict_tables,
+)
 
 
 def timed() -> dict[str, float]:
-    """Seconds: read (the tables), fit (fill gaps, learn, predict every network), rank (frontier, picks, what to measure next)."""
+    """Seconds: read (the tables), fit (fill gaps, learn, predict every network), rank (frontier, picks, what to
+    measure next).
+    """
     spent, begun = {}, time.perf_counter()
 
     def lap(name: str) -> None:
@@ -45,11 +56,16 @@ def timed() -> dict[str, float]:
 def measure(device: str, minutes: float | None) -> int:
     """Measure the design's twenty, then the check's thirty, for up to `minutes`. Returns how many are left."""
     from scripts.bench import sweep
-    return sweep.go(["--device", device, "--models", "design", "check", *(["--minutes", str(minutes)] if minutes else [])])[1]
+
+    return sweep.go(
+        ["--device", device, "--models", "design", "check", *(["--minutes", str(minutes)] if minutes else [])]
+    )[1]
 
 
 def seconds_of_twenty(rows: pd.DataFrame) -> float:
-    """Seconds that the measured models of the design took together, everything counted but the start; NaN where fewer than twenty were."""
+    """Seconds that the measured models of the design took together, everything counted but the start; NaN where
+    fewer than twenty were.
+    """
     wanted = predict_design.design(20, str(rows["kind_of_hardware"].iloc[0]))
     own = rows[rows["arch"].isin(wanted)]
     return float(pd.to_numeric(own["wall_secs"]).sum()) if own["arch"].nunique() == len(wanted) else float("nan")
@@ -57,7 +73,11 @@ def seconds_of_twenty(rows: pd.DataFrame) -> float:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.perf.predict", description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.perf.predict")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.perf.predict",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.perf.predict",
+    )
     parser.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
     parser.add_argument("--device", default="cuda" if hardware.has_gpu() else "cpu", help="for --measure")
     parser.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
@@ -67,9 +87,15 @@ def main(argv: list[str] | None = None) -> None:
         return
     rows = speeds.machine_rows()
     if (took := seconds_of_twenty(rows)) == took:
-        print(f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit {120 if rows['kind_of_hardware'].iloc[0] == 'gpu' else 300} s)")
+        print(
+            f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit "
+            f"{120 if rows['kind_of_hardware'].iloc[0] == 'gpu' else 300} s)"
+        )
     spent = timed()
-    print(f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
+    print(
+        f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): "
+        + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+    )
     try:
         made, compared = predict_command.check(rows)
         predict_command.write_check(rows, made, compared)
@@ -77,8 +103,12 @@ def main(argv: list[str] | None = None) -> None:
         print(f"no check on this machine yet: {error}")
         return
     found = predict_command.checked(compared)
-    print(f"{made.hardware_name}: {made.used} measured, {found['networks']} others predicted and measured: median error {found['median_error']:.1%}, 90% below "
-          f"{found['p90_error']:.1%}, rank correlation {found['spearman']:.3f}, {found['coverage']:.0%} within the 90% interval")
+    print(
+        f"{made.hardware_name}: {made.used} measured, {found['networks']} others predicted and measured: median "
+        f"error {found['median_error']:.1%}, 90% below "
+        f"{found['p90_error']:.1%}, rank correlation {found['spearman']:.3f}, {found['coverage']:.0%} within the 90% "
+        "interval"
+    )
 
 
 if __name__ == "__main__":

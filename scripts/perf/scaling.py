@@ -1,11 +1,14 @@
-"""What leaving one process costs and gives: images a second of N training processes over one, and the seconds that fast_local_mode adds.
+"""What leaving one process costs and gives: images a second of N training processes over one, and the seconds that
+fast_local_mode adds.
 
     python -m scripts.perf.scaling              # a few minutes; leave the machine alone meanwhile
-    python -m scripts.perf.scaling --write      # and write report/data/scaling-<hardware>.csv, which report/scale.qmd shows
+    # and write report/data/scaling-<hardware>.csv, which report/scale.qmd shows
+    python -m scripts.perf.scaling --write
 
-Every process computes with one thread (or has one GPU). The runs take turns, 1, 2, …, 1, 2, …, so that a busy neighbour slows all alike; each
-prints the images per second of its own steps, after warming up, by the clock of its first process; the ratio is that of the medians.
-fast_local_mode is timed around a stand-in for the training that ends at once, so that what remains is what it adds to the plain command.
+Every process computes with one thread (or has one GPU). The runs take turns, 1, 2, …, 1, 2, …, so that a busy neighbour
+slows all alike; each prints the images per second of its own steps, after warming up, by the clock of its first
+process; the ratio is that of the medians. fast_local_mode is timed around a stand-in for the training that ends at
+once, so that what remains is what it adds to the plain command.
 """
 
 from __future__ import annotations
@@ -28,10 +31,13 @@ TARGETS = {"two processes": 1.6, "fast_local_mode": 2.0}
 
 
 def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
-    """Train `model` for `steps` steps after three to warm up, with the processes that torchrun started; images per second of all together."""
+    """Train `model` for `steps` steps after three to warm up, with the processes that torchrun started; images per
+    second of all together.
+    """
     import torch
     from scripts.train import datasets, distributed, fit, models
     from scripts.train.recipe import Recipe
+
     where = distributed.device(device)
     if where == "cpu":
         torch.set_num_threads(1)
@@ -45,21 +51,45 @@ def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
         def step(number: int) -> float:
             started = time.perf_counter()
             at = number * batch % (len(rows) - batch)
-            distributed.total(trainer.step(rows[at:at + batch], False, generator)).item()  # waits for everybody
+            distributed.total(trainer.step(rows[at : at + batch], False, generator)).item()  # waits for everybody
             return time.perf_counter() - started
 
         for number in range(3):
             step(number)
         seconds = [step(number) for number in range(steps)]
-        return {"images_per_sec": batch / statistics.median(seconds), "step_ms": 1000 * statistics.median(seconds), "rank": distributed.rank()}
+        return {
+            "images_per_sec": batch / statistics.median(seconds),
+            "step_ms": 1000 * statistics.median(seconds),
+            "rank": distributed.rank(),
+        }
 
 
 def launch(options: argparse.Namespace, size: int, processes: int) -> dict:
     """`work` in `processes` processes of its own. Raises UserError where it fails."""
-    own = ["--work", "--model", options.model, "--size", str(size), "--batch", str(options.batch), "--steps", str(options.steps), "--device", options.device]
-    several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
-    done = subprocess.run([sys.executable, *several, "-m", "scripts.perf.scaling", *own], cwd=ROOT, capture_output=True, text=True, timeout=900,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    own = [
+        "--work",
+        "--model",
+        options.model,
+        "--size",
+        str(size),
+        "--batch",
+        str(options.batch),
+        "--steps",
+        str(options.steps),
+        "--device",
+        options.device,
+    ]
+    several = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    )
+    done = subprocess.run(
+        [sys.executable, *several, "-m", "scripts.perf.scaling", *own],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise UserError(f"{processes} processes: {(done.stderr.strip().splitlines() or ['no output'])[-1][:200]}")
@@ -67,16 +97,28 @@ def launch(options: argparse.Namespace, size: int, processes: int) -> dict:
 
 
 def overhead(rounds: int = 5) -> list[float]:
-    """Seconds that run_training adds around a training that takes no time, folders, sample, process and reading back included."""
-    stand_in = ("import sys, time\nfrom scripts.train import fast_local, run_training\nrun, spent = fast_local.subprocess.run, []\n"
-                "def timed(command, **options):\n    started = time.perf_counter()\n    done = run([sys.executable, '-c', 'pass'], **options)\n"
-                "    spent.append(time.perf_counter() - started)\n    return done\n"
-                "fast_local.subprocess.run = timed\nrun_training.main(sys.argv[1:])\nprint(spent[0])")
+    """Seconds that run_training adds around a training that takes no time, folders, sample, process and reading
+    back included.
+    """
+    stand_in = (
+        "import sys, time\nfrom scripts.train import fast_local, run_training\nrun, spent = "
+        "fast_local.subprocess.run, []\n"
+        "def timed(command, **options):\n    started = time.perf_counter()\n    done = run([sys.executable, '-c', "
+        "'pass'], **options)\n"
+        "    spent.append(time.perf_counter() - started)\n    return done\n"
+        "fast_local.subprocess.run = timed\nrun_training.main(sys.argv[1:])\nprint(spent[0])"
+    )
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             started = time.perf_counter()
-            done = subprocess.run([sys.executable, "-c", stand_in, "--out", folder, "--keep", folder], cwd=ROOT, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(
+                [sys.executable, "-c", stand_in, "--out", folder, "--keep", folder],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
             if done.returncode:
                 raise UserError(f"fast_local_mode: {done.stderr.strip().splitlines()[-1][:200]}")
             found.append(time.perf_counter() - started - float(done.stdout.splitlines()[-1]))
@@ -85,13 +127,21 @@ def overhead(rounds: int = 5) -> list[float]:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--size", default="64,128", help="pixels a side, comma-separated: the gradients to exchange are the same, the computing between is not")
+    parser.add_argument(
+        "--size",
+        default="64,128",
+        help="pixels a side, comma-separated: the gradients to exchange are the same, the computing between is not",
+    )
     parser.add_argument("--batch", type=int, default=64, help="pictures in a step, of all processes together")
     parser.add_argument("--steps", type=int, default=6, help="timed in each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each number of processes")
-    parser.add_argument("--processes", default="", help="numbers, comma-separated; empty: 1, 2, 4 … up to the cores or GPUs")
+    parser.add_argument(
+        "--processes", default="", help="numbers, comma-separated; empty: 1, 2, 4 … up to the cores or GPUs"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--write", action="store_true", help="write report/data/scaling-<hardware>.csv")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
@@ -103,21 +153,37 @@ def main(argv: list[str] | None = None) -> None:
         return
     device = options.device if options.device != "auto" else "cuda" if hardware.has_gpu() else "cpu"
     most = hardware.cores() if device == "cpu" else len(list(Path("/dev").glob("nvidia[0-9]*")))
-    numbers = [int(part) for part in options.processes.split(",") if part] or [n for n in (1, 2, 4, 8, 16, 32) if n <= max(most, 2)]
+    numbers = [int(part) for part in options.processes.split(",") if part] or [
+        n for n in (1, 2, 4, 8, 16, 32) if n <= max(most, 2)
+    ]
     runs = []
     for turn in range(options.rounds):
         for size in [int(part) for part in options.size.split(",")]:
             for processes in numbers:
                 found = launch(options, size, processes)
                 runs.append({"model": options.model, "size": size, "processes": processes, "round": turn + 1, **found})
-                print(f"round {turn + 1}, {size} px, {processes} process{'es' * (processes > 1)}: {found['images_per_sec']:.1f} images/s", file=sys.stderr, flush=True)
+                print(
+                    f"round {turn + 1}, {size} px, {processes} process{'es' * (processes > 1)}: "
+                    f"{found['images_per_sec']:.1f} images/s",
+                    file=sys.stderr,
+                    flush=True,
+                )
     seconds = overhead()
     for (size, processes), (speed, ratio) in summary(runs).items():
-        wanted = f", target {TARGETS['two processes']:g}: {'reached' if ratio >= TARGETS['two processes'] else 'MISSED'}" if processes == 2 else ""
-        print(f"{options.model}, {size} px, batch {options.batch}: {processes} process{'es' * (processes > 1)} {speed:.1f} images/s, {ratio:.2f}× of one{wanted}")
+        wanted = (
+            f", target {TARGETS['two processes']:g}: {'reached' if ratio >= TARGETS['two processes'] else 'MISSED'}"
+            if processes == 2
+            else ""
+        )
+        print(
+            f"{options.model}, {size} px, batch {options.batch}: {processes} process{'es' * (processes > 1)} "
+            f"{speed:.1f} images/s, {ratio:.2f}× of one{wanted}"
+        )
     added = statistics.median(seconds)
-    print(f"fast_local_mode adds {added:.2f} s (median of {len(seconds)}), target under {TARGETS['fast_local_mode']:g}: "
-          f"{'reached' if added < TARGETS['fast_local_mode'] else 'MISSED'}")
+    print(
+        f"fast_local_mode adds {added:.2f} s (median of {len(seconds)}), target under {TARGETS['fast_local_mode']:g}: "
+        f"{'reached' if added < TARGETS['fast_local_mode'] else 'MISSED'}"
+    )
     if options.write:
         write(runs, options, device, added)
 
@@ -125,17 +191,31 @@ def main(argv: list[str] | None = None) -> None:
 def summary(runs: list[dict]) -> dict[tuple[int, int], tuple[float, float]]:
     """(size, processes) -> median images per second, and its ratio to the fewest processes at that size."""
     keys = sorted({(run["size"], run["processes"]) for run in runs})
-    speeds = {key: statistics.median(run["images_per_sec"] for run in runs if (run["size"], run["processes"]) == key) for key in keys}
+    speeds = {
+        key: statistics.median(run["images_per_sec"] for run in runs if (run["size"], run["processes"]) == key)
+        for key in keys
+    }
     fewest = min(processes for _, processes in keys)
     return {(size, processes): (speed, speed / speeds[size, fewest]) for (size, processes), speed in speeds.items()}
 
 
 def write(runs: list[dict], options: argparse.Namespace, device: str, added: float) -> Path:
     import pandas as pd
+
     path = DATA / f"scaling-{hardware.slug(device)}.csv"
     atomic_csv(pd.DataFrame(runs).round({"images_per_sec": 2, "step_ms": 2}), path)
-    facts = provenance.sidecar(device, ("torch", "timm"), settings={"model": options.model, "batch": options.batch, "steps": options.steps,
-                                                                   "precision": "fp32", "threads": 1}, fast_local_seconds=round(added, 2))
+    facts = provenance.sidecar(
+        device,
+        ("torch", "timm"),
+        settings={
+            "model": options.model,
+            "batch": options.batch,
+            "steps": options.steps,
+            "precision": "fp32",
+            "threads": 1,
+        },
+        fast_local_seconds=round(added, 2),
+    )
     provenance.write_sidecar(path, facts)
     print(f"wrote {path.name}")
     return path

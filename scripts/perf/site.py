@@ -3,10 +3,11 @@
     make site && python -m scripts.perf.site              # 5 turns
     python -m scripts.perf.site --turns 9 --site _site
 
-Bytes: all that the browser asked for until the chart could be used, gzipped (pictures and typefaces, which are compressed already, as they are), over
-those of `plotly`'s to_html of the frontier chart. Time: from the request to the chart drawn, over that of a page with plotly.js whole and the series
-of every machine. Then the page alone on a throttled line and processor: when its text can be read, when the chart is drawn, how far it shifts.
-The pages come from a server on loopback, so the first two times hold no line.
+Bytes: all that the browser asked for until the chart could be used, gzipped (pictures and typefaces, which are
+compressed already, as they are), over those of `plotly`'s to_html of the frontier chart. Time: from the request to the
+chart drawn, over that of a page with plotly.js whole and the series of every machine. Then the page alone on a
+throttled line and processor: when its text can be read, when the chart is drawn, how far it shifts. The pages come from
+a server on loopback, so the first two times hold no line.
 """
 
 from __future__ import annotations
@@ -24,20 +25,38 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
 
-BYTES, TIME = 0.25, 0.35                  # targets: ours over theirs
+BYTES, TIME = 0.25, 0.35  # targets: ours over theirs
 READABLE_S, DRAWN_S, SHIFT = 2.0, 4.0, 0.05
-LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}  # bytes/s; ms of round trip
-SLOWER = 4                                # times, the processor
+LINE = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1.6e6 / 8,
+    "uploadThroughput": 0.75e6 / 8,
+}  # bytes/s; ms of round trip
+SLOWER = 4  # times, the processor
 PACKED = (".jpg", ".webp", ".woff2", ".png")
-OURS, THEIRS = '.chart[data-drawn="true"] .explorer-frontier, .chart[data-drawn="true"] .main-svg', ".main-svg .scatterlayer .point"
+OURS, THEIRS = (
+    '.chart[data-drawn="true"] .explorer-frontier, .chart[data-drawn="true"] .main-svg',
+    ".main-svg .scatterlayer .point",
+)
 WATCH = """(selector => {
   window.seen = {drawn: null, shift: 0};
   new PerformanceObserver(list => { for (const one of list.getEntries()) if (!one.hadRecentInput) seen.shift += one.value; }).observe({type: 'layout-shift', buffered: true});
   const look = () => { if (document.querySelector(selector)) requestAnimationFrame(() => { seen.drawn = performance.now(); }); else requestAnimationFrame(look); };
   look();
 })"""
-MIME = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".csv": "text/csv",
-        ".jpg": "image/jpeg", ".webp": "image/webp", ".woff2": "font/woff2", ".png": "image/png"}
+MIME = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".csv": "text/csv",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+    ".png": "image/png",
+}
 
 
 class Server:
@@ -54,7 +73,9 @@ class Server:
                 if ".." in name or not path.is_file():
                     return handler.send_error(404)
                 if name not in bodies:
-                    bodies[name] = path.read_bytes() if path.suffix in PACKED else gzip.compress(path.read_bytes(), 9, mtime=0)
+                    bodies[name] = (
+                        path.read_bytes() if path.suffix in PACKED else gzip.compress(path.read_bytes(), 9, mtime=0)
+                    )
                 self.sizes[name] = len(bodies[name])
                 handler.send_response(200)
                 handler.send_header("Content-Type", MIME.get(path.suffix, "application/octet-stream"))
@@ -78,7 +99,9 @@ class Server:
 
 
 def usual_pages(folder: Path) -> None:
-    """one.html: the frontier chart by to_html. all.html: the same with the series of every machine, all but the first hidden."""
+    """one.html: the frontier chart by to_html. all.html: the same with the series of every machine, all but the
+    first hidden.
+    """
     import plotly.graph_objects as go
 
     from scripts.findings import machines
@@ -97,7 +120,9 @@ def usual_pages(folder: Path) -> None:
 
 
 def visit(browser, server: Server, page: str, selector: str, throttled: bool = False) -> dict:
-    """Open `page` once: milliseconds to the chart (`drawn`) and to the first text (`readable`), `shift`, and the `bytes` served until then."""
+    """Open `page` once: milliseconds to the chart (`drawn`) and to the first text (`readable`), `shift`, and the
+    `bytes` served until then.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()
     tab.set_default_timeout(120_000)
@@ -111,9 +136,13 @@ def visit(browser, server: Server, page: str, selector: str, throttled: bool = F
     tab.on("requestfinished", lambda request: asked.append(request.url.removeprefix(server.address).split("?")[0]))
     tab.goto(server.address + page, wait_until="commit")
     tab.wait_for_function("document.readyState !== 'loading'")
-    tab.evaluate("document.querySelector('.chart, .plotly-graph-div')?.scrollIntoView({block: 'center', behavior: 'instant'})")
+    tab.evaluate(
+        "document.querySelector('.chart, .plotly-graph-div')?.scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
     tab.wait_for_function("window.seen && seen.drawn")
-    seen = tab.evaluate("({...seen, readable: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null})")
+    seen = tab.evaluate(
+        "({...seen, readable: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null})"
+    )
     until = list(dict.fromkeys(asked))
     context.close()
     return {**seen, "bytes": sum(server.sizes.get(name, 0) for name in until), "files": until}
@@ -149,11 +178,33 @@ def main(arguments: list[str] | None = None) -> None:
     times = {side: [turn["drawn"] for turn in turns] for side, turns in visits.items()}
     ratio = statistics.median(a / b for a, b in zip(times["ours"], times["theirs"]))
     print(f"{version(path)} on {platform.machine()}, {options.turns} turns")
-    report("bytes to the chart", size / one["bytes"], BYTES, f"{size / 1000:.0f} kB over {one['bytes'] / 1000:.0f} kB, gzipped")
-    report("time to the chart", ratio, TIME, " over ".join(f"{statistics.median(times[side]):.0f} ms ({min(times[side]):.0f} to {max(times[side]):.0f})" for side in times))
+    report(
+        "bytes to the chart",
+        size / one["bytes"],
+        BYTES,
+        f"{size / 1000:.0f} kB over {one['bytes'] / 1000:.0f} kB, gzipped",
+    )
+    report(
+        "time to the chart",
+        ratio,
+        TIME,
+        " over ".join(
+            f"{statistics.median(times[side]):.0f} ms ({min(times[side]):.0f} to {max(times[side]):.0f})"
+            for side in times
+        ),
+    )
     print(f"throttled to 1.6 Mbit/s, {LINE['latency']} ms, a {SLOWER}th of the processor; medians of {len(slow)}:")
-    for words, key, target, unit in (("text readable", "readable", READABLE_S, 1000), ("chart drawn", "drawn", DRAWN_S, 1000), ("layout shift", "shift", SHIFT, 1)):
-        report(words, statistics.median((turn[key] or float("inf")) if key != "shift" else turn[key] for turn in slow) / unit, target, "s" if unit > 1 else "")
+    for words, key, target, unit in (
+        ("text readable", "readable", READABLE_S, 1000),
+        ("chart drawn", "drawn", DRAWN_S, 1000),
+        ("layout shift", "shift", SHIFT, 1),
+    ):
+        report(
+            words,
+            statistics.median((turn[key] or float("inf")) if key != "shift" else turn[key] for turn in slow) / unit,
+            target,
+            "s" if unit > 1 else "",
+        )
 
 
 def report(what: str, value: float, target: float, detail: str) -> None:

@@ -1,12 +1,15 @@
-"""Our training against a plain PyTorch loop, and real photos against synthetic ones: both sides in one run, taking turns.
+"""Our training against a plain PyTorch loop, and real photos against synthetic ones: both sides in one run, taking
+turns.
 
-    python -m scripts.perf.train --data FOLDER                                  # this machine's processor: 128 pixels, a small network
+    # this machine's processor: 128 pixels, a small network
+    python -m scripts.perf.train --data FOLDER
     python -m scripts.perf.train --data FOLDER --device cuda --model resnet18   # a GPU: 224 and 128 pixels
 
-Time to the same validation accuracy: the plain loop decodes every photo with Pillow every epoch in DataLoader workers, augments it there
-(the same crops, flips and colours), and trains in fp32 with Adam at a constant rate. Both start from the same weights, split and seed; an
-epoch of one follows an epoch of the other, so that a busy neighbour slows both; each stops at the target. Timed: training and, on our
-side, decoding all photos once beforehand and capturing CUDA graphs; not validation.
+Time to the same validation accuracy: the plain loop decodes every photo with Pillow every epoch in DataLoader workers,
+augments it there (the same crops, flips and colours), and trains in fp32 with Adam at a constant rate. Both start from
+the same weights, split and seed; an epoch of one follows an epoch of the other, so that a busy neighbour slows both;
+each stops at the target. Timed: training and, on our side, decoding all photos once beforehand and capturing CUDA
+graphs; not validation.
 
 Real over synthetic: images per second of our step on the dataset, over the same step on one batch that lies ready.
 """
@@ -34,10 +37,13 @@ def jpegs(folder: Path, count: int = 600) -> Path:
     """scikit-learn's digits as photo-sized JPEGs, a folder per class, for machines without a dataset."""
     from PIL import Image
     from sklearn.datasets import load_digits
+
     bunch = load_digits()
     for i, (image, label) in enumerate(zip(bunch.images[:count], bunch.target)):
         (folder / str(label)).mkdir(parents=True, exist_ok=True)
-        Image.fromarray((image * 15.9375).astype("uint8")).resize((240, 200), Image.Resampling.BILINEAR).save(folder / str(label) / f"{i}.jpg")
+        Image.fromarray((image * 15.9375).astype("uint8")).resize((240, 200), Image.Resampling.BILINEAR).save(
+            folder / str(label) / f"{i}.jpg"
+        )
     return folder
 
 
@@ -49,13 +55,21 @@ class Plain:
         from PIL import Image
         from torchvision import transforms
         from scripts.train.recipe import MEAN, STD
+
         self.model, self.device = model.to(device), device
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         finish = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-        learn = transforms.Compose([transforms.RandomResizedCrop(dataset.size, (recipe.scale, 1.0), (1 / recipe.ratio, recipe.ratio)),
-                                    *([transforms.RandomHorizontalFlip()] if flip else []),
-                                    transforms.ColorJitter(recipe.colour, recipe.colour, recipe.colour), *finish])
-        look = transforms.Compose([transforms.Resize(round(dataset.size * 8 / 7)), transforms.CenterCrop(dataset.size), *finish])
+        learn = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(dataset.size, (recipe.scale, 1.0), (1 / recipe.ratio, recipe.ratio)),
+                *([transforms.RandomHorizontalFlip()] if flip else []),
+                transforms.ColorJitter(recipe.colour, recipe.colour, recipe.colour),
+                *finish,
+            ]
+        )
+        look = transforms.Compose(
+            [transforms.Resize(round(dataset.size * 8 / 7)), transforms.CenterCrop(dataset.size), *finish]
+        )
 
         class Files(torch.utils.data.Dataset):
             def __init__(self, rows, transform):
@@ -70,15 +84,22 @@ class Plain:
                     return self.transform(image.convert("RGB")), int(dataset.labels[row])
 
         train, held_out, _ = dataset.split(seed, valid)
-        loader = dict(num_workers=hardware.cores(), persistent_workers=True, pin_memory=device != "cpu",
-                      multiprocessing_context="fork" if os.name == "posix" else None)
+        loader = dict(
+            num_workers=hardware.cores(),
+            persistent_workers=True,
+            pin_memory=device != "cpu",
+            multiprocessing_context="fork" if os.name == "posix" else None,
+        )
         torch.manual_seed(seed)
-        self.train = torch.utils.data.DataLoader(Files(train, learn), recipe.batch, shuffle=True, drop_last=True, **loader)
+        self.train = torch.utils.data.DataLoader(
+            Files(train, learn), recipe.batch, shuffle=True, drop_last=True, **loader
+        )
         self.valid = torch.utils.data.DataLoader(Files(held_out, look), recipe.batch, **loader)
 
     def epoch(self) -> float:
         """Seconds of one training epoch."""
         import torch
+
         self.model.train()
         started = time.perf_counter()
         for pictures, labels in self.train:
@@ -92,6 +113,7 @@ class Plain:
 
     def accuracy(self) -> float:
         import torch
+
         self.model.eval()
         right = total = 0
         with torch.inference_mode():
@@ -102,22 +124,29 @@ class Plain:
 
 
 class Side(NamedTuple):
-    """Training seconds of one side until the validation accuracy first reached the target; or all it had, where it never did."""
+    """Training seconds of one side until the validation accuracy first reached the target; or all it had, where it
+    never did.
+    """
 
     seconds: float
     reached: bool
 
 
 def to_accuracy(options, dataset, root: Path, seed: int, decoding: float) -> tuple[Side, Side]:
-    """(plain, ours), an epoch each in turn. The plain loop may take three times as many epochs, and stops early only at the target."""
+    """(plain, ours), an epoch each in turn. The plain loop may take three times as many epochs, and stops early
+    only at the target.
+    """
     import torch
     from scripts.train import fit, models
     from scripts.train.recipe import Recipe
+
     recipe = Recipe(epochs=options.epochs, batch=options.batch)
     torch.manual_seed(seed)
     model = models.build(models.find(options.model), len(dataset.classes), dataset.size).model
     precision = fit.precision_for(options.device, model)
-    ours = fit.Trainer(copy.deepcopy(model), dataset, recipe, seed, options.device, precision, options.compile, valid=options.valid)
+    ours = fit.Trainer(
+        copy.deepcopy(model), dataset, recipe, seed, options.device, precision, options.compile, valid=options.valid
+    )
     started = time.perf_counter()
     ours.capture()
     before = decoding + time.perf_counter() - started
@@ -128,27 +157,45 @@ def to_accuracy(options, dataset, root: Path, seed: int, decoding: float) -> tup
         ours.epoch(number)
         return time.perf_counter() - started, ours.validate()[0]
 
-    sides = {"plain": (lambda number: (plain.epoch(), plain.accuracy()), 3 * options.epochs), "ours": (our_epoch, options.epochs)}
+    sides = {
+        "plain": (lambda number: (plain.epoch(), plain.accuracy()), 3 * options.epochs),
+        "ours": (our_epoch, options.epochs),
+    }
     spent = {"plain": Side(0.0, False), "ours": Side(before, False)}
     for number in range(3 * options.epochs):
         for name, (epoch, most) in sides.items():
             if not spent[name].reached and number < most:
                 seconds, accuracy = epoch(number)
                 spent[name] = Side(spent[name].seconds + seconds, accuracy >= options.target)
-                print(f"  {dataset.size} px, seed {seed}, epoch {number + 1}, {name}: {spent[name].seconds:.1f} s, {accuracy:.3f}", file=sys.stderr, flush=True)
+                print(
+                    f"  {dataset.size} px, seed {seed}, epoch {number + 1}, {name}: {spent[name].seconds:.1f} s, "
+                    f"{accuracy:.3f}",
+                    file=sys.stderr,
+                    flush=True,
+                )
     return spent["plain"], spent["ours"]
 
 
 def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
-    """Images per second of a training step on the dataset, over the same step on a batch that lies ready: medians of steps taking turns."""
+    """Images per second of a training step on the dataset, over the same step on a batch that lies ready: medians
+    of steps taking turns.
+    """
     import torch
     from scripts.train import fit, models, recipe as recipes
+
     entry = models.find(options.model)
     model = models.build(entry, len(dataset.classes), dataset.size).model
-    trainer = fit.Trainer(model, dataset, recipes.Recipe(epochs=10_000, batch=options.batch), 0, options.device, fit.precision_for(options.device, model))
+    trainer = fit.Trainer(
+        model,
+        dataset,
+        recipes.Recipe(epochs=10_000, batch=options.batch),
+        0,
+        options.device,
+        fit.precision_for(options.device, model),
+    )
     trainer.capture()
     generator = torch.Generator(trainer.device).manual_seed(0)
-    rows = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[:trainer.batch]]
+    rows = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[: trainer.batch]]
     ready = recipes.augment(trainer.pixels.batch(rows), dataset.size, trainer.recipe, dataset.flip, generator)
     augment, batch = recipes.augment, trainer.pixels.batch
     steps = 1 if options.device == "cpu" else 20  # a GPU's queue is filled before the clock is read
@@ -158,7 +205,11 @@ def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
         trainer.pixels.batch = batch if real else (lambda rows: None)
         started = time.perf_counter()
         for _ in range(steps):
-            picked = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[:trainer.batch]] if real else rows
+            picked = (
+                trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[: trainer.batch]]
+                if real
+                else rows
+            )
             loss = trainer.step(picked, False, generator)
         loss.item()
         return time.perf_counter() - started
@@ -178,21 +229,35 @@ def verdict(options, dataset, pairs: list[tuple[Side, Side]], wanted: float | No
         return f"{what}: ours did not reach {options.target:.0%} validation accuracy within {options.epochs} epochs"
     least = "" if all(plain.reached for plain, _ in pairs) else "at least "
     ratio = statistics.median(plain.seconds / ours.seconds for plain, ours in pairs)
-    return (f"{what}: {options.target:.0%} validation accuracy after {statistics.median(ours.seconds for _, ours in pairs):.1f} s, "
-            f"by the plain loop {least}{statistics.median(plain.seconds for plain, _ in pairs):.1f} s; ratio {least}{ratio:.2f}"
-            + (f", target {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'}" if wanted else ""))
+    return (
+        f"{what}: {options.target:.0%} validation accuracy after "
+        f"{statistics.median(ours.seconds for _, ours in pairs):.1f} s, "
+        f"by the plain loop {least}{statistics.median(plain.seconds for plain, _ in pairs):.1f} s; ratio "
+        f"{least}{ratio:.2f}" + (f", target {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'}" if wanted else "")
+    )
 
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("DATA", ""), help="folder of photos, or DATA of the environment; empty: digits as JPEGs")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--data",
+        default=os.environ.get("DATA", ""),
+        help="folder of photos, or DATA of the environment; empty: digits as JPEGs",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--model", default="regnetx_002")
     parser.add_argument("--size", type=int, nargs="*", default=[], help="pixels; empty: those with a target")
     parser.add_argument("--target", type=float, default=0.65, help="validation accuracy to reach")
     parser.add_argument("--valid", type=float, default=0.25, help="share kept for validation")
-    parser.add_argument("--epochs", type=int, default=0, help="of our schedule, 0: 8 on a processor, 15 on a GPU; the plain loop gets three times as many")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=0,
+        help="of our schedule, 0: 8 on a processor, 15 on a GPU; the plain loop gets three times as many",
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="torch.compile on our side")
@@ -200,6 +265,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     import torch
     from scripts.train import datasets
+
     if options.device != "cpu" and not torch.cuda.is_available():
         raise UserError(f"--device {options.device}: torch sees no GPU here; use --device cpu")
     if options.threads:
@@ -216,8 +282,10 @@ def main(argv: list[str] | None = None) -> None:
             pairs = [to_accuracy(options, dataset, root, seed, decoding) for seed in range(options.seeds)]
             print(verdict(options, dataset, pairs, TARGETS[kind].get(size)))
             ratio = real_over_synthetic(options, dataset)
-            print(f"{options.model}, {size} px: real over synthetic images/s {ratio:.3f}, target {SYNTHETIC[kind]:g}: "
-                  f"{'reached' if ratio >= SYNTHETIC[kind] else 'MISSED'}")
+            print(
+                f"{options.model}, {size} px: real over synthetic images/s {ratio:.3f}, target {SYNTHETIC[kind]:g}: "
+                f"{'reached' if ratio >= SYNTHETIC[kind] else 'MISSED'}"
+            )
 
 
 if __name__ == "__main__":

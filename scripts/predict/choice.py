@@ -1,7 +1,8 @@
-"""What follows from predicted speeds: the frontier with its uncertainty, a pick for each need with how sure it is, and what to measure to be surer.
+"""What follows from predicted speeds: the frontier with its uncertainty, a pick for each need with how sure it is, and
+what to measure to be surer.
 
-    from scripts.data import predict, predict_choice
-    predict_choice.picks(predict.here())
+from scripts.data import predict, predict_choice
+predict_choice.picks(predict.here())
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from scripts.common.frontier import on_frontier
 from scripts.predict.evaluate import LARGEST
 from scripts.predict.tables import KEY
 
-NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}   # the quantile of speeds that a pick must reach, as in scripts/findings/summary.py
-SURE = 0.95   # a pick that holds in this share of draws needs no further measurement
+NEEDS = {
+    "fast": 0.9,
+    "balanced": 0.5,
+    "accurate": 0.0,
+}  # the quantile of speeds that a pick must reach, as in scripts/findings/summary.py
+SURE = 0.95  # a pick that holds in this share of draws needs no further measurement
 
 
 def frontier(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The rows of `weights` that may be on the frontier, fastest first, with `expected` (on the frontier of expected speeds) and `sure`: in what
-    share of draws it is on it. Rows that are on it in fewer than 1% and not expected are left out."""
+    """The rows of `weights` that may be on the frontier, fastest first, with `expected` (on the frontier of expected
+    speeds) and `sure`: in what share of draws it is on it. Rows that are on it in fewer than 1% and not expected are
+    left out."""
     table = speeds.weights(prediction) if table is None else table
     order = table.sort_values(["top1", "samples_per_sec"], ascending=False).reset_index(drop=True)
     order["expected"] = on_frontier(order)
@@ -34,9 +40,10 @@ def frontier(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -
 
 
 def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The most accurate weights for each of NEEDS, as scripts/findings/summary.py has them, with `need`, `floor` (images/s) and `sure`: the share of
-    draws in which it is the pick; `rival`: what else it would be most often, '' for nothing; `measure`: the one or two networks whose measuring
-    decides between the two, none where it is sure enough."""
+    """The most accurate weights for each of NEEDS, as scripts/findings/summary.py has them, with `need`, `floor`
+    (images/s) and `sure`: the share of draws in which it is the pick; `rival`: what else it would be most often, '' for
+    nothing; `measure`: the one or two networks whose measuring decides between the two, none where it is sure
+    enough."""
     table = speeds.weights(prediction) if table is None else table
     order = table.sort_values(["top1", "samples_per_sec"], ascending=False).reset_index(drop=True)
     rows = []
@@ -44,7 +51,7 @@ def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> p
         floor = float(table["samples_per_sec"].quantile(quantile)) if quantile else 0.0
         possible = order[order["high"] >= floor].reset_index(drop=True)
         certain = np.flatnonzero(possible["low"] >= floor)
-        possible = possible.iloc[:certain[0] + 1] if len(certain) else possible
+        possible = possible.iloc[: certain[0] + 1] if len(certain) else possible
         best = int(np.argmax(possible["samples_per_sec"].to_numpy() >= floor))
         enough = speeds.draws(prediction, possible) >= (np.log(floor) if floor else -np.inf)
         first = np.where(enough.any(axis=1), enough.argmax(axis=1), best)
@@ -52,17 +59,38 @@ def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> p
         others = np.where(np.arange(len(possible)) == best, 0, share)
         pair = possible.iloc[[best, int(others.argmax())] if others.max() > 0.02 else [best]]
         rival = pair["model"].iloc[1] if len(pair) > 1 else ""
-        open_ = pair[(pair["status"] == "predicted") & ~(pair["gmacs"] > LARGEST.get(prediction.settings["kind"], np.inf))]
-        rows.append({**possible.iloc[best].to_dict(), "need": need, "floor": floor, "sure": share[best], "rival": rival,
-                     "measure": tuple(dict.fromkeys(open_["arch"])) if share[best] < SURE else ()})
+        open_ = pair[
+            (pair["status"] == "predicted") & ~(pair["gmacs"] > LARGEST.get(prediction.settings["kind"], np.inf))
+        ]
+        rows.append(
+            {
+                **possible.iloc[best].to_dict(),
+                "need": need,
+                "floor": floor,
+                "sure": share[best],
+                "rival": rival,
+                "measure": tuple(dict.fromkeys(open_["arch"])) if share[best] < SURE else (),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def measure_next(prediction: speeds.Prediction, edge: pd.DataFrame, count: int = 2) -> pd.DataFrame:
-    """The unmeasured networks of `edge` (of `frontier`) whose measuring would settle most of what is open about the frontier, best first:
-    arch, img_size, samples_per_sec, low, high, gain (share of the open variance that it removes)."""
-    doubt = edge.assign(doubt=edge["sure"] * (1 - edge["sure"])).groupby(KEY, as_index=False).agg(
-        doubt=("doubt", "max"), status=("status", "first"), gmacs=("gmacs", "first"), samples_per_sec=("samples_per_sec", "first"), low=("low", "first"), high=("high", "first"))
+    """The unmeasured networks of `edge` (of `frontier`) whose measuring would settle most of what is open about the
+    frontier, best first: arch, img_size, samples_per_sec, low, high, gain (share of the open variance that it
+    removes)."""
+    doubt = (
+        edge.assign(doubt=edge["sure"] * (1 - edge["sure"]))
+        .groupby(KEY, as_index=False)
+        .agg(
+            doubt=("doubt", "max"),
+            status=("status", "first"),
+            gmacs=("gmacs", "first"),
+            samples_per_sec=("samples_per_sec", "first"),
+            low=("low", "first"),
+            high=("high", "first"),
+        )
+    )
     doubt = doubt[doubt["status"] == "predicted"].reset_index(drop=True)
     chosen = []
     if len(doubt):
@@ -75,5 +103,7 @@ def measure_next(prediction: speeds.Prediction, edge: pd.DataFrame, count: int =
             i = int(gain.argmax())
             chosen.append({**doubt.iloc[i].to_dict(), "gain": gain[i] / total if total else 0.0})
             allowed[i] = False
-            covariance = covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i] + 1e-12 * np.eye(len(doubt))
+            covariance = (
+                covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i] + 1e-12 * np.eye(len(doubt))
+            )
     return pd.DataFrame(chosen, columns=[*KEY, "samples_per_sec", "low", "high", "gain"])

@@ -1,7 +1,8 @@
-"""The command line of scripts/predict/speeds.py: one network's speed, the frontier and the picks, and predictions against measurements.
+"""The command line of scripts/predict/speeds.py: one network's speed, the frontier and the picks, and predictions
+against measurements.
 
-    python -m scripts.predict --hardware HERE --model convnext_base
-    python -m scripts.predict --check      # also writes report/data/predict-check-<machine>.csv and its sidecar, from which page and chart are made
+python -m scripts.predict --hardware HERE --model convnext_base python -m scripts.predict --check      # also writes
+report/data/predict-check-<machine>.csv and its sidecar, from which page and chart are made
 """
 
 from __future__ import annotations
@@ -27,18 +28,27 @@ CHECK = ["arch", "img_size", "samples_per_sec", "predicted", "low", "high"]
 
 
 def find(prediction: speeds.Prediction, name: str) -> pd.DataFrame:
-    """The networks of a model by its architecture, full name or name of 2022. Raises UserError for one that no table has."""
+    """The networks of a model by its architecture, full name or name of 2022. Raises UserError for one that no
+    table has.
+    """
     for wanted in dict.fromkeys([str(name), names.today(str(name))]):
-        found = prediction.networks[prediction.networks["arch"] == wanted.partition(".")[0]] if wanted else prediction.networks.iloc[:0]
+        found = (
+            prediction.networks[prediction.networks["arch"] == wanted.partition(".")[0]]
+            if wanted
+            else prediction.networks.iloc[:0]
+        )
         if len(found):
             return found
     close = names.nearest(name, prediction.networks["arch"].unique())
-    raise UserError(f"{str(name)[:80]!r}: no table has it, so its speed is not guessed; measure it with `python -m scripts.bench.sweep --models {str(name)[:80]}`"
-                    + (f", or did you mean {', '.join(close)}?" if close else ""))
+    raise UserError(
+        f"{str(name)[:80]!r}: no table has it, so its speed is not guessed; measure it with `python -m "
+        f"scripts.bench.sweep --models {str(name)[:80]}`" + (f", or did you mean {', '.join(close)}?" if close else "")
+    )
 
 
 def check(rows: pd.DataFrame, part: str = "infer") -> tuple[speeds.Prediction, pd.DataFrame]:
-    """Predict from those of `rows` that the design names, and compare with the others: arch, img_size, samples_per_sec (measured), predicted, low, high.
+    """Predict from those of `rows` that the design names, and compare with the others: arch, img_size, samples_per_sec
+    (measured), predicted, low, high.
 
     The same, where no row is outside the design or too few are in it: UserError says what to measure.
     """
@@ -48,33 +58,58 @@ def check(rows: pd.DataFrame, part: str = "infer") -> tuple[speeds.Prediction, p
     made = speeds.predict(rows[chosen], part)
     others = rows[~chosen & (made.known.find(rows) >= 0) & (speeds.measured_speeds(rows, part) > 0)]
     if others.empty:
-        raise UserError(f"every measured model is one to predict from; measure the models of `python -m scripts.predict --design 30 --role check --kind {kind}` too")
+        raise UserError(
+            "every measured model is one to predict from; measure the models of `python -m scripts.predict --design "
+            f"30 --role check --kind {kind}` too"
+        )
     at = made.known.find(others)
     half = (made.multiplier * made.posterior.spread)[at]
     log = made.posterior.log[at]
-    return made, pd.DataFrame({"arch": others["arch"].to_numpy(), "img_size": others["img_size"].to_numpy(), "samples_per_sec": speeds.measured_speeds(others, part),
-                               "predicted": np.exp(log), "low": np.exp(log - half), "high": np.exp(log + half)})
+    return made, pd.DataFrame(
+        {
+            "arch": others["arch"].to_numpy(),
+            "img_size": others["img_size"].to_numpy(),
+            "samples_per_sec": speeds.measured_speeds(others, part),
+            "predicted": np.exp(log),
+            "low": np.exp(log - half),
+            "high": np.exp(log + half),
+        }
+    )
 
 
 def checked(compared: pd.DataFrame) -> dict:
     """Of `check`: networks, median_error, p90_error (shares), spearman, coverage of the 90% interval."""
     off = (compared["predicted"] / compared["samples_per_sec"] - 1).abs()
-    return {"networks": len(compared), "median_error": float(off.median()), "p90_error": float(off.quantile(0.9)),
-            "spearman": spearman(compared["predicted"], compared["samples_per_sec"]),
-            "coverage": float(compared["samples_per_sec"].between(compared["low"], compared["high"]).mean())}
+    return {
+        "networks": len(compared),
+        "median_error": float(off.median()),
+        "p90_error": float(off.quantile(0.9)),
+        "spearman": spearman(compared["predicted"], compared["samples_per_sec"]),
+        "coverage": float(compared["samples_per_sec"].between(compared["low"], compared["high"]).mean()),
+    }
 
 
 def write_check(rows: pd.DataFrame, made: speeds.Prediction, compared: pd.DataFrame) -> Path:
-    """Keep what `check` found of a machine's `rows`; the sidecar says from how many measurements (`used`), and is the machine's."""
+    """Keep what `check` found of a machine's `rows`; the sidecar says from how many measurements (`used`), and is
+    the machine's.
+    """
     path = DATA / f"predict-check-{made.settings['hardware']}.csv"
-    facts = {**sidecar(packages=("pandas", "numpy"), source=f"{rows['file'].iloc[0]} and timm's published tables", used=made.used),
-             "hardware": read_sidecar(DATA / rows["file"].iloc[0])["hardware"]}
-    write_derived(compared.assign(**{name: compared[name].map("{:.5g}".format).astype(float) for name in CHECK[2:]}), path, facts)
+    facts = {
+        **sidecar(
+            packages=("pandas", "numpy"), source=f"{rows['file'].iloc[0]} and timm's published tables", used=made.used
+        ),
+        "hardware": read_sidecar(DATA / rows["file"].iloc[0])["hardware"],
+    }
+    write_derived(
+        compared.assign(**{name: compared[name].map("{:.5g}".format).astype(float) for name in CHECK[2:]}), path, facts
+    )
     return path
 
 
 def update() -> None:
-    """Compare again on every machine that was checked: its measurements, the tables or the method may have changed. Raises TablesMissing."""
+    """Compare again on every machine that was checked: its measurements, the tables or the method may have changed.
+    Raises TablesMissing.
+    """
     for path in sorted(DATA.glob("predict-check-*.csv")):
         try:
             rows = speeds.machine_rows(path.stem.removeprefix("predict-check-"))
@@ -98,7 +133,10 @@ def say(row) -> str:
     if row.status == "unlike":
         return f"{row.arch} at {row.img_size} pixels: unlike anything measured, not predicted"
     how = "measured" if row.status == "measured" else "predicted, 90%"
-    return f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s ({how} {rate(row.low)} to {rate(row.high)})"
+    return (
+        f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s ({how} {rate(row.low)} to "
+        f"{rate(row.high)})"
+    )
 
 
 def _report(options) -> None:
@@ -108,11 +146,16 @@ def _report(options) -> None:
         made = speeds.predict(rows, options.part)
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; only what was measured is shown", file=sys.stderr)
-        wanted = rows if not options.model else rows[rows["arch"].isin([name.partition(".")[0] for name in options.model])]
+        wanted = (
+            rows if not options.model else rows[rows["arch"].isin([name.partition(".")[0] for name in options.model])]
+        )
         for row in wanted.sort_values("samples_per_sec", ascending=False, kind="stable").itertuples():
             print(f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s (measured)")
         return
-    print(f"{made.hardware_name}: {made.used} measured, {int(made.networks['status'].eq('predicted').sum())} predicted ({options.part})")
+    print(
+        f"{made.hardware_name}: {made.used} measured, {int(made.networks['status'].eq('predicted').sum())} predicted "
+        f"({options.part})"
+    )
     for note in made.notes:
         print(f"note: {note}")
     if options.model:
@@ -121,37 +164,66 @@ def _report(options) -> None:
         return
     edge = predict_choice.frontier(made)
     for row in edge[edge["expected"]].itertuples():
-        print(f"{row.top1:6.2f}%  {row.model} ({row.img_size} px): {rate(row.samples_per_sec)} images/s, {rate(row.low)} to {rate(row.high)}, on the frontier: {row.sure:.0%}")
+        print(
+            f"{row.top1:6.2f}%  {row.model} ({row.img_size} px): {rate(row.samples_per_sec)} images/s, "
+            f"{rate(row.low)} to {rate(row.high)}, on the frontier: {row.sure:.0%}"
+        )
     for row in predict_choice.picks(made).itertuples():
-        print(f"{row.need}: {row.model} ({row.top1:.2f}%), {row.sure:.0%} sure" + (f", else {row.rival}" if row.rival else "")
-              + (f"; to be sure, measure {' and '.join(row.measure)}" if row.measure else ""))
+        print(
+            f"{row.need}: {row.model} ({row.top1:.2f}%), {row.sure:.0%} sure"
+            + (f", else {row.rival}" if row.rival else "")
+            + (f"; to be sure, measure {' and '.join(row.measure)}" if row.measure else "")
+        )
     for row in predict_choice.measure_next(made, edge).itertuples():
         print(f"measure next: {row.arch} (settles {row.gain:.0%} of what is open)")
 
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.predict", description=speeds.__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.predict --hardware HERE --model convnext_base")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.predict",
+        description=speeds.__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.predict --hardware HERE --model convnext_base",
+    )
     parser.add_argument("--hardware", default="HERE", help="a measured machine's slug; HERE: this one")
     parser.add_argument("--model", nargs="+", help="architectures to look up")
     parser.add_argument("--part", default="infer", choices=speeds.PARTS)
     parser.add_argument("--design", type=int, metavar="N", help="print the N models to measure, most telling first")
-    parser.add_argument("--kind", choices=("gpu", "cpu"), help="of the processor that --design is for (default: this machine's)")
-    parser.add_argument("--role", choices=("measure", "check"), default="measure", help="check: models to test the predictions by")
-    parser.add_argument("--check", action="store_true", help="predict from the measured models of the design, compare with the other measured ones")
+    parser.add_argument(
+        "--kind", choices=("gpu", "cpu"), help="of the processor that --design is for (default: this machine's)"
+    )
+    parser.add_argument(
+        "--role", choices=("measure", "check"), default="measure", help="check: models to test the predictions by"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="predict from the measured models of the design, compare with the other measured ones",
+    )
     options = parser.parse_args(argv)
     if options.design is not None:
-        print("\n".join(predict_design.design(options.design, options.kind or ("gpu" if hardware.has_gpu() else "cpu"), role=options.role)))
+        print(
+            "\n".join(
+                predict_design.design(
+                    options.design, options.kind or ("gpu" if hardware.has_gpu() else "cpu"), role=options.role
+                )
+            )
+        )
     elif options.check:
         rows = speeds.machine_rows("" if options.hardware.upper() == "HERE" else options.hardware, options.part)
         made, compared = check(rows, options.part)
         for row in compared.itertuples():
-            print(f"{row.arch:<42}{rate(row.samples_per_sec):>8} measured {rate(row.predicted):>8} predicted, {rate(row.low)} to {rate(row.high)}")
+            print(
+                f"{row.arch:<42}{rate(row.samples_per_sec):>8} measured {rate(row.predicted):>8} predicted, "
+                f"{rate(row.low)} to {rate(row.high)}"
+            )
         if options.part == "infer":
             write_check(rows, made, compared)
         found = checked(compared)
-        print(f"{made.hardware_name}: from {made.used} measured, {found['networks']} others off by {found['median_error']:.1%} (median), rank correlation "
-              f"{found['spearman']:.3f}, {found['coverage']:.0%} within their 90% interval")
+        print(
+            f"{made.hardware_name}: from {made.used} measured, {found['networks']} others off by "
+            f"{found['median_error']:.1%} (median), rank correlation "
+            f"{found['spearman']:.3f}, {found['coverage']:.0%} within their 90% interval"
+        )
     else:
         _report(options)

@@ -1,12 +1,14 @@
-"""Which networks to measure, most telling first, so that a run stopped early is the best of its length; and thirty to check predictions by.
+"""Which networks to measure, most telling first, so that a run stopped early is the best of its length; and thirty to
+check predictions by.
 
-    python -m scripts.predict.design           # writes report/data/predict-design.csv and its sidecar (needs timm and the tables)
+    # writes report/data/predict-design.csv and its sidecar (needs timm and the tables)
+    python -m scripts.predict.design
     python -m scripts.predict --design 20      # reads it: what to give `python -m scripts.bench.sweep --models`
 
-The order minimises the variance that is left over all networks (scripts/predict/model.py), given all tables; it does not depend on what
-is then measured. Chosen among networks that are quick to measure and that `make bench` measures at a size that the tables have. predict-design.csv: kind
-(of processor), role (measure or check), place, model, img_size, gmacs, expected_error (what is left after it: the typical
-factor by which a prediction is off, less one).
+The order minimises the variance that is left over all networks (scripts/predict/model.py), given all tables; it does
+not depend on what is then measured. Chosen among networks that are quick to measure and that `make bench` measures at a
+size that the tables have. predict-design.csv: kind (of processor), role (measure or check), place, model, img_size,
+gmacs, expected_error (what is left after it: the typical factor by which a prediction is off, less one).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from scripts.predict.evaluate import MAIN, candidates
 
 FILE = "predict-design.csv"
 LONGEST, CHECKED = 40, 30
-SETTLED = 0.01   # a further measurement that lowers the expected error by less than this share is not worth its time
+SETTLED = 0.01  # a further measurement that lowers the expected error by less than this share is not worth its time
 SEED = 20
 # the machine that a list is for: what tables of its kind have most
 MACHINES = {"cpu": {"precision": "fp32", "layout": "nchw"}, "gpu": {"precision": "amp", "layout": "nchw"}}
@@ -34,12 +36,20 @@ MACHINES = {"cpu": {"precision": "fp32", "layout": "nchw"}, "gpu": {"precision":
 
 def table() -> pd.DataFrame:
     """predict-design.csv, numbers as numbers. Raises UserError where it is missing or damaged."""
-    return read_table(DATA / FILE, required=["kind", "role", "model"], numeric=["place", "img_size", "gmacs"], optional_numeric=["expected_error"],
-                      key=["kind", "role", "place"])
+    return read_table(
+        DATA / FILE,
+        required=["kind", "role", "model"],
+        numeric=["place", "img_size", "gmacs"],
+        optional_numeric=["expected_error"],
+        key=["kind", "role", "place"],
+    )
 
 
-def design(count: int | None = 20, kind: str = "gpu", measured: set[str] | None = None, role: str = "measure") -> list[str]:
-    """The first `count` models to measure (None: MAIN, and more while each lowers the expected error by SETTLED), without those `measured`.
+def design(
+    count: int | None = 20, kind: str = "gpu", measured: set[str] | None = None, role: str = "measure"
+) -> list[str]:
+    """The first `count` models to measure (None: MAIN, and more while each lowers the expected error by SETTLED),
+    without those `measured`.
 
     Raises UserError for a count or kind that there is no list for.
     """
@@ -70,9 +80,13 @@ def made() -> pd.DataFrame:
     newest = known.tables.sort_values("torch", key=lambda column: column.map(predict_model.version))["torch"].iloc[-1]
     rows = []
     for kind, settings in MACHINES.items():
-        prior = predict_model.Prior(known, {"hardware": "", "kind": kind, "part": "infer", "compiled": False, "torch": newest, **settings})
+        prior = predict_model.Prior(
+            known, {"hardware": "", "kind": kind, "part": "infer", "compiled": False, "torch": newest, **settings}
+        )
         sizes = {arch: _own_size(timm, arch) for arch in known.keys["arch"].unique()}
-        possible = np.array([i for i in candidates(known, kind) if sizes[known.keys["arch"][i]] == known.keys["img_size"][i]])
+        possible = np.array(
+            [i for i in candidates(known, kind) if sizes[known.keys["arch"][i]] == known.keys["img_size"][i]]
+        )
         order, left = predict_model.design(prior, possible, LONGEST)
         others = np.setdiff1d(possible, order)
         # the check: spread over speeds, one from each of thirty equal parts
@@ -81,12 +95,24 @@ def made() -> pd.DataFrame:
         for role, positions, errors in (("measure", order, np.expm1(left)), ("check", chosen, [np.nan] * CHECKED)):
             for place, (i, error) in enumerate(zip(positions, errors), 1):
                 key = known.keys.iloc[i]
-                rows.append((kind, role, place, key["arch"], int(key["img_size"]), round(float(key["gmacs"]), 2), round(float(error), 4)))
+                rows.append(
+                    (
+                        kind,
+                        role,
+                        place,
+                        key["arch"],
+                        int(key["img_size"]),
+                        round(float(key["gmacs"]), 2),
+                        round(float(error), 4),
+                    )
+                )
     return pd.DataFrame(rows, columns=["kind", "role", "place", "model", "img_size", "gmacs", "expected_error"])
 
 
 def _own_size(timm, arch: str) -> int:
-    """The size at which `make bench` measures inference: timm's test size of the default weights. 0 for what this timm can't build."""
+    """The size at which `make bench` measures inference: timm's test size of the default weights. 0 for what this
+    timm can't build.
+    """
     if not timm.is_model(arch):
         return 0
     config = timm.models.get_pretrained_cfg(arch, allow_unregistered=True)
@@ -95,13 +121,18 @@ def _own_size(timm, arch: str) -> int:
 
 def update() -> None:
     """Write the lists if they changed. Raises TablesMissing where the tables can't be had."""
-    write_derived(made(), DATA / FILE, sidecar(packages=("pandas", "numpy", "timm"), source="timm's published tables", seed=SEED))
+    write_derived(
+        made(), DATA / FILE, sidecar(packages=("pandas", "numpy", "timm"), source="timm's published tables", seed=SEED)
+    )
 
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m scripts.predict.design", description=__doc__.split("\n\n")[0],
-                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.predict.design").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m scripts.predict.design",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.predict.design",
+    ).parse_args()
     update()
     for kind in MACHINES:
         print(f"{kind}: {' '.join(design(20, kind))}")

@@ -1,12 +1,15 @@
-"""How well speeds are predicted: each machine left out in turn, with all tables of its hardware; calibration of the intervals from the same.
+"""How well speeds are predicted: each machine left out in turn, with all tables of its hardware; calibration of the
+intervals from the same.
 
-    python -m scripts.predict.evaluate        # writes report/data/predict-{evaluation,calibration,families,networks}.csv, with sidecars
+    # writes report/data/predict-{evaluation,calibration,families,networks}.csv, with sidecars
+    python -m scripts.predict.evaluate
 
-For each of timm's tables: choose which networks to "measure" by the design, look up their speeds in the table, predict all others, and
-compare. Rivals get the same measurements: `similar` takes the table of another machine that fits them best and scales it by the median ratio;
-`gmacs` and `activations` are straight lines in log-log. The intervals' width comes from the machines that are not being judged (split conformal
-prediction with the machine as the unit), so coverage is as honest as the errors. Training tables exist for one card only: left out, its training speeds are
-predicted from inference tables of other machines.
+For each of timm's tables: choose which networks to "measure" by the design, look up their speeds in the table, predict
+all others, and compare. Rivals get the same measurements: `similar` takes the table of another machine that fits them
+best and scales it by the median ratio; `gmacs` and `activations` are straight lines in log-log. The intervals' width
+comes from the machines that are not being judged (split conformal prediction with the machine as the unit), so coverage
+is as honest as the errors. Training tables exist for one card only: left out, its training speeds are predicted from
+inference tables of other machines.
 """
 
 from __future__ import annotations
@@ -26,24 +29,47 @@ from scripts.predict import model as predict_model, tables as predict_tables
 from scripts.predict.tables import References
 from scripts.common.uncertainty import spearman
 
-BUDGETS = (5, 10, 20, 40)     # networks measured
+BUDGETS = (5, 10, 20, 40)  # networks measured
 MAIN = 20
 LEVEL = 0.9
-DRAWN = 60                    # predictions that a family's factor of 1 is worth
-LARGEST = {"gpu": 70.0, "cpu": 20.0}   # GMACs of a network that is worth measuring: seconds a step on a card, on two cores
+DRAWN = 60  # predictions that a family's factor of 1 is worth
+LARGEST = {
+    "gpu": 70.0,
+    "cpu": 20.0,
+}  # GMACs of a network that is worth measuring: seconds a step on a card, on two cores
 RIVALS = ("similar", "gmacs", "activations")
-ERRORS = ["machine", "kind", "part", "file", "measured", "method", "networks", "median_error", "p90_error", "spearman", "coverage"]
+ERRORS = [
+    "machine",
+    "kind",
+    "part",
+    "file",
+    "measured",
+    "method",
+    "networks",
+    "median_error",
+    "p90_error",
+    "spearman",
+    "coverage",
+]
 
 
 def candidates(known: References, kind: str) -> np.ndarray:
-    """Positions of the networks that may be chosen for measuring: of bounded arithmetic, the same in most tables, not timm's test networks."""
+    """Positions of the networks that may be chosen for measuring: of bounded arithmetic, the same in most tables,
+    not timm's test networks.
+    """
     keys = known.keys
-    return np.flatnonzero((keys["gmacs"] <= LARGEST[kind]) & (known.known.mean(axis=1) >= 0.75) & keys["steady"] & (keys["family"] != "test"))
+    return np.flatnonzero(
+        (keys["gmacs"] <= LARGEST[kind])
+        & (known.known.mean(axis=1) >= 0.75)
+        & keys["steady"]
+        & (keys["family"] != "test")
+    )
 
 
 def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
-    """For each table, and each number of measurements: the networks that were predicted, with machine, kind, part, file, measured, method, family,
-    network, `error` (log predicted over true), `z` (error over spread, `model` only), true and predicted log speed."""
+    """For each table, and each number of measurements: the networks that were predicted, with machine, kind, part,
+    file, measured, method, family, network, `error` (log predicted over true), `z` (error over spread, `model` only),
+    true and predicted log speed."""
     rows, tables = predict_tables.published()
     for about in tables.sort_values(["hardware", "file"]).to_dict("records"):
         known = predict_tables.references(without=about["hardware"])
@@ -61,10 +87,21 @@ def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
             made = predict_model.posterior(prior, chosen, truth[chosen])
             guesses = {"model": made.log} | (rivals(known, chosen, truth[chosen]) if budget == MAIN else {})
             for method, guess in guesses.items():
-                yield pd.DataFrame({"machine": about["hardware"], "kind": about["kind"], "part": about["part"], "file": about["file"], "measured": budget,
-                                    "method": method, "family": known.keys["family"].to_numpy()[rest], "network": known.keys["network"].to_numpy()[rest],
-                                    "error": guess[rest] - truth[rest], "truth": truth[rest],
-                                    "z": (guess - truth)[rest] / made.spread[rest] if method == "model" else np.nan})
+                yield pd.DataFrame(
+                    {
+                        "machine": about["hardware"],
+                        "kind": about["kind"],
+                        "part": about["part"],
+                        "file": about["file"],
+                        "measured": budget,
+                        "method": method,
+                        "family": known.keys["family"].to_numpy()[rest],
+                        "network": known.keys["network"].to_numpy()[rest],
+                        "error": guess[rest] - truth[rest],
+                        "truth": truth[rest],
+                        "z": (guess - truth)[rest] / made.spread[rest] if method == "model" else np.nan,
+                    }
+                )
 
 
 def rivals(known: References, at: np.ndarray, logs: np.ndarray) -> dict[str, np.ndarray]:
@@ -85,22 +122,25 @@ def weighted_quantile(values: np.ndarray, weights: np.ndarray, level: float) -> 
 
 
 def multiplier(z: pd.DataFrame, level: float = LEVEL) -> float:
-    """The number of spreads within which a share `level` of predictions lie, every machine counting alike; z: machine, z."""
+    """The number of spreads within which a share `level` of predictions lie, every machine counting alike; z:
+    machine, z.
+    """
     weights = 1 / z.groupby("machine")["z"].transform("size")
     return weighted_quantile(z["z"].abs().to_numpy(), weights.to_numpy(), level)
 
 
 def family_factors(z: pd.DataFrame) -> pd.Series:
-    """By family: how wide its intervals must be relative to others', from |z| averaged over machines and drawn towards 1 as far as few predictions
-    speak for it; z: machine, family, z."""
+    """By family: how wide its intervals must be relative to others', from |z| averaged over machines and drawn towards
+    1 as far as few predictions speak for it; z: machine, family, z."""
     size = z["z"].abs().clip(upper=5).groupby([z["machine"], z["family"]]).mean()
     usual, number = size.groupby("machine").mean().mean(), z.groupby("family").size()
     return (((size.groupby("family").mean() / usual) * number + DRAWN) / (number + DRAWN)).clip(0.5, 4).rename("factor")
 
 
 def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(evaluation, calibration, factors) from `errors`: columns ERRORS with a row per table, budget and method, each judged by what the other
-    machines say; per budget the multiplier of the spread for `LEVEL`, and per family its factor, both from all machines of inference."""
+    """(evaluation, calibration, factors) from `errors`: columns ERRORS with a row per table, budget and method, each
+    judged by what the other machines say; per budget the multiplier of the spread for `LEVEL`, and per family its
+    factor, both from all machines of inference."""
     ours = found[(found["method"] == "model") & (found["part"] == "infer")]
 
     def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[int, float]]:
@@ -110,38 +150,74 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
 
     judges = {machine: calibrated(ours[ours["machine"] != machine]) for machine in found["machine"].unique()}
     rows = []
-    for (machine, kind, part, file, budget, method), group in found.groupby(["machine", "kind", "part", "file", "measured", "method"], sort=False):
+    for (machine, kind, part, file, budget, method), group in found.groupby(
+        ["machine", "kind", "part", "file", "measured", "method"], sort=False
+    ):
         off, covered = np.abs(np.expm1(group["error"])), np.nan
         if method == "model":
             factors, wide = judges[machine]
             covered = (group["z"].abs() <= wide[budget] * group["family"].map(factors).fillna(1)).mean()
-        rows.append((machine, kind, part, file, budget, method, len(group), off.median(), off.quantile(0.9),
-                     spearman(group["truth"] + group["error"], group["truth"]), covered))
+        rows.append(
+            (
+                machine,
+                kind,
+                part,
+                file,
+                budget,
+                method,
+                len(group),
+                off.median(),
+                off.quantile(0.9),
+                spearman(group["truth"] + group["error"], group["truth"]),
+                covered,
+            )
+        )
     factors, wide = calibrated(ours)
-    calibration = pd.DataFrame([(budget, LEVEL, value) for budget, value in wide.items()], columns=["measured", "level", "multiplier"])
+    calibration = pd.DataFrame(
+        [(budget, LEVEL, value) for budget, value in wide.items()], columns=["measured", "level", "multiplier"]
+    )
     return pd.DataFrame(rows, columns=ERRORS), calibration, factors.reset_index()
 
 
 def table() -> pd.DataFrame:
     """The committed evaluation, numbers as numbers. Raises UserError where it is missing or damaged."""
-    return read_table(DATA / "predict-evaluation.csv", required=ERRORS[:6], numeric=ERRORS[6:-1] + ["measured"], optional_numeric=["coverage"],
-                      key=["file", "measured", "method"])
+    return read_table(
+        DATA / "predict-evaluation.csv",
+        required=ERRORS[:6],
+        numeric=ERRORS[6:-1] + ["measured"],
+        optional_numeric=["coverage"],
+        key=["file", "measured", "method"],
+    )
 
 
 def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of `table`, at MAIN measurements of inference, a row per machine: machine, kind, tables, the median over its tables of the median error of `model` and each
-    of RIVALS, and of the model's spearman; coverage is the mean over its tables."""
+    """Of `table`, at MAIN measurements of inference, a row per machine: machine, kind, tables, the median over its
+    tables of the median error of `model` and each of RIVALS, and of the model's spearman; coverage is the mean over its
+    tables."""
     main = frame[(frame["measured"] == MAIN) & (frame["part"] == "infer")]
     ours = main[main["method"] == "model"].groupby("machine")
-    errors_ = main.pivot_table(index="machine", columns="method", values="median_error", aggfunc="median").reindex(columns=["model", *RIVALS])
-    return errors_.assign(kind=ours["kind"].first(), tables=ours.size(), spearman=ours["spearman"].median(), coverage=ours["coverage"].mean()).reset_index()
+    errors_ = main.pivot_table(index="machine", columns="method", values="median_error", aggfunc="median").reindex(
+        columns=["model", *RIVALS]
+    )
+    return errors_.assign(
+        kind=ours["kind"].first(),
+        tables=ours.size(),
+        spearman=ours["spearman"].median(),
+        coverage=ours["coverage"].mean(),
+    ).reset_index()
 
 
 def by_group(found: pd.DataFrame) -> pd.DataFrame:
-    """Errors by kind of network: kind (of processor), network, networks, median_error, p90_error at MAIN measurements of inference."""
-    found = found[(found["method"] == "model") & (found["measured"] == MAIN) & (found["part"] == "infer")].assign(off=lambda rows: np.abs(np.expm1(rows["error"])))
+    """Errors by kind of network: kind (of processor), network, networks, median_error, p90_error at MAIN
+    measurements of inference.
+    """
+    found = found[(found["method"] == "model") & (found["measured"] == MAIN) & (found["part"] == "infer")].assign(
+        off=lambda rows: np.abs(np.expm1(rows["error"]))
+    )
     grouped = found.groupby(["kind", "network"])["off"]
-    return pd.DataFrame({"networks": grouped.size(), "median_error": grouped.median(), "p90_error": grouped.quantile(0.9)}).reset_index()
+    return pd.DataFrame(
+        {"networks": grouped.size(), "median_error": grouped.median(), "p90_error": grouped.quantile(0.9)}
+    ).reset_index()
 
 
 def update() -> None:
@@ -149,18 +225,30 @@ def update() -> None:
     found = pd.concat(errors(), ignore_index=True)
     evaluation, calibration, factors = evaluate(found)
     facts = sidecar(packages=("pandas", "numpy"), source="timm's published tables, each machine left out in turn")
-    for name, frame in {"predict-evaluation": evaluation, "predict-calibration": calibration, "predict-families": factors, "predict-networks": by_group(found)}.items():
+    for name, frame in {
+        "predict-evaluation": evaluation,
+        "predict-calibration": calibration,
+        "predict-families": factors,
+        "predict-networks": by_group(found),
+    }.items():
         write_derived(frame.round({name: 4 for name in frame.select_dtypes("float")}), DATA / f"{name}.csv", facts)
 
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m scripts.predict.evaluate", description=__doc__.split("\n\n")[0],
-                            epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.predict.evaluate").parse_args()
+    argparse.ArgumentParser(
+        prog="python -m scripts.predict.evaluate",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.predict.evaluate",
+    ).parse_args()
     update()
     shown = table()
     shown = shown[(shown["measured"] == MAIN) & (shown["method"] == "model")]
-    print(shown[["file", "median_error", "p90_error", "spearman", "coverage"]].to_string(index=False, float_format="{:.3f}".format))
+    print(
+        shown[["file", "median_error", "p90_error", "spearman", "coverage"]].to_string(
+            index=False, float_format="{:.3f}".format
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Measure twenty, know them all: every network's speed on a machine of which a few were measured, with intervals.
 
-    python -m scripts.predict --hardware HERE --model convnext_base     # one model; HERE is this machine, or a machine's slug
+    # one model; HERE is this machine, or a machine's slug
+    python -m scripts.predict --hardware HERE --model convnext_base
     python -m scripts.predict --hardware HERE                           # the frontier, and what to measure next
     python -m scripts.predict --design 20                               # which models to measure, most telling first
-    python -m scripts.predict --check                                   # measured by design against predicted, on this machine
+    # measured by design against predicted, on this machine
+    python -m scripts.predict --check
 
-Measured speeds come from report/data/benchmark-*.csv, what is known of other machines from timm's tables, which are needed here; how wide
-the intervals must be from report/data/predict-calibration.csv. A network that no table has, or whose interval is far
-wider than usual, is marked as unlike and not predicted. Precisions that no table of the same kind of processor has are refused, and so are
-measurements at much smaller batches than the tables' on a GPU.
+Measured speeds come from report/data/benchmark-*.csv, what is known of other machines from timm's tables, which are
+needed here; how wide the intervals must be from report/data/predict-calibration.csv. A network that no table has, or
+whose interval is far wider than usual, is marked as unlike and not predicted. Precisions that no table of the same kind
+of processor has are refused, and so are measurements at much smaller batches than the tables' on a GPU.
 """
 
 from __future__ import annotations
@@ -27,18 +29,22 @@ from scripts.data import measured, read_data
 from scripts.predict import model as predict_model, tables as predict_tables
 from scripts.predict.tables import KEY, References
 
-PARTS = ("infer", "train", "latency")   # latency: images per second at batch 1, where the tables are of that: on CPUs
-LEVEL = 0.9                             # of the intervals
-WIDEST, WIDER = 16.0, 3.0               # an interval is no prediction beyond this (high over low), or so many times as wide as usual in log units
-SMALLER_BATCH = 16                      # times smaller than the tables' batch: another quantity
-DRAWS = 400                             # of the speeds, for probabilities
-NORMAL = 1.645                          # standard deviations of a normal's 90% interval
+PARTS = ("infer", "train", "latency")  # latency: images per second at batch 1, where the tables are of that: on CPUs
+LEVEL = 0.9  # of the intervals
+WIDEST, WIDER = (
+    16.0,
+    3.0,
+)  # an interval is no prediction beyond this (high over low), or so many times as wide as usual in log units
+SMALLER_BATCH = 16  # times smaller than the tables' batch: another quantity
+DRAWS = 400  # of the speeds, for probabilities
+NORMAL = 1.645  # standard deviations of a normal's 90% interval
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """networks: `KEY`, family, kind, `COUNTS`, samples_per_sec, low, high (90%), status: measured, predicted or unlike (then NaN); notes: what a
-    reader should know, a line each; used: measurements that counted; multiplier: (n,) of the model's spread."""
+    """networks: `KEY`, family, kind, `COUNTS`, samples_per_sec, low, high (90%), status: measured, predicted or unlike
+    (then NaN); notes: what a reader should know, a line each; used: measurements that counted; multiplier: (n,) of the
+    model's spread."""
 
     settings: dict
     hardware_name: str
@@ -52,25 +58,39 @@ class Prediction:
 
 
 def multiplier(count: int) -> float:
-    """How many spreads make a 90% interval after `count` measurements. Raises UserError without the calibration's table."""
-    table = read_table(DATA / "predict-calibration.csv", required=["measured"], numeric=["measured", "level", "multiplier"], key=["measured"])
+    """How many spreads make a 90% interval after `count` measurements. Raises UserError without the calibration's
+    table.
+    """
+    table = read_table(
+        DATA / "predict-calibration.csv",
+        required=["measured"],
+        numeric=["measured", "level", "multiplier"],
+        key=["measured"],
+    )
     table = table.sort_values("measured", kind="stable")
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
 
 
 def family_factors() -> pd.Series:
     """How much wider than others' a family's intervals must be, by family."""
-    return read_table(DATA / "predict-families.csv", required=["family"], numeric=["factor"], key=["family"]).set_index("family")["factor"]
+    return read_table(DATA / "predict-families.csv", required=["family"], numeric=["factor"], key=["family"]).set_index(
+        "family"
+    )["factor"]
 
 
 def machine_rows(hardware: str = "", part: str = "infer") -> pd.DataFrame:
-    """The measured rows of a machine (default: this one), one per network: those of its fullest file. Raises UserError where there are none."""
+    """The measured rows of a machine (default: this one), one per network: those of its fullest file. Raises
+    UserError where there are none.
+    """
     rows = measured.load("infer" if part == "latency" else part)
     slug = hardware or (measured.machine() if len(rows) else "")
     own = rows[rows["hardware"] == slug]
     if own.empty:
-        raise UserError(f"{slug or 'this machine'}: nothing measured ({part}) in report/data; measure the models of `python -m scripts.predict --design 20` "
-                        f"with `python -m scripts.bench.sweep{' --part train' if part == 'train' else ''} --models …`")
+        raise UserError(
+            f"{slug or 'this machine'}: nothing measured ({part}) in report/data; measure the models of `python -m "
+            "scripts.predict --design 20` "
+            f"with `python -m scripts.bench.sweep{' --part train' if part == 'train' else ''} --models …`"
+        )
     file = own.groupby("file")["arch"].nunique().sort_values(kind="stable").index[-1]
     return own[own["file"] == file].drop_duplicates(KEY).reset_index(drop=True)
 
@@ -78,15 +98,22 @@ def machine_rows(hardware: str = "", part: str = "infer") -> pd.DataFrame:
 def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None) -> Prediction:
     """Predict all networks of the tables from `rows` of one machine and setting, as of `machine_rows`.
 
-    without: hardware whose tables are left out (default: the machine's own). Raises TablesMissing, and UserError for fewer than five usable
-    measurements, several settings in one, or a precision or quantity that no table of that kind of processor has.
+    without: hardware whose tables are left out (default: the machine's own). Raises TablesMissing, and UserError for
+    fewer than five usable measurements, several settings in one, or a precision or quantity that no table of that kind
+    of processor has.
     """
     if part not in PARTS:
         raise UserError(f"part {str(part)[:40]!r}: choose one of {', '.join(PARTS)}")
     if rows.empty:
-        raise UserError(f"nothing measured: at least {predict_model.LEAST} measurements are needed; see `python -m scripts.predict --design 20`")
+        raise UserError(
+            f"nothing measured: at least {predict_model.LEAST} measurements are needed; see `python -m "
+            "scripts.predict --design 20`"
+        )
     if rows["file"].nunique() != 1 or rows.duplicated(KEY).any():
-        raise UserError("measurements of several settings, or a network twice: give the rows of one file, a row per architecture and size")
+        raise UserError(
+            "measurements of several settings, or a network twice: give the rows of one file, a row per architecture "
+            "and size"
+        )
     head = rows.iloc[0]
     settings = predict_tables.settings_of(head["file"], str(head.get("kind_of_hardware", "")))
     known = predict_tables.references(without=settings["hardware"] if without is None else without)
@@ -96,19 +123,33 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     good = (at >= 0) & (speeds > 0) & np.isfinite(speeds)
     small = good & _small_batch(rows, settings) if part != "latency" else np.zeros(len(rows), bool)
     if small.any():
-        notes.append(f"left out, measured at batches over {SMALLER_BATCH} times smaller than the tables': {_listed(rows['arch'][small])}")
+        notes.append(
+            f"left out, measured at batches over {SMALLER_BATCH} times smaller than the tables': "
+            f"{_listed(rows['arch'][small])}"
+        )
     if (at < 0).any():
         notes.append(f"in no table, so no help in predicting others: {_listed(rows['arch'][at < 0])}")
     use = good & ~small & known.known[np.maximum(at, 0)].any(axis=1)
-    made = predict_model.posterior(predict_model.Prior(known, settings), at[use], np.log(speeds[use]), _noise(rows[use]) if part != "latency" else None)
-    outliers = tuple(f"{known.keys['arch'][i]} ({factor:.2g} times what the others say)" for i, factor in made.outliers.items())
+    made = predict_model.posterior(
+        predict_model.Prior(known, settings),
+        at[use],
+        np.log(speeds[use]),
+        _noise(rows[use]) if part != "latency" else None,
+    )
+    outliers = tuple(
+        f"{known.keys['arch'][i]} ({factor:.2g} times what the others say)" for i, factor in made.outliers.items()
+    )
     if outliers:
         notes.append(f"left out as contradicted by all others: {'; '.join(outliers)}. Measure again")
     times = multiplier(len(made.used))
     networks = known.keys.rename(columns={"network": "kind"}).copy()
     factor = networks["family"].map(family_factors()).fillna(1.0).to_numpy()
     half = times * factor * made.spread
-    networks["samples_per_sec"], networks["low"], networks["high"] = np.exp(made.log), np.exp(made.log - half), np.exp(made.log + half)
+    networks["samples_per_sec"], networks["low"], networks["high"] = (
+        np.exp(made.log),
+        np.exp(made.log - half),
+        np.exp(made.log + half),
+    )
     unlike = ~known.known.any(axis=1) | (2 * half > np.log(WIDEST)) | (half > WIDER * np.median(half))
     networks["status"] = np.where(unlike, "unlike", "predicted")
     networks.loc[unlike, ["samples_per_sec", "low", "high"]] = np.nan
@@ -116,15 +157,31 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     networks.loc[at[seen], "status"] = "measured"
     networks.loc[at[seen], "samples_per_sec"] = speeds[seen]
     for name, column in (("low", "samples_per_sec_low"), ("high", "samples_per_sec_high")):
-        ends = pd.to_numeric(rows[column], errors="coerce") if column in rows and part != "latency" else pd.Series(np.nan, rows.index)
+        ends = (
+            pd.to_numeric(rows[column], errors="coerce")
+            if column in rows and part != "latency"
+            else pd.Series(np.nan, rows.index)
+        )
         networks.loc[at[seen], name] = ends.fillna(pd.Series(speeds, rows.index))[seen].to_numpy()
     if unlike.sum():
         notes.append(f"{int(unlike.sum())} networks are unlike anything measured and were not predicted")
-    return Prediction({**settings, "part": part}, str(head.get("hardware_name", settings["hardware"])), networks, tuple(notes), len(made.used), outliers, times * factor, made, known)
+    return Prediction(
+        {**settings, "part": part},
+        str(head.get("hardware_name", settings["hardware"])),
+        networks,
+        tuple(notes),
+        len(made.used),
+        outliers,
+        times * factor,
+        made,
+        known,
+    )
 
 
 def measured_speeds(rows: pd.DataFrame, part: str) -> np.ndarray:
-    """(n,) images per second of measured rows: throughput, or for latency those of single pictures, NaN where these were not timed."""
+    """(n,) images per second of measured rows: throughput, or for latency those of single pictures, NaN where these
+    were not timed.
+    """
     speeds = rows["samples_per_sec"].to_numpy(float)
     if part != "latency":
         return speeds
@@ -138,21 +195,35 @@ def _learned(settings: dict, part: str, known: References) -> None:
     same = known.tables[known.tables["kind"] == settings["kind"]]
     kind = {"gpu": "GPU", "cpu": "CPU"}.get(settings["kind"], "such processor")
     if same.empty:
-        raise UserError(f"{settings['hardware']}: no table of a {kind} at hand to learn from; the measured speeds stand, nothing is predicted")
+        raise UserError(
+            f"{settings['hardware']}: no table of a {kind} at hand to learn from; the measured speeds stand, nothing "
+            "is predicted"
+        )
     if settings["precision"] not in set(same["precision"]):
-        raise UserError(f"measured in {settings['precision']}, and no table of a {kind} is: their speeds differ by network; measure with --precision "
-                        f"{' or '.join(sorted(set(same['precision'])))}")
+        raise UserError(
+            f"measured in {settings['precision']}, and no table of a {kind} is: their speeds differ by network; "
+            "measure with --precision "
+            f"{' or '.join(sorted(set(same['precision'])))}"
+        )
     if part == "latency" and settings["kind"] != "cpu":
-        raise UserError("latency at batch 1: no table of a GPU has it; measure with `python -m scripts.bench.sweep --batch 1`")
+        raise UserError(
+            "latency at batch 1: no table of a GPU has it; measure with `python -m scripts.bench.sweep --batch 1`"
+        )
 
 
 def _small_batch(rows: pd.DataFrame, settings: dict) -> np.ndarray:
-    """Whether a row's batch is so much smaller than the tables' for that network on that kind of processor that its speed is something else."""
+    """Whether a row's batch is so much smaller than the tables' for that network on that kind of processor that its
+    speed is something else.
+    """
     table, tables = predict_tables.published()
     files = tables.loc[(tables["kind"] == settings["kind"]) & (tables["part"] == settings["part"]), "file"]
     usual = table[table["file"].isin(files)].groupby(KEY)["batch_size"].median()
     batch = pd.to_numeric(rows["batch_size"], errors="coerce").astype(float)
-    return (batch * SMALLER_BATCH < usual.reindex(pd.MultiIndex.from_frame(rows[KEY])).to_numpy(float)).fillna(False).to_numpy(bool)
+    return (
+        (batch * SMALLER_BATCH < usual.reindex(pd.MultiIndex.from_frame(rows[KEY])).to_numpy(float))
+        .fillna(False)
+        .to_numpy(bool)
+    )
 
 
 def _noise(rows: pd.DataFrame) -> np.ndarray:
@@ -176,29 +247,46 @@ def here(part: str = "infer", hardware: str = "") -> Prediction:
 
 
 def weights(prediction: Prediction) -> pd.DataFrame:
-    """Every set of weights with published accuracy whose speed is measured or predicted: the tidy columns of `read_data.TIDY`, low, high, status,
-    hardware_name, kind_of_hardware; fastest first. batch_size is not known for a prediction."""
+    """Every set of weights with published accuracy whose speed is measured or predicted: the tidy columns of
+    `read_data.TIDY`, low, high, status, hardware_name, kind_of_hardware; fastest first. batch_size is not known for a
+    prediction."""
     results = read_data.results(read_data.NOW)
     columns = ["arch", "img_size", "family", "kind", "gmacs", "macts", "samples_per_sec", "low", "high", "status"]
-    known = prediction.networks[prediction.networks["samples_per_sec"].notna() & prediction.networks["family"].ne("test")][columns]
+    known = prediction.networks[
+        prediction.networks["samples_per_sec"].notna() & prediction.networks["family"].ne("test")
+    ][columns]
     frame = results.merge(known, on=KEY, how="inner", validate="m:1")
     settings = prediction.settings
     single = 1 if settings["part"] == "latency" else pd.NA
-    frame = frame.assign(pretrain=frame["model"].map(read_data.pretraining), secs=1 / frame["samples_per_sec"], vintage="predicted", batch_size=single,
-                         hardware_name=prediction.hardware_name, kind_of_hardware=settings["kind"],
-                         **{name: settings[name] for name in ("part", "hardware", "precision", "layout", "compiled", "torch")})
+    frame = frame.assign(
+        pretrain=frame["model"].map(read_data.pretraining),
+        secs=1 / frame["samples_per_sec"],
+        vintage="predicted",
+        batch_size=single,
+        hardware_name=prediction.hardware_name,
+        kind_of_hardware=settings["kind"],
+        **{name: settings[name] for name in ("part", "hardware", "precision", "layout", "compiled", "torch")},
+    )
     extra = ["low", "high", "status", "hardware_name", "kind_of_hardware"]
-    return frame.astype({"batch_size": "Int64"})[[*read_data.TIDY, *extra]].sort_values("samples_per_sec", ascending=False, kind="stable").reset_index(drop=True)
+    return (
+        frame.astype({"batch_size": "Int64"})[[*read_data.TIDY, *extra]]
+        .sort_values("samples_per_sec", ascending=False, kind="stable")
+        .reset_index(drop=True)
+    )
 
 
 def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataFrame] | None:
-    """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted'; None where it can't be made."""
+    """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted';
+    None where it can't be made.
+    """
     try:
         prediction = here(part, hardware)
         table = weights(prediction)
     except UserError:
         return None
-    table = table.assign(hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0])
+    table = table.assign(
+        hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0]
+    )
     try:
         single = here("latency", hardware).networks.set_index(KEY)["samples_per_sec"]
         table["batch1_p50_ms"] = 1000 / single.reindex(pd.MultiIndex.from_frame(table[KEY])).to_numpy(float)
@@ -208,7 +296,9 @@ def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataF
 
 
 def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """(count, len(rows)) log speeds of `rows` (of `weights`) as they might be: measured ones within their interval, the others jointly."""
+    """(count, len(rows)) log speeds of `rows` (of `weights`) as they might be: measured ones within their interval,
+    the others jointly.
+    """
     at = prediction.known.find(rows)
     where, back = np.unique(at, return_inverse=True)
     wider = prediction.multiplier[where] / NORMAL
@@ -217,9 +307,12 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     normal = np.random.default_rng(seed).standard_normal((count, len(where)))
     moved = ((normal * np.sqrt(np.maximum(values, 0))) @ vectors.T)[:, back]
     timing = normal[:, back] * (np.log(rows["high"] / rows["low"]) / 3.92).to_numpy(float)
-    return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(rows["status"].eq("measured").to_numpy(), timing, moved)
+    return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(
+        rows["status"].eq("measured").to_numpy(), timing, moved
+    )
 
 
 if __name__ == "__main__":
     from scripts.predict.command import main
+
     sys.exit(main())

@@ -1,11 +1,12 @@
-"""What the prediction of speeds learns from: every table of speeds at hand as one matrix of networks × tables, gaps filled, and the
-networks' properties.
+"""What the prediction of speeds learns from: every table of speeds at hand as one matrix of networks × tables, gaps
+filled, and the networks' properties.
 
     from scripts.data import predict_tables
     known = predict_tables.references(without="rtx3090")       # as if no table of that hardware had ever been seen
 
-A network is an architecture at an image size: its speed does not depend on its weights. Names from before timm's renaming are read under
-today's. A table of ours counts when it is nearly as full as timm's; a handful of rows would be mostly filled gaps.
+A network is an architecture at an image size: its speed does not depend on its weights. Names from before timm's
+renaming are read under today's. A table of ours counts when it is nearly as full as timm's; a handful of rows would be
+mostly filled gaps.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from scripts.data import download, measured, names, read_data
 KEY = ["arch", "img_size"]
 SETTINGS = ["hardware", "kind", "part", "precision", "layout", "compiled", "torch"]  # what tells two tables apart
 COUNTS = ["gmacs", "macts", "param_count"]
-LEAST_ROWS = 300   # networks in a table of ours from which it counts as a reference
-STEADY = 0.002     # share by which a network's parameter count may differ between tables: beyond, it was re-parameterised in some
-RIDGE = 1e-4       # added to the tables' covariance while gaps are filled, in squared log units: 1% noise
-ROUNDS = 12        # of filling; the largest change is below 0.01 then
+LEAST_ROWS = 300  # networks in a table of ours from which it counts as a reference
+# share by which a network's parameter count may differ between tables: beyond, it was re-parameterised in some
+STEADY = 0.002
+RIDGE = 1e-4  # added to the tables' covariance while gaps are filled, in squared log units: 1% noise
+ROUNDS = 12  # of filling; the largest change is below 0.01 then
 
 
 @dataclass(frozen=True)
 class References:
-    """keys: n networks (`KEY`, family, network (its kind), `COUNTS`, steady (the same network in every table)); speeds: (n, p) log of images per second, gaps filled; known: (n, p)
-    whether that was measured; tables: p rows of `SETTINGS` and `file`; features: (n, 4) log GMACs, activations, parameters and size,
-    standardised."""
+    """keys: n networks (`KEY`, family, network (its kind), `COUNTS`, steady (the same network in every table)); speeds:
+    (n, p) log of images per second, gaps filled; known: (n, p) whether that was measured; tables: p rows of `SETTINGS`
+    and `file`; features: (n, 4) log GMACs, activations, parameters and size, standardised."""
 
     keys: pd.DataFrame
     speeds: np.ndarray
@@ -50,12 +52,17 @@ class References:
 def settings_of(file: str, kind: str = "") -> dict:
     """`SETTINGS` of a benchmark file by its name; kind (gpu, cpu) where the hardware is not a known one."""
     about = parse_benchmark_name(file)
-    return {**{name: about[name] for name in SETTINGS if name in about}, "kind": hardware.named(about["hardware"]).kind or kind, "file": file}
+    return {
+        **{name: about[name] for name in SETTINGS if name in about},
+        "kind": hardware.named(about["hardware"]).kind or kind,
+        "file": file,
+    }
 
 
 @functools.lru_cache(maxsize=1)
 def published() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(rows, tables) of timm's newest vintage: rows have `KEY`, file, samples_per_sec, batch_size and `COUNTS`, once per network and file.
+    """(rows, tables) of timm's newest vintage: rows have `KEY`, file, samples_per_sec, batch_size and `COUNTS`, once
+    per network and file.
 
     Raises TablesMissing where they can't be had.
     """
@@ -66,9 +73,15 @@ def published() -> tuple[pd.DataFrame, pd.DataFrame]:
         rows = read_data.read_benchmark(download.locate(read_data.NOW, file), parse_benchmark_name(file)["part"])
         bare = rows["model"].str.partition(".")[0]
         arch = [name if name in today else names.today(name).partition(".")[0] or name for name in bare]
-        parts.append(rows.assign(arch=arch, renamed=bare.ne(arch), file=file).sort_values("renamed", kind="stable").drop_duplicates(KEY))
+        parts.append(
+            rows.assign(arch=arch, renamed=bare.ne(arch), file=file)
+            .sort_values("renamed", kind="stable")
+            .drop_duplicates(KEY)
+        )
     frame = pd.concat(parts, ignore_index=True)
-    return frame[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame([settings_of(file) for file in files])
+    return frame[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame(
+        [settings_of(file) for file in files]
+    )
 
 
 def ours() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -76,17 +89,29 @@ def ours() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = measured.load().drop_duplicates([*KEY, "file"])
     full = rows[rows.groupby("file")["arch"].transform("size") >= LEAST_ROWS]
     tables = [settings_of(file, kind) for file, kind in full.groupby("file")["kind_of_hardware"].first().items()]
-    return full[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame(tables, columns=[*SETTINGS, "file"])
+    return full[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame(
+        tables, columns=[*SETTINGS, "file"]
+    )
 
 
 @functools.lru_cache(maxsize=16)
 def references(without: str = "") -> References:
-    """All tables at hand but those of the hardware `without` (a slug). Raises TablesMissing where timm's can't be had."""
+    """All tables at hand but those of the hardware `without` (a slug). Raises TablesMissing where timm's can't be
+    had.
+    """
     rows, tables = (pd.concat(pair, ignore_index=True) for pair in zip(published(), ours()))
     # a network's properties do not depend on the machine: they are known from any table
     keys = rows.groupby(KEY, as_index=False)[COUNTS].median()
-    keys["steady"] = (rows.groupby(KEY)["param_count"].agg(np.ptp) <= STEADY * keys.set_index(pd.MultiIndex.from_frame(keys[KEY]))["param_count"]).to_numpy()
-    keys = _counted(keys.assign(family=[families.family(arch) for arch in keys["arch"]], network=[families.kind(arch) for arch in keys["arch"]]))
+    keys["steady"] = (
+        rows.groupby(KEY)["param_count"].agg(np.ptp)
+        <= STEADY * keys.set_index(pd.MultiIndex.from_frame(keys[KEY]))["param_count"]
+    ).to_numpy()
+    keys = _counted(
+        keys.assign(
+            family=[families.family(arch) for arch in keys["arch"]],
+            network=[families.kind(arch) for arch in keys["arch"]],
+        )
+    )
     tables = tables[tables["hardware"] != without].reset_index(drop=True)
     wide = rows[rows["file"].isin(tables["file"])].pivot(index=KEY, columns="file", values="samples_per_sec")
     speeds = np.log(wide.reindex(pd.MultiIndex.from_frame(keys[KEY]))[tables["file"]].to_numpy(float))
@@ -96,8 +121,8 @@ def references(without: str = "") -> References:
 
 
 def _counted(keys: pd.DataFrame) -> pd.DataFrame:
-    """`keys` with no gap in `COUNTS`: from the architecture's nearest other size (arithmetic and activations grow with the square of the size), else the
-    family's median per parameter."""
+    """`keys` with no gap in `COUNTS`: from the architecture's nearest other size (arithmetic and activations grow with
+    the square of the size), else the family's median per parameter."""
     keys = keys.copy()
     for column in ("gmacs", "macts"):
         keys[column] = keys[column].clip(lower=1e-3)
@@ -107,14 +132,19 @@ def _counted(keys: pd.DataFrame) -> pd.DataFrame:
                 near = (same["img_size"] - keys["img_size"][row]).abs().idxmin()
                 keys.loc[row, column] = keys[column][near] * (keys["img_size"][row] / keys["img_size"][near]) ** 2
         kin = (keys[column] / keys["param_count"] / keys["img_size"] ** 2).groupby(keys["family"]).transform("median")
-        guess = (kin.fillna((keys[column] / keys["param_count"] / keys["img_size"] ** 2).median()) * keys["param_count"] * keys["img_size"] ** 2)
+        guess = (
+            kin.fillna((keys[column] / keys["param_count"] / keys["img_size"] ** 2).median())
+            * keys["param_count"]
+            * keys["img_size"] ** 2
+        )
         keys[column] = keys[column].fillna(guess)
     return keys
 
 
 def fill(speeds: np.ndarray, features: np.ndarray, rounds: int = ROUNDS) -> np.ndarray:
-    """`speeds` (n, p) without gaps: each is what the network's other tables lead one to expect, the tables taken as jointly normal (EM
-    without the variance term); a network in no table gets what its properties, to second order, lead to."""
+    """`speeds` (n, p) without gaps: each is what the network's other tables lead one to expect, the tables taken as
+    jointly normal (EM without the variance term); a network in no table gets what its properties, to second order, lead
+    to."""
     filled, gaps = speeds.copy(), np.isnan(speeds)
     design = np.column_stack([np.ones(len(features)), features, features**2])
     for column in range(speeds.shape[1]):

@@ -4,8 +4,9 @@
     python3 scripts/setup/install.py --light   # without torch: enough for `make figures` and `make site`
     python3 scripts/setup/install.py --cloud   # what renting machines needs, besides, in .venv/cloud
 
-Makes .venv, installs the locked packages (versions and hashes), finds or installs a Chrome that can draw the charts, finds or installs
-Quarto, and says what it found. What it found is written to .venv/found.json. Runs on the system's Python: standard library only.
+Makes .venv, installs the locked packages (versions and hashes), finds or installs a Chrome that can draw the charts,
+finds or installs Quarto, and says what it found. What it found is written to .venv/found.json. Runs on the system's
+Python: standard library only.
 """
 
 from __future__ import annotations
@@ -35,25 +36,44 @@ def main() -> int:
     options = parser.parse_args()
     light = options.light
     if sys.version_info < OLDEST_PYTHON:
-        return fail(f"Python {sys.version.split()[0]} is too old; install {'.'.join(map(str, OLDEST_PYTHON))} or newer and run "
-                    "`make setup PYTHON=python3.12`, or whatever yours is called")
+        return fail(
+            f"Python {sys.version.split()[0]} is too old; install {'.'.join(map(str, OLDEST_PYTHON))} or newer and run "
+            "`make setup PYTHON=python3.12`, or whatever yours is called"
+        )
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
     if not make_venv(any_python=options.cloud):
-        return fail(f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv")
+        return fail(
+            f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv"
+        )
     if options.cloud:
         say("installing the packages of requirements-cloud.lock in .venv/cloud …")
-        return 0 if install_cloud() else fail(f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
-                                              "but `--execution_mode aws`, `local` and scripts.cloud.bench works without it")
+        return (
+            0
+            if install_cloud()
+            else fail(
+                f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
+                "but `--execution_mode aws`, `local` and scripts.cloud.bench works without it"
+            )
+        )
     lock = "requirements-site.lock" if light else "requirements.lock"
     say(f"installing the packages of {lock}" + ("" if light else " (torch is large: a few minutes)") + " …")
     if not install(lock):
-        return fail(f"could not install {lock}; the reason is in {LOG.relative_to(ROOT)} (no network? a full disk?). Run `make setup` again")
+        return fail(
+            f"could not install {lock}; the reason is in {LOG.relative_to(ROOT)} (no network? a full disk?). Run "
+            "`make setup` again"
+        )
     browser, quarto = find_browser(), find_quarto()
     (VENV / "found.json").write_text(json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n")
     say(f"Python   {'.'.join(map(str, sys.version_info[:2]))} in .venv, {lock}")
-    say(f"Chrome   {browser or 'none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH, then `make setup`'}")
-    say(f"Quarto   {quarto or 'none: the built-in renderer makes the site. To use Quarto, install it from quarto.org, then `make setup`'}")
+    say(
+        "Chrome   "
+        f"{browser or 'none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH, then `make setup`'}"
+    )
+    say(
+        "Quarto   "
+        f"{quarto or 'none: the built-in renderer makes the site. To use Quarto, install it from quarto.org, then `make setup`'}"
+    )
     return 0
 
 
@@ -72,15 +92,25 @@ def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
         log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
         try:
-            return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=timeout_s,
-                                  env={**os.environ, **environment}).returncode == 0
+            return (
+                subprocess.run(
+                    command,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    timeout=timeout_s,
+                    env={**os.environ, **environment},
+                ).returncode
+                == 0
+            )
         except (OSError, subprocess.SubprocessError) as error:
             log.write(f"{error}\n")
             return False
 
 
 def make_venv(any_python: bool = False) -> bool:
-    """Make .venv, or keep the one that works: one that was moved, lost its Python or has another (3.10 for 3.12) is made anew.
+    """Make .venv, or keep the one that works: one that was moved, lost its Python or has another (3.10 for 3.12) is
+    made anew.
 
     any_python: keep it whatever its Python, as what is only added to it does.
     """
@@ -96,27 +126,53 @@ def make_venv(any_python: bool = False) -> bool:
 
 
 def install(lock: str) -> bool:
-    """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip configuration)."""
+    """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip
+    configuration).
+    """
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     if run(*pip, "-r", str(ROOT / "requirements-setup.lock")):
-        if run(str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes", "-r", str(ROOT / lock)):
+        if run(
+            str(VENV / "bin" / "uv"),
+            "pip",
+            "install",
+            "--python",
+            str(PYTHON),
+            "--compile-bytecode",
+            "--require-hashes",
+            "-r",
+            str(ROOT / lock),
+        ):
             return True
     return run(*pip, "-r", str(ROOT / lock))
 
 
 def install_cloud() -> bool:
-    """Make .venv/cloud: by uv, else by venv and pip. The lock is complete, and a package that the SDK asks for is left out of it on purpose."""
+    """Make .venv/cloud: by uv, else by venv and pip. The lock is complete, and a package that the SDK asks for is
+    left out of it on purpose.
+    """
     folder, uv, lock = VENV / CLOUD, str(VENV / "bin" / "uv"), str(ROOT / "requirements-cloud.lock")
     python = str(folder / "bin" / "python")
     if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)):
         if run(uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock):
             return True
     return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(
-        python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", lock)
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        lock,
+    )
 
 
 def find_browser() -> str | None:
-    """A Chrome that can draw the charts: BROWSER_PATH, PATH, the usual places, Debian's package, Plotly's own download."""
+    """A Chrome that can draw the charts: BROWSER_PATH, PATH, the usual places, Debian's package, Plotly's own
+    download.
+    """
     if found := look_for_browser():
         return found
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:

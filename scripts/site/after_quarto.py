@@ -1,5 +1,6 @@
-"""Complete the site after a plain `quarto render`, as `make site` does: chart data, plotly.js, fonts, download. Quarto runs this itself
-(post-render in _quarto.yml); it does nothing when `scripts.site.render` is at work, which completes the site on its own."""
+"""Complete the site after a plain `quarto render`, as `make site` does: chart data, plotly.js, fonts, download. Quarto
+runs this itself (post-render in _quarto.yml); it does nothing when `scripts.site.render` is at work, which completes
+the site on its own."""
 
 import os
 import sys
@@ -24,6 +25,7 @@ def main() -> int:
         out = out if out.is_absolute() else ROOT / out
         finish.finish(ROOT, out, "Quarto")
         extras.add(out, extras.site_url())
+
     return complete()
 
 

@@ -1,4 +1,6 @@
-"""What the charts of the pages load: figures as scripts (a page may load those from file:// too), plotly.js, and the explorer's colours and rules."""
+"""What the charts of the pages load: figures as scripts (a page may load those from file:// too), plotly.js, and
+the explorer's colours and rules.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +16,48 @@ PART = Path(__file__).resolve().parents[2] / "assets" / "vendor" / "plotly-carte
 
 
 def write(root: Path, out: Path) -> None:
-    """Write charts/<name>.js for each charts/<name>.json of the project `root`, assets/plotly.min.js and assets/explorer-theme.js into the site `out`."""
+    """Write charts/<name>.js for each charts/<name>.json of the project `root`, assets/plotly.min.js and
+    assets/explorer-theme.js into the site `out`.
+    """
     from scripts.figures import explorer
 
     (out / "charts").mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "charts").glob("*.json")):
         figure = path.read_text(encoding="utf-8").replace("<", "\\u003c")
-        (out / "charts" / f"{path.stem}.js").write_text(f"chartData({json.dumps(path.stem)}, {figure});\n", encoding="utf-8")
+        (out / "charts" / f"{path.stem}.js").write_text(
+            f"chartData({json.dumps(path.stem)}, {figure});\n", encoding="utf-8"
+        )
     (out / "assets").mkdir(exist_ok=True)
     shutil.copyfile(plotly_script(), out / "assets" / "plotly.min.js")
-    (out / "assets" / "explorer-theme.js").write_text(f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n", encoding="utf-8")
+    (out / "assets" / "explorer-theme.js").write_text(
+        f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n", encoding="utf-8"
+    )
 
 
 def hints(html: str, up: str) -> str:
-    """A page's HTML; where the first chart is an explorer before the first heading, with what that loads fetched at once, not after charts.js asks."""
+    """A page's HTML; where the first chart is an explorer before the first heading, with what that loads fetched at
+    once, not after charts.js asks.
+    """
     first = re.search(r'<div class="chart"[^>]*>', html)
     machine = first and re.search(r'\sdata-explore="([\w.-]+)"', first[0])
-    if not machine or "</h2>" in html[html.find("<main"):first.start()]:
+    if not machine or "</h2>" in html[html.find("<main") : first.start()]:
         return html
-    files = [*(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-draw", "-input", "")), "charts/picker/models.js", f"charts/picker/{machine[1]}.js"]
-    links = "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files) + f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
+    files = [
+        *(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-draw", "-input", "")),
+        "charts/picker/models.js",
+        f"charts/picker/{machine[1]}.js",
+    ]
+    links = (
+        "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files)
+        + f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
+    )
     return html.replace("</head>", links + "</head>", 1)
 
 
 def plotly_script() -> Path:
-    """The plotly.js that the pages load: the bundle of charts with two axes in assets/vendor, a third of the whole, or the whole one of the plotly
-    package where that holds another version than the bundle. Raises UserError where there is none."""
+    """The plotly.js that the pages load: the bundle of charts with two axes in assets/vendor, a third of the whole, or
+    the whole one of the plotly package where that holds another version than the bundle. Raises UserError where there
+    is none."""
     spec = find_spec("plotly")
     whole = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec else None
     if not whole or not whole.exists():

@@ -1,10 +1,13 @@
-"""What a published site has besides its pages, made alike after either renderer: social card, 404 page, sitemap, RSS of changes, one download.
+"""What a published site has besides its pages, made alike after either renderer: social card, 404 page, sitemap, RSS of
+changes, one download.
 
-    python -m scripts.site.extras --site _site            # SITE_URL=https://name.github.io/project for a site that is published
+    # SITE_URL=https://name.github.io/project for a site that is published
+    python -m scripts.site.extras --site _site
 
-Adds to each page's head its title and picture for links shared elsewhere, and the feed's address. Writes social-card.jpg, 404.html, feed.xml
-(what changed in the results, from git's history), results.zip (every CSV with its sidecar) and, where SITE_URL says where the site will lie,
-sitemap.xml. Run again it changes nothing but what another SITE_URL changes.
+Adds to each page's head its title and picture for links shared elsewhere, and the feed's address. Writes
+social-card.jpg, 404.html, feed.xml (what changed in the results, from git's history), results.zip (every CSV with its
+sidecar) and, where SITE_URL says where the site will lie, sitemap.xml. Run again it changes nothing but what another
+SITE_URL changes.
 """
 
 from __future__ import annotations
@@ -39,9 +42,15 @@ FINDING = ["claim", "vintage", "hardware", "part", "precision", "layout", "compi
 
 
 def site_url() -> str:
-    """Where the site will lie, with a slash at its end; '' where SITE_URL does not say. Raises UserError for what is no web address."""
+    """Where the site will lie, with a slash at its end; '' where SITE_URL does not say. Raises UserError for what
+    is no web address.
+    """
     address = os.environ.get("SITE_URL", "").strip()
-    if address and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname or re.search(r"[\s<>\"']", address)):
+    if address and (
+        urlsplit(address).scheme not in ("http", "https")
+        or not urlsplit(address).hostname
+        or re.search(r"[\s<>\"']", address)
+    ):
         raise UserError(f"SITE_URL={address[:80]!r}: not a web address; write it as https://name.github.io/project")
     return f"{address.rstrip('/')}/" if address else ""
 
@@ -78,7 +87,8 @@ def description() -> str:
 
 
 def head(path: Path, page: str, url: str, about: str) -> str:
-    """Put the tags for shared links and the feed into a page's head, in the place of those that an earlier run put there. Returns the page's title.
+    """Put the tags for shared links and the feed into a page's head, in the place of those that an earlier run put
+    there. Returns the page's title.
 
     about describes a page that does not describe itself.
     """
@@ -89,11 +99,25 @@ def head(path: Path, page: str, url: str, about: str) -> str:
     described = re.search(r'<meta name="description" content="([^"]*)"', html)
     about = unescape(described[1]) if described else about
     tags = [f'<meta name="description" content="{escape(about)}">'] if about and not described else []
-    tags += [f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">']
-    facts = {"og:title": title or site, "og:site_name": site, "og:type": "website", "og:image": f"{url or up}{CARD}",
-             "og:image:width": str(CARD_SIZE[0]), "og:image:height": str(CARD_SIZE[1]), "og:image:alt": f"{site}: accuracy against speed",
-             **({"og:description": about} if about else {}), **({"og:url": url + page.removesuffix("index.html")} if url else {})}
-    tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in facts.items() if f'property="{key}"' not in html]
+    tags += [
+        f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">'
+    ]
+    facts = {
+        "og:title": title or site,
+        "og:site_name": site,
+        "og:type": "website",
+        "og:image": f"{url or up}{CARD}",
+        "og:image:width": str(CARD_SIZE[0]),
+        "og:image:height": str(CARD_SIZE[1]),
+        "og:image:alt": f"{site}: accuracy against speed",
+        **({"og:description": about} if about else {}),
+        **({"og:url": url + page.removesuffix("index.html")} if url else {}),
+    }
+    tags += [
+        f'<meta property="{key}" content="{escape(value)}">'
+        for key, value in facts.items()
+        if f'property="{key}"' not in html
+    ]
     tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
     html = html.replace("</head>", "\n".join([HEAD, *tags, HEAD_END]) + "\n</head>", 1)
     if html != before:
@@ -154,12 +178,20 @@ def feed(name: str, url: str, entries: list[dict]) -> bytes:
     """An RSS 2.0 feed of `entries` (see `changes`)."""
     root = ElementTree.Element("rss", version="2.0")
     channel = ElementTree.SubElement(root, "channel")
-    for key, value in (("title", f"{name}: what changed"), ("link", url or "index.html"), ("description", "New and changed results, and verdicts that they changed.")):
+    for key, value in (
+        ("title", f"{name}: what changed"),
+        ("link", url or "index.html"),
+        ("description", "New and changed results, and verdicts that they changed."),
+    ):
         ElementTree.SubElement(channel, key).text = value
     for entry in entries:
         item = ElementTree.SubElement(channel, "item")
-        for key, value in (("title", entry["title"]), ("link", url + entry["link"]), ("description", "; ".join(entry["lines"])),
-                           ("pubDate", format_datetime(entry["date"]))):
+        for key, value in (
+            ("title", entry["title"]),
+            ("link", url + entry["link"]),
+            ("description", "; ".join(entry["lines"])),
+            ("pubDate", format_datetime(entry["date"])),
+        ):
             ElementTree.SubElement(item, key).text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
         ElementTree.SubElement(item, "guid", isPermaLink="false").text = entry["commit"]
     return _xml(root)
@@ -170,8 +202,8 @@ def _xml(root: ElementTree.Element) -> bytes:
 
 
 def changes() -> list[dict]:
-    """What the last ENTRIES commits that touched results changed, newest first: commit, date, title, lines, and link to the first finding that
-    changed, or to the tables. [] outside a git checkout.
+    """What the last ENTRIES commits that touched results changed, newest first: commit, date, title, lines, and link to
+    the first finding that changed, or to the tables. [] outside a git checkout.
     """
     where = DATA.relative_to(ROOT).as_posix()
     log = _git("log", f"-{ENTRIES}", "--no-merges", "--format=%x1e%H%x1f%cI", "--name-status", "--", f"{where}/*.csv")
@@ -180,14 +212,29 @@ def changes() -> list[dict]:
         heading, *names = block.strip().split("\n")
         commit, date = heading.split("\x1f")
         status = [line.split("\t") for line in names if "\t" in line]
-        tables = {word: [Path(parts[-1]).name for parts in status if parts[0][:1] == letter] for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed"))}
+        tables = {
+            word: [Path(parts[-1]).name for parts in status if parts[0][:1] == letter]
+            for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed"))
+        }
         verdicts = _verdicts(commit, f"{where}/findings.csv") if "findings.csv" in tables["changed"] else []
-        lines = [line for _, line in verdicts] + [f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]]
+        lines = [line for _, line in verdicts] + [
+            f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]
+        ]
         counts = [f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)} changed"] if verdicts else []
-        counts += [f"{len(tables[word])} {word} table{'s' * (len(tables[word]) != 1)}" for word in tables if tables[word]]
+        counts += [
+            f"{len(tables[word])} {word} table{'s' * (len(tables[word]) != 1)}" for word in tables if tables[word]
+        ]
         if lines:
             link = f"report/findings.html#{verdicts[0][0].replace('_', '-')}" if verdicts else "report/data.html"
-            found.append({"commit": commit, "link": link, "date": datetime.fromisoformat(date).astimezone(timezone.utc), "title": ", ".join(counts), "lines": lines})
+            found.append(
+                {
+                    "commit": commit,
+                    "link": link,
+                    "date": datetime.fromisoformat(date).astimezone(timezone.utc),
+                    "title": ", ".join(counts),
+                    "lines": lines,
+                }
+            )
     return found
 
 
@@ -202,13 +249,22 @@ def _verdicts(commit: str, path: str) -> list[tuple[str, str]]:
             return []
     both = sides[0].to_frame("was").join(sides[1].rename("now"), how="inner")
     sentences = {claim.key: claim.sentence for claim in CLAIMS}
-    return [(name[0], f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, tables of {name[1]}): {row.was} → {row.now}") for name, row in both[both["was"] != both["now"]].iterrows()]
+    return [
+        (
+            name[0],
+            f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, tables of {name[1]}): {row.was} → "
+            f"{row.now}",
+        )
+        for name, row in both[both["was"] != both["now"]].iterrows()
+    ]
 
 
 def _git(*arguments: str) -> str:
     """What git says, '' where it fails."""
     try:
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, timeout=60, check=True).stdout.decode(errors="replace")
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, timeout=60, check=True
+        ).stdout.decode(errors="replace")
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -216,18 +272,27 @@ def _git(*arguments: str) -> str:
 def download() -> bytes:
     """Every CSV with its sidecar, the licence and how to cite, as one archive; the same bytes for the same files."""
     out = io.BytesIO()
-    files = [*sorted(DATA.glob("*.csv")), *sorted(DATA.glob("*.json")), *(ROOT / name for name in ("LICENSE", "CITATION.cff"))]
+    files = [
+        *sorted(DATA.glob("*.csv")),
+        *sorted(DATA.glob("*.json")),
+        *(ROOT / name for name in ("LICENSE", "CITATION.cff")),
+    ]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:
             if path.is_file() and not path.is_symlink():
-                archive.writestr(zipfile.ZipInfo(f"best-image-models/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(f"best-image-models/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED
+                )
     return out.getvalue()
 
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.site.extras", description=__doc__.split("\n\n")[0],
-                                     epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.site.extras",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras",
+    )
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     options = parser.parse_args(arguments)
     url = site_url()

@@ -1,4 +1,5 @@
-"""What both renderers leave to do: chart data, plotly.js, fonts and CSVs into the site, each page's foot, and a last look.
+"""What both renderers leave to do: chart data, plotly.js, fonts and CSVs into the site, each page's foot, and a last
+look.
 
 Nothing on a page may come from another site; a page that would load something from elsewhere is refused.
 """
@@ -18,13 +19,18 @@ from scripts.common.errors import UserError, disk_error
 from scripts.site import chart_files, weight
 
 FOOT = "<!-- site: foot -->"
-_EXTERNAL = re.compile(r"""<(?:script|img|iframe|video|audio|source|embed)\b[^>]*?\s(?:src|srcset)=["'](?:https?:)?//[^"']+"""
-                       r"""|<link\b(?=[^>]*\srel=["']?(?:stylesheet|preload|icon|preconnect|modulepreload))[^>]*?\shref=["'](?:https?:)?//[^"']+""", re.I)
+_EXTERNAL = re.compile(
+    r"""<(?:script|img|iframe|video|audio|source|embed)\b[^>]*?\s(?:src|srcset)=["'](?:https?:)?//[^"']+"""
+    r"""|<link\b(?=[^>]*\srel=["']?(?:stylesheet|preload|icon|preconnect|modulepreload))[^>]*?\shref=["'](?:https?:)?//[^"']+""",
+    re.I,
+)
 _PRE = re.compile(r"<pre(?![^>]*\stabindex)(?=[\s>])")
 
 
 def finish(root: Path, out: Path, renderer: str) -> None:
-    """Complete the site in `out`. `renderer` is the line for each page's foot. Raises UserError for a page that asks other sites for something."""
+    """Complete the site in `out`. `renderer` is the line for each page's foot. Raises UserError for a page that
+    asks other sites for something.
+    """
     try:
         _copy(root, out)
         chart_files.write(root, out)
@@ -38,8 +44,11 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         html = path.read_text(encoding="utf-8")
         asked = _EXTERNAL.search(html)
         if asked:
-            raise UserError(f"{path.relative_to(out).as_posix()}: the page would load {asked[0][-120:]!r} from another site; a cell that gives HTML does "
-                            "this under Quarto, print Markdown instead")
+            raise UserError(
+                f"{path.relative_to(out).as_posix()}: the page would load {asked[0][-120:]!r} from another site; a "
+                "cell that gives HTML does "
+                "this under Quarto, print Markdown instead"
+            )
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
@@ -51,8 +60,8 @@ def finish(root: Path, out: Path, renderer: str) -> None:
 
 
 def quarto_frame(html: str) -> str:
-    """A page in Quarto's frame with what that lacks: a link past its navigation first of all, a name for the navigation, and no menu where there is a
-    button. Any other page as it is."""
+    """A page in Quarto's frame with what that lacks: a link past its navigation first of all, a name for the
+    navigation, and no menu where there is a button. Any other page as it is."""
     if "skip-link" in html or 'id="quarto-document-content"' not in html:
         return html
     skip = '<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">Skip to the text</a></nav>'
@@ -66,14 +75,29 @@ def built(renderer: str) -> str:
     commit, dirty = provenance.git_commit()
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     date = datetime.fromtimestamp(int(epoch), timezone.utc).strftime("%Y-%m-%d") if epoch else provenance.now()[:10]
-    code = f"from commit {commit[:9]}{' with changes not yet committed' if dirty else ''}" if commit else "outside a git checkout"
+    code = (
+        f"from commit {commit[:9]}{' with changes not yet committed' if dirty else ''}"
+        if commit
+        else "outside a git checkout"
+    )
     return f"Page made by {renderer}, {code}, on {date}."
 
 
 def _copy(root: Path, out: Path) -> None:
-    """Charts (what `make figures` drew), pictures, measured CSVs with their sidecars, and the page's own styles and scripts."""
-    for pattern in ("charts/*.csv", "charts/picker/*.js", "images/*.jpg", "images/manifest.json", "report/data/*.csv", "report/data/*.json",
-                    "assets/*.css", "assets/*.js", "assets/*.svg"):
+    """Charts (what `make figures` drew), pictures, measured CSVs with their sidecars, and the page's own styles and
+    scripts.
+    """
+    for pattern in (
+        "charts/*.csv",
+        "charts/picker/*.js",
+        "images/*.jpg",
+        "images/manifest.json",
+        "report/data/*.csv",
+        "report/data/*.json",
+        "assets/*.css",
+        "assets/*.js",
+        "assets/*.svg",
+    ):
         for name in glob.glob(pattern, root_dir=root):
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, out / name)

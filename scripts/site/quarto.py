@@ -14,11 +14,15 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.site.builtin.kernel import environment
 
-BROKEN = re.compile(r"Unable to resolve (crossref|link)|Shortcode .* not found")  # warnings to Quarto, broken pages to a reader
+BROKEN = re.compile(
+    r"Unable to resolve (crossref|link)|Shortcode .* not found"
+)  # warnings to Quarto, broken pages to a reader
 
 
 def find() -> str | None:
-    """Quarto's program, or None. QUARTO_PATH may name the program or its folder; naming one that is not there is an error."""
+    """Quarto's program, or None. QUARTO_PATH may name the program or its folder; naming one that is not there is an
+    error.
+    """
     named = os.environ.get("QUARTO_PATH")
     if named:
         for path in (Path(named), Path(named) / "quarto", Path(named) / "bin" / "quarto"):
@@ -31,7 +35,9 @@ def find() -> str | None:
 def version(program: str) -> str:
     """Quarto's version. Raises UserError where the program does not run."""
     try:
-        return subprocess.run([program, "--version"], capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+        return subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=120, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"{program}: does not run ({error}); mend it, or use --renderer builtin") from None
 
@@ -41,9 +47,15 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
 
     limit: seconds for each of `pages`. Raises UserError with Quarto's last words where it fails or takes longer.
     """
-    process = subprocess.Popen([program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"],
-                               cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                               env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1", "BEST_IMAGE_MODELS_RENDER": "1"})
+    process = subprocess.Popen(
+        [program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"],
+        cwd=root,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1", "BEST_IMAGE_MODELS_RENDER": "1"},
+    )
     clock = threading.Timer(limit * max(1, pages), lambda: _end(process))
     clock.start()
     lines: list[str] = []
@@ -58,7 +70,9 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
         clock.cancel()
         _end(process)
     if late:
-        raise UserError(f"quarto: ended after {limit * max(1, pages):.0f} s; a cell hangs, or give --limit more seconds for a page")
+        raise UserError(
+            f"quarto: ended after {limit * max(1, pages):.0f} s; a cell hangs, or give --limit more seconds for a page"
+        )
     wrong = next((line for line in lines if BROKEN.search(line)), None)
     if wrong:
         raise UserError(f"quarto: {wrong.strip()[:300]}; mend the page")

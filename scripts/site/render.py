@@ -3,9 +3,9 @@
     python -m scripts.site.render                            # auto
     python -m scripts.site.render --renderer builtin --out _site
 
-What comes out is a folder to put on any web server. It is made in a temporary folder beside the old one and changes places with it
-at the end: a page that fails, Ctrl-C or kill -9 leaves the old site whole. Pages whose text, data and scripts have not changed
-are not run again (built-in renderer).
+What comes out is a folder to put on any web server. It is made in a temporary folder beside the old one and changes
+places with it at the end: a page that fails, Ctrl-C or kill -9 leaves the old site whole. Pages whose text, data and
+scripts have not changed are not run again (built-in renderer).
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
     if renderer == "quarto" and not program:
         raise UserError("quarto: not found on PATH, in QUARTO_PATH or in .venv; install it, or use --renderer builtin")
     if renderer == "auto":
-        print(f"site: {f'rendering with Quarto at {program}' if program else 'no Quarto found, the built-in renderer makes the same site'}", file=sys.stderr)
+        print(
+            "site: "
+            f"{f'rendering with Quarto at {program}' if program else 'no Quarto found, the built-in renderer makes the same site'}",
+            file=sys.stderr,
+        )
     try:
         root.joinpath("build").mkdir(exist_ok=True)
         with FileLock(root / "build" / "site.lock", timeout=0):
@@ -101,10 +105,14 @@ def _count(root: Path) -> int:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="Details are at the head of scripts/site/render.py.")
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], epilog="Details are at the head of scripts/site/render.py."
+    )
     parser.add_argument("--renderer", choices=["auto", "quarto", "builtin"], default="auto", help="default: auto")
     parser.add_argument("--out", type=Path, default=SITE, metavar="DIR", help="default: _site")
-    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for the cells of one page; default: 300")
+    parser.add_argument(
+        "--limit", type=float, default=300, metavar="SECONDS", help="for the cells of one page; default: 300"
+    )
     options = parser.parse_args(arguments)
     line = render(ROOT, options.out, options.renderer, options.limit)
     print(f"site: {options.out / 'index.html'} made by {line}", file=sys.stderr)

@@ -1,7 +1,9 @@
-"""What makes the pages light: letters in use instead of whole typefaces, pictures in the size in which they are shown, the first things first.
+"""What makes the pages light: letters in use instead of whole typefaces, pictures in the size in which they are shown,
+the first things first.
 
-Why: on a line of 1.6 Mbit/s every 20 kB are a tenth of a second. A face of Source Sans Pro is 42 kB as WOFF2; the letters of these pages are 11 kB, the
-signs beyond them a file of their own that is fetched where one is used. A chart's JPG is twice as wide as it is shown on most screens.
+Why: on a line of 1.6 Mbit/s every 20 kB are a tenth of a second. A face of Source Sans Pro is 42 kB as WOFF2; the
+letters of these pages are 11 kB, the signs beyond them a file of their own that is fetched where one is used. A chart's
+JPG is twice as wide as it is shown on most screens.
 """
 
 from __future__ import annotations
@@ -18,22 +20,52 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.common.paths import BUILD, atomic_write
 
-FACES = {"Regular": ("normal", "400"), "It": ("italic", "400"), "Semibold": ("normal", "600 700")}  # file -> style, weights that it serves
+FACES = {
+    "Regular": ("normal", "400"),
+    "It": ("italic", "400"),
+    "Semibold": ("normal", "600 700"),
+}  # file -> style, weights that it serves
 # Unicode ranges: what nearly every page prints, and accents, Greek, arrows and mathematical signs
-CORE = [(0x20, 0x7E), (0xA0, 0xFF), (0x2007, 0x2009), (0x2010, 0x2026), (0x2030, 0x203A), (0x2122, 0x2122), (0x2190, 0x2193), (0x2212, 0x2212)]
-MORE = [(0x100, 0x17F), (0x2B0, 0x2FF), (0x370, 0x3FF), (0x2044, 0x2044), (0x2070, 0x20CF), (0x2100, 0x2121), (0x2123, 0x218F), (0x2194, 0x2211),
-        (0x2213, 0x22FF), (0x25A0, 0x25FF), (0x2700, 0x27BF)]
+CORE = [
+    (0x20, 0x7E),
+    (0xA0, 0xFF),
+    (0x2007, 0x2009),
+    (0x2010, 0x2026),
+    (0x2030, 0x203A),
+    (0x2122, 0x2122),
+    (0x2190, 0x2193),
+    (0x2212, 0x2212),
+]
+MORE = [
+    (0x100, 0x17F),
+    (0x2B0, 0x2FF),
+    (0x370, 0x3FF),
+    (0x2044, 0x2044),
+    (0x2070, 0x20CF),
+    (0x2100, 0x2121),
+    (0x2123, 0x218F),
+    (0x2194, 0x2211),
+    (0x2213, 0x22FF),
+    (0x25A0, 0x25FF),
+    (0x2700, 0x27BF),
+]
 FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "calt", "tnum", "lnum"]
-# Arial with the proportions of Source Sans Pro, so that no line breaks anew when the face arrives (average widths 0.417 and 0.441 em, the face's
+# Arial with the proportions of Source Sans Pro, so that no line breaks anew when the face arrives (average widths 0.417
+# and 0.441 em, the face's
 # ascent 0.984 and descent 0.273)
-FALLBACK = ("@font-face{font-family:'Source Sans Fallback';src:local('Arial'),local('Liberation Sans'),local('Roboto'),local('Helvetica');size-adjust:94.5%;"
-            "ascent-override:104.1%;descent-override:28.9%;line-gap-override:0%}")
+FALLBACK = (
+    "@font-face{font-family:'Source Sans Fallback';src:local('Arial'),local('Liberation "
+    "Sans'),local('Roboto'),local('Helvetica');size-adjust:94.5%;"
+    "ascent-override:104.1%;descent-override:28.9%;line-gap-override:0%}"
+)
 WIDEST = 1000  # pixels that a picture takes at most on a page
-QUALITY = 82   # of WebP: at 90 the pictures are a third larger, and charts look the same
+QUALITY = 82  # of WebP: at 90 the pictures are a third larger, and charts look the same
 
 
 def fonts(folder: Path) -> None:
-    """Source Sans Pro from its Python package into `folder`, with fonts.css: as WOFF2 of the letters in use where fontTools and brotli are there, else whole."""
+    """Source Sans Pro from its Python package into `folder`, with fonts.css: as WOFF2 of the letters in use where
+    fontTools and brotli are there, else whole.
+    """
     spec = find_spec("font_source_sans_pro")
     if not spec:
         raise UserError("font-source-sans-pro: not installed; run `make setup`")
@@ -42,24 +74,37 @@ def fonts(folder: Path) -> None:
     small = find_spec("fontTools") and (find_spec("brotli") or find_spec("brotlicffi"))
     rules = [FALLBACK]
     for face, (style, weight) in FACES.items():
-        files = [(_subset(source / f"SourceSansPro-{face}.ttf", part), name, part) for name, part in (("", CORE), ("-more", MORE))] if small \
+        files = (
+            [
+                (_subset(source / f"SourceSansPro-{face}.ttf", part), name, part)
+                for name, part in (("", CORE), ("-more", MORE))
+            ]
+            if small
             else [(source / f"SourceSansPro-{face}.ttf", "", None)]
+        )
         for path, name, part in files:
             file = f"SourceSansPro-{face}{name}{path.suffix}"
             shutil.copyfile(path, folder / file)
             only = ";unicode-range:" + ",".join(f"U+{low:X}-{high:X}" for low, high in part) if part else ""
-            rules.append(f"@font-face{{font-family:'Source Sans Pro';font-style:{style};font-weight:{weight};font-display:swap;"
-                         f"src:url({file}) format('{'woff2' if small else 'truetype'}'){only}}}")
+            rules.append(
+                f"@font-face{{font-family:'Source Sans Pro';font-style:{style};font-weight:{weight};font-display:swap;"
+                f"src:url({file}) format('{'woff2' if small else 'truetype'}'){only}}}"
+            )
     (folder / "fonts.css").write_text("\n".join(rules) + "\n")
     shutil.copyfile(source / "LICENSE.txt", folder / "LICENSE.txt")
 
 
 def _subset(path: Path, ranges: list[tuple[int, int]]) -> Path:
-    """The face as WOFF2 of `ranges`, without hints for screens of the past, kept in build/: making it takes a second."""
-    state = hashlib.sha256(repr((ranges, FEATURES, version("fonttools"), path.stat().st_size)).encode()).hexdigest()[:12]
+    """The face as WOFF2 of `ranges`, without hints for screens of the past, kept in build/: making it takes a
+    second.
+    """
+    state = hashlib.sha256(repr((ranges, FEATURES, version("fonttools"), path.stat().st_size)).encode()).hexdigest()[
+        :12
+    ]
     kept = BUILD / "fonts" / f"{path.stem}-{state}.woff2"
     if not kept.exists():
         from fontTools import subset
+
         options = subset.Options()
         options.flavor, options.layout_features, options.hinting = "woff2", FEATURES, False
         font = subset.load_font(str(path), options)
@@ -74,20 +119,33 @@ def _subset(path: Path, ranges: list[tuple[int, int]]) -> Path:
 
 
 def styles(out: Path) -> None:
-    """Put the typeface's rules into site.css in the place of its @import, which would be one more round trip before the first letter."""
+    """Put the typeface's rules into site.css in the place of its @import, which would be one more round trip before
+    the first letter.
+    """
     path, rules = out / "assets" / "site.css", out / "assets" / "fonts" / "fonts.css"
     if path.is_file():
-        path.write_text(path.read_text(encoding="utf-8").replace('@import url("fonts/fonts.css");', rules.read_text().replace("url(", "url(fonts/")), encoding="utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace(
+                '@import url("fonts/fonts.css");', rules.read_text().replace("url(", "url(fonts/")
+            ),
+            encoding="utf-8",
+        )
 
 
 # --- pictures
 
+
 def small_picture(path: Path, shown: int) -> Path:
     """The JPG at `path` as WebP, `shown` pixels wide or as wide as it is, kept in build/ by its content."""
     content = path.read_bytes()
-    kept = BUILD / "pictures" / f"{path.stem[:60]}-{hashlib.sha256(content + repr((shown, QUALITY)).encode()).hexdigest()[:16]}.webp"
+    kept = (
+        BUILD
+        / "pictures"
+        / f"{path.stem[:60]}-{hashlib.sha256(content + repr((shown, QUALITY)).encode()).hexdigest()[:16]}.webp"
+    )
     if not kept.exists():
         from PIL import Image
+
         with Image.open(io.BytesIO(content)) as picture:
             picture = picture.convert("RGB")
         if picture.width > shown:
@@ -107,6 +165,7 @@ SIZES = "(max-width: 1100px) 100vw, 62rem"
 @lru_cache
 def _size(path: Path) -> tuple[int, int]:
     from PIL import Image
+
     with Image.open(path) as picture:
         return picture.size
 
@@ -139,4 +198,9 @@ def page(html: str, out: Path) -> str:
         tag = tag.replace(address[0], f'{address[0]} srcset="{choice}" sizes="{sizes}"')
         return tag.replace('loading="lazy"', 'fetchpriority="high"') if seen == 1 else tag
 
-    return _IMAGE.sub(lighter, html)  # letters are not fetched ahead: from file:// that is an error, and with FALLBACK it moves nothing and saves no time
+    return _IMAGE.sub(
+        lighter,
+        html,
+        # letters are not fetched ahead: from file:// that is an error, and with FALLBACK it moves nothing and saves no
+        # time
+    )

@@ -3,7 +3,8 @@
     python -m scripts.train.pets_export --data FOLDER --tracker comet       # its zip's path is printed
     python -m scripts.train.runs --comet RUN                                # afterwards, from a run's log
 
-No network, or a key that Comet does not take, is one line and an offline run. Source: comet_ml's `Experiment` and `OfflineExperiment`.
+No network, or a key that Comet does not take, is one line and an offline run. Source: comet_ml's `Experiment` and
+`OfflineExperiment`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,26 @@ PROBE_SECONDS = 3.0  # Comet's own client tries for 35 s where there is no netwo
 
 
 class Comet(Tracker):
-    """Comet: online with COMET_API_KEY where the server answers and takes the key, offline otherwise. Nothing is logged but what it's told."""
+    """Comet: online with COMET_API_KEY where the server answers and takes the key, offline otherwise. Nothing is
+    logged but what it's told.
+    """
 
     name = "Comet"
-    QUIET = {"log_code": False, "log_graph": False, "auto_param_logging": False, "auto_metric_logging": False, "auto_output_logging": False,
-             "parse_args": False, "log_git_metadata": False, "log_git_patch": False, "log_env_details": False, "log_env_gpu": False,
-             "log_env_cpu": False, "log_env_host": False, "display_summary_level": 0}
+    QUIET = {
+        "log_code": False,
+        "log_graph": False,
+        "auto_param_logging": False,
+        "auto_metric_logging": False,
+        "auto_output_logging": False,
+        "parse_args": False,
+        "log_git_metadata": False,
+        "log_git_patch": False,
+        "log_env_details": False,
+        "log_env_gpu": False,
+        "log_env_cpu": False,
+        "log_env_host": False,
+        "display_summary_level": 0,
+    }
 
     def __init__(self, folder: Path, name: str, say: Callable[[str], None]):
         os.environ["COMET_ERROR_TRACKING_ENABLE"] = "false"  # else it reports its own errors to a third party
@@ -35,6 +50,7 @@ class Comet(Tracker):
         if key and not _answers(os.environ.get("COMET_URL_OVERRIDE", "https://www.comet.com/clientlib/")):
             why = "Comet's server cannot be reached"
         import comet_ml
+
         logging.getLogger("comet_ml").setLevel(logging.CRITICAL)
         self.experiment = None
         if key and not why:
@@ -47,7 +63,9 @@ class Comet(Tracker):
         self.zip: Path | None = None
         if self.experiment is None:
             folder.mkdir(parents=True, exist_ok=True)
-            self.experiment = comet_ml.OfflineExperiment(project_name="best-image-models", offline_directory=str(folder), **self.QUIET)
+            self.experiment = comet_ml.OfflineExperiment(
+                project_name="best-image-models", offline_directory=str(folder), **self.QUIET
+            )
             self.zip = folder / f"{self.experiment.id}.zip"
             if why:
                 say(f"{why}; this run is kept offline")

@@ -2,12 +2,13 @@
 
 A dataset is `digits` (scikit-learn's, always there), `pets` (Oxford-IIIT Pets, downloaded by torchvision), or a folder:
 
-    FOLDER/cats/*.jpg FOLDER/dogs/*.jpg                                one folder per class; a fifth is set aside as test photos
-    FOLDER/training_set/cats/… FOLDER/test_set/cats/…                  Kaggle's layout (also train, test, val), nested twice or not
+    FOLDER/cats/*.jpg FOLDER/dogs/*.jpg  one folder per class; a fifth is set aside as test photos
+    FOLDER/training_set/cats/… FOLDER/test_set/cats/…  Kaggle's layout (also train, test, val), nested twice or not
 
-Every file is decoded, in parallel, to one uint8 square; what does not decode, what stands twice, and what carries two labels is left out
-and listed with the reason. The squares stay in a cache under .cache/photos, memory-mapped, so that the next run decodes nothing. The
-test photos depend on no seed; the validation photos on the run's, so those in val/ are learned from, too, or tested on where there is no test/.
+Every file is decoded, in parallel, to one uint8 square; what does not decode, what stands twice, and what carries two
+labels is left out and listed with the reason. The squares stay in a cache under .cache/photos, memory-mapped, so that
+the next run decodes nothing. The test photos depend on no seed; the validation photos on the run's, so those in val/
+are learned from, too, or tested on where there is no test/.
 
     python -m scripts.train.datasets FOLDER        # check a dataset and say what is in it
 """
@@ -36,12 +37,21 @@ from scripts.common.progress import duration
 from scripts.train import photos
 
 EMBEDDED = "digits"
-TEST_FRACTION = 0.2   # where a dataset has no test photos of its own
+TEST_FRACTION = 0.2  # where a dataset has no test photos of its own
 TEST_SEED = 20220401  # the same test photos whatever the run's seed
-MIN_IMAGES = 5        # a class: one for testing, one for validation, three to learn from
-UNBALANCED = 10       # largest class over smallest from which it is said
-SPLITS = {"training_set": "train", "train": "train", "training": "train", "test_set": "test", "test": "test", "testing": "test",
-          "val": "valid", "valid": "valid", "validation": "valid"}
+MIN_IMAGES = 5  # a class: one for testing, one for validation, three to learn from
+UNBALANCED = 10  # largest class over smallest from which it is said
+SPLITS = {
+    "training_set": "train",
+    "train": "train",
+    "training": "train",
+    "test_set": "test",
+    "test": "test",
+    "testing": "test",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+}
 
 
 class Item(NamedTuple):
@@ -54,9 +64,11 @@ class Item(NamedTuple):
 
 @dataclass
 class Dataset:
-    """pixels: uint8 (n, 3, side, side), maybe memory-mapped; labels: int64 (n,) into classes; test: bool (n,); files: n names.
+    """pixels: uint8 (n, 3, side, side), maybe memory-mapped; labels: int64 (n,) into classes; test: bool (n,); files: n
+    names.
 
-    size: what the networks see; flip: whether a mirrored picture keeps its label; excluded: [(file, reason)]; checksum: of all files.
+    size: what the networks see; flip: whether a mirrored picture keeps its label; excluded: [(file, reason)]; checksum:
+    of all files.
     """
 
     name: str
@@ -71,27 +83,44 @@ class Dataset:
     excluded: list[tuple[str, str]] = field(default_factory=list)
 
     def split(self, seed: int, fraction: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Indices of (train, valid, test). Validation: `fraction` of each class's training photos, at least one, drawn by `seed`."""
+        """Indices of (train, valid, test). Validation: `fraction` of each class's training photos, at least one,
+        drawn by `seed`.
+        """
         rest = np.flatnonzero(~self.test)
         held_out = rest[stratified(self.labels[rest], fraction, seed)]
         return np.setdiff1d(rest, held_out), held_out, np.flatnonzero(self.test)
 
     def facts(self) -> dict:
         """For a sidecar: name, checksum, classes with counts, and what was left out."""
-        count = lambda rows: {name: int(n) for name, n in zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)))}
-        return {"dataset": self.name, "checksum": self.checksum, "training_images": count(~self.test), "test_images": count(self.test),
-                "excluded": [{"file": file, "reason": reason} for file, reason in self.excluded]}
+        count = lambda rows: {
+            name: int(n) for name, n in zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)))
+        }
+        return {
+            "dataset": self.name,
+            "checksum": self.checksum,
+            "training_images": count(~self.test),
+            "test_images": count(self.test),
+            "excluded": [{"file": file, "reason": reason} for file, reason in self.excluded],
+        }
 
     def lines(self) -> list[str]:
         """What a user should know, a line each."""
         sizes = np.bincount(self.labels)
-        said = [f"{self.name}: {len(self.classes)} classes, {(~self.test).sum():,} images to train on, {self.test.sum():,} to test on"]
+        said = [
+            f"{self.name}: {len(self.classes)} classes, {(~self.test).sum():,} images to train on, "
+            f"{self.test.sum():,} to test on"
+        ]
         if self.excluded:
             shown = "; ".join(f"{file} ({reason})" for file, reason in self.excluded[:5])
-            said.append(f"{self.name}: {len(self.excluded)} files left out: {shown}{' …' if len(self.excluded) > 5 else ''}")
+            said.append(
+                f"{self.name}: {len(self.excluded)} files left out: {shown}{' …' if len(self.excluded) > 5 else ''}"
+            )
         if sizes.max() >= UNBALANCED * sizes.min():
-            said.append(f"{self.name}: unbalanced, {sizes.max():,} images of {self.classes[sizes.argmax()]!r} and {sizes.min():,} of "
-                        f"{self.classes[sizes.argmin()]!r}; read the macro averages, not the accuracy")
+            said.append(
+                f"{self.name}: unbalanced, {sizes.max():,} images of {self.classes[sizes.argmax()]!r} and "
+                f"{sizes.min():,} of "
+                f"{self.classes[sizes.argmin()]!r}; read the macro averages, not the accuracy"
+            )
         return said
 
 
@@ -101,52 +130,82 @@ def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     chosen = []
     for label in np.unique(labels):
         rows = random.permutation(np.flatnonzero(labels == label))
-        chosen.append(rows[:min(len(rows) - 1, max(1, round(fraction * len(rows))))])
+        chosen.append(rows[: min(len(rows) - 1, max(1, round(fraction * len(rows))))])
     return np.sort(np.concatenate(chosen))
 
 
 def load(data: str, size: int, cache: Path | None = None, workers: int | None = None) -> Dataset:
-    """The dataset called `data` for networks that see `size`×`size` pixels. Raises UserError where it can't be trained on."""
+    """The dataset called `data` for networks that see `size`×`size` pixels. Raises UserError where it can't be
+    trained on.
+    """
     if data == EMBEDDED:
         return digits(size)
     if not data.strip():  # Path("") would be the current folder
         raise UserError("--data is empty; name a folder of photos, digits or pets")
     root = pets_folder(cache or CACHE) if data == "pets" else unwrap(Path(data).expanduser())
     name = hardware.slugify(root.resolve().name).replace("_", "-")
-    return folder(root, f"{name}-folder" if name in (EMBEDDED, "pets") and data != "pets" else name, size, cache or CACHE / "photos", workers)
+    return folder(
+        root,
+        f"{name}-folder" if name in (EMBEDDED, "pets") and data != "pets" else name,
+        size,
+        cache or CACHE / "photos",
+        workers,
+    )
 
 
 def digits(size: int) -> Dataset:
     """scikit-learn's 1,797 handwritten digits, 8×8 in 17 greys, scaled up. Source: UCI, Alpaydin and Kaynak 1998."""
     import torch
     from sklearn.datasets import load_digits
+
     bunch = load_digits()
     small = torch.from_numpy(bunch.images).float().mul(255 / 16)[:, None]
-    pixels = torch.nn.functional.interpolate(small, size=(size, size), mode="bilinear").round().to(torch.uint8).expand(-1, 3, -1, -1)
+    pixels = (
+        torch.nn.functional.interpolate(small, size=(size, size), mode="bilinear")
+        .round()
+        .to(torch.uint8)
+        .expand(-1, 3, -1, -1)
+    )
     labels = bunch.target.astype(np.int64)
     test = np.zeros(len(labels), bool)
     test[stratified(labels, TEST_FRACTION, TEST_SEED)] = True
-    return Dataset(EMBEDDED, [str(name) for name in bunch.target_names], pixels.contiguous().numpy(), labels, test,
-                   [f"digits/{i:04d}" for i in range(len(labels))], size, hashlib.sha256(bunch.images.tobytes()).hexdigest(), flip=False)
+    return Dataset(
+        EMBEDDED,
+        [str(name) for name in bunch.target_names],
+        pixels.contiguous().numpy(),
+        labels,
+        test,
+        [f"digits/{i:04d}" for i in range(len(labels))],
+        size,
+        hashlib.sha256(bunch.images.tobytes()).hexdigest(),
+        flip=False,
+    )
 
 
 def pets_folder(cache: Path) -> Path:
-    """Oxford-IIIT Pets under `cache`, downloaded by torchvision the first time. Raises UserError where it can't be had."""
+    """Oxford-IIIT Pets under `cache`, downloaded by torchvision the first time. Raises UserError where it can't be
+    had.
+    """
     import socket
     from torchvision.datasets import OxfordIIITPet
+
     before = socket.getdefaulttimeout()
     try:
         socket.setdefaulttimeout(10)  # torchvision sets none and waits for ever
         cache.mkdir(parents=True, exist_ok=True)
         OxfordIIITPet(cache, download=True)
     except (OSError, RuntimeError, EOFError) as error:  # out of reach; a wrong checksum; an archive cut short
-        raise UserError(f"Oxford-IIIT Pets cannot be downloaded ({str(error)[:80]}); name a folder of your own with --data FOLDER") from None
+        raise UserError(
+            f"Oxford-IIIT Pets cannot be downloaded ({str(error)[:80]}); name a folder of your own with --data FOLDER"
+        ) from None
     finally:
         socket.setdefaulttimeout(before)
     return cache / "oxford-iiit-pet"
 
 
-# --- a folder of pictures ---------------------------------------------------------------------------------------------------------
+# --- a folder of pictures
+# ---------------------------------------------------------------------------------------------------------
+
 
 def _folders(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith((".", "__")))
@@ -155,7 +214,9 @@ def _folders(path: Path) -> list[Path]:
 def unwrap(root: Path) -> Path:
     """`root`, or the folder it merely wraps, as archives do (training_set/training_set, cat-and-dog/train)."""
     if not root.exists():
-        raise UserError(f"{root}: no such folder; name one with a folder per class, or with training_set/ and test_set/")
+        raise UserError(
+            f"{root}: no such folder; name one with a folder per class, or with training_set/ and test_set/"
+        )
     if not root.is_dir():
         raise UserError(f"{root}: a file, not a folder; unpack it first and name the folder")
     try:
@@ -182,14 +243,21 @@ def scan(root: Path) -> list[Item]:
     first = "train" if "train" in tops else ""
     for split, found in names.items():
         if set(found) != set(names[first]):
-            raise UserError(f"{tops[split].name}: its classes ({_some(found)}) are not those of {tops[first].name} ({_some(names[first])}); "
-                            "both need the same folders")
+            raise UserError(
+                f"{tops[split].name}: its classes ({_some(found)}) are not those of {tops[first].name} "
+                f"({_some(names[first])}); "
+                "both need the same folders"
+            )
     if len(names[first]) < 2:
         what = f"one class, {names[first][0]!r}" if names[first] else "no folders"
         raise UserError(f"{tops[first]}: {what}; a dataset needs a folder for each of two classes or more")
-    return [Item(_text(path.relative_to(root).as_posix()), _text(folder.name), split)
-            for split, top in tops.items() for folder in _folders(top) for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.startswith(".")]
+    return [
+        Item(_text(path.relative_to(root).as_posix()), _text(folder.name), split)
+        for split, top in tops.items()
+        for folder in _folders(top)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
 
 
 def scan_pets(root: Path) -> list[Item]:
@@ -213,13 +281,19 @@ def _some(names: list[str]) -> str:
 
 
 def folder(root: Path, name: str, size: int, cache: Path, workers: int | None = None) -> Dataset:
-    """The pictures in `root`, decoded with a margin for cropping (8/7 of `size`, as evaluation at 224 resizes to 256)."""
+    """The pictures in `root`, decoded with a margin for cropping (8/7 of `size`, as evaluation at 224 resizes to
+    256).
+    """
     side = math.ceil(size * 8 / 7)
     items = scan(root)
     if not items:
         raise UserError(f"{root}: the class folders are empty; put pictures into them")
-    stamps = [(item, (stat := os.stat(root / item.file)).st_size, stat.st_mtime_ns) if (root / item.file).exists() else (item, 0, 0)
-              for item in items]
+    stamps = [
+        (item, (stat := os.stat(root / item.file)).st_size, stat.st_mtime_ns)
+        if (root / item.file).exists()
+        else (item, 0, 0)
+        for item in items
+    ]
     key = hashlib.sha256(repr((stamps, side, photos.FORMATS, photos.MAX_PIXELS, 1)).encode()).hexdigest()[:16]
     index, store = cache / f"{name}-{side}-{key}.json", cache / f"{name}-{side}-{key}.u8"
     kept = _read_index(index, store, side)
@@ -227,7 +301,7 @@ def folder(root: Path, name: str, size: int, cache: Path, workers: int | None = 
         kept = decode_all(root, items, side, store, workers)
         atomic_write(index, json.dumps(kept))
         for old in cache.glob(f"{name}-{side}-*"):
-            if old.name[:-len(old.suffix)] != index.stem and old.suffix in (".json", ".u8"):
+            if old.name[: -len(old.suffix)] != index.stem and old.suffix in (".json", ".u8"):
                 old.unlink(missing_ok=True)
     if drop_duplicates(kept["rows"])[1]:
         kept = without_duplicates(kept, store, side)
@@ -254,7 +328,8 @@ def _read_index(index: Path, store: Path, side: int) -> dict | None:
 
 
 def decode_all(root: Path, items: list[Item], side: int, store: Path, workers: int | None = None) -> dict:
-    """Decode every item into `store`, uint8 squares end to end. Returns {'rows': [[position, file, label, split, sha256]], 'excluded'}.
+    """Decode every item into `store`, uint8 squares end to end. Returns {'rows': [[position, file, label, split,
+    sha256]], 'excluded'}.
 
     Threads suffice: Pillow decodes and scales outside Python's lock. Written by temporary file and rename.
     """
@@ -269,13 +344,17 @@ def decode_all(root: Path, items: list[Item], side: int, store: Path, workers: i
     rows, excluded, started = [], [], time.monotonic()
     with whole(store) as file, ThreadPoolExecutor(workers or hardware.cores()) as pool:
         for start in range(0, len(items), 512):  # bounds what waits in memory
-            for item, picture in zip(items[start:start + 512], pool.map(one, items[start:start + 512])):
+            for item, picture in zip(items[start : start + 512], pool.map(one, items[start : start + 512])):
                 if isinstance(picture, str):
                     excluded.append([item.file, picture])
                 else:
                     file.write(picture.pixels.tobytes())
                     rows.append([len(rows), item.file, item.label, item.split, picture.sha256])
-    print(f"{root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}", file=sys.stderr, flush=True)
+    print(
+        f"{root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}",
+        file=sys.stderr,
+        flush=True,
+    )
     return {"rows": rows, "excluded": excluded}
 
 
@@ -297,7 +376,9 @@ def whole(store: Path):
 
 
 def without_duplicates(kept: dict, store: Path, side: int) -> dict:
-    """`kept` with each picture once, and `store` written again accordingly, a picture at a time: it may be larger than the memory."""
+    """`kept` with each picture once, and `store` written again accordingly, a picture at a time: it may be larger
+    than the memory.
+    """
     rows, doubled = drop_duplicates(kept["rows"])
     pixels = np.memmap(store, np.uint8, "r", shape=(len(kept["rows"]), 3, side, side))
     with whole(store) as file:
@@ -307,7 +388,9 @@ def without_duplicates(kept: dict, store: Path, side: int) -> dict:
 
 
 def drop_duplicates(rows: list[list]) -> tuple[list[list], list[tuple[str, str]]]:
-    """(rows, excluded): each picture once. Of a test photo's copies the test photo stays; a picture with two labels goes altogether."""
+    """(rows, excluded): each picture once. Of a test photo's copies the test photo stays; a picture with two labels
+    goes altogether.
+    """
     order = {"test": 0, "valid": 1}
     first: dict[str, list] = {}
     labels: dict[str, set] = {}
@@ -320,7 +403,9 @@ def drop_duplicates(rows: list[list]) -> tuple[list[list], list[tuple[str, str]]
             excluded.append((row[1], f"the same picture has the labels {' and '.join(sorted(labels[row[4]]))}"))
         elif first[row[4]] is not row:
             other = first[row[4]]
-            excluded.append((row[1], f"the same file as {other[1]}" + (", a test photo" if other[3] == "test" != row[3] else "")))
+            excluded.append(
+                (row[1], f"the same file as {other[1]}" + (", a test photo" if other[3] == "test" != row[3] else ""))
+            )
         else:
             kept.append(row)
     return kept, excluded
@@ -336,8 +421,12 @@ def check_counts(root: Path, classes: list[str], rows: list[list], excluded: lis
         if train < MIN_IMAGES - has_test or (has_test and not test):
             few.append(f"{name!r} ({train + test})")
     if few:
-        why = f"; {len(excluded)} files were left out, the first: {excluded[0][0]} ({excluded[0][1]})" if excluded else ""
-        raise UserError(f"{root}: too few usable pictures of {', '.join(few[:5])}{why}; each class needs {MIN_IMAGES} or more")
+        why = (
+            f"; {len(excluded)} files were left out, the first: {excluded[0][0]} ({excluded[0][1]})" if excluded else ""
+        )
+        raise UserError(
+            f"{root}: too few usable pictures of {', '.join(few[:5])}{why}; each class needs {MIN_IMAGES} or more"
+        )
 
 
 @cli

@@ -1,10 +1,13 @@
-"""Training with several processes, one per GPU or processor core (PyTorch's DistributedDataParallel; torchrun starts them).
+"""Training with several processes, one per GPU or processor core (PyTorch's DistributedDataParallel; torchrun starts
+them).
 
-    torchrun --nproc_per_node 4 -m scripts.train.train_models --models resnet50 --data FOLDER       # NCCL on GPUs, gloo on CPUs
+    # NCCL on GPUs, gloo on CPUs
+    torchrun --nproc_per_node 4 -m scripts.train.train_models --models resnet50 --data FOLDER
 
-The global batch, the schedule and the order of the photos are those of one process: each process takes its share of every batch, and the
-gradients are those of the whole batch. What differs is the augmentation's chance, and on CPUs that batch norm sees a share of the batch
-(GPUs synchronise it); running statistics are averaged over the processes before they are used. Without torchrun everything here is a no-op.
+The global batch, the schedule and the order of the photos are those of one process: each process takes its share of
+every batch, and the gradients are those of the whole batch. What differs is the augmentation's chance, and on CPUs that
+batch norm sees a share of the batch (GPUs synchronise it); running statistics are averaged over the processes before
+they are used. Without torchrun everything here is a no-op.
 
 Sources: Goyal et al. 2017, arXiv:1706.02677; Li et al. 2020, "PyTorch Distributed", arXiv:2006.15704.
 """
@@ -24,8 +27,8 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError
 
-APART = 10**12                   # between the seeds of two processes: further than any seed and epoch reach
-SAID_BY_THE_FIRST = 30           # seconds that another process keeps an error to itself
+APART = 10**12  # between the seeds of two processes: further than any seed and epoch reach
+SAID_BY_THE_FIRST = 30  # seconds that another process keeps an error to itself
 TIMEOUT = timedelta(minutes=30)  # for a collective: the first process may be decoding a large dataset
 
 
@@ -49,7 +52,8 @@ def local_rank() -> int:
 
 
 def device(asked: str) -> str:
-    """What this process computes on, of --device auto, cpu, cuda or cuda:N: its own GPU where there are several processes.
+    """What this process computes on, of --device auto, cpu, cuda or cuda:N: its own GPU where there are several
+    processes.
 
     Raises UserError for what torch does not know or find, and where a GPU would serve two processes.
     """
@@ -62,18 +66,24 @@ def device(asked: str) -> str:
         return asked
     if world() == 1:
         if int(asked.partition(":")[2] or 0) >= there:
-            raise UserError(f"--device {asked}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu")
+            raise UserError(
+                f"--device {asked}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu"
+            )
         return asked
     if asked != "cuda":
         raise UserError(f"--device {asked}: with several processes each takes its own GPU; leave --device away")
     if local_rank() >= there:
-        raise UserError(f"--nproc_per_node is more than the {there} GPUs here; use as many processes as GPUs, or --device cpu")
+        raise UserError(
+            f"--nproc_per_node is more than the {there} GPUs here; use as many processes as GPUs, or --device cpu"
+        )
     return f"cuda:{local_rank()}"
 
 
 @contextlib.contextmanager
 def together(where: str):
-    """Join the processes that torchrun started, for the time of a run; nothing for a single one. where: what `device` said."""
+    """Join the processes that torchrun started, for the time of a run; nothing for a single one. where: what
+    `device` said.
+    """
     if world() == 1:
         yield
         return
@@ -98,13 +108,16 @@ def quiet():
         try:
             yield
         except UserError:
-            time.sleep(SAID_BY_THE_FIRST)  # a mistake that all meet is said once: torchrun ends the others when the first process ends
+            time.sleep(
+                SAID_BY_THE_FIRST
+            )  # a mistake that all meet is said once: torchrun ends the others when the first process ends
             raise
 
 
 @contextlib.contextmanager
 def first():
-    """The first process of each machine goes through this block before the others: it downloads and decodes, they find it done.
+    """The first process of each machine goes through this block before the others: it downloads and decodes, they find
+    it done.
 
     Also where it fails in it: the others wait, and go on to the same failure.
     """
@@ -137,7 +150,7 @@ def gather(mine: Tensor, rows: int) -> Tensor:
         return mine
     largest = -(-rows // world())
     padded = torch.zeros((largest, *mine.shape[1:]), dtype=mine.dtype, device=mine.device)
-    padded[:len(mine)] = mine
+    padded[: len(mine)] = mine
     parts = [torch.empty_like(padded) for _ in range(world())]
     dist.all_gather(parts, padded)
     sizes = [len(part) for part in torch.arange(rows).tensor_split(world())]
@@ -154,25 +167,41 @@ def total(value: Tensor) -> Tensor:
 def check(batch: int) -> None:
     """Raise UserError where a process's share of the batch is too small for batch norm."""
     if batch // world() < 2:
-        raise UserError(f"--batch {batch} over {world()} processes leaves fewer than 2 images for each; use fewer processes or a larger --batch")
+        raise UserError(
+            f"--batch {batch} over {world()} processes leaves fewer than 2 images for each; use fewer processes or a "
+            "larger --batch"
+        )
 
 
 def synchronised(model: nn.Module, where: torch.device) -> nn.Module:
-    """On GPUs batch norm over the whole batch, as on one process. CPUs have no such kernel: there `level` averages the statistics."""
+    """On GPUs batch norm over the whole batch, as on one process. CPUs have no such kernel: there `level` averages
+    the statistics.
+    """
     if world() == 1 or where.type != "cuda":
         return model
     from timm.layers import convert_sync_batchnorm  # knows timm's own norms, which torch's converter would break
+
     return convert_sync_batchnorm(model)
 
 
 def wrap(model: nn.Module, where: torch.device) -> nn.Module:
-    """`model` as DDP, which adds up the gradients while they are computed. The graph never changes; parameters it leaves out stay as they are."""
+    """`model` as DDP, which adds up the gradients while they are computed. The graph never changes; parameters it
+    leaves out stay as they are.
+    """
     if world() == 1:
         return model
     from torch.nn.parallel import DistributedDataParallel
-    newer = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # PyTorch 2.10, of SageMaker's image, has the old name
-    return DistributedDataParallel(model, device_ids=[where.index] if where.type == "cuda" else None, static_graph=True,
-                                   gradient_as_bucket_view=True, **{"forward_sync_buffers" if newer else "broadcast_buffers": False})
+
+    newer = (
+        "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    )  # PyTorch 2.10, of SageMaker's image, has the old name
+    return DistributedDataParallel(
+        model,
+        device_ids=[where.index] if where.type == "cuda" else None,
+        static_graph=True,
+        gradient_as_bucket_view=True,
+        **{"forward_sync_buffers" if newer else "broadcast_buffers": False},
+    )
 
 
 @torch.no_grad()

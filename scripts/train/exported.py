@@ -6,9 +6,10 @@
                /model.pkl           a fastai Learner, as the course makes; opening it runs whatever it holds
                /SHA256SUMS          sha256sum -c SHA256SUMS
 
-`load` believes nothing: checksums first, then config.json by its schema, the network built from its name, and the weights from safetensors,
-every tensor with the shape that the network has. A checksum in the same folder finds damage and mix-ups; against someone who rewrites
-the folder it is no protection, which is why the pickle stays shut without --trust-pickle.
+`load` believes nothing: checksums first, then config.json by its schema, the network built from its name, and the
+weights from safetensors, every tensor with the shape that the network has. A checksum in the same folder finds damage
+and mix-ups; against someone who rewrites the folder it is no protection, which is why the pickle stays shut without
+--trust-pickle.
 
     python -m scripts.train.exported models/pets               # check a model and say what it is
     python -m scripts.train.exported models/pets --onnx-check PHOTO…     # largest difference between ONNX and PyTorch
@@ -48,9 +49,11 @@ REMEDY = "export it again, or copy the whole folder again"
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json says. builder: 'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels a side.
+    """What config.json says. builder: 'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels
+    a side.
 
-    A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by mean and std.
+    A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by
+    mean and std.
     """
 
     arch: str
@@ -60,8 +63,10 @@ class Config:
     std: tuple[float, ...]
     builder: str = "zoo"
     margin: float = 8 / 7
-    weights: str = "scratch"                       # or the tag of the pretrained weights it started from
-    trained: dict = field(default_factory=dict)    # dataset, counts, epochs, seed, error_rate: for people, not for loading
+    weights: str = "scratch"  # or the tag of the pretrained weights it started from
+    trained: dict = field(
+        default_factory=dict
+    )  # dataset, counts, epochs, seed, error_rate: for people, not for loading
 
     @property
     def side(self) -> int:
@@ -90,37 +95,57 @@ class Exported:
 def preprocess(square: np.ndarray, config: Config) -> Tensor:
     """uint8 (3, side, side) -> float32 (1, 3, size, size), as the model was validated."""
     top = (config.side - config.size) // 2
-    cropped = torch.from_numpy(np.ascontiguousarray(square[:, top:top + config.size, top:top + config.size])).float() / 255
+    cropped = (
+        torch.from_numpy(np.ascontiguousarray(square[:, top : top + config.size, top : top + config.size])).float()
+        / 255
+    )
     return ((cropped - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])[None]
 
 
-# --- the network -----------------------------------------------------------------------------------------------------------------
+# --- the network
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def build(config: Config) -> nn.Module:
     """The untrained network that `config` names. Raises UserError for an unknown one, or one that refuses its size."""
     from scripts.train import models
+
     entry = models.find(config.arch)
     if config.builder == "zoo":
         return models.build(entry, len(config.classes), config.size).model
     if entry.build:
-        raise UserError(f"{config.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch")
+        raise UserError(
+            f"{config.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch"
+        )
     try:
         return fastai_network(entry.arch, len(config.classes), config.size)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-        raise UserError(f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another size") from None
+        raise UserError(
+            f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another "
+            "size"
+        ) from None
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------------------
+# --- writing
+# ----------------------------------------------------------------------------------------------------------------------
 
 
-def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = None, examples: Iterable[Image] = (),
-         sample: Tensor | None = None, onnx: bool = True) -> list[str]:
-    """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to tell the user.
+def save(
+    folder: Path,
+    model: nn.Module,
+    config: Config,
+    pickle: bytes | None = None,
+    examples: Iterable[Image] = (),
+    sample: Tensor | None = None,
+    onnx: bool = True,
+) -> list[str]:
+    """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to
+    tell the user.
 
     Raises UserError (full disk, no permission).
     """
     from safetensors.torch import save as to_bytes
+
     model = model.cpu().eval()
     said, files = [], {}
     make_folder(folder)
@@ -133,10 +158,13 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
             content = to_onnx(model, config.size)
             difference = onnx_difference(content, model, sample) if sample is not None else 0.0
             files[ONNX] = content
-    except Exception as error:  # the exporter has errors of its own for what it can't express; onnx or onnxruntime may not be installed
+    # the exporter has errors of its own for what it can't express; onnx or onnxruntime may not be installed
+    except Exception as error:
         said.append(f"no ONNX file: {config.arch} cannot be exported or checked here ({type(error).__name__})")
     if ONNX in files and sample is not None:
-        said.append(f"ONNX against PyTorch on {len(sample)} real photos: probabilities differ by at most {difference:.1e}")
+        said.append(
+            f"ONNX against PyTorch on {len(sample)} real photos: probabilities differ by at most {difference:.1e}"
+        )
         if not difference <= ONNX_TOLERANCE:
             del files[ONNX]
             said.append(f"no ONNX file: that is more than {ONNX_TOLERANCE:g}")
@@ -145,24 +173,32 @@ def save(folder: Path, model: nn.Module, config: Config, pickle: bytes | None = 
             (folder / old).unlink(missing_ok=True)
     for name, content in files.items():
         atomic_write(folder / name, content)
-    atomic_write(folder / SUMS, "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())))
+    atomic_write(
+        folder / SUMS,
+        "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())),
+    )
     keep_examples(folder, examples)
     return said
 
 
 def keep_examples(folder: Path, examples: Iterable[Image]) -> None:
-    """A few photos for the web app to offer, in place of earlier ones; written anew, so that nothing but the picture is kept."""
+    """A few photos for the web app to offer, in place of earlier ones; written anew, so that nothing but the
+    picture is kept.
+    """
     home = folder / "examples"
     for old in home.glob("*.jpg"):
         old.unlink()
     for number, picture in enumerate(examples):
         buffer = io.BytesIO()
-        fromarray(np.asarray(picture)).save(buffer, "JPEG", quality=90)  # pixels alone: Pillow hands a photo's comment on
+        fromarray(np.asarray(picture)).save(
+            buffer, "JPEG", quality=90
+        )  # pixels alone: Pillow hands a photo's comment on
         home.mkdir(exist_ok=True)
         atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -176,14 +212,18 @@ def checksums(folder: Path) -> dict[str, str]:
         raise UserError(f"{folder}: a file; name the model's folder") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder / SUMS}: cannot be read ({type(error).__name__}); {REMEDY}") from None
-    found = dict(reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M))
+    found = dict(
+        reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M)
+    )
     if not found:
         raise UserError(f"{folder / SUMS}: holds no checksums; {REMEDY}")
     return found
 
 
 def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_WEIGHTS) -> bytes:
-    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was exported."""
+    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was
+    exported.
+    """
     path = folder / name
     if name not in sums:
         raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")
@@ -194,32 +234,49 @@ def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_WEI
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
     if hashlib.sha256(content).hexdigest() != sums[name]:
-        raise UserError(f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was used; {REMEDY}")
+        raise UserError(
+            f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was "
+            f"used; {REMEDY}"
+        )
     return content
 
 
 def read_config(content: bytes, where: Path) -> Config:
     """config.json by its schema. Raises UserError naming what is wrong."""
+
     def wrong(what: str) -> UserError:
         return UserError(f"{where}: {what}; {REMEDY}")
+
     try:
         raw = json.loads(content)
     except (ValueError, RecursionError):
         raise wrong("not JSON") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        raise wrong(f"schema {raw.get('schema')!r}, this version knows {SCHEMA}" if isinstance(raw, dict) else "not a configuration")
+        raise wrong(
+            f"schema {raw.get('schema')!r}, this version knows {SCHEMA}"
+            if isinstance(raw, dict)
+            else "not a configuration"
+        )
     classes, size = raw.get("classes"), raw.get("size")
     if not (isinstance(raw.get("arch"), str) and re.fullmatch(r"[a-z0-9_]{1,80}(\.[a-z0-9_]{1,80})?", raw["arch"])):
         raise wrong("'arch' is not the name of an architecture")
-    if not (isinstance(classes, list) and 2 <= len(classes) <= 10_000 and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
-            and len(set(classes)) == len(classes)):
+    if not (
+        isinstance(classes, list)
+        and 2 <= len(classes) <= 10_000
+        and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
+        and len(set(classes)) == len(classes)
+    ):
         raise wrong("'classes' is not a list of two or more different names")
     if not (isinstance(size, int) and not isinstance(size, bool) and photos.MIN_SIDE <= size <= 2048):
         raise wrong("'size' is not a number of pixels from 8 to 2048")
     for name in ("mean", "std"):
         values = raw.get(name)
-        if not (isinstance(values, list) and len(values) == 3 and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
-                and (name == "mean" or min(values) > 0)):
+        if not (
+            isinstance(values, list)
+            and len(values) == 3
+            and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+            and (name == "mean" or min(values) > 0)
+        ):
             raise wrong(f"{name!r} is not three numbers{' over 0' if name == 'std' else ''}")
     margin = raw.get("margin")
     if not (isinstance(margin, (int, float)) and 1 <= margin <= 2):
@@ -227,14 +284,25 @@ def read_config(content: bytes, where: Path) -> Config:
     if raw.get("builder") not in BUILDERS:
         raise wrong(f"'builder' is none of {', '.join(BUILDERS)}")
     trained = raw.get("trained")
-    return Config(raw["arch"], tuple(classes), size, tuple(map(float, raw["mean"])), tuple(map(float, raw["std"])), raw["builder"],
-                  float(margin), str(raw.get("weights", ""))[:80], trained if isinstance(trained, dict) else {})
+    return Config(
+        raw["arch"],
+        tuple(classes),
+        size,
+        tuple(map(float, raw["mean"])),
+        tuple(map(float, raw["std"])),
+        raw["builder"],
+        float(margin),
+        str(raw.get("weights", ""))[:80],
+        trained if isinstance(trained, dict) else {},
+    )
 
 
 def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
-    """The exported model in `folder`, for the CPU. Raises UserError for anything that isn't as it was exported; nothing of it then ran.
+    """The exported model in `folder`, for the CPU. Raises UserError for anything that isn't as it was exported; nothing
+    of it then ran.
 
-    trust_pickle: take the network out of model.pkl instead, after its checksum held. That runs code from the file, and needs fastai.
+    trust_pickle: take the network out of model.pkl instead, after its checksum held. That runs code from the file, and
+    needs fastai.
     """
     folder = Path(folder)
     sums = checksums(folder)
@@ -242,6 +310,7 @@ def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
     if trust_pickle:
         return Exported(folder.resolve().name, config, _unpickle(folder, sums), folder)
     from safetensors.torch import load as from_bytes
+
     content = verified(folder, WEIGHTS, sums)
     try:
         weights = from_bytes(content)
@@ -251,7 +320,9 @@ def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
     try:
         model.load_state_dict(weights)
     except RuntimeError:
-        raise UserError(f"{folder / WEIGHTS}: not the weights of {config.arch} with {len(config.classes)} classes; {REMEDY}") from None
+        raise UserError(
+            f"{folder / WEIGHTS}: not the weights of {config.arch} with {len(config.classes)} classes; {REMEDY}"
+        ) from None
     return Exported(folder.resolve().name, config, model.eval(), folder)
 
 
@@ -259,6 +330,7 @@ def _unpickle(folder: Path, sums: dict[str, str]) -> nn.Module:
     content = verified(folder, PICKLE, sums)
     try:
         from fastai.learner import load_learner
+
         return load_learner(io.BytesIO(content), cpu=True).model.eval()
     except UserError:
         raise
@@ -270,7 +342,9 @@ def _unpickle(folder: Path, sums: dict[str, str]) -> nn.Module:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Check an exported model and say what it is.")
     parser.add_argument("model", type=Path, help="its folder, such as models/pets")
-    parser.add_argument("--onnx-check", nargs="+", type=Path, metavar="PHOTO", help="compare model.onnx with PyTorch on these photos")
+    parser.add_argument(
+        "--onnx-check", nargs="+", type=Path, metavar="PHOTO", help="compare model.onnx with PyTorch on these photos"
+    )
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     arguments = parser.parse_args()
     exported = load(arguments.model, arguments.trust_pickle)
@@ -278,11 +352,16 @@ def main() -> None:
     for name in sums:
         verified(arguments.model, name, sums)
     config = exported.config
-    print(f"{relative(arguments.model)}: {config.arch}, {len(config.classes)} classes ({', '.join(config.classes[:8])}), {config.size} pixels, "
-          f"{len(sums)} files as exported")
+    print(
+        f"{relative(arguments.model)}: {config.arch}, {len(config.classes)} classes "
+        f"({', '.join(config.classes[:8])}), {config.size} pixels, "
+        f"{len(sums)} files as exported"
+    )
     if arguments.onnx_check:
         try:
-            sample = torch.cat([exported.pixels(photos.decode(path.read_bytes(), config.side)) for path in arguments.onnx_check])
+            sample = torch.cat(
+                [exported.pixels(photos.decode(path.read_bytes(), config.side)) for path in arguments.onnx_check]
+            )
         except (OSError, photos.Refused) as error:
             raise UserError(f"a photo cannot be read ({error}); choose others") from None
         difference = onnx_difference(verified(arguments.model, ONNX, sums), exported.model, sample)

@@ -1,8 +1,10 @@
-"""Train a fastai Learner on checked photos: fine-tuned where weights can be had, from scratch where not, and resumed where it was stopped.
+"""Train a fastai Learner on checked photos: fine-tuned where weights can be had, from scratch where not, and resumed
+where it was stopped.
 
-fastai's `vision_learner` with any timm architecture. With pretrained weights it does what `Learner.fine_tune` does (one epoch for the head,
-then everything, at smaller rates); without, one cycle. Each epoch draws its order and its augmentation from (seed, epoch), and the last
-whole epoch stays on disk until the run has ended. Used by scripts.train.pets_export.
+fastai's `vision_learner` with any timm architecture. With pretrained weights it does what `Learner.fine_tune` does (one
+epoch for the head, then everything, at smaller rates); without, one cycle. Each epoch draws its order and its
+augmentation from (seed, epoch), and the last whole epoch stays on disk until the run has ended. Used by
+scripts.train.pets_export.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ from scripts.common.progress import Progress
 from scripts.train import datasets, tracking
 
 ARCH, SIZE, BATCH = "resnet18", 224, 64
-FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3        # fastai's default for fine_tune; for fit_one_cycle from scratch
+FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3  # fastai's default for fine_tune; for fit_one_cycle from scratch
 TOLD = ("train_loss", "valid_loss", "error_rate", "seconds")  # to the tracker, each epoch
-LADDER = (24, 18, 14, 10, 8, 6, 4, 3, 2)     # epochs to choose from where time is short
+LADDER = (24, 18, 14, 10, 8, 6, 4, 3, 2)  # epochs to choose from where time is short
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Settings:
 
     data: str
     arch: str = ARCH
-    epochs: int = 0      # 0: EPOCHS fine-tuned, SCRATCH_EPOCHS from scratch
+    epochs: int = 0  # 0: EPOCHS fine-tuned, SCRATCH_EPOCHS from scratch
     size: int = SIZE
     batch: int = BATCH
     seed: int = 0
@@ -47,7 +49,9 @@ class Settings:
     pretrained: str = "auto"
     tracker: str = "local"
     device: str = "cpu"
-    seconds: float = 0   # about so much time for training: fewer epochs of LADDER where they would take longer; 0: no matter
+    seconds: float = (
+        0  # about so much time for training: fewer epochs of LADDER where they would take longer; 0: no matter
+    )
 
 
 @contextlib.contextmanager
@@ -58,10 +62,25 @@ def warnings_off():
         yield
 
 
-def loaders(dataset: datasets.Dataset, rows: tuple[np.ndarray, np.ndarray], settings: Settings, stats: tuple, items=None):
-    """fastai's DataLoaders over decoded squares, or over `items` [(path, class), …] to give an exported Learner transforms for files."""
-    from fastai.vision.all import (CategoryBlock, CropPad, DataBlock, ImageBlock, IndexSplitter, ItemGetter, Normalize, RandomResizedCrop,
-                                   Resize, aug_transforms)
+def loaders(
+    dataset: datasets.Dataset, rows: tuple[np.ndarray, np.ndarray], settings: Settings, stats: tuple, items=None
+):
+    """fastai's DataLoaders over decoded squares, or over `items` [(path, class), …] to give an exported Learner
+    transforms for files.
+    """
+    from fastai.vision.all import (
+        CategoryBlock,
+        CropPad,
+        DataBlock,
+        ImageBlock,
+        IndexSplitter,
+        ItemGetter,
+        Normalize,
+        RandomResizedCrop,
+        Resize,
+        aug_transforms,
+    )
+
     train, valid = rows
     if items is None:
         order = np.concatenate([train, valid])
@@ -70,21 +89,38 @@ def loaders(dataset: datasets.Dataset, rows: tuple[np.ndarray, np.ndarray], sett
     else:
         split = IndexSplitter([0])
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=dataset.classes)), splitter=split, get_x=ItemGetter(0), get_y=ItemGetter(1),
-        item_tfms=[Resize(math.ceil(settings.size * 8 / 7)), RandomResizedCrop(settings.size, min_scale=0.35, split_idx=0, order=2),
-                   CropPad(settings.size, split_idx=1, order=2)],
-        batch_tfms=[*aug_transforms(do_flip=dataset.flip, max_rotate=10.0, max_zoom=1.0, max_warp=0.0), Normalize.from_stats(*stats)])
+        blocks=(ImageBlock, CategoryBlock(vocab=dataset.classes)),
+        splitter=split,
+        get_x=ItemGetter(0),
+        get_y=ItemGetter(1),
+        item_tfms=[
+            Resize(math.ceil(settings.size * 8 / 7)),
+            RandomResizedCrop(settings.size, min_scale=0.35, split_idx=0, order=2),
+            CropPad(settings.size, split_idx=1, order=2),
+        ],
+        batch_tfms=[
+            *aug_transforms(do_flip=dataset.flip, max_rotate=10.0, max_zoom=1.0, max_warp=0.0),
+            Normalize.from_stats(*stats),
+        ],
+    )
     return block.dataloaders(items, bs=min(settings.batch, max(2, len(train))), num_workers=0, device=settings.device)
 
 
 def make_learner(dataset: datasets.Dataset, dls, settings: Settings):
-    """(learner, weights, reason): fastai's vision_learner, pretrained where it can be; `weights` and `reason` as in scripts.train.models."""
+    """(learner, weights, reason): fastai's vision_learner, pretrained where it can be; `weights` and `reason` as in
+    scripts.train.models.
+    """
     import torch
     from fastai.vision.all import OptimWrapper, error_rate, vision_learner
     from scripts.train import fastai_network, models
+
     entry = models.find(settings.arch)
-    adam = functools.partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)  # fastai's own: 0.1 s a step on one core, a quarter of the time
-    options = dict(metrics=error_rate, opt_func=adam, normalize=False, path=CACHE, model_dir="pets", **entry.options(settings.size))
+    adam = functools.partial(
+        OptimWrapper, opt=torch.optim.AdamW, fused=True
+    )  # fastai's own: 0.1 s a step on one core, a quarter of the time
+    options = dict(
+        metrics=error_rate, opt_func=adam, normalize=False, path=CACHE, model_dir="pets", **entry.options(settings.size)
+    )
     reason = "" if settings.pretrained == "no" else models.weights_out_of_reach(entry)
     learner = None
     if settings.pretrained != "no" and not reason:
@@ -98,16 +134,22 @@ def make_learner(dataset: datasets.Dataset, dls, settings: Settings):
         try:
             learner = vision_learner(dls, entry.arch, pretrained=False, **options)
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-            raise UserError(f"{settings.arch}: does not take {settings.size} pixels ({str(error).splitlines()[0][:80]}); choose another --size") from None
+            raise UserError(
+                f"{settings.arch}: does not take {settings.size} pixels ({str(error).splitlines()[0][:80]}); choose "
+                "another --size"
+            ) from None
         learner.unfreeze()
     fastai_network.probe(learner.model, settings.arch, settings.size)
     import timm
+
     weights = "scratch" if not learner.pretrained else timm.models.get_pretrained_cfg(entry.arch).tag or "pretrained"
     return learner, weights, reason
 
 
 class Journal:
-    """History of one run and its last epoch on disk, so that an interrupted run goes on. key: what must be equal to go on."""
+    """History of one run and its last epoch on disk, so that an interrupted run goes on. key: what must be equal to
+    go on.
+    """
 
     def __init__(self, key: dict):
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
@@ -128,6 +170,7 @@ class Journal:
     def save(self, learner) -> None:
         """Weights and optimiser first, history last: one without the other is not used."""
         import torch
+
         buffer = io.BytesIO()
         torch.save({"model": learner.model.state_dict(), "opt": learner.opt.state_dict()}, buffer)
         make_folder(self.weights.parent)
@@ -157,16 +200,25 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
                 run.metrics({"loss": self.losses[-1], "lr": self.opt.hypers[-1]["lr"]}, step=phases["steps"])
                 phases["steps"] += 1
                 if not math.isfinite(self.losses[-1]):
-                    raise UserError(f"the loss is {self.losses[-1]} in epoch {len(journal.history) + 1}; try another --arch or --seed")
+                    raise UserError(
+                        f"the loss is {self.losses[-1]} in epoch {len(journal.history) + 1}; try another --arch or "
+                        "--seed"
+                    )
 
         def after_epoch(self):
             if len(self.recorder.log) < 4:  # a skipped epoch
                 return
             valid_loss, error = (float(value) for value in self.recorder.log[2:4])
             train_loss = float(np.mean(self.losses))  # the recorder's is smoothed over the epochs before
-            row = {"epoch": len(journal.history) + 1, "phase": "head" if phases["frozen"] else "all", "train_loss": train_loss,
-                   "valid_loss": valid_loss, "error_rate": error, "lr": self.recorder.lrs[-1],
-                   "seconds": time.perf_counter() - self.started}
+            row = {
+                "epoch": len(journal.history) + 1,
+                "phase": "head" if phases["frozen"] else "all",
+                "train_loss": train_loss,
+                "valid_loss": valid_loss,
+                "error_rate": error,
+                "lr": self.recorder.lrs[-1],
+                "seconds": time.perf_counter() - self.started,
+            }
             journal.history.append(row)
             journal.save(self.learn)
             run.metrics({name: row[name] for name in TOLD}, epoch=row["epoch"])
@@ -176,7 +228,9 @@ def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, 
 
 
 def affordable(learner, settings: Settings) -> int:
-    """Epochs that fit into `settings.seconds`, by the time of three steps. A ladder, so that a run which goes on finds the same number."""
+    """Epochs that fit into `settings.seconds`, by the time of three steps. A ladder, so that a run which goes on
+    finds the same number.
+    """
     learner.model.train()
     steps = []
     for _ in range(3):
@@ -186,14 +240,19 @@ def affordable(learner, settings: Settings) -> int:
         steps.append(time.perf_counter() - started)
     learner.model.zero_grad()
     epoch = 1.3 * min(steps) * len(learner.dls.train)  # the optimiser and the validation photos take the rest
-    return next((epochs for epochs in LADDER if epochs <= settings.epochs and epochs * epoch <= settings.seconds), LADDER[-1])
+    return next(
+        (epochs for epochs in LADDER if epochs <= settings.epochs and epochs * epoch <= settings.seconds), LADDER[-1]
+    )
 
 
 @contextlib.contextmanager
 def fast_arithmetic(model, device: str):
-    """Channels last and, where the hardware multiplies it, bfloat16 inside the network; its output stays float32. fastai's own needs a GPU."""
+    """Channels last and, where the hardware multiplies it, bfloat16 inside the network; its output stays float32.
+    fastai's own needs a GPU.
+    """
     import torch
     from scripts.train import fit
+
     model.to(memory_format=torch.channels_last)
     forward = model.forward
     if fit.precision_for(device, model) == "bf16":
@@ -207,11 +266,16 @@ def fast_arithmetic(model, device: str):
 
 
 def train(learner, settings: Settings, journal: Journal, run: tracking.Run, pretrained: bool) -> None:
-    """Train to the end from where the journal stands: fine_tune, or one cycle from scratch. Raises UserError where the loss is no number."""
+    """Train to the end from where the journal stands: fine_tune, or one cycle from scratch. Raises UserError where
+    the loss is no number.
+    """
     epochs = settings.epochs + pretrained  # fine_tune's first epoch trains the head alone
     phases = {"frozen": False, "steps": 0}
     learner.logger = lambda log: None
-    with learner.no_bar(), Progress(epochs, f"{settings.arch} on {settings.size} pixels", done=len(journal.history)) as progress:
+    with (
+        learner.no_bar(),
+        Progress(epochs, f"{settings.arch} on {settings.size} pixels", done=len(journal.history)) as progress,
+    ):
         watch = watcher(journal, run, progress, settings.seed, phases)
         learner.add_cb(watch)
         phases["steps"] = len(journal.history) * len(learner.dls.train)
@@ -224,27 +288,46 @@ def train(learner, settings: Settings, journal: Journal, run: tracking.Run, pret
                 phases["frozen"], done = False, 1
             if pretrained:  # what Learner.fine_tune does, apart so that it can go on in the middle
                 learner.unfreeze()
-                learner.fit_one_cycle(settings.epochs, slice(FINE_TUNE_LR / 200, FINE_TUNE_LR / 2), pct_start=0.3, div=5.0, start_epoch=done - 1)
+                learner.fit_one_cycle(
+                    settings.epochs,
+                    slice(FINE_TUNE_LR / 200, FINE_TUNE_LR / 2),
+                    pct_start=0.3,
+                    div=5.0,
+                    start_epoch=done - 1,
+                )
             elif done < epochs:
                 learner.fit_one_cycle(epochs, SCRATCH_LR, start_epoch=done)
         except (RuntimeError, MemoryError) as error:
             if "out of memory" in str(error) or "can't allocate memory" in str(error) or isinstance(error, MemoryError):
-                raise UserError(f"out of memory with {settings.batch} photos at once; choose a smaller --batch or --size") from None
+                raise UserError(
+                    f"out of memory with {settings.batch} photos at once; choose a smaller --batch or --size"
+                ) from None
             raise
         finally:
             learner.remove_cb(watch)
 
 
 def predictions(learner, dataset: datasets.Dataset, rows: np.ndarray, split: str) -> pd.DataFrame:
-    """A row per photo: file, split, label, predicted, probability of the prediction, loss, and a column p_<class> for each class."""
+    """A row per photo: file, split, label, predicted, probability of the prediction, loss, and a column p_<class>
+    for each class.
+    """
     items = [(dataset.pixels[row].transpose(1, 2, 0), dataset.classes[dataset.labels[row]]) for row in rows]
     with learner.no_bar():
         probabilities = learner.get_preds(dl=learner.dls.test_dl(items, with_labels=True))[0].float().numpy()
     labels = dataset.labels[rows]
-    frame = pd.DataFrame({"file": [dataset.files[row] for row in rows], "split": split, "label": [dataset.classes[label] for label in labels],
-                          "predicted": [dataset.classes[label] for label in probabilities.argmax(1)], "probability": probabilities.max(1),
-                          "loss": -np.log(np.clip(probabilities[np.arange(len(rows)), labels], 1e-7, 1.0))})
-    return frame.join(pd.DataFrame(probabilities, columns=[f"p_{name}" for name in dataset.classes]).round(6)).round({"probability": 6, "loss": 6})
+    frame = pd.DataFrame(
+        {
+            "file": [dataset.files[row] for row in rows],
+            "split": split,
+            "label": [dataset.classes[label] for label in labels],
+            "predicted": [dataset.classes[label] for label in probabilities.argmax(1)],
+            "probability": probabilities.max(1),
+            "loss": -np.log(np.clip(probabilities[np.arange(len(rows)), labels], 1e-7, 1.0)),
+        }
+    )
+    return frame.join(pd.DataFrame(probabilities, columns=[f"p_{name}" for name in dataset.classes]).round(6)).round(
+        {"probability": 6, "loss": 6}
+    )
 
 
 def pickled(learner, dataset: datasets.Dataset, settings: Settings, stats: tuple, example: Path | None) -> bytes:
@@ -257,5 +340,6 @@ def pickled(learner, dataset: datasets.Dataset, settings: Settings, stats: tuple
     learner.opt = None
     import cloudpickle
     import torch
+
     torch.save(learner, buffer, pickle_module=cloudpickle, pickle_protocol=2)
     return buffer.getvalue()

@@ -1,8 +1,9 @@
 """Metrics of a classifier from its test predictions, each with a bootstrap interval.
 
-Point values are scikit-learn's; the expected calibration error is Guo et al.'s (arXiv:1706.04599, 15 bins). Intervals: 95%, percentiles
-over 1,000 resamples of the test images with replacement (Efron 1979). They say how much a value could differ on other test photos, not
-how much another training run would: that is what `--seeds` is for. A value that the data leave undefined is NaN, with the reason.
+Point values are scikit-learn's; the expected calibration error is Guo et al.'s (arXiv:1706.04599, 15 bins). Intervals:
+95%, percentiles over 1,000 resamples of the test images with replacement (Efron 1979). They say how much a value could
+differ on other test photos, not how much another training run would: that is what `--seeds` is for. A value that the
+data leave undefined is NaN, with the reason.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ import numpy as np
 import pandas as pd
 
 RESAMPLES = 1000
-BINS = 15        # of confidence, for the calibration error
-FLOOR = 1e-7     # smallest probability in a log loss
+BINS = 15  # of confidence, for the calibration error
+FLOOR = 1e-7  # smallest probability in a log loss
 NAMES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc", "log_loss", "ece")
 
 
 class Metrics(NamedTuple):
-    """values: {name: (value, low, high)}; per_class: class, precision, recall, f1 (each with _low, _high), images; reasons: what is n/a, why."""
+    """values: {name: (value, low, high)}; per_class: class, precision, recall, f1 (each with _low, _high), images;
+    reasons: what is n/a, why.
+    """
 
     values: dict[str, tuple[float, float, float]]
     per_class: pd.DataFrame
     reasons: list[str]
 
 
-def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str], resamples: int = RESAMPLES, seed: int = 0) -> Metrics:
+def evaluate(
+    probabilities: np.ndarray, labels: np.ndarray, classes: list[str], resamples: int = RESAMPLES, seed: int = 0
+) -> Metrics:
     """All metrics. probabilities: (n, classes), rows sum to 1; labels: int (n,)."""
     probabilities = np.asarray(probabilities, float)
     count = len(classes)
@@ -45,7 +50,11 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str], 
         for i, name in enumerate(("precision", "recall", "f1")):
             low, high = np.nanpercentile(class_spread[:, i], [2.5, 97.5], axis=0)
             defined = np.isfinite(shares[i])
-            table |= {name: shares[i], f"{name}_low": np.where(defined, low, np.nan), f"{name}_high": np.where(defined, high, np.nan)}
+            table |= {
+                name: shares[i],
+                f"{name}_low": np.where(defined, low, np.nan),
+                f"{name}_high": np.where(defined, high, np.nan),
+            }
     table["images"] = np.bincount(labels, minlength=count)
     return Metrics(values, pd.DataFrame(table), reasons)
 
@@ -53,6 +62,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: list[str], 
 def _points(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, classes: list[str]):
     """({name: value}, (precision, recall, f1) per class, reasons for NaN), by scikit-learn."""
     from sklearn import metrics
+
     every = np.arange(len(classes))
     shares = np.array(metrics.precision_recall_fscore_support(labels, chosen, labels=every, zero_division=np.nan)[:3])
     never_chosen = [classes[i] for i in every if not (chosen == i).any()]
@@ -64,12 +74,23 @@ def _points(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, c
         reasons.append(f"recall, F1 and ROC AUC n/a: no test image of {_some(never_there)}")
         auc = np.nan
     else:
-        auc = np.mean([metrics.roc_auc_score(labels == i, probabilities[:, i]) for i in (every[1:] if len(classes) == 2 else every)])
+        auc = np.mean(
+            [
+                metrics.roc_auc_score(labels == i, probabilities[:, i])
+                for i in (every[1:] if len(classes) == 2 else every)
+            ]
+        )
     shares[2, [classes.index(name) for name in never_there]] = np.nan
     floored = np.clip(probabilities, FLOOR, 1)
-    point = {"accuracy": metrics.accuracy_score(labels, chosen), "precision_macro": shares[0].mean(), "recall_macro": shares[1].mean(),
-             "f1_macro": shares[2].mean(), "roc_auc": auc,
-             "log_loss": metrics.log_loss(labels, floored / floored.sum(1, keepdims=True), labels=every), "ece": calibration_error(probabilities, labels)}
+    point = {
+        "accuracy": metrics.accuracy_score(labels, chosen),
+        "precision_macro": shares[0].mean(),
+        "recall_macro": shares[1].mean(),
+        "f1_macro": shares[2].mean(),
+        "roc_auc": auc,
+        "log_loss": metrics.log_loss(labels, floored / floored.sum(1, keepdims=True), labels=every),
+        "ece": calibration_error(probabilities, labels),
+    }
     return {name: float(value) for name, value in point.items()}, shares, reasons
 
 
@@ -78,21 +99,31 @@ def _some(names: list[str]) -> str:
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
-    """Mean distance between confidence and accuracy over equal-width bins of confidence, weighted by how many images fall in each."""
+    """Mean distance between confidence and accuracy over equal-width bins of confidence, weighted by how many
+    images fall in each.
+    """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(which, right - confidence, bins)).sum() / len(labels))
 
 
-def _bootstrap(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, count: int, resamples: int, seed: int):
-    """({name: (resamples,)}, (resamples, 3, classes)): the metrics on images drawn with replacement, as weights on the same images."""
+def _bootstrap(
+    probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, count: int, resamples: int, seed: int
+):
+    """({name: (resamples,)}, (resamples, 3, classes)): the metrics on images drawn with replacement, as weights on
+    the same images.
+    """
     n = len(labels)
     weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples).astype(float)
     hit = chosen == labels
-    counts = lambda which, weights: np.stack([np.bincount(which, row, count) for row in weights])  # no confusion matrices: 8 GB of 1,000 classes
+    counts = lambda which, weights: np.stack(
+        [np.bincount(which, row, count) for row in weights]
+    )  # no confusion matrices: 8 GB of 1,000 classes
     right, actual, predicted = counts(labels[hit], weights[:, hit]), counts(labels, weights), counts(chosen, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = np.stack([right / predicted, right / actual, np.where(actual > 0, 2 * right / (actual + predicted), np.nan)], 1)
+        shares = np.stack(
+            [right / predicted, right / actual, np.where(actual > 0, 2 * right / (actual + predicted), np.nan)], 1
+        )
     probability = np.clip(probabilities, FLOOR, 1)
     losses = -np.log((probability / probability.sum(1, keepdims=True))[np.arange(n), labels])
     confidence = probabilities.max(1)
@@ -100,14 +131,24 @@ def _bootstrap(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray
     gap = hit - confidence
     bins = np.zeros((n, BINS))
     bins[np.arange(n), which] = gap
-    spread = {"accuracy": right.sum(1) / n, "precision_macro": shares[:, 0].mean(1), "recall_macro": shares[:, 1].mean(1),
-              "f1_macro": shares[:, 2].mean(1), "log_loss": weights @ losses / n, "ece": np.abs(weights @ bins).sum(1) / n,
-              "roc_auc": np.mean([_weighted_auc(probabilities[:, i], labels == i, weights) for i in ([1] if count == 2 else range(count))], 0)}
+    spread = {
+        "accuracy": right.sum(1) / n,
+        "precision_macro": shares[:, 0].mean(1),
+        "recall_macro": shares[:, 1].mean(1),
+        "f1_macro": shares[:, 2].mean(1),
+        "log_loss": weights @ losses / n,
+        "ece": np.abs(weights @ bins).sum(1) / n,
+        "roc_auc": np.mean(
+            [_weighted_auc(probabilities[:, i], labels == i, weights) for i in ([1] if count == 2 else range(count))], 0
+        ),
+    }
     return spread, shares
 
 
 def _weighted_auc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve for each row of weights: P(a positive scores higher than a negative), ties count half."""
+    """Area under the ROC curve for each row of weights: P(a positive scores higher than a negative), ties count
+    half.
+    """
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
     ups = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)

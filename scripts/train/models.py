@@ -2,8 +2,9 @@
 
     python -m scripts.train.models             # the registry as a table
 
-Small networks are written here to their papers; the rest comes from timm and torchvision. Any other name that timm knows works too
-(`--models regnetx_002`). Vision transformers keep the patch that their name says, or take a smaller one where that would leave fewer than 4×4 tokens.
+Small networks are written here to their papers; the rest comes from timm and torchvision. Any other name that timm
+knows works too (`--models regnetx_002`). Vision transformers keep the patch that their name says, or take a smaller one
+where that would leave fewer than 4×4 tokens.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from torch.nn import functional as F
 
 from scripts.common.errors import UserError, cli
 
-# --- written here ------------------------------------------------------------------------------------------------------------------
+# --- written here
+# ------------------------------------------------------------------------------------------------------------------
 
 
 class Subsample(nn.Module):
@@ -40,15 +42,19 @@ class Subsample(nn.Module):
 
 
 class LeNet5(nn.Module):
-    """LeNet-5 as LeCun et al. drew it (Proc. IEEE 86, 1998, §II.B): 60,000 trainable parameters before the output layer.
+    """LeNet-5 as LeCun et al. drew it (Proc. IEEE 86, 1998, §II.B): 60,000 trainable parameters before the output
+    layer.
 
-    C3 sees the maps that its table I says, activations are 1.7159 tanh(2x/3). Its fixed RBF output is a linear layer here. Input: 32×32
-    pixels; colours become grey.
+    C3 sees the maps that its table I says, activations are 1.7159 tanh(2x/3). Its fixed RBF output is a linear layer
+    here. Input: 32×32 pixels; colours become grey.
     """
 
     # Table I: which of the six S2 maps each of the sixteen C3 maps sees.
-    TABLE = [[(i + k) % 6 for k in range(3)] for i in range(6)] + [[(i + k) % 6 for k in range(4)] for i in range(6)] + \
-            [[0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    TABLE = (
+        [[(i + k) % 6 for k in range(3)] for i in range(6)]
+        + [[(i + k) % 6 for k in range(4)] for i in range(6)]
+        + [[0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    )
 
     def __init__(self, classes: int):
         super().__init__()
@@ -65,7 +71,9 @@ class LeNet5(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions with an identity shortcut that pads with zeros where maps are added (He et al. 2015, option A)."""
+    """Two 3×3 convolutions with an identity shortcut that pads with zeros where maps are added (He et al. 2015,
+    option A).
+    """
 
     def __init__(self, maps_in: int, maps: int, stride: int):
         super().__init__()
@@ -75,7 +83,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(y + F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.pad, self.pad)))
+        return F.relu(y + F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.pad, self.pad)))
 
 
 class ResNet20(nn.Sequential):
@@ -85,8 +93,15 @@ class ResNet20(nn.Sequential):
         blocks = [BasicBlock(16, 16, 1) for _ in range(3)]
         for maps_in, maps in ((16, 32), (32, 64)):
             blocks += [BasicBlock(maps_in, maps, 2), BasicBlock(maps, maps, 1), BasicBlock(maps, maps, 1)]
-        super().__init__(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+        super().__init__(
+            nn.Conv2d(3, 16, 3, padding=1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            *blocks,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(64, classes),
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -98,9 +113,11 @@ def stage(maps_in: int, maps: int) -> nn.Sequential:
 
 
 class SharedConvNet(nn.Module):
-    """A plain convnet whose last stage runs four times with the same weights: 3→64, 64→512, 512→512 (×4), flatten, linear.
+    """A plain convnet whose last stage runs four times with the same weights: 3→64, 64→512, 512→512 (×4), flatten,
+    linear.
 
-    For 224×224 pixels and two classes: 2,668,418 parameters, 13.62 G multiply-adds. Each of the six stages halves the picture.
+    For 224×224 pixels and two classes: 2,668,418 parameters, 13.62 G multiply-adds. Each of the six stages halves the
+    picture.
     """
 
     def __init__(self, classes: int, size: int = 224):
@@ -115,7 +132,8 @@ class SharedConvNet(nn.Module):
         return self.classifier(x)
 
 
-# --- the registry ------------------------------------------------------------------------------------------------------------------
+# --- the registry
+# ------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -140,7 +158,8 @@ class Entry:
 
 
 def patch(size: int, own: int = 16) -> int:
-    """The architecture's `own` patch where it divides `size` and leaves 4×4 tokens or more; else the largest of 4 to 16 pixels that does.
+    """The architecture's `own` patch where it divides `size` and leaves 4×4 tokens or more; else the largest of 4 to 16
+    pixels that does.
 
     Raises UserError where none does.
     """
@@ -160,25 +179,54 @@ def _vit(size: int, arch: str = "patch16") -> dict:
 def _torchvision(name: str, **options) -> Callable[[int, int], nn.Module]:
     def build(classes: int, size: int) -> nn.Module:
         import torchvision
+
         return torchvision.models.get_model(name, num_classes=classes, **options)
+
     return build
 
 
 HALF = "half the learning rate: patchify stems are sensitive to it (Xiao et al. 2021, arXiv:2106.14881)"
 _HE, _VIT = "He et al. 2015, arXiv:1512.03385", "Dosovitskiy et al. 2020, arXiv:2010.11929"
-_CONVNEXT, _LEVIT, _BEIT = "Liu et al. 2022, arXiv:2201.03545", "Graham et al. 2021, arXiv:2104.01136", "Bao et al. 2021, arXiv:2106.08254"
+_CONVNEXT, _LEVIT, _BEIT = (
+    "Liu et al. 2022, arXiv:2201.03545",
+    "Graham et al. 2021, arXiv:2104.01136",
+    "Bao et al. 2021, arXiv:2106.08254",
+)
 _MOBILENET, _EFFICIENTNET = "Howard et al. 2019, arXiv:1905.02244", "Tan and Le 2019, arXiv:1905.11946"
 
 ENTRIES = [
-    Entry("lenet5", "lenet5", "here", "LeCun et al. 1998, Proc. IEEE 86(11)", lambda classes, size: LeNet5(classes), size=32, pretrained=False,
-          note="sees 32×32 grey pixels whatever the others see"),
+    Entry(
+        "lenet5",
+        "lenet5",
+        "here",
+        "LeCun et al. 1998, Proc. IEEE 86(11)",
+        lambda classes, size: LeNet5(classes),
+        size=32,
+        pretrained=False,
+        note="sees 32×32 grey pixels whatever the others see",
+    ),
     Entry("resnet20", "resnet20", "here", _HE, lambda classes, size: ResNet20(classes), min_size=8, pretrained=False),
     Entry("sharedconvnet", "sharedconvnet", "here", "this project", SharedConvNet, min_size=64, pretrained=False),
-    Entry("alexnet", "alexnet", "torchvision", "Krizhevsky 2014, arXiv:1404.5997", _torchvision("alexnet"), min_size=63, pretrained=False),
+    Entry(
+        "alexnet",
+        "alexnet",
+        "torchvision",
+        "Krizhevsky 2014, arXiv:1404.5997",
+        _torchvision("alexnet"),
+        min_size=63,
+        pretrained=False,
+    ),
     Entry("vgg11_bn", "vgg11_bn", "timm", "Simonyan and Zisserman 2014, arXiv:1409.1556"),
     Entry("vgg16_bn", "vgg16_bn", "timm", "Simonyan and Zisserman 2014, arXiv:1409.1556"),
-    Entry("googlenet", "googlenet", "torchvision", "Szegedy et al. 2014, arXiv:1409.4842",
-          _torchvision("googlenet", aux_logits=False, init_weights=True), pretrained=False, note="without its auxiliary classifiers"),
+    Entry(
+        "googlenet",
+        "googlenet",
+        "torchvision",
+        "Szegedy et al. 2014, arXiv:1409.4842",
+        _torchvision("googlenet", aux_logits=False, init_weights=True),
+        pretrained=False,
+        note="without its auxiliary classifiers",
+    ),
     Entry("inception_v3", "inception_v3", "timm", "Szegedy et al. 2015, arXiv:1512.00567", min_size=75),
     Entry("resnet18", "resnet18", "timm", _HE),
     Entry("resnet50", "resnet50", "timm", _HE),
@@ -193,46 +241,114 @@ ENTRIES = [
     Entry("levit_256", "levit_256", "timm", _LEVIT, options=lambda size: {"img_size": size}),
     Entry("convnext_atto", "convnext_atto", "timm", _CONVNEXT),
     Entry("convnext_tiny", "convnext_tiny", "timm", _CONVNEXT),
-    Entry("beit_tiny", "beit_base_patch16_224", "timm", _BEIT, pretrained=False, lr_scale=0.5,
-          note=f"BEiT as narrow as ViT-Ti (192 wide, 3 heads), which the paper has not; {HALF}",
-          options=lambda size: {**_vit(size), "embed_dim": 192, "num_heads": 3}),
+    Entry(
+        "beit_tiny",
+        "beit_base_patch16_224",
+        "timm",
+        _BEIT,
+        pretrained=False,
+        lr_scale=0.5,
+        note=f"BEiT as narrow as ViT-Ti (192 wide, 3 heads), which the paper has not; {HALF}",
+        options=lambda size: {**_vit(size), "embed_dim": 192, "num_heads": 3},
+    ),
     Entry("beit_base", "beit_base_patch16_224", "timm", _BEIT, options=_vit, lr_scale=0.5, note=HALF),
 ]
 REGISTRY = {entry.name: entry for entry in ENTRIES}
-ALIASES = {"lenet": "lenet5", "vgg": "vgg16_bn", "inception": "inception_v3", "resnet": "resnet18", "densenet": "densenet121",
-           "mobilenet": "mobilenetv3_small", "mobilenetv3": "mobilenetv3_small", "efficientnet": "efficientnet_b0", "vit": "vit_tiny",
-           "levit": "levit_128s", "convnext": "convnext_atto", "beit": "beit_tiny"}
+ALIASES = {
+    "lenet": "lenet5",
+    "vgg": "vgg16_bn",
+    "inception": "inception_v3",
+    "resnet": "resnet18",
+    "densenet": "densenet121",
+    "mobilenet": "mobilenetv3_small",
+    "mobilenetv3": "mobilenetv3_small",
+    "efficientnet": "efficientnet_b0",
+    "vit": "vit_tiny",
+    "levit": "levit_128s",
+    "convnext": "convnext_atto",
+    "beit": "beit_tiny",
+}
 # Two CPU cores train all of these on digits in minutes; between them every kind of network of the report.
-QUICK = ["lenet5", "resnet20", "resnet18", "googlenet", "densenet121", "mobilenetv3_small", "efficientnet_b0", "regnetx_002", "vit_tiny",
-         "levit_128s", "convnext_atto", "beit_tiny"]
-FULL = ["lenet5", "resnet20", "sharedconvnet", "alexnet", "vgg16_bn", "googlenet", "inception_v3", "resnet18", "resnet50", "densenet121",
-        "mobilenetv3_large", "efficientnet_b0", "vit_tiny", "vit_small", "levit_128s", "levit_256", "convnext_atto", "convnext_tiny",
-        "beit_tiny", "beit_base"]
+QUICK = [
+    "lenet5",
+    "resnet20",
+    "resnet18",
+    "googlenet",
+    "densenet121",
+    "mobilenetv3_small",
+    "efficientnet_b0",
+    "regnetx_002",
+    "vit_tiny",
+    "levit_128s",
+    "convnext_atto",
+    "beit_tiny",
+]
+FULL = [
+    "lenet5",
+    "resnet20",
+    "sharedconvnet",
+    "alexnet",
+    "vgg16_bn",
+    "googlenet",
+    "inception_v3",
+    "resnet18",
+    "resnet50",
+    "densenet121",
+    "mobilenetv3_large",
+    "efficientnet_b0",
+    "vit_tiny",
+    "vit_small",
+    "levit_128s",
+    "levit_256",
+    "convnext_atto",
+    "convnext_tiny",
+    "beit_tiny",
+    "beit_base",
+]
 
 
 def find(name: str) -> Entry:
-    """The registry's entry, an alias's, or one made for any other architecture that timm has. Raises UserError for an unknown name."""
+    """The registry's entry, an alias's, or one made for any other architecture that timm has. Raises UserError for
+    an unknown name.
+    """
     name = ALIASES.get(name, name)
     if name in REGISTRY:
         return REGISTRY[name]
     import timm
+
     if timm.is_model(name):
-        return Entry(name, name, "timm", "timm", options=lambda size: _vit(size, name) if name.startswith(("vit_", "deit", "beit")) else {})
+        return Entry(
+            name,
+            name,
+            "timm",
+            "timm",
+            options=lambda size: _vit(size, name) if name.startswith(("vit_", "deit", "beit")) else {},
+        )
     near = difflib.get_close_matches(name, [*REGISTRY, *ALIASES, *timm.list_models()], n=3)
-    raise UserError(f"no architecture called {name[:60]!r}; " + (f"did you mean {' or '.join(near)}?" if near else "see python -m scripts.train.models"))
+    raise UserError(
+        f"no architecture called {name[:60]!r}; "
+        + (f"did you mean {' or '.join(near)}?" if near else "see python -m scripts.train.models")
+    )
 
 
 def size_for(entry: Entry, size: int, chosen: bool) -> int:
-    """The input size to train `entry` at. A size that the user chose is an error where the network refuses it; a default is adapted."""
+    """The input size to train `entry` at. A size that the user chose is an error where the network refuses it; a
+    default is adapted.
+    """
     best = entry.size or max(size, entry.min_size)
     if chosen and best != size:
-        raise UserError(f"{entry.name}: takes {'only ' if entry.size else ''}{best} pixels{'' if entry.size else ' or more'}, not {size}; "
-                        "leave --size out or choose another")
+        raise UserError(
+            f"{entry.name}: takes {'only ' if entry.size else ''}{best} pixels{'' if entry.size else ' or more'}, "
+            f"not {size}; "
+            "leave --size out or choose another"
+        )
     return best
 
 
 class Built(NamedTuple):
-    """model; weights: 'scratch' or the tag of the pretrained weights; reason: why they are not the wanted ones ('' where they are)."""
+    """model; weights: 'scratch' or the tag of the pretrained weights; reason: why they are not the wanted ones (''
+    where they are).
+    """
 
     model: nn.Module
     weights: str
@@ -240,7 +356,8 @@ class Built(NamedTuple):
 
 
 def build(entry: Entry, classes: int, size: int, pretrained: str = "no") -> Built:
-    """The network for `classes` classes and `size`×`size` pixels. pretrained: 'yes', 'no', or 'auto' (where the weights can be had).
+    """The network for `classes` classes and `size`×`size` pixels. pretrained: 'yes', 'no', or 'auto' (where the weights
+    can be had).
 
     Raises UserError where the architecture refuses the size, or where pretrained is 'yes' and there are no weights.
     """
@@ -268,12 +385,16 @@ def build(entry: Entry, classes: int, size: int, pretrained: str = "no") -> Buil
 
 def _timm(entry: Entry, classes: int, size: int, pretrained: bool) -> nn.Module:
     import timm
+
     return timm.create_model(entry.arch, pretrained=pretrained, num_classes=classes, **entry.options(size))
 
 
 def _checked(entry: Entry, model: nn.Module, size: int) -> nn.Module:
-    """`model` after one look through it, without arithmetic where it can be (meta tensors): a refused size is found before training."""
+    """`model` after one look through it, without arithmetic where it can be (meta tensors): a refused size is found
+    before training.
+    """
     import copy
+
     try:
         with torch.no_grad():
             copy.deepcopy(model).to("meta").eval()(torch.empty(2, 3, size, size, device="meta"))
@@ -283,23 +404,34 @@ def _checked(entry: Entry, model: nn.Module, size: int) -> nn.Module:
 
 
 def _refuses(entry: Entry, size: int, error: Exception) -> UserError:
-    return UserError(f"{entry.name}: does not take {size}×{size} pixels ({str(error).splitlines()[0][:80]}); choose another --size")
+    return UserError(
+        f"{entry.name}: does not take {size}×{size} pixels ({str(error).splitlines()[0][:80]}); choose another --size"
+    )
 
 
 def weights_out_of_reach(entry: Entry) -> str:
-    """Why `entry` can't start from pretrained weights, or ''. Asks the hub once a process, for three seconds at most."""
+    """Why `entry` can't start from pretrained weights, or ''. Asks the hub once a process, for three seconds at
+    most.
+    """
     if not entry.pretrained or entry.source != "timm":
         return "no pretrained weights for it"
     import timm
-    if entry.arch not in timm.list_pretrained(exclude_filters=[]) and not timm.models.get_pretrained_cfg(entry.arch).has_weights:
+
+    if (
+        entry.arch not in timm.list_pretrained(exclude_filters=[])
+        and not timm.models.get_pretrained_cfg(entry.arch).has_weights
+    ):
         return "no pretrained weights for it"
     return "" if hub_answers() or _cached(entry.arch) else "the weights' hub cannot be reached"
 
 
 @functools.lru_cache(maxsize=1)
 def hub_answers(timeout: float = 3.0) -> bool:
-    """Whether the Hugging Face hub answers. Its own client retries for minutes where it does not; from then on it is told to stay offline."""
+    """Whether the Hugging Face hub answers. Its own client retries for minutes where it does not; from then on it
+    is told to stay offline.
+    """
     from huggingface_hub import constants
+
     try:
         with urllib.request.urlopen(urllib.request.Request(constants.ENDPOINT, method="HEAD"), timeout=timeout):
             return True
@@ -312,8 +444,11 @@ def _cached(arch: str) -> bool:
     """Whether the hub's cache on this machine holds the weights of `arch`."""
     import timm
     from huggingface_hub import try_to_load_from_cache
+
     repository = timm.models.get_pretrained_cfg(arch).hf_hub_id
-    return bool(repository) and any(isinstance(try_to_load_from_cache(repository, name), str) for name in ("model.safetensors", "pytorch_model.bin"))
+    return bool(repository) and any(
+        isinstance(try_to_load_from_cache(repository, name), str) for name in ("model.safetensors", "pytorch_model.bin")
+    )
 
 
 def parameters(model: nn.Module) -> int:

@@ -18,14 +18,22 @@ def to_onnx(model: nn.Module, size: int) -> bytes:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(model, (torch.zeros(2, 3, size, size),), dynamo=True, input_names=["pixels"],
-                                    output_names=["logits"], dynamic_shapes={argument: {0: torch.export.Dim("n")}}, verbose=False)
+        program = torch.onnx.export(
+            model,
+            (torch.zeros(2, 3, size, size),),
+            dynamo=True,
+            input_names=["pixels"],
+            output_names=["logits"],
+            dynamic_shapes={argument: {0: torch.export.Dim("n")}},
+            verbose=False,
+        )
     return program.model_proto.SerializeToString()
 
 
 def onnx_difference(content: bytes, model: nn.Module, sample: Tensor) -> float:
     """Largest difference of a class probability between ONNX Runtime and PyTorch over `sample`."""
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

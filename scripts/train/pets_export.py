@@ -3,16 +3,18 @@
     python -m scripts.train.pets_export --data pets                                  # Oxford-IIIT Pets, downloaded
     python -m scripts.train.pets_export --data FOLDER --arch convnext_tiny --epochs 5
     python -m scripts.train.pets_export --data FOLDER --profile quick                # under four minutes on two cores
-    python -m scripts.train.pets_export --data digits                                # models/digits in half a minute, to try the app
+    # models/digits in half a minute, to try the app
+    python -m scripts.train.pets_export --data digits
 
-Writes models/pets/ (see scripts.train.exported) and, for the report, report/data/pets-<dataset>-<architecture>-<hardware>.csv with the
-history by epoch and …-predictions.csv with every validation and test photo, each with a sidecar (digits only give a model to try). A run that
-was interrupted goes on after its last whole epoch.
+Writes models/pets/ (see scripts.train.exported) and, for the report,
+report/data/pets-<dataset>-<architecture>-<hardware>.csv with the history by epoch and …-predictions.csv with every
+validation and test photo, each with a sidecar (digits only give a model to try). A run that was interrupted goes on
+after its last whole epoch.
 
-Oxford's labels come from the file names: an upper-case first letter is a cat. A fifth of the training photos, drawn by the seed, is set
-aside for validation; the dataset's own test photos (or a fifth that depends on no seed) are looked at once, at the end. Where pretrained
-weights can be had the network is fine-tuned (fastai's `fine_tune`: one epoch for the head, then everything); where not, it learns from
-scratch and says so.
+Oxford's labels come from the file names: an upper-case first letter is a cat. A fifth of the training photos, drawn by
+the seed, is set aside for validation; the dataset's own test photos (or a fifth that depends on no seed) are looked at
+once, at the end. Where pretrained weights can be had the network is fine-tuned (fastai's `fine_tune`: one epoch for the
+head, then everything); where not, it learns from scratch and says so.
 """
 
 from __future__ import annotations
@@ -34,21 +36,29 @@ from scripts.common.progress import duration
 from scripts.train import datasets, finetune, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
 
-EPOCHS, SCRATCH_EPOCHS = 3, 20            # fine-tuned; without pretrained weights three are not enough
+EPOCHS, SCRATCH_EPOCHS = 3, 20  # fine-tuned; without pretrained weights three are not enough
 QUICK = {"epochs": 24, "size": 64, "batch": 32}
 DIGITS = {"epochs": 5, "size": 32, "batch": 32}  # well under a minute, to have something to try
-QUICK_SECONDS = 180                       # for the epochs of the quick profile: a slower machine trains fewer
+QUICK_SECONDS = 180  # for the epochs of the quick profile: a slower machine trains fewer
 VALID_FRACTION = 0.2
-CHECKED, SHOWN, APP_SIDE = 8, 4, 512      # test photos that the exported files are checked on; those kept as examples, and how large at least
+CHECKED, SHOWN, APP_SIDE = (
+    8,
+    4,
+    512,
+)  # test photos that the exported files are checked on; those kept as examples, and how large at least
 
 
 def load_data(data: str, size: int) -> datasets.Dataset:
-    """The checked dataset; Oxford-IIIT Pets (downloaded or a folder of it) with the two labels of the course instead of 37 breeds."""
+    """The checked dataset; Oxford-IIIT Pets (downloaded or a folder of it) with the two labels of the course
+    instead of 37 breeds.
+    """
     dataset = datasets.load(data, size)
     if data == "pets" or all(name.startswith("images/") for name in dataset.files):
         cat = np.array([Path(name).name[:1].isupper() for name in dataset.files])
         if cat.all() or not cat.any():
-            raise UserError(f"{dataset.name}: only {'cats' if cat.all() else 'dogs'} by their file names; both are needed")
+            raise UserError(
+                f"{dataset.name}: only {'cats' if cat.all() else 'dogs'} by their file names; both are needed"
+            )
         dataset = dataclasses.replace(dataset, classes=["cat", "dog"], labels=np.where(cat, 0, 1).astype(np.int64))
     return dataset
 
@@ -64,10 +74,13 @@ def run_all(settings: Settings) -> dict:
     import timm
     import torch
     from scripts.train import exported, models
+
     started = time.perf_counter()
     entry = models.find(settings.arch)
     if entry.build:
-        raise UserError(f"{settings.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch")
+        raise UserError(
+            f"{settings.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch"
+        )
     cfg = timm.models.get_pretrained_cfg(entry.arch)
     stats = tuple(cfg.mean), tuple(cfg.std)
     dataset = load_data(settings.data, settings.size)
@@ -84,10 +97,23 @@ def run_all(settings: Settings) -> dict:
     if settings.seconds:
         with warnings_off(), finetune.fast_arithmetic(learner.model, settings.device):
             settings = dataclasses.replace(settings, epochs=finetune.affordable(learner, settings))
-    say(f"{settings.arch}: {'fine-tuning the weights ' + weights if pretrained else 'trained from scratch' + (f', since {reason}' if reason else '')}")
-    facts = {"dataset": dataset.name, "arch": settings.arch, "epochs": settings.epochs, "size": settings.size, "batch": settings.batch,
-             "seed": settings.seed, "weights": weights, "device": settings.device, "train_images": len(train_rows),
-             "valid_images": len(valid_rows), "test_images": len(test_rows)}
+    say(
+        f"{settings.arch}: "
+        f"{'fine-tuning the weights ' + weights if pretrained else 'trained from scratch' + (f', since {reason}' if reason else '')}"
+    )
+    facts = {
+        "dataset": dataset.name,
+        "arch": settings.arch,
+        "epochs": settings.epochs,
+        "size": settings.size,
+        "batch": settings.batch,
+        "seed": settings.seed,
+        "weights": weights,
+        "device": settings.device,
+        "train_images": len(train_rows),
+        "valid_images": len(valid_rows),
+        "test_images": len(test_rows),
+    }
     journal = finetune.Journal({**facts, "checksum": dataset.checksum})
     with tracking.start(f"pets-{settings.arch}", facts, settings.tracker) as run:
         run.summary(summary(learner.model, settings.size))
@@ -98,13 +124,28 @@ def run_all(settings: Settings) -> dict:
         with warnings_off():
             with finetune.fast_arithmetic(learner.model, settings.device):
                 finetune.train(learner, settings, journal, run, pretrained)
-            found = pd.concat([finetune.predictions(learner, dataset, valid_rows, "valid"), finetune.predictions(learner, dataset, test_rows, "test")], ignore_index=True)
+            found = pd.concat(
+                [
+                    finetune.predictions(learner, dataset, valid_rows, "valid"),
+                    finetune.predictions(learner, dataset, test_rows, "test"),
+                ],
+                ignore_index=True,
+            )
         error = {split: float((part.label != part.predicted).mean()) for split, part in found.groupby("split")}
         run.confusion(confusion(found[found.split == "test"], dataset.classes), dataset.classes)
         run.metrics({"valid_error_rate": error["valid"], "test_error_rate": error["test"]}, epoch=len(journal.history))
-        config = exported.Config(entry.arch, tuple(dataset.classes), settings.size, *stats, builder="fastai", weights=weights,
-                                 trained={**facts, "error_rate": error, "date": provenance.now()})
-        said = export(learner, dataset, settings, config, np.random.default_rng(settings.seed).permutation(test_rows)[:CHECKED])
+        config = exported.Config(
+            entry.arch,
+            tuple(dataset.classes),
+            settings.size,
+            *stats,
+            builder="fastai",
+            weights=weights,
+            trained={**facts, "error_rate": error, "date": provenance.now()},
+        )
+        said = export(
+            learner, dataset, settings, config, np.random.default_rng(settings.seed).permutation(test_rows)[:CHECKED]
+        )
         run.file(settings.out / exported.WEIGHTS)
     if settings.data != datasets.EMBEDDED:
         write_tables(dataset, settings, facts, journal.history, found, error)
@@ -124,13 +165,17 @@ def photo_root(data: str) -> Path:
 def summary(model, size: int) -> str:
     """torchinfo's table, two levels deep."""
     import torchinfo
+
     return str(torchinfo.summary(model, (1, 3, size, size), depth=2, verbose=0, device="cpu"))
 
 
 def export(learner, dataset: datasets.Dataset, settings: Settings, config, rows: np.ndarray) -> list[str]:
-    """Write the model's folder, read it back the safe way, and hold it against fastai on the test photos `rows`. Returns what to tell the user."""
+    """Write the model's folder, read it back the safe way, and hold it against fastai on the test photos `rows`.
+    Returns what to tell the user.
+    """
     import torch
     from scripts.train import exported, photos
+
     learner.model.cpu().eval()
     if settings.data == datasets.EMBEDDED:
         files, pictures = [], [Image.fromarray(dataset.pixels[row].transpose(1, 2, 0)) for row in rows]
@@ -139,23 +184,37 @@ def export(learner, dataset: datasets.Dataset, settings: Settings, config, rows:
         try:
             pictures = [photos.decode(path.read_bytes(), APP_SIDE) for path in files]
         except (OSError, photos.Refused) as reason:
-            raise UserError(f"{settings.data}: a test photo cannot be read any more ({reason}); run it again, no epoch is lost") from None
+            raise UserError(
+                f"{settings.data}: a test photo cannot be read any more ({reason}); run it again, no epoch is lost"
+            ) from None
     pixels = torch.cat([exported.preprocess(photos.square(picture, config.side), config) for picture in pictures])
     with warnings_off():
         pickle = finetune.pickled(learner, dataset, settings, (config.mean, config.std), files[0] if files else None)
         said = exported.save(settings.out, learner.model, config, pickle, pictures[:SHOWN], pixels)
         back = exported.load(settings.out)
     with torch.inference_mode():
-        difference = float((torch.from_numpy(back.probabilities(pixels)) - learner.model(pixels).softmax(1)).abs().max())
+        difference = float(
+            (torch.from_numpy(back.probabilities(pixels)) - learner.model(pixels).softmax(1)).abs().max()
+        )
     if not difference < 1e-5:
-        raise UserError(f"{settings.out}: the exported model's answers differ from the trained one's by {difference:.1e}; please report this")
+        raise UserError(
+            f"{settings.out}: the exported model's answers differ from the trained one's by {difference:.1e}; please "
+            "report this"
+        )
     return said
 
 
-def write_tables(dataset, settings: Settings, facts: dict, history: list[dict], found: pd.DataFrame, error: dict) -> None:
+def write_tables(
+    dataset, settings: Settings, facts: dict, history: list[dict], found: pd.DataFrame, error: dict
+) -> None:
     stem = f"pets-{dataset.name}-{hardware.slugify(settings.arch)}-{hardware.slug(settings.device)}"
-    sidecar = provenance.sidecar(settings.device, ("torch", "timm", "fastai"), **{**dataset.facts(), **{name: value for name, value in facts.items() if name != "device"}},
-                                 error_rate=error, classes=dataset.classes)
+    sidecar = provenance.sidecar(
+        settings.device,
+        ("torch", "timm", "fastai"),
+        **{**dataset.facts(), **{name: value for name, value in facts.items() if name != "device"}},
+        error_rate=error,
+        classes=dataset.classes,
+    )
     for name, frame in ((f"{stem}.csv", pd.DataFrame(history).round(6)), (f"{stem}-predictions.csv", found)):
         provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
 
@@ -163,7 +222,9 @@ def write_tables(dataset, settings: Settings, facts: dict, history: list[dict], 
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a classifier on photos with fastai and export it.")
-    parser.add_argument("--data", default="pets", help="pets (Oxford-IIIT, downloaded), digits, or a folder of photos (default pets)")
+    parser.add_argument(
+        "--data", default="pets", help="pets (Oxford-IIIT, downloaded), digits, or a folder of photos (default pets)"
+    )
     parser.add_argument("--arch", default=ARCH, help=f"any architecture of timm's (default {ARCH})")
     parser.add_argument("--epochs", type=int, help=f"default {EPOCHS} fine-tuned, {SCRATCH_EPOCHS} from scratch")
     parser.add_argument("--size", type=int, help=f"pixels a side (default {SIZE})")
@@ -173,24 +234,44 @@ def main() -> None:
     parser.add_argument("--pretrained", choices=("auto", "yes", "no"), default="auto")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--profile", choices=("auto", "quick", "full"), default="full",
-                        help="quick: small photos and few epochs, under four minutes on two cores; auto: full where there is a GPU")
+    parser.add_argument(
+        "--profile",
+        choices=("auto", "quick", "full"),
+        default="full",
+        help="quick: small photos and few epochs, under four minutes on two cores; auto: full where there is a GPU",
+    )
     given = parser.parse_args()
     from scripts.train import distributed
+
     device = distributed.device(given.device)
     quick = given.profile == "quick" or (given.profile == "auto" and device == "cpu")
     digits = given.data == datasets.EMBEDDED
     defaults = DIGITS if digits else QUICK if quick else {"epochs": 0, "size": SIZE, "batch": BATCH}
-    chosen = {name: getattr(given, name) if getattr(given, name) is not None else value for name, value in defaults.items()}
+    chosen = {
+        name: getattr(given, name) if getattr(given, name) is not None else value for name, value in defaults.items()
+    }
     for name, low, high in (("epochs", 0, 10_000), ("size", 8, 2048), ("batch", 2, 65_536)):
         if not low <= chosen[name] <= high:
             raise UserError(f"--{name} {chosen[name]}: choose a number from {max(low, 1)} to {high}")
     out = given.out or ROOT / "models" / ("digits" if digits else "pets")
-    outcome = run_all(Settings(given.data, given.arch, **chosen, seed=given.seed, out=out, pretrained=given.pretrained,
-                               tracker=given.tracker, device=device,
-                               seconds=QUICK_SECONDS if quick and not digits and given.epochs is None else 0))
-    print(f"{relative(out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
-          f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make demo MODEL={relative(out)}")
+    outcome = run_all(
+        Settings(
+            given.data,
+            given.arch,
+            **chosen,
+            seed=given.seed,
+            out=out,
+            pretrained=given.pretrained,
+            tracker=given.tracker,
+            device=device,
+            seconds=QUICK_SECONDS if quick and not digits and given.epochs is None else 0,
+        )
+    )
+    print(
+        f"{relative(out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
+        f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make "
+        f"demo MODEL={relative(out)}"
+    )
 
 
 if __name__ == "__main__":

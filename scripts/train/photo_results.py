@@ -1,15 +1,13 @@
 """Read what pets_export, train_cnn, search and runs wrote. Needs pandas only, so that charts and pages can import it.
 
-| file in report/data | a row is | read by |
-|---|---|---|
-| pets-<dataset>-<architecture>-<hardware>.csv | an epoch: epoch, phase (head, all), train_loss, valid_loss, error_rate, lr, seconds | `pets` |
-| …-predictions.csv | a photo: file, split (valid, test), label, predicted, probability, loss, p_<class> | `pets` |
-| cnn-<dataset>-<recipe>[-<photos a class>]-<hardware>.csv | a run: sizes, losses and accuracies on training and test photos | `cnn` |
-| …-history.csv | an epoch: train_loss, valid_loss, valid_accuracy, … | `cnn` |
-| cnn-summary.csv | a layer of the convnet that runs | `layers` |
-| search-<study>-<hardware>.csv | a trial: trial, state, accuracy, epochs, seconds, note, then the settings | `searches` |
-| runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` |
-| demo-<hardware>.csv | the web app under load, as scripts.perf.demo measured it | `loads` |
+| file in report/data | a row is | read by | |---|---|---| | pets-<dataset>-<architecture>-<hardware>.csv | an epoch:
+epoch, phase (head, all), train_loss, valid_loss, error_rate, lr, seconds | `pets` | | …-predictions.csv | a photo:
+file, split (valid, test), label, predicted, probability, loss, p_<class> | `pets` | | cnn-<dataset>-<recipe>[-<photos a
+class>]-<hardware>.csv | a run: sizes, losses and accuracies on training and test photos | `cnn` | | …-history.csv | an
+epoch: train_loss, valid_loss, valid_accuracy, … | `cnn` | | cnn-summary.csv | a layer of the convnet that runs |
+`layers` | | search-<study>-<hardware>.csv | a trial: trial, state, accuracy, epochs, seconds, note, then the settings |
+`searches` | | runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` | | demo-<hardware>.csv | the web app
+under load, as scripts.perf.demo measured it | `loads` |
 """
 
 from __future__ import annotations
@@ -23,8 +21,23 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
 
-MEASURES = ["train_loss", "valid_loss", "error_rate", "valid_accuracy", "test_error_rate", "test_accuracy", "test_loss"]  # of runs, where told
-LEDGER = ["trial", "state", "accuracy", "epochs", "seconds", "note"]  # of a search's table; the other columns are settings
+MEASURES = [
+    "train_loss",
+    "valid_loss",
+    "error_rate",
+    "valid_accuracy",
+    "test_error_rate",
+    "test_accuracy",
+    "test_loss",
+]  # of runs, where told
+LEDGER = [
+    "trial",
+    "state",
+    "accuracy",
+    "epochs",
+    "seconds",
+    "note",
+]  # of a search's table; the other columns are settings
 
 
 @dataclass
@@ -60,23 +73,52 @@ def _trainings(prefix: str, parts: dict[str, dict], folder: Path | None) -> list
             continue
         paths = {part: path.with_name(f"{path.stem}{part}.csv") for part in parts}
         if all(file.exists() for file in paths.values()):
-            found.append(Training(paths, {part: read_table(paths[part], **how) for part, how in parts.items()}, read_sidecar(path)))
+            found.append(
+                Training(
+                    paths, {part: read_table(paths[part], **how) for part, how in parts.items()}, read_sidecar(path)
+                )
+            )
     return sorted(found, key=lambda run: str(run.facts.get("date", "")), reverse=True)
 
 
 def pets(folder: Path | None = None) -> list[Training]:
     """Runs of pets_export on photos, those with most training photos first, of equals the newest."""
-    parts = {"": {"required": ["phase"], "numeric": ["epoch", "train_loss", "valid_loss", "error_rate", "seconds"]},
-             "-predictions": {"required": ["split", "label", "predicted"], "numeric": ["probability", "loss"], "key": ["file"]}}
+    parts = {
+        "": {"required": ["phase"], "numeric": ["epoch", "train_loss", "valid_loss", "error_rate", "seconds"]},
+        "-predictions": {
+            "required": ["split", "label", "predicted"],
+            "numeric": ["probability", "loss"],
+            "key": ["file"],
+        },
+    }
     return sorted(_trainings("pets", parts, folder), key=lambda run: -run.facts.get("train_images", 0))
 
 
 def cnn(folder: Path | None = None) -> list[Training]:
     """Runs of train_cnn, those with most training photos first."""
-    parts = {"": {"required": ["recipe"], "numeric": ["train_images", "valid_images", "test_images", "train_loss", "test_loss", "train_accuracy",
-                                                      "test_accuracy", "epochs", "batch", "lr", "size", "train_seconds"]},
-             "-history": {"numeric": ["epoch", "train_loss", "valid_loss", "valid_accuracy", "seconds"]}}
-    return sorted((run for run in _trainings("cnn", parts, folder)), key=lambda run: -run.tables[""].train_images.iloc[0])
+    parts = {
+        "": {
+            "required": ["recipe"],
+            "numeric": [
+                "train_images",
+                "valid_images",
+                "test_images",
+                "train_loss",
+                "test_loss",
+                "train_accuracy",
+                "test_accuracy",
+                "epochs",
+                "batch",
+                "lr",
+                "size",
+                "train_seconds",
+            ],
+        },
+        "-history": {"numeric": ["epoch", "train_loss", "valid_loss", "valid_accuracy", "seconds"]},
+    }
+    return sorted(
+        (run for run in _trainings("cnn", parts, folder)), key=lambda run: -run.tables[""].train_images.iloc[0]
+    )
 
 
 def layers(folder: Path | None = None) -> tuple[pd.DataFrame, dict] | None:
@@ -84,7 +126,9 @@ def layers(folder: Path | None = None) -> tuple[pd.DataFrame, dict] | None:
     path = (folder or DATA) / "cnn-summary.csv"
     if not path.exists():
         return None
-    return read_table(path, required=["stage", "kind", "output"], numeric=["parameters", "output_mb", "mult_adds"]), read_sidecar(path)["totals"]
+    return read_table(
+        path, required=["stage", "kind", "output"], numeric=["parameters", "output_mb", "mult_adds"]
+    ), read_sidecar(path)["totals"]
 
 
 def searches(folder: Path | None = None) -> list[Training]:
@@ -96,16 +140,33 @@ def searches(folder: Path | None = None) -> list[Training]:
 def settings(table: pd.DataFrame) -> pd.DataFrame:
     """A search's settings alone, as numbers where they are."""
     found = table.drop(columns=LEDGER)
-    return found.apply(lambda column: pd.to_numeric(column, errors="coerce") if pd.to_numeric(column, errors="coerce").notna().all() else column)
+    return found.apply(
+        lambda column: (
+            pd.to_numeric(column, errors="coerce") if pd.to_numeric(column, errors="coerce").notna().all() else column
+        )
+    )
 
 
 def runs(folder: Path | None = None) -> Training | None:
-    """The runs of one machine, that which wrote them down last: a row per run, and '-history', a row per run and epoch. None where there are none."""
-    parts = {"": {"required": ["name", "status", "settings"], "numeric": ["minutes", "epochs"], "key": ["run"], "optional_numeric": MEASURES},
-             "-history": {"required": ["name"], "numeric": ["epoch"], "key": ["run", "epoch"], "optional_numeric": MEASURES}}
+    """The runs of one machine, that which wrote them down last: a row per run, and '-history', a row per run and
+    epoch. None where there are none.
+    """
+    parts = {
+        "": {
+            "required": ["name", "status", "settings"],
+            "numeric": ["minutes", "epochs"],
+            "key": ["run"],
+            "optional_numeric": MEASURES,
+        },
+        "-history": {"required": ["name"], "numeric": ["epoch"], "key": ["run", "epoch"], "optional_numeric": MEASURES},
+    }
     return next(iter(_trainings("runs", parts, folder)), None)
 
 
 def loads(folder: Path | None = None) -> list[Training]:
     """The web app under load, newest first: one row each."""
-    return _trainings("demo", {"": {"numeric": ["start_seconds", "photo_ms", "users", "asked", "answered", "slowest_seconds"]}}, folder)
+    return _trainings(
+        "demo",
+        {"": {"numeric": ["start_seconds", "photo_ms", "users", "asked", "answered", "slowest_seconds"]}},
+        folder,
+    )

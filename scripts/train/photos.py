@@ -1,8 +1,10 @@
-"""One picture file in, one uint8 square out, or the reason why not. Files come from anywhere, so nothing about them is believed.
+"""One picture file in, one uint8 square out, or the reason why not. Files come from anywhere, so nothing about them is
+believed.
 
-Handled: CMYK, greyscale, palettes, transparency (on white), 16-bit (scaled, where Pillow would clip to white), EXIF rotation, animations
-(first frame). Refused with a reason: what is no picture (HTML, text), truncated or damaged files, more than 64 megapixels, under 8 pixels
-a side, files over 64 MB. Only Pillow's decoders for the formats named here are ever opened.
+Handled: CMYK, greyscale, palettes, transparency (on white), 16-bit (scaled, where Pillow would clip to white), EXIF
+rotation, animations (first frame). Refused with a reason: what is no picture (HTML, text), truncated or damaged files,
+more than 64 megapixels, under 8 pixels a side, files over 64 MB. Only Pillow's decoders for the formats named here are
+ever opened.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class Picture(NamedTuple):
 
 
 def read(path: Path | str, side: int) -> Picture:
-    """Decode `path` to a square of `side` pixels: shorter side scaled to it, centre kept. Raises Refused with the reason."""
+    """Decode `path` to a square of `side` pixels: shorter side scaled to it, centre kept. Raises Refused with the
+    reason.
+    """
     try:
         path = Path(path)
         if path.stat().st_size > MAX_BYTES:
@@ -48,7 +52,9 @@ def read(path: Path | str, side: int) -> Picture:
 
 
 def decode(data: bytes, side: int = 0) -> Image.Image:
-    """The first frame of an image file's bytes as upright 8-bit RGB; JPEGs may come smaller, never under `side` pixels. Raises Refused."""
+    """The first frame of an image file's bytes as upright 8-bit RGB; JPEGs may come smaller, never under `side`
+    pixels. Raises Refused.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
@@ -65,16 +71,29 @@ def decode(data: bytes, side: int = 0) -> Image.Image:
     except Image.DecompressionBombError:
         raise Refused(f"over {MAX_PIXELS / 1e6:.0f} megapixels") from None
     except Image.UnidentifiedImageError:
-        raise Refused("empty file" if not data else "a web page, not an image" if b"<html" in data[:1000].lower() else "not an image") from None
-    except Exception as error:  # a decoder facing hostile bytes raises whatever it likes: OSError, SyntaxError, struct.error, MemoryError…
+        raise Refused(
+            "empty file"
+            if not data
+            else "a web page, not an image"
+            if b"<html" in data[:1000].lower()
+            else "not an image"
+        ) from None
+    # a decoder facing hostile bytes raises whatever it likes: OSError, SyntaxError, struct.error, MemoryError…
+    except Exception as error:
         text = " ".join(str(error).split())[:80]
-        raise Refused("truncated" if "truncated" in text or "end of file" in text.lower() else f"damaged ({text or type(error).__name__})") from None
+        raise Refused(
+            "truncated"
+            if "truncated" in text or "end of file" in text.lower()
+            else f"damaged ({text or type(error).__name__})"
+        ) from None
 
 
 def rgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode as 8-bit RGB. Raises Refused for floating-point pixels outside 0…1."""
     if image.mode.startswith("I"):  # 16 bits a pixel, or 32 of which PNG fills 16
-        return Image.fromarray((np.clip(np.asarray(image).astype(np.int64), 0, 65535) // 257).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.clip(np.asarray(image).astype(np.int64), 0, 65535) // 257).astype(np.uint8)).convert(
+            "RGB"
+        )
     if image.mode == "F":
         values = np.asarray(image)
         if not (np.isfinite(values).all() and 0 <= values.min() and values.max() <= 1):

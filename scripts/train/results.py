@@ -2,30 +2,26 @@
 
 report/data/zoo-<dataset>-<hardware>.csv: one row per model, weights and seed.
 
-| column | what |
-|---|---|
-| model, arch, source | the registry's name; timm's name where it has one; timm, torchvision or here |
-| weights | scratch, or the tag of the pretrained weights that training started from |
-| img_size, epochs, batch, lr, recipe | how it was trained; recipe: what differs from the defaults of scripts/train/recipe.py |
-| seed | of initialisation, validation split, order and augmentation; the test photos never change |
-| precision, compiled, micro_batch | arithmetic (fp32, bf16, fp16); yes (torch.compile), graphs (CUDA graphs) or no; images at once where memory ran out, else batch |
-| param_count | millions |
-| train_images, valid_images, test_images | how many |
-| accuracy, precision_macro, recall_macro, f1_macro, roc_auc, log_loss, ece | on the test photos (ROC AUC: one class against the rest); empty: n/a, see note |
-| …_low, …_high | 95% bootstrap interval of each |
-| seconds_per_epoch, train_seconds, train_images_per_sec | training alone, without validation; the first and the last are medians over epochs |
-| target_accuracy, seconds_to_target | training seconds until the validation accuracy first reached the target; empty: it did not |
-| infer_images_per_sec | predicting the test photos, preprocessing included |
-| peak_memory_mb | 10⁶ bytes: of the device's allocator on a GPU, of the process on a CPU |
-| note | what is n/a and why, weights that could not be had, memory that ran out, a resumed run |
-| date | UTC |
+| column | what | |---|---| | model, arch, source | the registry's name; timm's name where it has one; timm, torchvision
+or here | | weights | scratch, or the tag of the pretrained weights that training started from | | img_size, epochs,
+batch, lr, recipe | how it was trained; recipe: what differs from the defaults of scripts/train/recipe.py | | seed | of
+initialisation, validation split, order and augmentation; the test photos never change | | precision, compiled,
+micro_batch | arithmetic (fp32, bf16, fp16); yes (torch.compile), graphs (CUDA graphs) or no; images at once where
+memory ran out, else batch | | param_count | millions | | train_images, valid_images, test_images | how many | |
+accuracy, precision_macro, recall_macro, f1_macro, roc_auc, log_loss, ece | on the test photos (ROC AUC: one class
+against the rest); empty: n/a, see note | | …_low, …_high | 95% bootstrap interval of each | | seconds_per_epoch,
+train_seconds, train_images_per_sec | training alone, without validation; the first and the last are medians over epochs
+| | target_accuracy, seconds_to_target | training seconds until the validation accuracy first reached the target; empty:
+it did not | | infer_images_per_sec | predicting the test photos, preprocessing included | | peak_memory_mb | 10⁶ bytes:
+of the device's allocator on a GPU, of the process on a CPU | | note | what is n/a and why, weights that could not be
+had, memory that ran out, a resumed run | | date | UTC |
 
-…-history.csv: model, weights, seed, epoch, train_loss, valid_loss, valid_accuracy, lr, seconds, elapsed_seconds, images_per_sec.
-…-classes.csv: model, weights, seed, class, precision, recall, f1 (each with _low, _high), images (of the class among the test photos).
-…-predictions.csv: one row per test image: file, label, then a column `<model>:<weights>:<seed>:<class>` with the class's probability.
-`predictions` reads it as one row per model, seed and image.
-…-mistakes.csv (digits only): file, label, predicted, confidence (the surest wrong answer), wrong, runs (how many of how many runs are wrong), pixels (64
-numbers from 0 to 16, row by row).
+…-history.csv: model, weights, seed, epoch, train_loss, valid_loss, valid_accuracy, lr, seconds, elapsed_seconds,
+images_per_sec. …-classes.csv: model, weights, seed, class, precision, recall, f1 (each with _low, _high), images (of
+the class among the test photos). …-predictions.csv: one row per test image: file, label, then a column
+`<model>:<weights>:<seed>:<class>` with the class's probability. `predictions` reads it as one row per model, seed and
+image. …-mistakes.csv (digits only): file, label, predicted, confidence (the surest wrong answer), wrong, runs (how many
+of how many runs are wrong), pixels (64 numbers from 0 to 16, row by row).
 """
 
 from __future__ import annotations
@@ -44,9 +40,40 @@ from scripts.common.provenance import read_sidecar, sidecar_path
 from scripts.common.tables import read_table
 
 KEY = ["model", "weights", "seed"]
-SETTINGS = ["img_size", "epochs", "batch", "lr", "recipe", "precision"]  # rows of one model that differ here are not seeds of one thing
-TEXT = ["model", "arch", "source", "weights", "recipe", "precision", "compiled", "note", "date", "class", "file", "label"]
-WHOLE = ["seed", "epoch", "epochs", "batch", "img_size", "micro_batch", "train_images", "valid_images", "test_images", "images"]
+SETTINGS = [
+    "img_size",
+    "epochs",
+    "batch",
+    "lr",
+    "recipe",
+    "precision",
+]  # rows of one model that differ here are not seeds of one thing
+TEXT = [
+    "model",
+    "arch",
+    "source",
+    "weights",
+    "recipe",
+    "precision",
+    "compiled",
+    "note",
+    "date",
+    "class",
+    "file",
+    "label",
+]
+WHOLE = [
+    "seed",
+    "epoch",
+    "epochs",
+    "batch",
+    "img_size",
+    "micro_batch",
+    "train_images",
+    "valid_images",
+    "test_images",
+    "images",
+]
 PARTS = ("", "-history", "-classes", "-predictions")
 MISTAKES = "-mistakes"  # the wrong digits with their pixels; photos have none, they are the reader's own
 
@@ -57,8 +84,9 @@ def path(dataset: str, hardware: str, part: str = "", folder: Path = DATA) -> Pa
 
 
 def apart(dataset: str, checksum: str | None, hardware: str, folder: Path = DATA) -> str:
-    """What to call `dataset`: where its table is of other pictures (a folder that has changed, or another of that name), with the checksum's first
-    six digits, so that rows of different pictures are never ranked together and none is lost.
+    """What to call `dataset`: where its table is of other pictures (a folder that has changed, or another of that
+    name), with the checksum's first six digits, so that rows of different pictures are never ranked together and none
+    is lost.
     """
     there = path(dataset, hardware, folder=folder)
     known = read_sidecar(there).get("checksum") if there.exists() and sidecar_path(there).exists() else None
@@ -80,11 +108,28 @@ def read(csv_path: Path | str) -> pd.DataFrame:
     """One of the tables, numbers as numbers, empty cells in them as NaN. Raises UserError where it is damaged."""
     csv_path = Path(csv_path)
     stem = csv_path.stem
-    key = ["file", "label"] if stem.endswith("-predictions") else [*KEY, "epoch"] if stem.endswith("-history") else \
-        [*KEY, "class"] if stem.endswith("-classes") else KEY
-    text = [name for name in TEXT if not (name == "precision" and stem.endswith("-classes"))]  # there it is the metric, else the arithmetic
-    size = {"max_bytes": math.inf} if stem.endswith("-predictions") else {}  # images × classes × runs: Food-101 passes 64 MB with five networks
-    frame = read_table(csv_path, required=key, key=key, optional_numeric=[name for name in _header(csv_path) if name not in text], **size)
+    key = (
+        ["file", "label"]
+        if stem.endswith("-predictions")
+        else [*KEY, "epoch"]
+        if stem.endswith("-history")
+        else [*KEY, "class"]
+        if stem.endswith("-classes")
+        else KEY
+    )
+    text = [
+        name for name in TEXT if not (name == "precision" and stem.endswith("-classes"))
+    ]  # there it is the metric, else the arithmetic
+    size = (
+        {"max_bytes": math.inf} if stem.endswith("-predictions") else {}
+    )  # images × classes × runs: Food-101 passes 64 MB with five networks
+    frame = read_table(
+        csv_path,
+        required=key,
+        key=key,
+        optional_numeric=[name for name in _header(csv_path) if name not in text],
+        **size,
+    )
     for name in WHOLE:
         if name in frame:
             frame[name] = frame[name].astype(int)
@@ -101,7 +146,9 @@ def _header(csv_path: Path) -> list[str]:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Over seeds: one row per model and weights, each number as mean and, in `<name>_sd`, the standard deviation; `seeds`: how many."""
+    """Over seeds: one row per model and weights, each number as mean and, in `<name>_sd`, the standard deviation;
+    `seeds`: how many.
+    """
     groups = frame.groupby(["model", "weights"], sort=False)
     numbers = [name for name in frame.columns if name not in [*TEXT, *KEY]]
     out = groups[numbers].mean().join(groups[numbers].std(ddof=1).add_suffix("_sd"))
@@ -111,7 +158,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(csv_path: Path | str) -> pd.DataFrame:
-    """Long form of a -predictions table: model, weights, seed, file, label, predicted, right (bool), and p:<class> for each class."""
+    """Long form of a -predictions table: model, weights, seed, file, label, predicted, right (bool), and p:<class>
+    for each class.
+    """
     wide = read(csv_path)
     columns = [name for name in wide.columns if name not in ("file", "label")]
     parts = {}
@@ -124,21 +173,33 @@ def predictions(csv_path: Path | str) -> pd.DataFrame:
         meta = wide.loc[frame.index, ["file", "label"]].assign(model=model, weights=weights, seed=seed)
         meta["predicted"] = frame.idxmax(axis=1).str[2:] if len(frame) else ""
         meta["right"] = meta["predicted"] == meta["label"]
-        frames.append(pd.concat([meta[["model", "weights", "seed", "file", "label", "predicted", "right"]], frame], axis=1))
+        frames.append(
+            pd.concat([meta[["model", "weights", "seed", "file", "label", "predicted", "right"]], frame], axis=1)
+        )
     return pd.concat(frames, ignore_index=True)
 
 
 def mistakes(csv_path: Path | str) -> pd.DataFrame:
-    """A -mistakes table, `pixels` as lists of 64 whole numbers from 0 to 16. Raises UserError where they are anything else."""
+    """A -mistakes table, `pixels` as lists of 64 whole numbers from 0 to 16. Raises UserError where they are
+    anything else.
+    """
     frame = read_table(csv_path, required=["label", "predicted"], numeric=["confidence", "wrong", "runs"], key=["file"])
     pixels = [text.split() for text in frame.get("pixels", pd.Series("", frame.index))]
-    if any(len(values) != 64 or not all(value.isascii() and value.isdigit() and int(value) <= 16 for value in values) for values in pixels):
-        raise UserError(f"{Path(csv_path).name}: its pixels are not 64 numbers from 0 to 16; run python -m scripts.train.mistakes --data digits")
+    if any(
+        len(values) != 64 or not all(value.isascii() and value.isdigit() and int(value) <= 16 for value in values)
+        for values in pixels
+    ):
+        raise UserError(
+            f"{Path(csv_path).name}: its pixels are not 64 numbers from 0 to 16; run python -m "
+            "scripts.train.mistakes --data digits"
+        )
     return frame.assign(pixels=[[int(value) for value in values] for values in pixels])
 
 
 def confusion(long: pd.DataFrame) -> pd.DataFrame:
-    """Counts of test images, rows the true class, columns the predicted one, from rows of `predictions` (one run or several summed)."""
+    """Counts of test images, rows the true class, columns the predicted one, from rows of `predictions` (one run or
+    several summed).
+    """
     classes = sorted(name[2:] for name in long.columns if name.startswith("p:"))
     return pd.crosstab(long["label"], long["predicted"]).reindex(index=classes, columns=classes, fill_value=0)
 
@@ -151,18 +212,32 @@ def roc(long: pd.DataFrame, label: str) -> pd.DataFrame:
     ups, downs = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
     if not ups[-1] or not downs[-1]:
         raise UserError(f"no ROC curve for {label!r}: the test photos hold {'only' if ups[-1] else 'no'} images of it")
-    return pd.DataFrame({"fpr": np.r_[0, downs / downs[-1]], "tpr": np.r_[0, ups / ups[-1]], "threshold": np.r_[np.inf, scores[order][last]]})
+    return pd.DataFrame(
+        {
+            "fpr": np.r_[0, downs / downs[-1]],
+            "tpr": np.r_[0, ups / ups[-1]],
+            "threshold": np.r_[np.inf, scores[order][last]],
+        }
+    )
 
 
 def reliability(long: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
-    """Calibration of one run: per bin of confidence the mean confidence, accuracy and number of images; empty bins are left out."""
+    """Calibration of one run: per bin of confidence the mean confidence, accuracy and number of images; empty bins
+    are left out.
+    """
     confidence = long[[name for name in long.columns if name.startswith("p:")]].max(axis=1)
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    return pd.DataFrame({"confidence": confidence, "accuracy": long["right"].astype(float), "images": 1}).groupby(which) \
-        .agg({"confidence": "mean", "accuracy": "mean", "images": "sum"}).reset_index(drop=True)
+    return (
+        pd.DataFrame({"confidence": confidence, "accuracy": long["right"].astype(float), "images": 1})
+        .groupby(which)
+        .agg({"confidence": "mean", "accuracy": "mean", "images": "sum"})
+        .reset_index(drop=True)
+    )
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------------------
+# --- writing
+# -----------------------------------------------------------------------------------------------------------------------
+
 
 def significant(value):
     """A number as the tables keep it: six significant digits; anything else as it is."""
@@ -170,7 +245,9 @@ def significant(value):
 
 
 def replace(csv_path: Path, rows: pd.DataFrame, displaced) -> None:
-    """Write `rows` into the table: rows for which displaced(frame) is true go, the others stay. One rename; nothing is ever half there."""
+    """Write `rows` into the table: rows for which displaced(frame) is true go, the others stay. One rename; nothing
+    is ever half there.
+    """
     old = read(csv_path) if csv_path.exists() else None
     if old is not None:
         old = old[~displaced(old)]
@@ -182,8 +259,8 @@ def replace(csv_path: Path, rows: pd.DataFrame, displaced) -> None:
 def record(csv_path: Path, row: dict, history: pd.DataFrame, classes: pd.DataFrame, test: pd.DataFrame) -> None:
     """Put one finished run into the four tables. The main one comes last: a run is there when its row is.
 
-    test: file, label, then a column per class with its probability. A new row takes the place of its (model, weights, seed), and of the
-    model's rows by other settings, which are no seeds of the same thing.
+    test: file, label, then a column per class with its probability. A new row takes the place of its (model, weights,
+    seed), and of the model's rows by other settings, which are no seeds of the same thing.
     """
     key = {name: row[name] for name in KEY}
     stale = set()
@@ -193,7 +270,9 @@ def record(csv_path: Path, row: dict, history: pd.DataFrame, classes: pd.DataFra
         other = (old[SETTINGS] != pd.Series({name: row[name] for name in SETTINGS})).any(axis=1)
         stale = set(old.loc[same & other, "seed"])
     seeds = stale | {row["seed"]}
-    mine = lambda frame: (frame["model"] == row["model"]) & (frame["weights"] == row["weights"]) & frame["seed"].isin(seeds)
+    mine = lambda frame: (
+        (frame["model"] == row["model"]) & (frame["weights"] == row["weights"]) & frame["seed"].isin(seeds)
+    )
     replace(part(csv_path, "-history"), history.assign(**key)[[*KEY, *history.columns]], mine)
     replace(part(csv_path, "-classes"), classes.assign(**key)[[*KEY, *classes.columns]], mine)
     _predictions(part(csv_path, "-predictions"), row, seeds, test)

@@ -1,7 +1,8 @@
 """Read the logs that training left in runs/: list them, write them down for the report, tell one to Comet afterwards.
 
     python -m scripts.train.runs                    # the runs on disk, newest first
-    python -m scripts.train.runs --write            # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report;
+    # the same as report/data/runs-<hardware>.csv and …-history.csv, for the report;
+    python -m scripts.train.runs --write
                                                     # pets_export and train_cnn do so themselves when they end
     python -m scripts.train.runs --comet RUN        # send a run's log to Comet (offline zip without a key)
 
@@ -41,9 +42,21 @@ def events(folder: Path) -> Iterable[dict]:
 
 
 def read_run(folder: Path) -> dict:
-    """One run: run, name, started and seconds, status, params, history (one dict a metrics event), confusion, classes, files."""
-    run = {"run": folder.name, "name": "", "started": 0.0, "seconds": 0.0, "status": "unfinished", "params": {}, "history": [],
-           "confusion": None, "classes": [], "files": []}
+    """One run: run, name, started and seconds, status, params, history (one dict a metrics event), confusion,
+    classes, files.
+    """
+    run = {
+        "run": folder.name,
+        "name": "",
+        "started": 0.0,
+        "seconds": 0.0,
+        "status": "unfinished",
+        "params": {},
+        "history": [],
+        "confusion": None,
+        "classes": [],
+        "files": [],
+    }
     pid = 0
     for event in events(folder):
         kind, values = event["event"], event.get("values")
@@ -62,7 +75,13 @@ def read_run(folder: Path) -> dict:
             run["files"].append(str(event.get("path", "")))
         elif kind == "end":
             run["status"] = str(event.get("status", "finished"))
-    if run["status"] == "unfinished" and isinstance(pid, int) and pid > 0 and Path(f"/proc/{pid}").exists() and time.time() - run["started"] < 86_400:
+    if (
+        run["status"] == "unfinished"
+        and isinstance(pid, int)
+        and pid > 0
+        and Path(f"/proc/{pid}").exists()
+        and time.time() - run["started"] < 86_400
+    ):
         run["status"] = "running"
     return run
 
@@ -79,39 +98,70 @@ def read_runs(folder: Path | None = None) -> list[dict]:
 
 
 def table(runs: Sequence[dict]):
-    """A data frame, a row per run: run, name, date, status, minutes, epochs, settings, and the last value of each metric told by epoch."""
+    """A data frame, a row per run: run, name, date, status, minutes, epochs, settings, and the last value of each
+    metric told by epoch.
+    """
     import pandas as pd
+
     rows = []
     for run in runs:
         last = {}
         for point in run["history"]:
             if point["epoch"] is not None:
-                last.update({name: value for name, value in point.items() if name not in ("step", "epoch") and isinstance(value, (int, float))})
-        date = datetime.datetime.fromtimestamp(run["started"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M") if run["started"] else ""
+                last.update(
+                    {
+                        name: value
+                        for name, value in point.items()
+                        if name not in ("step", "epoch") and isinstance(value, (int, float))
+                    }
+                )
+        date = (
+            datetime.datetime.fromtimestamp(run["started"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+            if run["started"]
+            else ""
+        )
         settings = {name: value for name, value in run["params"].items() if isinstance(value, (str, int, float, bool))}
         epochs = [point["epoch"] for point in run["history"] if isinstance(point["epoch"], (int, float))]
-        rows.append({"run": run["run"], "name": run["name"], "date": date, "status": run["status"].partition(":")[0], "minutes": round(run["seconds"] / 60, 2),
-                     "epochs": max(epochs, default=0), "settings": json.dumps(settings, ensure_ascii=False), **last})
+        rows.append(
+            {
+                "run": run["run"],
+                "name": run["name"],
+                "date": date,
+                "status": run["status"].partition(":")[0],
+                "minutes": round(run["seconds"] / 60, 2),
+                "epochs": max(epochs, default=0),
+                "settings": json.dumps(settings, ensure_ascii=False),
+                **last,
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def epochs(runs: Sequence[dict]):
     """A data frame, a row per run and epoch: run, name, epoch, and every metric told by epoch."""
     import pandas as pd
+
     rows: dict[tuple, dict] = {}
     for run in runs:
         for point in run["history"]:
             if isinstance(point.get("epoch"), int):
                 row = rows.setdefault((run["run"], point["epoch"]), {"run": run["run"], "name": run["name"]})
-                row.update({name: value for name, value in point.items() if name != "step" and isinstance(value, (int, float))})
+                row.update(
+                    {name: value for name, value in point.items() if name != "step" and isinstance(value, (int, float))}
+                )
     return pd.DataFrame(list(rows.values()), columns=None if rows else ["run", "name", "epoch"])
 
 
 def write(device: str = "cpu") -> list[Path]:
-    """The runs on disk as report/data/runs-<hardware>.csv, a row each, and …-history.csv, a row per epoch. Raises UserError where there are none."""
+    """The runs on disk as report/data/runs-<hardware>.csv, a row each, and …-history.csv, a row per epoch. Raises
+    UserError where there are none.
+    """
     found = [run for run in read_runs() if run["history"]]
     if not found:
-        raise UserError(f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m scripts.train.pets_export")
+        raise UserError(
+            f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m "
+            "scripts.train.pets_export"
+        )
     sidecar = provenance.sidecar(device, ("torch", "fastai", "timm"))
     paths = []
     for name, frame in (("", table(found)), ("-history", epochs(found))):
@@ -121,7 +171,9 @@ def write(device: str = "cpu") -> list[Path]:
 
 
 def note(device: str) -> None:
-    """`write` when a training has ended: where that can't be done, it is a warning, since the training has tables of its own."""
+    """`write` when a training has ended: where that can't be done, it is a warning, since the training has tables
+    of its own.
+    """
     try:
         write(device)
     except UserError as error:
@@ -129,12 +181,20 @@ def note(device: str) -> None:
 
 
 def find(name: str, folder: Path | None = None) -> Path:
-    """The folder of the run called `name`, which may be shortened to its beginning. Raises UserError where there is none, or several."""
+    """The folder of the run called `name`, which may be shortened to its beginning. Raises UserError where there is
+    none, or several.
+    """
     folder = folder or tracking.RUNS
-    matches = [path.parent for path in sorted(folder.glob("*/log.jsonl")) if path.parent.name.startswith(Path(name).name)] if name.strip("./") else []
+    matches = (
+        [path.parent for path in sorted(folder.glob("*/log.jsonl")) if path.parent.name.startswith(Path(name).name)]
+        if name.strip("./")
+        else []
+    )
     if len(matches) != 1 and not any(path.name == Path(name).name for path in matches):
-        raise UserError(f"{len(matches) or 'no'} runs in {relative(folder)} are called {re.sub(r'[^ -~]', '?', name)[:60]!r}; "
-                        "list them with python -m scripts.train.runs")
+        raise UserError(
+            f"{len(matches) or 'no'} runs in {relative(folder)} are called {re.sub(r'[^ -~]', '?', name)[:60]!r}; "
+            "list them with python -m scripts.train.runs"
+        )
     return next((path for path in matches if path.name == Path(name).name), matches[0])
 
 
@@ -156,12 +216,15 @@ def replay(folder: Path, tracker: tracking.Tracker) -> None:
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="The training runs on disk.")
-    parser.add_argument("--write", action="store_true", help="write them to report/data/runs-<hardware>.csv, for the report")
+    parser.add_argument(
+        "--write", action="store_true", help="write them to report/data/runs-<hardware>.csv, for the report"
+    )
     parser.add_argument("--comet", metavar="RUN", help="send a run's log to Comet (offline zip without COMET_API_KEY)")
     arguments = parser.parse_args()
     if arguments.comet:
         folder = find(arguments.comet)
         from scripts.train.comet import Comet
+
         replay(folder, Comet(folder / "comet", folder.name, print))
         return
     if arguments.write:
@@ -169,7 +232,10 @@ def main() -> None:
         return
     found = read_runs()
     if not found:
-        raise UserError(f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m scripts.train.pets_export")
+        raise UserError(
+            f"no runs in {relative(tracking.RUNS)}; train something first, for example python -m "
+            "scripts.train.pets_export"
+        )
     print(table(found).drop(columns="settings").to_string(index=False))
 
 

@@ -1,12 +1,14 @@
-"""Search for the settings a network trains best with: Optuna over the zoo's recipe, kept in SQLite so that it resumes and can be shared.
+"""Search for the settings a network trains best with: Optuna over the zoo's recipe, kept in SQLite so that it resumes
+and can be shared.
 
     python -m scripts.train.search --data digits --trials 24
     python -m scripts.train.search --data FOLDER --space space.json --sampler random --workers 2 --timeout 3600
 
-Every trial trains on the training photos and is judged by its accuracy on the validation photos; the test photos are never looked at. Trials
-that fall behind the median are pruned. The same command goes on where a stopped one ended, and several may work on one study at once.
-Writes report/data/search-<study>-<hardware>.csv, a row per trial; its sidecar holds the space and each setting's importance (PED-ANOVA,
-Watanabe et al. 2023, arXiv:2304.10255). What can be searched: scripts.train.search_space.
+Every trial trains on the training photos and is judged by its accuracy on the validation photos; the test photos are
+never looked at. Trials that fall behind the median are pruned. The same command goes on where a stopped one ended, and
+several may work on one study at once. Writes report/data/search-<study>-<hardware>.csv, a row per trial; its sidecar
+holds the space and each setting's importance (PED-ANOVA, Watanabe et al. 2023, arXiv:2304.10255). What can be searched:
+scripts.train.search_space.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from scripts.train import results as tables, tracking
 from scripts.train.search_space import SPACE, grid, read_space, suggest
 
 SAMPLERS = ("tpe", "random", "grid")
-LOCK_SECONDS = 20      # how long one worker waits for another's write
-STARTUP = 4            # trials before the median is worth anything
+LOCK_SECONDS = 20  # how long one worker waits for another's write
+STARTUP = 4  # trials before the median is worth anything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,16 +62,28 @@ def database(options: Options):
     """Turns the database's errors into one line that says which file."""
     import optuna
     from sqlalchemy.exc import DatabaseError
+
     try:
         yield
     except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
         text = f"{error} {error.__cause__ or ''}"
         if "locked" in text:
-            raise UserError(f"{options.db}: another program keeps the database locked; end it, or name another with --db") from None
+            raise UserError(
+                f"{options.db}: another program keeps the database locked; end it, or name another with --db"
+            ) from None
         if "full" in text:
-            raise UserError(f"{options.db}: the disk is full; free some space and run it again, finished trials are kept") from None
-        why = "not an SQLite database" if "not a database" in text else "readonly" if "readonly" in text else \
-            "cannot be opened" if "unable to open" in text else "damaged, or not Optuna's"
+            raise UserError(
+                f"{options.db}: the disk is full; free some space and run it again, finished trials are kept"
+            ) from None
+        why = (
+            "not an SQLite database"
+            if "not a database" in text
+            else "readonly"
+            if "readonly" in text
+            else "cannot be opened"
+            if "unable to open" in text
+            else "damaged, or not Optuna's"
+        )
         raise UserError(f"{options.db}: {why}; name another with --db") from None
     except RuntimeError as error:
         if "schema" in str(error):
@@ -78,14 +92,24 @@ def database(options: Options):
 
 
 def open_study(options: Options, number: int = 0):
-    """The study, new or as an earlier run left it. Raises UserError: locked, not a database, or searched over something else."""
+    """The study, new or as an earlier run left it. Raises UserError: locked, not a database, or searched over
+    something else.
+    """
     import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module="optuna")
     make_folder(options.db.parent)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}})
-    study = optuna.create_study(storage=storage, study_name=options.study, direction="maximize", load_if_exists=True,
-                                pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1))
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}}
+    )
+    study = optuna.create_study(
+        storage=storage,
+        study_name=options.study,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1),
+    )
     seed = options.seed + 1000 * number + len(study.trials)  # a resumed search must not draw the same again
     if options.sampler == "grid":
         study.sampler = optuna.samplers.GridSampler(grid(options.space), seed=options.seed)
@@ -98,21 +122,36 @@ def open_study(options: Options, number: int = 0):
     if before is None:
         study.set_user_attr("about", about)
     elif before != about:
-        changed = ", ".join(name for name in about if before.get(name) != about[name]) if isinstance(before, dict) else "all"
-        raise UserError(f"the study {options.study!r} in {options.db} was made with another {changed}; choose another --study name")
+        changed = (
+            ", ".join(name for name in about if before.get(name) != about[name]) if isinstance(before, dict) else "all"
+        )
+        raise UserError(
+            f"the study {options.study!r} in {options.db} was made with another {changed}; choose another --study name"
+        )
     return study
 
 
 def identity(options: Options) -> dict:
     """What trials of one study share; as JSON gives it back."""
     name = options.data if options.data in ("digits", "pets") else Path(options.data).resolve().name
-    return json.loads(json.dumps({"space": options.space, "data": name, "model": options.model, "epochs": options.epochs, "size": options.size,
-                                  "checksum": options.checksum}))
+    return json.loads(
+        json.dumps(
+            {
+                "space": options.space,
+                "data": name,
+                "model": options.model,
+                "epochs": options.epochs,
+                "size": options.size,
+                "checksum": options.checksum,
+            }
+        )
+    )
 
 
 def bury_dead(study) -> None:
     """Trials of processes that are no more are failed, and tried again with the same settings."""
     import optuna
+
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         pid = trial.user_attrs.get("pid")
         if not (isinstance(pid, int) and _alive(pid)):
@@ -137,6 +176,7 @@ def work(options: Options, number: int = 0) -> None:
     import torch
     from filelock import FileLock
     from scripts.train import datasets, fit
+
     states = optuna.trial.TrialState
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -169,8 +209,13 @@ def work(options: Options, number: int = 0) -> None:
             with contextlib.suppress(RuntimeError):  # the grid's sampler asks for a stop that only `optimize` knows
                 study.tell(trial, value, state)
             told = f"accuracy {value:.4f}" if value is not None else state.name.lower()
-            print(f"[{trial.number + 1}] {told}: {', '.join(f'{k}={v:.4g}' if isinstance(v, float) else f'{k}={v}' for k, v in settings.items())} {note}",
-                  file=sys.stderr, flush=True)
+            print(
+                f"[{trial.number + 1}] {told}: "
+                f"{', '.join(f'{k}={v:.4g}' if isinstance(v, float) else f'{k}={v}' for k, v in settings.items())} "
+                f"{note}",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def worker(options: Options, number: int) -> None:
@@ -184,6 +229,7 @@ def evaluate(trial, settings: dict, options: Options, dataset, pixels) -> float:
     import torch
     from scripts.train import fit, models
     from scripts.train.recipe import Recipe
+
     settings = dict(settings)
     entry = models.find(settings.pop("model", options.model))
     if "batch" in settings:
@@ -203,15 +249,32 @@ def evaluate(trial, settings: dict, options: Options, dataset, pixels) -> float:
 
 
 def results(study) -> tuple[pd.DataFrame, dict]:
-    """(a row per finished trial: trial, state, accuracy, seconds, note, settings; setting -> importance, shares of 1)."""
+    """(a row per finished trial: trial, state, accuracy, seconds, note, settings; setting -> importance, shares of
+    1).
+    """
     import optuna
+
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state.is_finished():
-            last = trial.value if trial.value is not None else trial.intermediate_values[max(trial.intermediate_values)] \
-                if trial.intermediate_values else None
-            rows.append({"trial": trial.number, "state": trial.state.name.lower(), "accuracy": last, "epochs": len(trial.intermediate_values),
-                         "seconds": trial.user_attrs.get("seconds"), "note": trial.user_attrs.get("note", ""), **trial.params})
+            last = (
+                trial.value
+                if trial.value is not None
+                else trial.intermediate_values[max(trial.intermediate_values)]
+                if trial.intermediate_values
+                else None
+            )
+            rows.append(
+                {
+                    "trial": trial.number,
+                    "state": trial.state.name.lower(),
+                    "accuracy": last,
+                    "epochs": len(trial.intermediate_values),
+                    "seconds": trial.user_attrs.get("seconds"),
+                    "note": trial.user_attrs.get("note", ""),
+                    **trial.params,
+                }
+            )
     try:
         importance = {name: round(share, 4) for name, share in optuna.importance.get_param_importances(study).items()}
     except (ValueError, RuntimeError, ZeroDivisionError):  # too few trials, or all of one value
@@ -224,10 +287,24 @@ def write(options: Options, study) -> Path:
     if not len(frame):
         raise UserError(f"no trial of {options.study!r} is finished; give it more --timeout")
     if not (frame.state == "complete").any():
-        raise UserError(f"no trial of {options.study!r} succeeded; the last said: {frame.note.iloc[-1] or frame.state.iloc[-1]}")
-    path = atomic_csv(frame.map(tables.significant), DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv")
-    provenance.write_sidecar(path, provenance.sidecar(options.device, ("torch", "timm", "optuna"), **identity(options), sampler=options.sampler,
-                                                      seed=options.seed, importance=importance))
+        raise UserError(
+            f"no trial of {options.study!r} succeeded; the last said: {frame.note.iloc[-1] or frame.state.iloc[-1]}"
+        )
+    path = atomic_csv(
+        frame.map(tables.significant),
+        DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv",
+    )
+    provenance.write_sidecar(
+        path,
+        provenance.sidecar(
+            options.device,
+            ("torch", "timm", "optuna"),
+            **identity(options),
+            sampler=options.sampler,
+            seed=options.seed,
+            importance=importance,
+        ),
+    )
     return path
 
 
@@ -236,7 +313,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Search for the best settings of the training recipe.")
     parser.add_argument("--data", default="digits", help="digits, pets, or a folder (default digits)")
     parser.add_argument("--study", default="", help="its name (default: from the dataset and the model)")
-    parser.add_argument("--model", default="resnet20", help="the network, where the space names none (default resnet20)")
+    parser.add_argument(
+        "--model", default="resnet20", help="the network, where the space names none (default resnet20)"
+    )
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--size", type=int, default=0, help="pixels a side (default 32 for digits, else 64)")
     parser.add_argument("--space", type=Path, help="a JSON file; without it: " + ", ".join(SPACE))
@@ -252,6 +331,7 @@ def main() -> None:
         if getattr(given, name) < low:
             raise UserError(f"--{name} {getattr(given, name)}: at least {low}")
     from scripts.train import datasets, distributed, models
+
     device, space = distributed.device(given.device), read_space(given.space)
     size = given.size or (32 if given.data == datasets.EMBEDDED else 64)
     entries = [models.find(model) for model in space.get("model", [given.model])]
@@ -259,9 +339,26 @@ def main() -> None:
         size = models.size_for(entry, size, chosen=bool(given.size) or len(entries) > 1)
     dataset = datasets.load(given.data, size)
     print("\n".join(dataset.lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
-    name = given.study or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
-    options = Options(name, given.db, given.data, given.model, given.epochs, size, given.sampler, given.trials, given.timeout, given.seed,
-                      space, device, max(1, hardware.cores() // given.workers) if given.workers > 1 else 0, dataset.checksum)
+    name = (
+        given.study
+        or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
+    )
+    options = Options(
+        name,
+        given.db,
+        given.data,
+        given.model,
+        given.epochs,
+        size,
+        given.sampler,
+        given.trials,
+        given.timeout,
+        given.seed,
+        space,
+        device,
+        max(1, hardware.cores() // given.workers) if given.workers > 1 else 0,
+        dataset.checksum,
+    )
     with database(options):
         study = open_study(options)
         bury_dead(study)
@@ -282,8 +379,10 @@ def main() -> None:
     with database(options):
         path = write(options, study)
         best = study.best_trial
-    print(f"{relative(path)}: best validation accuracy {best.value:.4f} with " + ", ".join(
-        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in best.params.items()))
+    print(
+        f"{relative(path)}: best validation accuracy {best.value:.4f} with "
+        + ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in best.params.items())
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,13 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 
-SPACE = {"lr": {"low": 3e-4, "high": 2e-2, "log": True}, "weight_decay": {"low": 1e-3, "high": 0.3, "log": True},
-         "smoothing": {"low": 0.0, "high": 0.2}, "scale": {"low": 0.3, "high": 1.0}, "batch": [32, 64, 128]}
+SPACE = {
+    "lr": {"low": 3e-4, "high": 2e-2, "log": True},
+    "weight_decay": {"low": 1e-3, "high": 0.3, "log": True},
+    "smoothing": {"low": 0.0, "high": 0.2},
+    "scale": {"low": 0.3, "high": 1.0},
+    "batch": [32, 64, 128],
+}
 MOST_POINTS = 1000
 GRID_POINTS = 3  # of a range, where the grid is searched
 
@@ -37,6 +42,7 @@ def check_space(space, where: str) -> dict:
     """`space` itself. Raises UserError naming the setting that is wrong."""
     from scripts.train.recipe import Recipe
     from scripts.train.train_models import RANGES
+
     known = {"model", *(knob.name for knob in dataclasses.fields(Recipe))} - {"epochs"}
     ranges = {name: (low, high) for name, low, high in RANGES}
     if not isinstance(space, dict) or not space:
@@ -45,16 +51,30 @@ def check_space(space, where: str) -> dict:
         if name not in known:
             raise UserError(f"{where}: no setting called {name[:40]!r}; there are {', '.join(sorted(known))}")
         least, most = ranges.get(name, (0, 0))
-        number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most  # refuses nan, too
+        number = lambda value: (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+        )  # refuses nan, too
         if isinstance(values, list):
-            good = len(values) > 0 and all(isinstance(value, str) if name == "model" else number(value) for value in values)
+            good = len(values) > 0 and all(
+                isinstance(value, str) if name == "model" else number(value) for value in values
+            )
         else:
-            good = (isinstance(values, dict) and name != "model" and set(values) <= {"low", "high", "log", "points"} and number(values.get("low"))
-                    and number(values.get("high")) and values["low"] < values["high"] and (not values.get("log") or values["low"] > 0)
-                    and isinstance(points := values.get("points", GRID_POINTS), int) and 2 <= points <= MOST_POINTS)
+            good = (
+                isinstance(values, dict)
+                and name != "model"
+                and set(values) <= {"low", "high", "log", "points"}
+                and number(values.get("low"))
+                and number(values.get("high"))
+                and values["low"] < values["high"]
+                and (not values.get("log") or values["low"] > 0)
+                and isinstance(points := values.get("points", GRID_POINTS), int)
+                and 2 <= points <= MOST_POINTS
+            )
         if not good:
-            raise UserError(f"{where}: {name} is neither a list of values nor {{\"low\": …, \"high\": …, \"log\": true}} with low < high"
-                            + (f", from {least:g} to {most:g}" if name in ranges else ""))
+            raise UserError(
+                f'{where}: {name} is neither a list of values nor {{"low": …, "high": …, "log": true}} with low < high'
+                + (f", from {least:g} to {most:g}" if name in ranges else "")
+            )
     return space
 
 

@@ -1,18 +1,19 @@
-"""Write down what a training run does: settings, metrics, confusion matrix, model. No account needed, and never in the run's way.
+"""Write down what a training run does: settings, metrics, confusion matrix, model. No account needed, and never in the
+run's way.
 
 Every run has a folder of its own, runs/<date>-<name>/, with
 
-    log.jsonl                      one JSON object a line, appended by single writes: whole but for the last line, even after kill -9
+    log.jsonl  one JSON object a line, appended by single writes: whole but for the last line, even after kill -9
     events.out.tfevents.…          the same for TensorBoard (tensorboard --logdir runs)
-    comet/<id>.zip                 with --tracker comet and no COMET_API_KEY: to upload later with `comet upload`; its path is printed
+    comet/<id>.zip  with --tracker comet and no COMET_API_KEY: to upload later with `comet upload`; its path is printed
 
     with tracking.start("pets", {"arch": "resnet18", "lr": 1e-3}, tracker="local") as run:
         run.metrics({"loss": 0.71}, step=12)
         run.metrics({"accuracy": 0.81}, epoch=1)
         run.confusion([[8, 2], [1, 9]], ["cat", "dog"])
 
-A tracker that fails is a warning, once, and then silent; the others go on. --tracker: local (default), comet (local as well), none.
-scripts.train.runs reads the logs.
+A tracker that fails is a warning, once, and then silent; the others go on. --tracker: local (default), comet (local as
+well), none. scripts.train.runs reads the logs.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Tracker:
 
 
 class JsonLines(Tracker):
-    """The log that is always there. A line is one write to a file opened for appending, so a kill leaves whole lines."""
+    """The log that is always there. A line is one write to a file opened for appending, so a kill leaves whole
+    lines.
+    """
 
     name = "the log"
 
@@ -60,7 +63,12 @@ class JsonLines(Tracker):
         self._write("start", schema=SCHEMA, name=name, pid=os.getpid())
 
     def _write(self, event: str, **values) -> None:
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **_plain(values)}, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = (
+            json.dumps(
+                {"event": event, "time": round(time.time(), 3), **_plain(values)}, ensure_ascii=False, allow_nan=False
+            ).encode()
+            + b"\n"
+        )
         if os.write(self.handle, line) != len(line):
             raise OSError("the disk took only a part of the line")
 
@@ -92,6 +100,7 @@ class TensorBoard(Tracker):
     def __init__(self, folder: Path):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from torch.utils.tensorboard import SummaryWriter
+
         self.writer = SummaryWriter(str(folder), flush_secs=10)
         self.steps = 0
 
@@ -119,7 +128,9 @@ class TensorBoard(Tracker):
 
 
 class Run(Tracker):
-    """One run told to several trackers. As a context manager it closes them; after an exception the status says which."""
+    """One run told to several trackers. As a context manager it closes them; after an exception the status says
+    which.
+    """
 
     def __init__(self, name: str, folder: Path | None):
         self.name, self.folder, self.trackers = name, folder, []
@@ -165,11 +176,19 @@ class Run(Tracker):
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        self.close("finished" if kind is None else "interrupted" if issubclass(kind, KeyboardInterrupt) else f"failed: {str(error)[:200]}")
+        self.close(
+            "finished"
+            if kind is None
+            else "interrupted"
+            if issubclass(kind, KeyboardInterrupt)
+            else f"failed: {str(error)[:200]}"
+        )
 
 
 def start(name: str, params: Mapping[str, Any], tracker: str = "local", folder: Path | None = None) -> Run:
-    """A new run called `name` with its settings `params`. tracker: local, comet or none. Raises UserError for another one."""
+    """A new run called `name` with its settings `params`. tracker: local, comet or none. Raises UserError for
+    another one.
+    """
     if tracker not in TRACKERS:
         raise UserError(f"no tracker called {tracker[:40]!r}; choose {', '.join(TRACKERS)}")
     if tracker == "none":
@@ -180,7 +199,11 @@ def start(name: str, params: Mapping[str, Any], tracker: str = "local", folder: 
     run.add("TensorBoard", lambda: TensorBoard(home))
     if tracker == "comet":
         from scripts.train.comet import Comet
-        run.add("Comet", lambda: Comet(home / "comet", name, lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)))
+
+        run.add(
+            "Comet",
+            lambda: Comet(home / "comet", name, lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)),
+        )
     run.params(params)
     return run
 

@@ -1,4 +1,6 @@
-"""Put a page's Markdown together from its text and what its cells gave, in the form in which Quarto hands it to Pandoc."""
+"""Put a page's Markdown together from its text and what its cells gave, in the form in which Quarto hands it to
+Pandoc.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def markdown(page: Page, results: list) -> tuple[str, dict[str, bytes]]:
     for part, result in zip(page.parts, results):
         if isinstance(part, Text):
             values = iter(result)
-            pieces.append(INLINE.sub(lambda match: match[1] + _value(page, next(values)), part.text) if result else part.text)
+            pieces.append(
+                INLINE.sub(lambda match: match[1] + _value(page, next(values)), part.text) if result else part.text
+            )
         else:
             cells += 1
             pieces.append(_cell(page, part, result, cells, pictures))
@@ -36,7 +40,7 @@ def _value(page: Page, value: dict) -> str:
         raise UserError(f"{at}: an inline value gives HTML; return Markdown or text")
     text = data["text/plain"]
     if re.match(r"np\.\w+\(", text):
-        raise UserError(f"{at}: an inline value would read {text!r}; format it, as in f\"{{x:.1f}}\"")
+        raise UserError(f'{at}: an inline value would read {text!r}; format it, as in f"{{x:.1f}}"')
     if len(text) > 1 and text[0] in "'\"" and text[-1] == text[0]:
         return _SPECIAL.sub(r"\\\1", text[1:-1])
     return text if re.fullmatch(r"[\w.,+ -]*", text) else _SPECIAL.sub(r"\\\1", text)
@@ -54,13 +58,23 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
     label, out = cell.options.get("label", ""), []
     if page.option(cell, "echo", True):
         out.append(_code(page, cell))
-    shown = [_output(page, cell, o, output == "asis", f"cell-{number}-{i}", pictures) for i, o in enumerate(outputs, 1)] if output else []
+    shown = (
+        [_output(page, cell, o, output == "asis", f"cell-{number}-{i}", pictures) for i, o in enumerate(outputs, 1)]
+        if output
+        else []
+    )
     body = "\n\n".join(filter(None, shown))
     kind = label.partition("-")[0]
     caption = cell.options.get(f"{kind}-cap", "") if kind in ("fig", "tbl") else ""
-    stray = [key for key in ("fig-cap", "tbl-cap") if key in cell.options and not (key.startswith(kind) and kind in ("fig", "tbl"))]
+    stray = [
+        key
+        for key in ("fig-cap", "tbl-cap")
+        if key in cell.options and not (key.startswith(kind) and kind in ("fig", "tbl"))
+    ]
     if stray:
-        raise UserError(f"{page.name}:{cell.line}: '{stray[0]}' needs '#| label: {stray[0][:3]}-…' to be numbered; give one")
+        raise UserError(
+            f"{page.name}:{cell.line}: '{stray[0]}' needs '#| label: {stray[0][:3]}-…' to be numbered; give one"
+        )
     if body and kind in ("fig", "tbl"):
         body = f"::: {{#{label}}}\n{body}\n\n{caption}\n:::"
     out.append(body)
@@ -70,7 +84,10 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
 
 def _code(page: Page, cell: Cell) -> str:
     mark = fence(cell.code)
-    fold, summary = page.option(cell, "code-fold", False), str(page.option(cell, "code-summary", "Code")).replace('"', "&quot;")
+    fold, summary = (
+        page.option(cell, "code-fold", False),
+        str(page.option(cell, "code-summary", "Code")).replace('"', "&quot;"),
+    )
     attributes = f' code-fold="{str(fold).lower()}" code-summary="{summary}"' if fold else ""
     return f"{mark} {{.python .cell-code{attributes}}}\n{cell.code.strip(chr(10))}\n{mark}"
 
@@ -86,8 +103,11 @@ def _output(page: Page, cell: Cell, output: dict, asis: bool, stem: str, picture
     if "text/markdown" in data:
         content = data["text/markdown"]
     elif "text/html" in data:
-        raise UserError(f"{page.name}:{cell.line}: this cell gives HTML, for which Quarto adds scripts from a CDN; use page.table(), "
-                        "page.chart(), or '#| output: asis' and print Markdown")
+        raise UserError(
+            f"{page.name}:{cell.line}: this cell gives HTML, for which Quarto adds scripts from a CDN; use "
+            "page.table(), "
+            "page.chart(), or '#| output: asis' and print Markdown"
+        )
     elif picture := next((kind for kind in ("image/svg+xml", "image/png", "image/jpeg") if kind in data), None):
         name = f"{stem}.{'svg' if 'svg' in picture else picture.split('/')[1]}"
         pictures[name] = data[picture].encode() if "svg" in picture else base64.b64decode(data[picture])

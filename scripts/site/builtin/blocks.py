@@ -1,4 +1,6 @@
-"""Quarto's blocks in Pandoc's JSON: callouts, tabsets, columns, layouts, folded code, pictures, links. What is not known is refused."""
+"""Quarto's blocks in Pandoc's JSON: callouts, tabsets, columns, layouts, folded code, pictures, links. What is not
+known is refused.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,69 @@ from scripts.site.builtin.pandoc import attr, div, plain, quoted, raw, raw_inlin
 from scripts.site.builtin.source import Page
 
 CALLOUTS = ("note", "tip", "warning", "important", "caution")
-# Classes that mean something to Quarto (or to the Bootstrap it brings): those that are supported, and the pattern of all of them.
-CLASSES = {*(f"callout-{kind}" for kind in CALLOUTS), "panel-tabset", "column-body", "column-body-outset", "column-page", "column-page-inset",
-           "column-screen", "column-screen-inset", "column-margin", "aside", "columns", "column", "grid", "unnumbered", "unlisted", "cell",
-           "cell-output", "cell-output-display", "cell-output-stdout", "cell-output-stderr", "cell-code", "hidden", "lead", "btn", "btn-primary"}
-_QUARTO = re.compile(r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|remark|solution|"
-                     r"tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|badge.*|d-.*|btn.*|text-.*|bg-.*|"
-                     r"listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|no-anchor|toc-.*|code-.*|list-table|bi-.*)$")
+# Classes that mean something to Quarto (or to the Bootstrap it brings): those that are supported, and the pattern of
+# all of them.
+CLASSES = {
+    *(f"callout-{kind}" for kind in CALLOUTS),
+    "panel-tabset",
+    "column-body",
+    "column-body-outset",
+    "column-page",
+    "column-page-inset",
+    "column-screen",
+    "column-screen-inset",
+    "column-margin",
+    "aside",
+    "columns",
+    "column",
+    "grid",
+    "unnumbered",
+    "unlisted",
+    "cell",
+    "cell-output",
+    "cell-output-display",
+    "cell-output-stdout",
+    "cell-output-stderr",
+    "cell-code",
+    "hidden",
+    "lead",
+    "btn",
+    "btn-primary",
+}
+_QUARTO = re.compile(
+    r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|remark|solution|"
+    r"tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|badge.*|d-.*|btn.*|text-.*|bg-.*|"
+    r"listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|no-anchor|toc-.*|code-.*|list-table|bi-.*)$"
+)
 _GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
-ATTRIBUTES = {"title", "collapse", "icon", "group", "fig-alt", "fig-align", "layout-ncol", "width", "height", "code-fold", "code-summary", "style",
-              "role", "tabindex", "lang", "loading", "target", "rel", "start", "colspan", "rowspan", "scope", "align", "alt", "download", "href"}
+ATTRIBUTES = {
+    "title",
+    "collapse",
+    "icon",
+    "group",
+    "fig-alt",
+    "fig-align",
+    "layout-ncol",
+    "width",
+    "height",
+    "code-fold",
+    "code-summary",
+    "style",
+    "role",
+    "tabindex",
+    "lang",
+    "loading",
+    "target",
+    "rel",
+    "start",
+    "colspan",
+    "rowspan",
+    "scope",
+    "align",
+    "alt",
+    "download",
+    "href",
+}
 
 
 def check(document: dict, page: Page) -> None:
@@ -29,11 +84,16 @@ def check(document: dict, page: Page) -> None:
         attributes = attr(element)
         for name in attributes[1] if attributes else ():
             if _QUARTO.match(name) and name not in CLASSES and not _GRID.match(name):
-                raise UserError(f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, "
-                                "or render with Quarto")
+                raise UserError(
+                    f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, "
+                    "or render with Quarto"
+                )
         for key, value in attributes[2] if attributes else ():
             if not (key in ATTRIBUTES or key.startswith(("aria-", "data-"))):
-                raise UserError(f"{page.line_of(re.escape(key) + ' *=')}: the attribute {key}={value!r} is not supported by the built-in renderer")
+                raise UserError(
+                    f"{page.line_of(re.escape(key) + ' *=')}: the attribute {key}={value!r} is not supported by the "
+                    "built-in renderer"
+                )
         if element["t"] in ("RawBlock", "RawInline") and element["c"][0] != "html":
             where = page.line_of(re.escape(element["c"][1][:30].splitlines()[0]))
             raise UserError(f"{where}: raw {element['c'][0]} would be lost in HTML; write Markdown or HTML")
@@ -51,13 +111,22 @@ def structure(document: dict, page: Page) -> dict:
         if callout:
             return _callout(callout, identifier, dict(pairs), content)
         return _tabset(page, dict(pairs), content, counter) if "panel-tabset" in classes else None
+
     return rewrite(document, change)
 
 
 def transform(document: dict, page: Page, pages: list[str], exists) -> dict:
-    """Turn Quarto's other blocks into HTML elements. `exists(path)` tells of a file by its path from the site's root."""
-    handlers = {"Div": lambda e: _div(e, page), "CodeBlock": _code, "Image": lambda e: _image(e, page, exists),
-                "Link": lambda e: _link(e, page, pages), "Span": _span, "Table": _table}
+    """Turn Quarto's other blocks into HTML elements. `exists(path)` tells of a file by its path from the site's
+    root.
+    """
+    handlers = {
+        "Div": lambda e: _div(e, page),
+        "CodeBlock": _code,
+        "Image": lambda e: _image(e, page, exists),
+        "Link": lambda e: _link(e, page, pages),
+        "Span": _span,
+        "Table": _table,
+    }
     return rewrite(document, lambda element: handlers.get(element["t"], lambda _: None)(element))
 
 
@@ -66,11 +135,29 @@ def _div(element: dict, page: Page):
     values = dict(pairs)
     if "layout-ncol" in values:
         if not values["layout-ncol"].isdigit() or not 1 <= int(values["layout-ncol"]) <= 6:
-            raise UserError(f"{page.line_of('layout-ncol')}: layout-ncol={values['layout-ncol']!r} should be a number from 1 to 6")
+            raise UserError(
+                f"{page.line_of('layout-ncol')}: layout-ncol={values['layout-ncol']!r} should be a number from 1 to 6"
+            )
         kept = [pair for pair in pairs if pair[0] != "layout-ncol"]
-        return {"t": "Div", "c": [[identifier, [*classes, "layout"], [*kept, ["style", f"--columns:{values['layout-ncol']}"]]], content]}
+        return {
+            "t": "Div",
+            "c": [
+                [identifier, [*classes, "layout"], [*kept, ["style", f"--columns:{values['layout-ncol']}"]]],
+                content,
+            ],
+        }
     if "column" in classes and "width" in values:
-        return {"t": "Div", "c": [[identifier, classes, [*(p for p in pairs if p[0] != "width"), ["style", f"flex-basis:{values['width']}"]]], content]}
+        return {
+            "t": "Div",
+            "c": [
+                [
+                    identifier,
+                    classes,
+                    [*(p for p in pairs if p[0] != "width"), ["style", f"flex-basis:{values['width']}"]],
+                ],
+                content,
+            ],
+        }
     return None
 
 
@@ -82,11 +169,24 @@ def _callout(kind: str, identifier: str, values: dict, content: list) -> dict:
     collapse = values.get("collapse")
     outer, header = ("details", "summary") if collapse in ("true", "false") else ("div", "div")
     name = f' id="{quoted(identifier)}"' if identifier else ""
-    opening = f'<{outer}{name} class="callout callout-style-default callout-{kind} callout-titled"{" open" if collapse == "false" else ""}>'
-    icon = '<div class="callout-icon-container"><i class="callout-icon"></i></div>' if values.get("icon") != "false" else ""
-    return div([raw(opening + f'<{header} class="callout-header">{icon}<div class="callout-title-container">'),
-                plain(title or [string(kind.capitalize())]), raw(f'</div></{header}><div class="callout-body-container callout-body">'), *content,
-                raw(f"</div></{outer}>")])
+    opening = (
+        f'<{outer}{name} class="callout callout-style-default callout-{kind} '
+        f'callout-titled"{" open" if collapse == "false" else ""}>'
+    )
+    icon = (
+        '<div class="callout-icon-container"><i class="callout-icon"></i></div>'
+        if values.get("icon") != "false"
+        else ""
+    )
+    return div(
+        [
+            raw(opening + f'<{header} class="callout-header">{icon}<div class="callout-title-container">'),
+            plain(title or [string(kind.capitalize())]),
+            raw(f'</div></{header}><div class="callout-body-container callout-body">'),
+            *content,
+            raw(f"</div></{outer}>"),
+        ]
+    )
 
 
 def _tabset(page: Page, values: dict, content: list, counter) -> dict:
@@ -104,13 +204,25 @@ def _tabset(page: Page, values: dict, content: list, counter) -> dict:
     out = [raw(f'<div class="panel-tabset"{group}><div class="nav nav-tabs" role="tablist">')]
     for number, (title, _) in enumerate(tabs, 1):
         active, minus = number == 1, ' tabindex="-1"'
-        out += [raw(f'<button type="button" class="nav-link{" active" if active else ""}" role="tab" id="{name}-{number}-tab" '
-                    f'aria-controls="{name}-{number}" aria-selected="{str(active).lower()}"{"" if active else minus}>'),
-                plain(title), raw("</button>")]
+        out += [
+            raw(
+                f'<button type="button" class="nav-link{" active" if active else ""}" role="tab" '
+                f'id="{name}-{number}-tab" '
+                f'aria-controls="{name}-{number}" aria-selected="{str(active).lower()}"{"" if active else minus}>'
+            ),
+            plain(title),
+            raw("</button>"),
+        ]
     out.append(raw('</div><div class="tab-content">'))
     for number, (_, body) in enumerate(tabs, 1):
-        out += [raw(f'<div class="tab-pane{" active" if number == 1 else ""}" role="tabpanel" id="{name}-{number}" '
-                    f'aria-labelledby="{name}-{number}-tab" tabindex="0">'), *body, raw("</div>")]
+        out += [
+            raw(
+                f'<div class="tab-pane{" active" if number == 1 else ""}" role="tabpanel" id="{name}-{number}" '
+                f'aria-labelledby="{name}-{number}-tab" tabindex="0">'
+            ),
+            *body,
+            raw("</div>"),
+        ]
     return div([*out, raw("</div></div>")])
 
 
@@ -122,26 +234,47 @@ def _code(element: dict):
     if values.get("code-fold") not in ("true", "show"):
         return block
     summary = quoted(values.get("code-summary", "Code").replace("&quot;", '"'))
-    return [raw(f'<details class="code-fold"{" open" if values["code-fold"] == "show" else ""}><summary>{summary}</summary>'), block, raw("</details>")]
+    return [
+        raw(
+            f'<details class="code-fold"{" open" if values["code-fold"] == "show" else ""}><summary>{summary}</summary>'
+        ),
+        block,
+        raw("</details>"),
+    ]
 
 
 def _image(element: dict, page: Page, exists):
     (identifier, classes, pairs), inlines, (target, title) = element["c"]
     values = dict(pairs)
     if target.startswith(("http:", "https:", "//")):
-        raise UserError(f"{page.line_of(re.escape(target))}: the picture {target} would be fetched from another site; keep a copy in images/")
+        raise UserError(
+            f"{page.line_of(re.escape(target))}: the picture {target} would be fetched from another site; keep a "
+            "copy in images/"
+        )
     if not target.startswith("data:") and not exists(from_root(page, target)):
-        raise UserError(f"{page.line_of(re.escape(target))}: the picture {target} is not there; run `make figures`, or mend the path")
+        raise UserError(
+            f"{page.line_of(re.escape(target))}: the picture {target} is not there; run `make figures`, or mend the "
+            "path"
+        )
     alt = values.get("fig-alt") or values.get("alt") or text_of(inlines)
-    style = {"left": "margin-right:auto", "right": "margin-left:auto", "center": "margin-inline:auto"}.get(values.get("fig-align", ""))
-    kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "fig-align", "alt")] + ([["style", style]] if style else [])
-    return {"t": "Image", "c": [[identifier, [*classes, "img-fluid"], kept], [string(alt)] if alt else [], [target, title]]}
+    style = {"left": "margin-right:auto", "right": "margin-left:auto", "center": "margin-inline:auto"}.get(
+        values.get("fig-align", "")
+    )
+    kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "fig-align", "alt")] + (
+        [["style", style]] if style else []
+    )
+    return {
+        "t": "Image",
+        "c": [[identifier, [*classes, "img-fluid"], kept], [string(alt)] if alt else [], [target, title]],
+    }
 
 
 def from_root(page: Page, target: str) -> str:
     """A link's path as seen from the site's root, without query and fragment."""
     target = target.partition("#")[0].partition("?")[0]
-    return posixpath.normpath(target.lstrip("/") if target.startswith("/") else posixpath.join(posixpath.dirname(page.name), target))
+    return posixpath.normpath(
+        target.lstrip("/") if target.startswith("/") else posixpath.join(posixpath.dirname(page.name), target)
+    )
 
 
 def _link(element: dict, page: Page, pages: list[str]):
@@ -157,12 +290,26 @@ def _link(element: dict, page: Page, pages: list[str]):
 def _span(element: dict):
     attributes, inlines = element["c"]
     if "aside" in attributes[1]:
-        return {"t": "Span", "c": [[attributes[0], [*attributes[1], "column-margin"], attributes[2]], [raw_inline(""), *inlines]]} \
-            if "column-margin" not in attributes[1] else None
+        return (
+            {
+                "t": "Span",
+                "c": [[attributes[0], [*attributes[1], "column-margin"], attributes[2]], [raw_inline(""), *inlines]],
+            }
+            if "column-margin" not in attributes[1]
+            else None
+        )
     return None
 
 
 def _table(element: dict):
     attributes = element["c"][0]
-    return div([{**element, "c": [[attributes[0], ["table", *attributes[1]], attributes[2]], *element["c"][1:]]}], "", ["table-scroll"], tabindex="0") \
-        if "table" not in attributes[1] else None
+    return (
+        div(
+            [{**element, "c": [[attributes[0], ["table", *attributes[1]], attributes[2]], *element["c"][1:]]}],
+            "",
+            ["table-scroll"],
+            tabindex="0",
+        )
+        if "table" not in attributes[1]
+        else None
+    )

@@ -2,8 +2,9 @@
 
     python -m scripts.site.render --renderer builtin
 
-Each page: split (source.py), run (kernel.py), put together (assemble.py), parsed by Pandoc, numbered (crossref.py), Quarto's blocks made
-HTML (blocks.py), written by Pandoc, framed (shell.py). Two pages are in work at a time: nearly all the time is a kernel's start.
+Each page: split (source.py), run (kernel.py), put together (assemble.py), parsed by Pandoc, numbered (crossref.py),
+Quarto's blocks made HTML (blocks.py), written by Pandoc, framed (shell.py). Two pages are in work at a time: nearly all
+the time is a kernel's start.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ def render(root: Path, out: Path, limit: float = 300) -> int:
 async def _all(site: config.Site, pages: list[source.Page], shell: Shell, out: Path, limit: float) -> None:
     room = asyncio.Semaphore(2)
     with Progress(len(pages), "site") as progress:
+
         async def one(page: source.Page) -> None:
             async with room:
                 began = time.monotonic()
                 results = await kernel.run(page, site.root, limit)
                 _page(site, page, results, shell, out)
                 progress.advance(f"{page.name.removesuffix('.qmd')}.html in {time.monotonic() - began:.1f} s")
+
         tasks = [asyncio.create_task(one(page)) for page in pages]
         try:
             await asyncio.gather(*tasks)
@@ -66,8 +69,15 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
     with_template = out / ".template.html"
     with_template.write_text(template)
     depth = str(page.meta.get("toc-depth", 3))
-    parts = pandoc.write(document, page.name, f"--template={with_template}", "--section-divs", "--toc", f"--toc-depth={depth}",
-                         "--metadata=pagetitle:-").split(MARK)
+    parts = pandoc.write(
+        document,
+        page.name,
+        f"--template={with_template}",
+        "--section-divs",
+        "--toc",
+        f"--toc-depth={depth}",
+        "--metadata=pagetitle:-",
+    ).split(MARK)
     with_template.unlink()
     if len(parts) != len(_PARTS):
         raise UserError(f"{page.name}: the text holds a comment that the renderer keeps for itself; take it out")
@@ -83,7 +93,11 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
 def _resources(site: config.Site, out: Path) -> None:
     """Copy what `resources`, `css` and the website name."""
     styles = site.html.get("css") or []
-    wanted = [*site.resources, *([styles] if isinstance(styles, str) else styles), *filter(None, [site.website.get("favicon"), site.website.get("image")])]
+    wanted = [
+        *site.resources,
+        *([styles] if isinstance(styles, str) else styles),
+        *filter(None, [site.website.get("favicon"), site.website.get("image")]),
+    ]
     for pattern in wanted:
         found = glob.glob(pattern, root_dir=site.root, recursive=True)
         if not found and not glob.has_magic(pattern):

@@ -1,7 +1,8 @@
 """What `_quarto.yml` and a page's front matter say, read strictly for the built-in renderer.
 
-Quarto knows some hundred keys; the built-in renderer knows those below. A key or value that is not here is refused by file and
-line, so that no page quietly looks otherwise than under Quarto. Keys marked QUIET only matter to Quarto's own styles and scripts.
+Quarto knows some hundred keys; the built-in renderer knows those below. A key or value that is not here is refused by
+file and line, so that no page quietly looks otherwise than under Quarto. Keys marked QUIET only matter to Quarto's own
+styles and scripts.
 """
 
 from __future__ import annotations
@@ -18,34 +19,125 @@ ANY = QUIET = object()
 TEXT, FLAG, NUMBER = str, bool, int
 FOLD = {True, False, "show"}
 
-EXECUTE = {"echo": FLAG, "output": {True, False, "asis"}, "eval": FLAG, "include": FLAG, "warning": FLAG, "enabled": {True}, "freeze": QUIET,
-           "daemon": QUIET, "daemon-restart": QUIET, "cache": {False}}
-HTML = {"toc": FLAG, "toc-depth": NUMBER, "toc-title": TEXT, "code-fold": FOLD, "code-summary": TEXT, "number-sections": FLAG,
-        "css": ANY, "include-in-header": ANY, "include-after-body": ANY, "page-layout": {"article", "full"},
-        "html-math-method": {"mathml"}, "fig-cap-location": {"bottom"}, "tbl-cap-location": {"top"}, "lightbox": {False},
-        "title-block-banner": {False}, "minimal": {False}, "theme": QUIET, "grid": QUIET, "highlight-style": QUIET, "mainfont": QUIET,
-        "fontsize": QUIET, "code-copy": QUIET, "code-overflow": QUIET, "smooth-scroll": QUIET, "anchor-sections": QUIET,
-        "respect-user-color-scheme": QUIET, "axe": QUIET, "footnotes-hover": QUIET, "citations-hover": QUIET, "crossrefs-hover": QUIET,
-        "email-obfuscation": QUIET, "fig-responsive": QUIET}
+EXECUTE = {
+    "echo": FLAG,
+    "output": {True, False, "asis"},
+    "eval": FLAG,
+    "include": FLAG,
+    "warning": FLAG,
+    "enabled": {True},
+    "freeze": QUIET,
+    "daemon": QUIET,
+    "daemon-restart": QUIET,
+    "cache": {False},
+}
+HTML = {
+    "toc": FLAG,
+    "toc-depth": NUMBER,
+    "toc-title": TEXT,
+    "code-fold": FOLD,
+    "code-summary": TEXT,
+    "number-sections": FLAG,
+    "css": ANY,
+    "include-in-header": ANY,
+    "include-after-body": ANY,
+    "page-layout": {"article", "full"},
+    "html-math-method": {"mathml"},
+    "fig-cap-location": {"bottom"},
+    "tbl-cap-location": {"top"},
+    "lightbox": {False},
+    "title-block-banner": {False},
+    "minimal": {False},
+    "theme": QUIET,
+    "grid": QUIET,
+    "highlight-style": QUIET,
+    "mainfont": QUIET,
+    "fontsize": QUIET,
+    "code-copy": QUIET,
+    "code-overflow": QUIET,
+    "smooth-scroll": QUIET,
+    "anchor-sections": QUIET,
+    "respect-user-color-scheme": QUIET,
+    "axe": QUIET,
+    "footnotes-hover": QUIET,
+    "citations-hover": QUIET,
+    "crossrefs-hover": QUIET,
+    "email-obfuscation": QUIET,
+    "fig-responsive": QUIET,
+}
 ITEM = {"href": TEXT, "text": TEXT, "icon": {"github"}, "aria-label": TEXT, "menu": [dict(href=TEXT, text=TEXT)]}
 SECTION = {"section": TEXT, "href": TEXT, "text": TEXT, "contents": [dict(href=TEXT, text=TEXT)]}
-NAVBAR = {"title": ANY, "left": [ITEM], "right": [ITEM], "search": {False}, "background": QUIET, "foreground": QUIET, "collapse-below": QUIET,
-          "pinned": QUIET, "toggle-position": QUIET}
-SIDEBAR = {"title": TEXT, "style": {"docked", "floating"}, "contents": [SECTION], "search": {False}, "collapse-level": QUIET,
-           "background": QUIET, "border": QUIET}
-WEBSITE = {"title": TEXT, "description": TEXT, "site-url": TEXT, "repo-url": TEXT, "favicon": TEXT, "image": TEXT, "navbar": NAVBAR, "sidebar": SIDEBAR,
-           "page-footer": ANY, "search": {False}, "page-navigation": FLAG, "back-to-top-navigation": QUIET, "bread-crumbs": QUIET,
-           "open-graph": ANY, "twitter-card": ANY}
-PROJECT = {"type": {"website"}, "output-dir": TEXT, "render": [TEXT], "resources": [TEXT], "execute-dir": {"project", "file"}, "post-render": QUIET}
-TOP = {"project": PROJECT, "website": WEBSITE, "format": {"html": HTML}, "execute": EXECUTE, "lang": TEXT, "jupyter": {"python3"}}
-PAGE = {"title": TEXT, "subtitle": TEXT, "description": TEXT, "pagetitle": TEXT, "lang": TEXT, "image": TEXT, "jupyter": {"python3"},
-        "execute": EXECUTE, "format": {"html": HTML}, **HTML}
+NAVBAR = {
+    "title": ANY,
+    "left": [ITEM],
+    "right": [ITEM],
+    "search": {False},
+    "background": QUIET,
+    "foreground": QUIET,
+    "collapse-below": QUIET,
+    "pinned": QUIET,
+    "toggle-position": QUIET,
+}
+SIDEBAR = {
+    "title": TEXT,
+    "style": {"docked", "floating"},
+    "contents": [SECTION],
+    "search": {False},
+    "collapse-level": QUIET,
+    "background": QUIET,
+    "border": QUIET,
+}
+WEBSITE = {
+    "title": TEXT,
+    "description": TEXT,
+    "site-url": TEXT,
+    "repo-url": TEXT,
+    "favicon": TEXT,
+    "image": TEXT,
+    "navbar": NAVBAR,
+    "sidebar": SIDEBAR,
+    "page-footer": ANY,
+    "search": {False},
+    "page-navigation": FLAG,
+    "back-to-top-navigation": QUIET,
+    "bread-crumbs": QUIET,
+    "open-graph": ANY,
+    "twitter-card": ANY,
+}
+PROJECT = {
+    "type": {"website"},
+    "output-dir": TEXT,
+    "render": [TEXT],
+    "resources": [TEXT],
+    "execute-dir": {"project", "file"},
+    "post-render": QUIET,
+}
+TOP = {
+    "project": PROJECT,
+    "website": WEBSITE,
+    "format": {"html": HTML},
+    "execute": EXECUTE,
+    "lang": TEXT,
+    "jupyter": {"python3"},
+}
+PAGE = {
+    "title": TEXT,
+    "subtitle": TEXT,
+    "description": TEXT,
+    "pagetitle": TEXT,
+    "lang": TEXT,
+    "image": TEXT,
+    "jupyter": {"python3"},
+    "execute": EXECUTE,
+    "format": {"html": HTML},
+    **HTML,
+}
 
 
 @dataclass
 class Site:
-    """`_quarto.yml` of the project in `root`: pages (POSIX paths, in the order of `render`), website, html and execute options, and where cells
-    run: in the page's own folder ("file") or in `root` ("project")."""
+    """`_quarto.yml` of the project in `root`: pages (POSIX paths, in the order of `render`), website, html and execute
+    options, and where cells run: in the page's own folder ("file") or in `root` ("project")."""
 
     root: Path
     pages: list[str]
@@ -67,10 +159,21 @@ def load(root: Path) -> Site:
     data = parse(text, "_quarto.yml", 1, TOP)
     project = data.get("project", {})
     if project.get("type") != "website" or not project.get("render"):
-        raise UserError("_quarto.yml: 'project' needs 'type: website' and a 'render' list, so that every renderer makes the same pages")
+        raise UserError(
+            "_quarto.yml: 'project' needs 'type: website' and a 'render' list, so that every renderer makes the same "
+            "pages"
+        )
     html = data.get("format", {}).get("html") or {}
-    return Site(root, _pages(root, project["render"]), [str(item) for item in project.get("resources", [])], data.get("website", {}),
-                html, data.get("execute", {}), data.get("lang", "en"), project.get("execute-dir", "file"))
+    return Site(
+        root,
+        _pages(root, project["render"]),
+        [str(item) for item in project.get("resources", [])],
+        data.get("website", {}),
+        html,
+        data.get("execute", {}),
+        data.get("lang", "en"),
+        project.get("execute-dir", "file"),
+    )
 
 
 def _pages(root: Path, patterns: list[str]) -> list[str]:
@@ -82,7 +185,9 @@ def _pages(root: Path, patterns: list[str]) -> list[str]:
             continue
         found = sorted(glob.glob(pattern, root_dir=root, recursive=True))
         if not found and not glob.has_magic(pattern):
-            raise UserError(f"_quarto.yml: 'render' names {pattern}, which is not there; write the page or take it off the list")
+            raise UserError(
+                f"_quarto.yml: 'render' names {pattern}, which is not there; write the page or take it off the list"
+            )
         pages += [Path(page).as_posix() for page in found if page not in pages]
     wrong = [page for page in pages if not page.endswith(".qmd")]
     if wrong:
@@ -105,13 +210,18 @@ def front_matter(text: str, name: str) -> tuple[dict, int]:
 
 
 def parse(text: str, name: str, first_line: int, spec: dict) -> dict:
-    """YAML `text` (its first line is line `first_line` of file `name`) as a dictionary that holds nothing outside `spec`."""
+    """YAML `text` (its first line is line `first_line` of file `name`) as a dictionary that holds nothing outside
+    `spec`.
+    """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise UserError(f"{name}:{first_line + mark.line if mark else first_line}: not valid YAML ({getattr(error, 'problem', error)})") from None
+        raise UserError(
+            f"{name}:{first_line + mark.line if mark else first_line}: not valid YAML "
+            f"({getattr(error, 'problem', error)})"
+        ) from None
     if data is None:
         return {}
     _check(node, data, spec, name, first_line, "")
@@ -120,7 +230,11 @@ def parse(text: str, name: str, first_line: int, spec: dict) -> dict:
 
 def _check(node, value, spec, name: str, first: int, where: str) -> None:
     at = f"{name}:{first + node.start_mark.line}"
-    if spec is ANY or (where == "format.html" and value in (None, "default")) or (where == "format" and value == "html"):
+    if (
+        spec is ANY
+        or (where == "format.html" and value in (None, "default"))
+        or (where == "format" and value == "html")
+    ):
         return
     if isinstance(spec, dict):
         if not isinstance(value, dict):
@@ -132,8 +246,10 @@ def _check(node, value, spec, name: str, first: int, where: str) -> None:
             key = yaml.safe_load(yaml.serialize(key_node))
             line = f"{name}:{first + key_node.start_mark.line}"
             if key not in spec:
-                raise UserError(f"{line}: the built-in renderer does not know '{'.'.join(filter(None, [where, str(key)]))}'; "
-                                "take it out, or render with Quarto")
+                raise UserError(
+                    f"{line}: the built-in renderer does not know '{'.'.join(filter(None, [where, str(key)]))}'; "
+                    "take it out, or render with Quarto"
+                )
             if key in seen:
                 raise UserError(f"{line}: '{key}' stands twice")
             seen.add(key)
@@ -145,7 +261,13 @@ def _check(node, value, spec, name: str, first: int, where: str) -> None:
             raise UserError(f"{at}: '{where}' should be a list")
     elif isinstance(spec, set):
         if not any(value == choice and type(value) is type(choice) for choice in spec):
-            raise UserError(f"{at}: '{where}: {value}' is not supported by the built-in renderer "
-                            f"(it knows {', '.join(sorted(str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in spec))})")
+            raise UserError(
+                f"{at}: '{where}: {value}' is not supported by the built-in renderer "
+                "(it knows "
+                f"{', '.join(sorted(str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in spec))})"
+            )
     elif not isinstance(value, spec) or (spec is int and isinstance(value, bool)):
-        raise UserError(f"{at}: '{where}' should be {dict(str='text', bool='true or false', int='a number')[spec.__name__]}, not {value!r}")
+        raise UserError(
+            f"{at}: '{where}' should be {dict(str='text', bool='true or false', int='a number')[spec.__name__]}, not "
+            f"{value!r}"
+        )

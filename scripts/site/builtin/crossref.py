@@ -1,4 +1,5 @@
-"""Cross-references as Quarto makes them: figures, tables, equations and sections numbered page by page, `@fig-x` turned into links.
+"""Cross-references as Quarto makes them: figures, tables, equations and sections numbered page by page, `@fig-x` turned
+into links.
 
 Quarto prints `?@fig-x` for a reference without target and goes on; here it is an error with file and line.
 """
@@ -12,7 +13,26 @@ from scripts.site.builtin.pandoc import attr, div, plain, raw, raw_inline, rewri
 from scripts.site.builtin.source import Page
 
 NAMES = {"fig": "Figure", "tbl": "Table", "sec": "Section", "eq": "Equation"}
-OTHER = {"lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "sol", "rem", "alg", "nte", "tip", "wrn", "imp", "cau", "vid"}
+OTHER = {
+    "lst",
+    "thm",
+    "lem",
+    "cor",
+    "prp",
+    "cnj",
+    "def",
+    "exm",
+    "exr",
+    "sol",
+    "rem",
+    "alg",
+    "nte",
+    "tip",
+    "wrn",
+    "imp",
+    "cau",
+    "vid",
+}
 _EQUATION = re.compile(r"^\{#(eq-[\w-]+)\}$")
 
 
@@ -41,9 +61,14 @@ def _number(document: dict, page: Page, numbers: dict[str, str]) -> None:
             continue
         identifier, kind = attributes[0], _kind(attributes[0])
         if identifier in numbers:
-            raise UserError(f"{page.line_of('[#:] ?' + re.escape(identifier))}: the id {identifier!r} stands twice on this page")
+            raise UserError(
+                f"{page.line_of('[#:] ?' + re.escape(identifier))}: the id {identifier!r} stands twice on this page"
+            )
         if kind in OTHER:
-            raise UserError(f"{page.line_of(re.escape(identifier))}: '{kind}-' ids (Quarto's numbered {kind}) are not supported by the built-in renderer")
+            raise UserError(
+                f"{page.line_of(re.escape(identifier))}: '{kind}-' ids (Quarto's numbered {kind}) are not supported "
+                "by the built-in renderer"
+            )
         if element["t"] == "Header" and "unnumbered" not in attributes[1]:
             level = element["c"][0]
             section[level - 1] += 1
@@ -51,7 +76,10 @@ def _number(document: dict, page: Page, numbers: dict[str, str]) -> None:
             # Quarto leaves the page title's level out, so that ## headings are 1, 2, 3 …
             number = ".".join(map(str, section[1:level] if level > 1 else section[:1]))
             if page.meta.get("number-sections"):
-                element["c"][2][:0] = [{"t": "Span", "c": [["", ["header-section-number"], []], [string(number)]]}, {"t": "Space"}]
+                element["c"][2][:0] = [
+                    {"t": "Span", "c": [["", ["header-section-number"], []], [string(number)]]},
+                    {"t": "Space"},
+                ]
             if kind == "sec":
                 numbers[identifier] = number
         elif kind and kind != "sec":
@@ -61,8 +89,10 @@ def _number(document: dict, page: Page, numbers: dict[str, str]) -> None:
             if kind in ("fig", "tbl") and inner:
                 inside.append(inner[0])
     if inside:
-        raise UserError(f"{page.line_of(re.escape(inside[0]))}: {inside[0]} stands inside another figure or table; "
-                        "subfigures are not supported by the built-in renderer")
+        raise UserError(
+            f"{page.line_of(re.escape(inside[0]))}: {inside[0]} stands inside another figure or table; "
+            "subfigures are not supported by the built-in renderer"
+        )
 
 
 def _equation(element: dict, page: Page) -> dict | None:
@@ -88,7 +118,13 @@ def _float(element: dict, page: Page, numbers: dict[str, str]):
     identifier = attributes[0] if attributes else ""
     kind = _kind(identifier)
     if kind == "eq" and element["t"] == "Span":
-        return {"t": "Span", "c": [attributes, [*element["c"][1], raw_inline(f'<span class="equation-number">({numbers[identifier]})</span>')]]}
+        return {
+            "t": "Span",
+            "c": [
+                attributes,
+                [*element["c"][1], raw_inline(f'<span class="equation-number">({numbers[identifier]})</span>')],
+            ],
+        }
     if kind not in ("fig", "tbl"):
         return None
     if element["t"] == "Div":
@@ -101,12 +137,24 @@ def _float(element: dict, page: Page, numbers: dict[str, str]):
         caption = _flat(element["c"][1][1])
         content = [{"t": "Table", "c": [["", attributes[1], attributes[2]], [None, []], *element["c"][2:]]}]
     else:
-        raise UserError(f"{page.line_of(re.escape(identifier))}: the id {identifier} belongs on a figure's or table's own block")
+        raise UserError(
+            f"{page.line_of(re.escape(identifier))}: the id {identifier} belongs on a figure's or table's own block"
+        )
     label = [string(NAMES[kind] + "\u00a0" + numbers[identifier]), *([string(":"), {"t": "Space"}] if caption else [])]
     body = [raw(f'<figure class="quarto-float quarto-float-{kind} figure">'), div(content)]
-    text = [raw(f'<figcaption class="quarto-float-caption quarto-float-{kind}">'), plain([*label, *caption]), raw("</figcaption>")]
+    text = [
+        raw(f'<figcaption class="quarto-float-caption quarto-float-{kind}">'),
+        plain([*label, *caption]),
+        raw("</figcaption>"),
+    ]
     body = body + text if kind == "fig" else [body[0], *text, body[1]]
-    return {"t": "Div", "c": [[identifier, ["quarto-float", *attributes[1]], [] if element["t"] == "Table" else attributes[2]], [*body, raw("</figure>")]]}
+    return {
+        "t": "Div",
+        "c": [
+            [identifier, ["quarto-float", *attributes[1]], [] if element["t"] == "Table" else attributes[2]],
+            [*body, raw("</figure>")],
+        ],
+    }
 
 
 def _flat(blocks: list) -> list:
@@ -123,8 +171,11 @@ def _reference(element: dict, page: Page, numbers: dict[str, str]):
         kind = _kind(label)
         where = page.line_of("@" + re.escape(target))
         if kind not in NAMES:
-            raise UserError(f"{where}: @{target} is no cross-reference (fig-, tbl-, sec-, eq-); citations are not supported by the built-in "
-                            r"renderer, write \@ for the sign itself")
+            raise UserError(
+                f"{where}: @{target} is no cross-reference (fig-, tbl-, sec-, eq-); citations are not supported by "
+                "the built-in "
+                r"renderer, write \@ for the sign itself"
+            )
         if label not in numbers:
             raise UserError(f"{where}: @{target} refers to nothing on this page")
         if kind == "sec" and not page.meta.get("number-sections"):

@@ -1,7 +1,9 @@
-"""Run a page's cells in a real kernel, under a time limit, and keep what came out until something that the page reads changes.
+"""Run a page's cells in a real kernel, under a time limit, and keep what came out until something that the page reads
+changes.
 
-The kernel is this very Python (no kernelspec need be installed), in the folder that Quarto would take, one for each page. A failing cell is a UserError
-with page, line and error; its traceback goes to a log under build/. A cell that hangs is ended with all its children.
+The kernel is this very Python (no kernelspec need be installed), in the folder that Quarto would take, one for each
+page. A failing cell is a UserError with page, line and error; its traceback goes to a log under build/. A cell that
+hangs is ended with all its children.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ from scripts.common.paths import atomic_write
 from scripts.site.builtin.source import INLINE, Cell, Page, Text
 
 SCHEMA = 2
-ASK_THE_MACHINE = {"nvidia-smi", "sysctl", "uname"}  # programs that read no files of ours; the machine is part of a record's key
+ASK_THE_MACHINE = {
+    "nvidia-smi",
+    "sysctl",
+    "uname",
+}  # programs that read no files of ours; the machine is part of a record's key
 CODE = Path(__file__).resolve().parents[3]
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _START = "import scripts.site.builtin.trace as _t; _t.start(); del _t"
@@ -35,15 +41,32 @@ _REPORT = "__import__('json').dumps(__import__('scripts.site.builtin.trace', fro
 
 def environment(root: Path, name: str = "") -> dict[str, str]:
     """The environment in which the cells of page `name` run: the project importable, and what Quarto tells a kernel."""
-    path = os.pathsep.join(dict.fromkeys([str(root), str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
-    own = {"QUARTO_DOCUMENT_PATH": str((root / name).parent), "QUARTO_DOCUMENT_FILE": Path(name).name,
-           "MPLBACKEND": "module://matplotlib_inline.backend_inline"} if name else {}
-    return {**os.environ, "PYTHONPATH": path, "BEST_IMAGE_MODELS_ROOT": str(root), "QUARTO_PROJECT_ROOT": str(root), "PYTHONHASHSEED": "0",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1", **own}
+    path = os.pathsep.join(
+        dict.fromkeys([str(root), str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    )
+    own = (
+        {
+            "QUARTO_DOCUMENT_PATH": str((root / name).parent),
+            "QUARTO_DOCUMENT_FILE": Path(name).name,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }
+        if name
+        else {}
+    )
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "BEST_IMAGE_MODELS_ROOT": str(root),
+        "QUARTO_PROJECT_ROOT": str(root),
+        "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        **own,
+    }
 
 
 async def run(page: Page, root: Path, limit: float) -> list:
-    """Results of `page`'s parts: a cell's outputs (nbformat dictionaries) or the list of a text's inline values (mime bundles).
+    """Results of `page`'s parts: a cell's outputs (nbformat dictionaries) or the list of a text's inline values (mime
+    bundles).
 
     limit: seconds for the whole page. Raises UserError for a failing, hung or dying cell.
     """
@@ -60,6 +83,7 @@ async def run(page: Page, root: Path, limit: float) -> list:
 
 # --- running
 
+
 @contextlib.asynccontextmanager
 async def _kernel(page: Page, root: Path, limit: float):
     """An nbclient client with a running kernel, which ends with all it started however this is left.
@@ -72,12 +96,27 @@ async def _kernel(page: Page, root: Path, limit: float):
     from nbclient import NotebookClient
 
     deadline = time.monotonic() + limit
-    sockets = tempfile.TemporaryDirectory(prefix="site-")  # sockets of our own rather than ports that anybody on this machine can talk to
-    manager = AsyncKernelManager(transport="ipc", ip=f"{sockets.name}/k") if hasattr(socket, "AF_UNIX") else AsyncKernelManager()
-    manager._kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python",
-                                      display_name="Python 3", metadata={"debugger": False})
-    client = NotebookClient(nbformat.v4.new_notebook(), km=manager, store_widget_state=False, startup_timeout=max(1, int(limit)),
-                            timeout_func=lambda cell: max(1, int(deadline - time.monotonic())))
+    sockets = tempfile.TemporaryDirectory(
+        prefix="site-"
+    )  # sockets of our own rather than ports that anybody on this machine can talk to
+    manager = (
+        AsyncKernelManager(transport="ipc", ip=f"{sockets.name}/k")
+        if hasattr(socket, "AF_UNIX")
+        else AsyncKernelManager()
+    )
+    manager._kernel_spec = KernelSpec(
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        language="python",
+        display_name="Python 3",
+        metadata={"debugger": False},
+    )
+    client = NotebookClient(
+        nbformat.v4.new_notebook(),
+        km=manager,
+        store_widget_state=False,
+        startup_timeout=max(1, int(limit)),
+        timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
+    )
     client.log.setLevel("CRITICAL")
     try:
         await client.async_start_new_kernel(cwd=str(page.folder), env=environment(root, page.name))
@@ -117,17 +156,28 @@ async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
             answer = await _ask(client, "", {"reads": _REPORT})
             return results, json.loads(ast.literal_eval(answer["reads"]["data"]["text/plain"]))
     except CellExecutionError as error:
-        traceback = _ANSI.sub("", "\n".join(next((o["traceback"] for o in cells[-1].outputs if o.output_type == "error"), [str(error)])))
+        traceback = _ANSI.sub(
+            "", "\n".join(next((o["traceback"] for o in cells[-1].outputs if o.output_type == "error"), [str(error)]))
+        )
         inside = re.findall(r"Cell In\[\d+\], line (\d+)", traceback)
         number = part.first + int(inside[0]) - 1 if inside else line
-        raise UserError(f"{page.name}:{number}: {error.ename}: {_short(error.evalue)}; the traceback is in {_log(page, root, traceback)}") from None
+        raise UserError(
+            f"{page.name}:{number}: {error.ename}: {_short(error.evalue)}; the traceback is in "
+            f"{_log(page, root, traceback)}"
+        ) from None
     except CellTimeoutError:
-        raise UserError(f"{page.name}:{line}: this cell was ended, the page's time limit of {limit:.0f} s is over; "
-                        "mend it, or give --limit more seconds") from None
+        raise UserError(
+            f"{page.name}:{line}: this cell was ended, the page's time limit of {limit:.0f} s is over; "
+            "mend it, or give --limit more seconds"
+        ) from None
     except DeadKernelError:
-        if getattr(asyncio.current_task(), "cancelling", int)():  # another page failed, or Ctrl-C: nbclient takes that for a dead kernel
+        if getattr(
+            asyncio.current_task(), "cancelling", int
+        )():  # another page failed, or Ctrl-C: nbclient takes that for a dead kernel
             raise asyncio.CancelledError from None
-        raise UserError(f"{page.name}:{line}: the kernel died in this cell (out of memory, or the cell ended it)") from None
+        raise UserError(
+            f"{page.name}:{line}: the kernel died in this cell (out of memory, or the cell ended it)"
+        ) from None
     except RuntimeError as error:
         raise UserError(f"{page.name}: the kernel did not start ({_short(str(error))}); try `make setup`") from None
 
@@ -148,7 +198,9 @@ async def _inline(client, page: Page, part: Text) -> list:
     for i, match in enumerate(matches):
         answer, line = answers[str(i)], part.line + part.text.count("\n", 0, match.start(2))
         if answer["status"] == "error":
-            raise UserError(f"{page.name}:{line}: `{{python}} {match[2].strip()}`: {answer['ename']}: {_short(answer['evalue'])}")
+            raise UserError(
+                f"{page.name}:{line}: `{{python}} {match[2].strip()}`: {answer['ename']}: {_short(answer['evalue'])}"
+            )
         values.append({"line": line, "data": answer["data"]})
     return values
 
@@ -164,6 +216,7 @@ def _log(page: Page, root: Path, text: str) -> str:
 
 # --- keeping
 
+
 def _record(page: Page, root: Path) -> Path:
     folder = root / "build" / "site-pages"
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,9 +224,21 @@ def _record(page: Page, root: Path) -> Path:
 
 
 def _key(page: Page, root: Path) -> str:
-    """Hash of what decides a page's outputs besides the files it reads: its text and options, Python, installed packages, settings."""
-    packages = sorted({entry for folder in sys.path if os.path.isdir(folder) for entry in os.listdir(folder) if entry.endswith(".dist-info")})
-    settings = {key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")}
+    """Hash of what decides a page's outputs besides the files it reads: its text and options, Python, installed
+    packages, settings.
+    """
+    packages = sorted(
+        {
+            entry
+            for folder in sys.path
+            if os.path.isdir(folder)
+            for entry in os.listdir(folder)
+            if entry.endswith(".dist-info")
+        }
+    )
+    settings = {
+        key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")
+    }
     machine = [hardware.cpu_model(), hardware.cores(), shutil.which("nvidia-smi")]
     facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(page.folder), packages, settings, machine]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -198,10 +263,15 @@ def _state(reads: dict) -> dict[str, str]:
 
 def _keep(page: Page, root: Path, began: float, results: list, reads: dict) -> None:
     changed = [path for path in reads["files"] if os.path.exists(path) and os.stat(path).st_mtime >= began]
-    if set(reads["programs"]) - ASK_THE_MACHINE or changed:  # what a program reads is not seen; what changed may have been read before or after
+    if (
+        set(reads["programs"]) - ASK_THE_MACHINE or changed
+    ):  # what a program reads is not seen; what changed may have been read before or after
         _record(page, root).unlink(missing_ok=True)
         return
-    atomic_write(_record(page, root), json.dumps({"key": _key(page, root), "reads": reads, "state": _state(reads), "results": results}))
+    atomic_write(
+        _record(page, root),
+        json.dumps({"key": _key(page, root), "reads": reads, "state": _state(reads), "results": results}),
+    )
 
 
 def _kept(page: Page, root: Path) -> list | None:

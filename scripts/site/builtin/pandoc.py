@@ -16,6 +16,7 @@ def path() -> str:
     """Pandoc's program. Raises UserError where there is none."""
     try:
         import pypandoc
+
         return pypandoc.get_pandoc_path()
     except (ImportError, OSError):
         raise UserError("pandoc: not installed; run `make setup` (the package pypandoc_binary carries it)") from None
@@ -27,11 +28,15 @@ def version() -> str:
 
 
 def call(text: str, name: str, *arguments: str) -> str:
-    """Run Pandoc over `text`; `name` is the page, for messages. Raises UserError where Pandoc refuses or takes a minute."""
+    """Run Pandoc over `text`; `name` is the page, for messages. Raises UserError where Pandoc refuses or takes a
+    minute.
+    """
     try:
         done = subprocess.run([path(), *arguments], input=text, capture_output=True, text=True, timeout=60, check=True)
     except subprocess.TimeoutExpired:
-        raise UserError(f"{name}: Pandoc did not finish in a minute; the page is too large or nested too deep") from None
+        raise UserError(
+            f"{name}: Pandoc did not finish in a minute; the page is too large or nested too deep"
+        ) from None
     except subprocess.CalledProcessError as error:
         raise UserError(f"{name}: Pandoc refused it: {error.stderr[-300:]}") from None
     return done.stdout
@@ -54,12 +59,16 @@ def inline_html(text: str, name: str) -> str:
 
 
 def rewrite(node, change: Callable[[dict], object]):
-    """`node` with `change(element)` applied to each element, children first and in order; None keeps, a list takes its place."""
+    """`node` with `change(element)` applied to each element, children first and in order; None keeps, a list takes
+    its place.
+    """
     if isinstance(node, list):
         result = []
         for item in node:
             new = rewrite(item, change)
-            result.extend(new) if isinstance(new, list) and isinstance(item, dict) and "t" in item else result.append(new)
+            result.extend(new) if isinstance(new, list) and isinstance(item, dict) and "t" in item else result.append(
+                new
+            )
         return result
     if isinstance(node, dict):
         node = {key: rewrite(value, change) if key in ("c", "blocks") else value for key, value in node.items()}
@@ -81,7 +90,17 @@ def walk(node):
 
 def attr(element: dict) -> list | None:
     """[id, classes, [[key, value], …]] of an element that has one."""
-    place = {"Div": 0, "Span": 0, "CodeBlock": 0, "Code": 0, "Link": 0, "Image": 0, "Figure": 0, "Table": 0, "Header": 1}.get(element["t"])
+    place = {
+        "Div": 0,
+        "Span": 0,
+        "CodeBlock": 0,
+        "Code": 0,
+        "Link": 0,
+        "Image": 0,
+        "Figure": 0,
+        "Table": 0,
+        "Header": 1,
+    }.get(element["t"])
     return None if place is None else element["c"][place]
 
 
@@ -107,7 +126,10 @@ def raw_inline(html: str) -> dict:
 
 
 def div(content: list, identifier: str = "", classes: list[str] = (), **attributes: str) -> dict:
-    return {"t": "Div", "c": [[identifier, list(classes), [[k.replace("_", "-"), v] for k, v in attributes.items()]], content]}
+    return {
+        "t": "Div",
+        "c": [[identifier, list(classes), [[k.replace("_", "-"), v] for k, v in attributes.items()]], content],
+    }
 
 
 def plain(inlines: list) -> dict:

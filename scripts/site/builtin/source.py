@@ -1,7 +1,9 @@
-"""A .qmd page as Quarto reads it: front matter, Markdown, and ```{python} cells with their `#|` options, each with its line.
+"""A .qmd page as Quarto reads it: front matter, Markdown, and ```{python} cells with their `#|` options, each with its
+line.
 
-Cells are split off here, before Pandoc, which would read ```{python} as an inline code span. What the built-in renderer does not
-support (another language's cell, a cell option, a shortcode, a div without an end) is refused by file and line.
+Cells are split off here, before Pandoc, which would read ```{python} as an inline code span. What the built-in renderer
+does not support (another language's cell, a cell option, a shortcode, a div without an end) is refused by file and
+line.
 """
 
 from __future__ import annotations
@@ -15,8 +17,19 @@ import yaml
 from scripts.common.errors import UserError
 from scripts.site.builtin import config
 
-CELL_OPTIONS = {"echo": bool, "output": {True, False, "asis"}, "eval": bool, "include": bool, "warning": bool, "label": str, "fig-cap": str,
-                "fig-alt": str, "tbl-cap": str, "code-fold": config.FOLD, "code-summary": str}
+CELL_OPTIONS = {
+    "echo": bool,
+    "output": {True, False, "asis"},
+    "eval": bool,
+    "include": bool,
+    "warning": bool,
+    "label": str,
+    "fig-cap": str,
+    "fig-alt": str,
+    "tbl-cap": str,
+    "code-fold": config.FOLD,
+    "code-summary": str,
+}
 INLINE = re.compile(r"(^|[^`])`\{python\}[ \t]([^`]+)`", re.M)
 
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*(.*?)\s*$")
@@ -46,7 +59,9 @@ class Cell:
 
 @dataclass
 class Page:
-    """A page: path as in `_quarto.yml`, metadata (page over site), parts in order, the file's text, the folder its cells run in."""
+    """A page: path as in `_quarto.yml`, metadata (page over site), parts in order, the file's text, the folder its
+    cells run in.
+    """
 
     name: str
     meta: dict
@@ -61,7 +76,9 @@ class Page:
         return self.meta.get("execute", {}).get(key, self.meta.get(key, default))
 
     def line_of(self, pattern: str) -> str:
-        """'page.qmd:LINE' of the first match of the regular expression `pattern`, 'page.qmd' where a cell printed it."""
+        """'page.qmd:LINE' of the first match of the regular expression `pattern`, 'page.qmd' where a cell printed
+        it.
+        """
         for number, line in enumerate(self.text.split("\n"), 1):
             if re.search(pattern, line):
                 return f"{self.name}:{number}"
@@ -93,10 +110,10 @@ def read(site: config.Site, name: str) -> Page:
             raise UserError(f"{name}:{at + 1}: the code block that starts here has no end")
         if _is_cell(fence, name, at + 1):
             page.parts.append(Text("\n".join(buffer), start))
-            page.parts.append(_cell(lines[at + 1:end], name, at + 1))
+            page.parts.append(_cell(lines[at + 1 : end], name, at + 1))
             buffer, start = [], end + 2
         else:
-            buffer += lines[at:end + 1]
+            buffer += lines[at : end + 1]
         at = end + 1
     if divs:
         raise UserError(f"{name}:{divs[-1]}: the ::: block that starts here has no end")
@@ -116,17 +133,23 @@ def _is_cell(fence: re.Match, name: str, line: int) -> bool:
     if not language:
         return False
     if language[1] != "python" or info.startswith("{{"):
-        raise UserError(f"{name}:{line}: a {info} block is not supported by the built-in renderer; only {{python}} cells are")
+        raise UserError(
+            f"{name}:{line}: a {info} block is not supported by the built-in renderer; only {{python}} cells are"
+        )
     if language[2]:
         raise UserError(f"{name}:{line}: write the cell's options as '#| key: value' lines, not as {info}")
     if indent:
-        raise UserError(f"{name}:{line}: an indented cell is not supported by the built-in renderer; start it at the margin")
+        raise UserError(
+            f"{name}:{line}: an indented cell is not supported by the built-in renderer; start it at the margin"
+        )
     return True
 
 
 def _cell(lines: list[str], name: str, fence_line: int) -> Cell:
     count = next((i for i, line in enumerate(lines) if not _OPTION.match(line)), len(lines))
-    options = config.parse("\n".join(_OPTION.sub("", line) for line in lines[:count]), name, fence_line + 1, CELL_OPTIONS)
+    options = config.parse(
+        "\n".join(_OPTION.sub("", line) for line in lines[:count]), name, fence_line + 1, CELL_OPTIONS
+    )
     label = options.get("label", "")
     if label and not re.fullmatch(r"[A-Za-z][\w-]*", label):
         raise UserError(f"{name}:{fence_line + 1}: the label {label!r} may hold letters, digits, - and _ only")
@@ -137,7 +160,9 @@ def _scan(line: str, name: str, number: int, divs: list[int]) -> None:
     """Refuse a shortcode; keep count of ::: blocks."""
     shortcode = _SHORTCODE.search(_CODE_SPAN.sub("", line))
     if shortcode:
-        raise UserError(f"{name}:{number}: the shortcode {{{{< {shortcode[1]} >}}}} is not supported by the built-in renderer")
+        raise UserError(
+            f"{name}:{number}: the shortcode {{{{< {shortcode[1]} >}}}} is not supported by the built-in renderer"
+        )
     div = _DIV.match(line)
     if div and div[2]:
         divs.append(number)

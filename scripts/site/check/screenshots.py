@@ -1,10 +1,12 @@
-"""Photograph every page of the built site as a reader sees it: desktop and phone, light and dark, with its charts drawn, and lay all on one sheet.
+"""Photograph every page of the built site as a reader sees it: desktop and phone, light and dark, with its charts
+drawn, and lay all on one sheet.
 
     make screenshots
     python -m scripts.site.check.screenshots --pages index.html --out build/screenshots
 
-Out come <page>-<view>-<scheme>.png of whole pages and contact-sheet.jpg: a row per page, a column per view. Nothing is judged here; that is for
-whoever looks at the sheet (and for `make check-site`). Each picture is put in place whole, so an interrupted run leaves no half ones.
+Out come <page>-<view>-<scheme>.png of whole pages and contact-sheet.jpg: a row per page, a column per view. Nothing is
+judged here; that is for whoever looks at the sheet (and for `make check-site`). Each picture is put in place whole, so
+an interrupted run leaves no half ones.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, SITE, atomic_write
 from scripts.site.check.views import SCHEMES, VIEWS, each, open_whole
 
-HIGHEST = 12_000       # pixels of a page that are photographed: Chrome's own limit is 16,384
+HIGHEST = 12_000  # pixels of a page that are photographed: Chrome's own limit is 16,384
 THUMB = {"desktop": (420, 560), "phone": (200, 560)}  # pixels on the sheet; what is longer is cut at the bottom
 GAP, HEAD = 16, 28
 SHEET = "contact-sheet.jpg"
@@ -31,16 +33,22 @@ def name_of(page: str, view: str, scheme: str) -> str:
 
 
 def photograph(site: Path, names: list[str], out: Path) -> list[Path]:
-    """Write a picture of each page in each view into `out` and return their paths. Raises UserError where there is no Chrome, or a page does not open."""
+    """Write a picture of each page in each view into `out` and return their paths. Raises UserError where there is
+    no Chrome, or a page does not open.
+    """
     from playwright.sync_api import Error
 
     def shoot(page, address: str, name: str, view: str, scheme: str) -> Path:
         try:
             open_whole(page, address + name)
             height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
-            shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height})
+            shot = page.screenshot(
+                full_page=True, clip={"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height}
+            )
         except Error as error:
-            raise UserError(f"{name}: could not be photographed ({str(error).splitlines()[0][:160]}); see `make check-site`") from None
+            raise UserError(
+                f"{name}: could not be photographed ({str(error).splitlines()[0][:160]}); see `make check-site`"
+            ) from None
         return atomic_write(out / name_of(name, view, scheme), shot)
 
     return [path for *_, path in each(site, names, shoot, "screenshots")]
@@ -66,8 +74,13 @@ def sheet(names: list[str], out: Path) -> Path:
             path = out / name_of(name, view, scheme)
             if path.is_file():
                 with Image.open(path) as shot:
-                    seen = shot.convert("RGB").crop((0, 0, shot.width, min(shot.height, round(room[1] * shot.width / room[0]))))
-                    page.paste(seen.resize((room[0], round(seen.height * room[0] / seen.width)), Image.Resampling.LANCZOS), (left, top + HEAD))
+                    seen = shot.convert("RGB").crop(
+                        (0, 0, shot.width, min(shot.height, round(room[1] * shot.width / room[0])))
+                    )
+                    page.paste(
+                        seen.resize((room[0], round(seen.height * room[0] / seen.width)), Image.Resampling.LANCZOS),
+                        (left, top + HEAD),
+                    )
             left += room[0] + GAP
     content = io.BytesIO()
     page.save(content, "JPEG", quality=85, optimize=True)
@@ -77,13 +90,22 @@ def sheet(names: list[str], out: Path) -> Path:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.site.check.screenshots", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.site.check.screenshots --pages index.html report/zoo.html")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.site.check.screenshots",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.site.check.screenshots --pages index.html report/zoo.html",
+    )
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
-    parser.add_argument("--out", type=Path, default=BUILD / "screenshots", metavar="DIR", help="default: build/screenshots")
+    parser.add_argument(
+        "--out", type=Path, default=BUILD / "screenshots", metavar="DIR", help="default: build/screenshots"
+    )
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
     options = parser.parse_args(arguments)
-    names = [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))] if options.site.is_dir() else []
+    names = (
+        [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
+        if options.site.is_dir()
+        else []
+    )
     if not names:
         raise UserError(f"{options.site}: no pages in it; build the site first (`make site`)")
     unknown = sorted(set(options.pages or []) - set(names))
@@ -92,7 +114,11 @@ def main(arguments: list[str] | None = None) -> None:
     names = options.pages or sorted(names, key=lambda name: (name != "index.html", name))
     options.out.mkdir(parents=True, exist_ok=True)
     made = photograph(options.site, names, options.out)
-    print(f"screenshots: {len(made)} of {len(names)} page{'s' * (len(names) != 1)}, all on {os.path.relpath(sheet(names, options.out))}", file=sys.stderr)
+    print(
+        f"screenshots: {len(made)} of {len(names)} page{'s' * (len(names) != 1)}, all on "
+        f"{os.path.relpath(sheet(names, options.out))}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     make check-site
     python -m scripts.site.check.site --site _site [--pages report/zoo.html …] [--no-browser]
 
-Every link and anchor resolves, ids are unique, HTML is valid, pictures have alt text, no request leaves the site, nothing fails to load, no
-error on the console, charts are drawn, nothing sticks out of a phone's screen, and axe finds nothing of any level. The site is served from a
-folder of a server on loopback, as GitHub Pages does. One line per problem; exit code 0 none, 1 some, 2 could not check.
+Every link and anchor resolves, ids are unique, HTML is valid, pictures have alt text, no request leaves the site,
+nothing fails to load, no error on the console, charts are drawn, nothing sticks out of a phone's screen, and axe finds
+nothing of any level. The site is served from a folder of a server on loopback, as GitHub Pages does. One line per
+problem; exit code 0 none, 1 some, 2 could not check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from scripts.common.paths import SITE
 from scripts.site.check import views
 from scripts.site.check.html import Problem, problems
 
-# axe: all rules that it runs on its own, and the one of WCAG 2.2 AA that it does not (targets of 24 pixels). Without preload: its own fetching of style
+# axe: all rules that it runs on its own, and the one of WCAG 2.2 AA that it does not (targets of 24 pixels). Without
+# preload: its own fetching of style
 # sheets takes an @import for relative to the page.
 AXE = {"resultTypes": ["violations"], "preload": False, "rules": {"target-size": {"enabled": True}}}
 # Quarto's script puts the title of its sidebar's toggle outside all landmarks.
@@ -35,14 +37,21 @@ LOOK = """() => ({
 
 
 def in_browser(site: Path, names: list[str]) -> list[Problem]:
-    """What is wrong with the pages `names` in Chrome, one browser per processor core. Raises UserError where there is no Chrome."""
+    """What is wrong with the pages `names` in Chrome, one browser per processor core. Raises UserError where there
+    is no Chrome.
+    """
     seen: dict[tuple[str, str], list[str]] = {}
-    looked = views.each(site, names, lambda page, address, name, view, scheme: sorted(set(_look(page, address, name))), "check-site")
+    looked = views.each(
+        site, names, lambda page, address, name, view, scheme: sorted(set(_look(page, address, name))), "check-site"
+    )
     for name, view, scheme, found in looked:
         for what in found:
             seen.setdefault((name, what), []).append(f"{view} {scheme}")
     every = len(views.VIEWS) * len(views.SCHEMES)
-    return [Problem(name, what if len(where) == every else f"{what} [{', '.join(where)}]") for (name, what), where in sorted(seen.items())]
+    return [
+        Problem(name, what if len(where) == every else f"{what} [{', '.join(where)}]")
+        for (name, what), where in sorted(seen.items())
+    ]
 
 
 def _look(page, address: str, name: str) -> Iterator[str]:
@@ -51,11 +60,30 @@ def _look(page, address: str, name: str) -> Iterator[str]:
     from playwright.sync_api import Error
 
     events: list[str] = []
-    page.on("console", lambda message: events.append(f"on the console: {message.text[:200]}") if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: (
+            events.append(f"on the console: {message.text[:200]}") if message.type in ("error", "warning") else None
+        ),
+    )
     page.on("pageerror", lambda failure: events.append(f"a script failed: {str(failure)[:200]}"))
     page.on("dialog", lambda dialog: (events.append(f"a dialog opened: {dialog.message[:80]}"), dialog.dismiss()))
-    page.on("response", lambda response: events.append(f"{response.url.removeprefix(address)} answers {response.status}") if response.status >= 400 else None)
-    page.on("requestfailed", lambda request: events.append(f"{request.url.removeprefix(address)[:200]} could not be loaded") if request.url.startswith(address) else None)
+    page.on(
+        "response",
+        lambda response: (
+            events.append(f"{response.url.removeprefix(address)} answers {response.status}")
+            if response.status >= 400
+            else None
+        ),
+    )
+    page.on(
+        "requestfailed",
+        lambda request: (
+            events.append(f"{request.url.removeprefix(address)[:200]} could not be loaded")
+            if request.url.startswith(address)
+            else None
+        ),
+    )
 
     def gate(route) -> None:
         url = route.request.url
@@ -80,13 +108,19 @@ def _look(page, address: str, name: str) -> Iterator[str]:
     yield from (f"the chart {chart!r} was not drawn" for chart in seen["undrawn"])
     for violation in results["violations"]:
         where = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-        yield f"axe, {violation['impact']}: {violation['help']} ({violation['id']}), {len(where)} times, first at {where[0][:160]}"
+        yield (
+            f"axe, {violation['impact']}: {violation['help']} ({violation['id']}), {len(where)} times, first at "
+            f"{where[0][:160]}"
+        )
 
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.site.check.site", description=__doc__.split("\n\n")[0],
-                                     epilog="example: python -m scripts.site.check.site --pages report/zoo.html")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.site.check.site",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.site.check.site --pages report/zoo.html",
+    )
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="open only these in the browser")
     parser.add_argument("--no-browser", action="store_true", help="look at the files only")
@@ -100,8 +134,11 @@ def main(arguments: list[str] | None = None) -> int:
         wrong += in_browser(options.site, options.pages or names)
     for problem in wrong:
         print(problem)
-    print(f"check-site: {len(wrong)} problem{'s' * (len(wrong) != 1)} on {len(names)} page{'s' * (len(names) != 1)}"
-          + ("" if options.no_browser else f", each in {len(views.VIEWS) * len(views.SCHEMES)} views"), file=sys.stderr)
+    print(
+        f"check-site: {len(wrong)} problem{'s' * (len(wrong) != 1)} on {len(names)} page{'s' * (len(names) != 1)}"
+        + ("" if options.no_browser else f", each in {len(views.VIEWS) * len(views.SCHEMES)} views"),
+        file=sys.stderr,
+    )
     return int(bool(wrong))
 
 

@@ -1,4 +1,5 @@
-"""Open the pages of the built site in Chrome as readers see them: desktop and phone, in light and dark, with their charts drawn.
+"""Open the pages of the built site in Chrome as readers see them: desktop and phone, in light and dark, with their
+charts drawn.
 
     from scripts.site import views
     for name, view, scheme, found in views.each(site, ["index.html"], visit, "check-site"): …
@@ -22,13 +23,15 @@ from scripts.common.progress import Progress
 FOLDER = "/best-image-models/"  # where the site lies on the server
 VIEWS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
 SCHEMES = ("light", "dark")
-PAGE_LIMIT_S = 60   # for one page in one view; 2-4 s on two idle cores
+PAGE_LIMIT_S = 60  # for one page in one view; 2-4 s on two idle cores
 DRAWN_LIMIT_S = 20  # for its charts
 
 SCROLL = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) { scrollTo(0, y); await new Promise(r => setTimeout(r, 30)); }
 }"""
-DRAWN = "() => [...document.querySelectorAll('.chart[data-src]')].every(c => !c.offsetParent || c.dataset.drawn === 'true')"
+DRAWN = (
+    "() => [...document.querySelectorAll('.chart[data-src]')].every(c => !c.offsetParent || c.dataset.drawn === 'true')"
+)
 Found = TypeVar("Found")
 
 
@@ -36,7 +39,11 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves the site under FOLDER, and its 404 page for what is not there."""
 
     def translate_path(self, path: str) -> str:
-        return super().translate_path("/" + path.removeprefix(FOLDER)) if path.startswith(FOLDER) else str(Path(self.directory) / ".not-here")
+        return (
+            super().translate_path("/" + path.removeprefix(FOLDER))
+            if path.startswith(FOLDER)
+            else str(Path(self.directory) / ".not-here")
+        )
 
     def log_message(self, *_) -> None:
         pass
@@ -56,9 +63,11 @@ def served(site: Path) -> Iterator[str]:
 
 
 def each(site: Path, names: list[str], visit: Callable[..., Found], task: str) -> list[tuple[str, str, str, Found]]:
-    """(page, view, scheme, what `visit(page, address, name, view, scheme)` returned) for the pages `names` in every view, one browser per processor core.
+    """(page, view, scheme, what `visit(page, address, name, view, scheme)` returned) for the pages `names` in every
+    view, one browser per processor core.
 
-    visit gets a fresh page of playwright and the site's address. task: its name in the progress. Raises UserError where there is no Chrome.
+    visit gets a fresh page of playwright and the site's address. task: its name in the progress. Raises UserError where
+    there is no Chrome.
     """
     from scripts.common.browser import browser, window
 
@@ -68,7 +77,9 @@ def each(site: Path, names: list[str], visit: Callable[..., Found], task: str) -
         view, scheme = kind
         found = []
         with window(path) as chrome:
-            context = chrome.new_context(viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce")
+            context = chrome.new_context(
+                viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce"
+            )
             for name in names:
                 page = context.new_page()
                 page.set_default_timeout(PAGE_LIMIT_S * 1000)
@@ -77,12 +88,18 @@ def each(site: Path, names: list[str], visit: Callable[..., Found], task: str) -
                 progress.advance(f"{name}, {view}, {scheme}")
         return found
 
-    with served(site) as address, Progress(len(names) * len(kinds), task) as progress, ThreadPoolExecutor(min(len(kinds), hardware.cores())) as pool:
+    with (
+        served(site) as address,
+        Progress(len(names) * len(kinds), task) as progress,
+        ThreadPoolExecutor(min(len(kinds), hardware.cores())) as pool,
+    ):
         return [one for some in pool.map(look, kinds) for one in some]
 
 
 def open_whole(page, address: str) -> None:
-    """Open `address` and scroll through it, so that everything on it is loaded; wait for its charts as long as they may take. Raises playwright's Error."""
+    """Open `address` and scroll through it, so that everything on it is loaded; wait for its charts as long as they
+    may take. Raises playwright's Error.
+    """
     from playwright.sync_api import Error
 
     page.goto(address, wait_until="load")

@@ -68,7 +68,7 @@ class Cloud:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.moto_port = free.getsockname()[1]
-        log = open(self.folder / "moto.log", "w")
+        log = open(self.folder / "moto.log", "w")  # noqa: SIM115 - the server writes on
         self.moto = subprocess.Popen(
             [PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.moto_port)], stdout=log, stderr=log
         )
@@ -188,11 +188,12 @@ class Cloud:
                 if fault:
                     status, code, message = fault
                     xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-                    return self.answer(
+                    self.answer(
                         status,
                         {"Content-Type": "application/xml"} if not target else {"x-amzn-errortype": code},
                         json.dumps({"__type": code, "message": message}).encode() if target else xml.encode(),
                     )
+                    return
                 if name == "CreateTrainingJob" and cloud.on_create:
                     cloud.on_create(json.loads(plain))
                 headers = {

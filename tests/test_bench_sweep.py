@@ -21,8 +21,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a program
 
-from scripts.bench import measure, process, sweep, worker
-from scripts.bench import run as bench_run
+from scripts.bench import measure, process, run as bench_run, sweep, worker
 from scripts.bench.settings import Settings
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError
@@ -502,5 +501,5 @@ def test_what_fails_before_any_model_is_one_line_and_the_process_lives():
 
 
 if __name__ == "__main__":
-    sweep.Measurer = lambda: process.Measurer(stand_in)  # noqa: E731
+    sweep.Measurer = lambda: process.Measurer(stand_in)
     sys.exit(sweep.main(sys.argv[1:]))

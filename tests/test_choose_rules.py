@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from scripts.common.errors import UserError
 from scripts.choose import files as picker_files, rules
+from scripts.choose.rules import Needs
+from scripts.common.errors import UserError
 from scripts.data import licences, measured, read_data
 from scripts.findings import machines
 from scripts.predict import speeds
-from scripts.choose.rules import Needs
-from tests.test_data_findings import field, table
+from tests.test_findings_verdicts import field, table
 
 NC = "convnextv2_tiny.fcmae_ft_in1k"  # timm: cc-by-nc-4.0
 

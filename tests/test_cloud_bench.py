@@ -15,9 +15,8 @@ import pandas as pd
 import pytest
 
 from scripts.bench import sweep
-from scripts.cloud import bench as bench_cloud, prices
 from scripts.bench.settings import Settings
-from scripts.cloud import files as cloud_files
+from scripts.cloud import bench as bench_cloud, files as cloud_files, prices
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common import provenance
 from scripts.cloud import fast_local, sample
+from scripts.common import provenance
 from scripts.train import results
 from tests import cloud_server
 from tests.cloud_server import ROLE
@@ -380,7 +380,7 @@ def test_a_bucket_that_is_not_there_and_a_job_that_is_not_there(cloud, tmp_path,
         "nobody-has-this-bucket",
         "not there",
     )
-    assert not [name for name in cloud.puts()] and not [
+    assert not list(cloud.puts()) and not [
         name for name, _ in cloud.requests if name.startswith("PUT /nobody")
     ]  # nor was it made
     assert "AWS:" in one_line(cloud.command(*AWS, "--attach", "no-such-job"))
@@ -410,8 +410,8 @@ def test_no_credentials_no_region_no_network(cloud, tmp_path, photos):
 
 
 def test_hostile_archives_write_nothing_outside(tmp_path):
-    from scripts.common.errors import UserError
     from scripts.cloud import files as cloud_files
+    from scripts.common.errors import UserError
 
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:

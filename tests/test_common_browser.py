@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.common.errors import UserError
 from scripts.common import browser
+from scripts.common.errors import UserError
 from scripts.figures.labels import width
 
 MARK = "CHART_TEST_MARK"
@@ -128,7 +128,7 @@ def test_hanging_browser_is_ended_with_all_its_children(tmp_path, marked):
 def test_browser_that_hangs_midway_keeps_what_was_drawn(chrome, marked):
     done = []
     with pytest.raises(UserError, match="hung while drawing two"):
-        for name, picture in browser.draw(
+        for name, _ in browser.draw(
             {"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=3
         ):
             done.append(name)
@@ -141,7 +141,7 @@ def test_browser_that_hangs_midway_keeps_what_was_drawn(chrome, marked):
 def test_browser_killed_midway_is_a_crash(chrome, marked):
     done = []
     with pytest.raises(UserError, match="while drawing (two|three)"):
-        for name, picture in browser.draw(
+        for name, _ in browser.draw(
             {"one": figure(), "two": figure("2"), "three": figure("3")}, path=chrome, figure_limit=20
         ):
             done.append(name)

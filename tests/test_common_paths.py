@@ -1,7 +1,7 @@
 import pytest
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import atomic_write, relative, ROOT
+from scripts.common.paths import ROOT, atomic_write, relative
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(small_disk):

@@ -7,8 +7,7 @@ import subprocess
 
 import pytest
 
-from scripts.common import code, provenance
-from scripts.common import status
+from scripts.common import code, provenance, status
 
 SCRIPT = '''"""What it does."""
 import sys

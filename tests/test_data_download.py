@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(CONTENT) if mode in ("cut", "trickle") else len(body)))
         self.end_headers()
         if mode == "trickle":
-            for i in range(100):
+            for _ in range(100):
                 self.wfile.write(b"m")
                 self.wfile.flush()
                 time.sleep(0.1)

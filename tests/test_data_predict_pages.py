@@ -9,11 +9,11 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
-from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables
 from scripts.figures import display_predicted
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import label_boxes
 from scripts.pages import yours
+from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables
 
 EVIL = "<script>alert(1)</script> ```"
 

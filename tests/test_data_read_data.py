@@ -113,10 +113,10 @@ def test_a_row_without_speed_is_left_out(copy):
 @pytest.mark.parametrize(
     "results, speeds, said",
     [
-        (RESULTS + [RESULTS[2]], SPEEDS, ["results-imagenet.csv", "line 8", "resnet50.a1_in1k", "twice"]),
-        (RESULTS, SPEEDS + [SPEEDS[1]], [FILE, "levit_128s", "twice"]),
-        (RESULTS, SPEEDS + ["vgg11,224,3000.0"], [FILE, "line 7", "3 cells"]),
-        (RESULTS, SPEEDS + ["vgg11,224,3000.0,341.3,1024,132.86,7.61,7.44,9"], [FILE, "line 7", "9 cells"]),
+        ([*RESULTS, RESULTS[2]], SPEEDS, ["results-imagenet.csv", "line 8", "resnet50.a1_in1k", "twice"]),
+        (RESULTS, [*SPEEDS, SPEEDS[1]], [FILE, "levit_128s", "twice"]),
+        (RESULTS, [*SPEEDS, "vgg11,224,3000.0"], [FILE, "line 7", "3 cells"]),
+        (RESULTS, [*SPEEDS, "vgg11,224,3000.0,341.3,1024,132.86,7.61,7.44,9"], [FILE, "line 7", "9 cells"]),
         (RESULTS, "\n".join(SPEEDS)[:-9], [FILE, "line 6"]),
         (
             RESULTS,

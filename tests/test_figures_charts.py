@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common import families
+from scripts.common import browser, families
 from scripts.common.errors import UserError
 from scripts.data import read_data
-from scripts.common import browser
 from scripts.figures import (
     display_data,
     display_frontier,

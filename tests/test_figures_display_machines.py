@@ -13,12 +13,12 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.data import read_data
-from scripts.findings import family, machines
 from scripts.figures import display_family, display_machines
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import contrast, label_boxes, mix
-from tests.test_data_family import stairs
-from tests.test_data_findings import field
+from scripts.findings import family, machines
+from tests.test_findings_family import stairs
+from tests.test_findings_verdicts import field
 
 EVIL = "vit_<img src=x onerror=alert(1)>"
 FROM_TABLES = {

@@ -13,8 +13,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_pets
 from scripts.figures.drawing import DataMissing
-from scripts.pages import dictionary
-from scripts.pages import photos as pages
+from scripts.pages import dictionary, photos as pages
 from scripts.train import photo_results, runs, tracking
 
 EVIL = "<img src=x onerror=alert(1)>"

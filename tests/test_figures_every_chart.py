@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from scripts.common.errors import UserError
 from scripts.common import browser
+from scripts.common.errors import UserError
 from scripts.figures.catalogue import drawings
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, REPLICA, SHOWN, WIDE, label_boxes

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+from scripts.common import browser
 from scripts.common.errors import UserError, cli
 from scripts.data.read_data import TablesMissing
-from scripts.common import browser
 from scripts.figures import export as exporting
 from scripts.figures.drawing import Chart, DataMissing, Drawing
 from scripts.figures.export import export, read_manifest
@@ -71,7 +72,7 @@ def pretend(monkeypatch):
     """A browser that draws plain rectangles in a colour of the title; `pretend.drawn` lists what it was asked for."""
 
     class Pretend:
-        drawn: list[str] = []
+        drawn: ClassVar[list[str]] = []
         crash_at: str | None = None
 
         def draw(self, figures, **_):

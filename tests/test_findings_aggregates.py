@@ -1,7 +1,7 @@
 import pandas as pd
 
-from scripts.common.tables import read_table
 from scripts.common.paths import DATA
+from scripts.common.tables import read_table
 from scripts.findings import aggregates
 
 
@@ -29,7 +29,7 @@ TABLES = {
 
 def test_stable_picks_need_half_of_the_machines():
     found = aggregates.stable(TABLES).set_index("model")
-    assert found.machines["vit_c.in1k"] == 3 and list(found.index)[0] == "vit_c.in1k"
+    assert found.machines["vit_c.in1k"] == 3 and found.index[0] == "vit_c.in1k"
     assert found.loc["vit_a.in1k", ["machines", "timed"]].tolist() == [2, 3]
 
 

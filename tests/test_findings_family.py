@@ -11,7 +11,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.data import read_data
 from scripts.findings import family, machines
-from tests.test_data_findings import field, table
+from tests.test_findings_verdicts import field, table
 
 FILE = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
 

@@ -9,7 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
 from scripts.findings import machines
-from tests.test_data_findings import about, field, frontier, raw, table
+from tests.test_findings_verdicts import about, field, frontier, raw, table
 
 SIX = (
     "benchmark-infer-amp-nchw-pt291-cu130-5090.csv",

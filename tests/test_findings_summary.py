@@ -34,7 +34,7 @@ def test_of_equally_accurate_models_the_faster_is_picked():
 def test_nobody_is_told_to_use_a_test_network():
     frame = table([("test_vit", "test", 1e6, 99.0), ("vit_a", "vit", 10.0, 80.0)])
     assert set(summary.picks("gpu", frame).model) == {"vit_a"}
-    assert dict((key, value) for key, value, _ in summary.machine_figures("gpu", frame))["gpu.best.model"] == "vit_a"
+    assert {key: value for key, value, _ in summary.machine_figures("gpu", frame)}["gpu.best.model"] == "vit_a"
 
 
 def test_a_family_without_members_gives_no_best():

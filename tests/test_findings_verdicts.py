@@ -11,11 +11,11 @@ import pytest
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
+from scripts.common.uncertainty import spearman, top1_se, top1_uncertainty
 from scripts.data import read_data
+from scripts.data.pretraining import pretraining
 from scripts.findings import claims, claims_families, claims_speed, robustness, verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA, Tables
-from scripts.data.pretraining import pretraining
-from scripts.common.uncertainty import spearman, top1_se, top1_uncertainty
 
 EAGER_OF_THE_NEWEST = (
     "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
@@ -317,10 +317,8 @@ def test_convnext_only_with_more_data_in_2022_and_nowhere_on_the_newest_gpus_run
             ]
             found = one(frame, "convnext_middle", vintage=vintage, **about(file))
             assert (found.verdict == FAILS) == (not there), file
-            assert (
-                not there
-                or found.verdict == CONDITIONAL
-                and all(pretraining(name) in ("in21k", "web") for name in there)
+            assert not there or (
+                found.verdict == CONDITIONAL and all(pretraining(name) in ("in21k", "web") for name in there)
             ), file
             assert set(found.models.split()) == set(there) or not there
             assert (vintage, file) != (read_data.NOW, file) or (file in EAGER_OF_THE_NEWEST) == (not there), file
@@ -354,7 +352,7 @@ def test_parameters(real):
 
 
 def test_training_in_2022_and_no_newer_data(real):
-    frame, folder = real
+    frame, _ = real
     found = one(frame, "training", vintage=read_data.THEN, **about(read_data.NOTEBOOK_FILE.format(part="train")))
     assert found.verdict == HOLDS and "0.966 over 579" in found.evidence
     assert set(frame[(frame["claim"] == "training") & (frame["vintage"] == read_data.NOW)]["verdict"]) == {NO_DATA}
@@ -404,7 +402,7 @@ def test_robustness_against_scipy(real):
     for vintage in read_data.VINTAGES:
 
         def top1(file):
-            with open(folder / vintage / file, newline="") as handle:
+            with open(folder / vintage / file, newline="") as handle:  # noqa: B023 - called at once
                 return {
                     (row["model"], row["img_size"]): float(row["top1"])
                     for row in csv.DictReader(handle)

@@ -12,9 +12,9 @@ import pytest
 
 from scripts.common import families
 from scripts.common.hardware import parse_benchmark_name
+from scripts.data.pretraining import pretraining
 from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
-from scripts.data.pretraining import pretraining
 
 stats = pytest.importorskip("scipy.stats")
 THEN, NOW = "2022-04-01", "2026-08-08"

@@ -34,7 +34,7 @@ def data(tmp_path, monkeypatch):
 
 
 def finding(**change):
-    row = {name: "" for name in findings.COLUMNS} | {
+    row = dict.fromkeys(findings.COLUMNS, "") | {
         "claim": "vgg",
         "vintage": "2026-08-08",
         "hardware": "rtx5090",

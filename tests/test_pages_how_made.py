@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from scripts.common import code, provenance
-from scripts.common import status
+from scripts.common import code, provenance, status
 from scripts.pages import how_made, page
 from tests.site_fixtures import HOSTILE
 

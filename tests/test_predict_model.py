@@ -4,6 +4,8 @@ hand.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ from scripts.predict import (
     tables as predict_tables,
 )
 from scripts.predict.tables import KEY
-from tests.test_data_predict import FILES, machine, tables, world  # noqa: F401  (a fixture)
+from tests.test_predict_speeds import FILES, machine, tables, world  # noqa: F401  (a fixture)
 
 GPU = {
     "hardware": "h200",
@@ -117,7 +119,7 @@ def test_the_design_is_ordered_and_beats_chance(tables):
     prior = predict_model.Prior(predict_tables.references(), GPU)
     every = np.arange(len(prior.mean))
     order, left = predict_model.design(prior, every, 12)
-    assert len(set(order)) == 12 and all(a > b for a, b in zip(left, left[1:]))
+    assert len(set(order)) == 12 and all(a > b for a, b in itertools.pairwise(left))
     _, goes_on = predict_model.design(prior, every, 2, have=np.array(order[:10]))
     assert np.allclose(goes_on, left[10:], rtol=1e-6)
     chance = [

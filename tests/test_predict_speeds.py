@@ -14,7 +14,6 @@ from scripts.predict import (
     choice as predict_choice,
     command as predict_command,
     design as predict_design,
-    model as predict_model,
     speeds,
     tables as predict_tables,
 )
@@ -216,7 +215,7 @@ def test_latency_is_checked_against_latency(tables, monkeypatch):
     rows["batch1_p50_ms"] = 2000 / rows["samples_per_sec"]
     rows.loc[30:, "batch1_p50_ms"] = np.nan
     monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
-    made, compared = predict_command.check(rows, "latency")
+    _, compared = predict_command.check(rows, "latency")
     assert len(compared) == 10 and predict_command.checked(compared)["median_error"] < 0.1
     assert np.allclose(compared["samples_per_sec"], rows["samples_per_sec"][20:30] / 2)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.site.builtin import build as builtin, config
+from scripts.site.builtin import build as builtin
 from tests.site_fixtures import CONFIG, HOSTILE, add_chart, project
 
 

@@ -180,7 +180,7 @@ except FileNotFoundError:
     (root / "helper.py").write_text("VALUE = 'old'\n")
     (root / "folder").mkdir()
     time.sleep(0.02)
-    ran = lambda: len(list((root / "build" / "runs").iterdir()))  # noqa: E731
+    ran = lambda: len(list((root / "build" / "runs").iterdir()))
 
     def again(expected, text):
         assert text in markdown(root)

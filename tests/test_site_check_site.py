@@ -1,7 +1,6 @@
 """`make check-site`: a good small site passes, and each thing that can be wrong is found and named."""
 
 import io
-import json
 import re
 import shutil
 import subprocess

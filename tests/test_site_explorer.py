@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from scripts.common import families
-from scripts.common.paths import ROOT
 from scripts.common.frontier import on_frontier
+from scripts.common.paths import ROOT
 from scripts.figures import display_frontier, explorer, frontier_chart, theme
 from scripts.pages import convnext
 from scripts.site import chart_files
@@ -570,6 +570,7 @@ def test_the_theme_is_the_chart_language():
 
 def test_the_vendored_bundle_is_the_one_that_its_note_describes():
     import hashlib
+
     from scripts.site.chart_files import PART, plotly_script, version
 
     note = (PART.parent / "README.md").read_text()

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common import paths
 from scripts.choose import files as picker_files, rules
-from scripts.findings import machines
+from scripts.common import paths
 from tests import site_fixtures
 
 HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"

@@ -1,17 +1,17 @@
 """The command: which renderer, whole sites or none, what stays when it fails or is killed."""
 
-import os
 import signal
 import stat
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from scripts.common.errors import UserError
 from scripts.site import quarto, render
-from tests.site_fixtures import CONFIG, add_chart, command, project, run
+from tests.site_fixtures import add_chart, command, project, run
 
 FAKE = """#!{python}
 import os, sys, pathlib, time
@@ -39,6 +39,14 @@ def site(tmp_path):
     root = project(tmp_path / "project" if (tmp_path / "project").mkdir() is None else None, {})
     add_chart(root)
     return root
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs: a zombie that nobody has waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def snapshot(folder):
@@ -147,13 +155,9 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
     assert snapshot(site / "_site") == before
     kernel = int(marker.read_text())
     deadline = time.monotonic() + 20
-    while (
-        os.path.exists(f"/proc/{kernel}")
-        and open(f"/proc/{kernel}/stat").read().split()[2] != "Z"
-        and time.monotonic() < deadline
-    ):
+    while alive(kernel) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not os.path.exists(f"/proc/{kernel}") or open(f"/proc/{kernel}/stat").read().split()[2] == "Z"
+    assert not alive(kernel)
     (site / "index.qmd").write_text("# New\n")
     assert run(site, "--renderer", "builtin").returncode == 0  # the next run goes on, and clears up
     assert "New" in (site / "_site" / "index.html").read_text() and not list((site / "build").glob("site-new-*"))

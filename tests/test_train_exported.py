@@ -239,7 +239,9 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, small_disk):
 
 def test_examples_keep_nothing_but_the_picture(tmp_path):
     import io
+
     from PIL import Image
+
     from scripts.train import photos
 
     meta, buffer = Image.Exif(), io.BytesIO()

@@ -90,6 +90,7 @@ def test_out_of_reach_weights_are_found_out_and_said(monkeypatch):
 def test_a_hub_that_does_not_answer_costs_seconds_not_minutes(monkeypatch):
     import socket
     import time
+
     from huggingface_hub import constants
 
     silent = socket.socket()

@@ -145,6 +145,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch)
 @pytest.mark.parametrize("which", ["*.json", "*.pth"])
 def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     from types import SimpleNamespace
+
     import torch
 
     model = torch.nn.Linear(2, 2)
@@ -295,6 +296,7 @@ def test_oxfords_labels_come_from_the_file_names(tmp_path, monkeypatch):
 
 def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
     from types import SimpleNamespace
+
     import torch
 
     class Slow(torch.nn.Module):
@@ -316,6 +318,7 @@ def test_a_slow_machine_trains_fewer_epochs(settings, monkeypatch):
 
 def test_fast_arithmetic_leaves_the_network_as_it_was(monkeypatch):
     import torch
+
     from scripts.train import fit
 
     monkeypatch.setattr(fit, "precision_for", lambda device, model: "bf16")

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.cloud import contract, fast_local, files as cloud_files, jobs as cloud_jobs, sample
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.cloud import files as cloud_files, jobs as cloud_jobs
-from scripts.cloud import contract, fast_local, sample
 from scripts.train import results, run_training
 from tests import cloud_server
 
@@ -359,7 +358,7 @@ def test_the_same_program_is_packed_to_the_same_bytes(tmp_path, monkeypatch):
     root = project(tmp_path / "p")
     packed = []
     for moment in (1e9, 2e9):
-        monkeypatch.setattr("time.time", lambda: moment)
+        monkeypatch.setattr("time.time", lambda now=moment: now)
         cloud_files.pack("train", tmp_path / f"{moment}.tar.gz", root)
         packed.append((tmp_path / f"{moment}.tar.gz").read_bytes())
     assert packed[0] == packed[1]

@@ -52,11 +52,12 @@ def test_two_runs_in_one_second_have_folders_of_their_own(tmp_path):
 
 def test_the_log_is_whole_after_kill_9(tmp_path):
     code = (
-        "import sys, itertools; sys.path.insert(0, %r)\nfrom scripts.train import tracking\nfrom pathlib import Path\n"
+        f"import sys, itertools; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from scripts.train import tracking\nfrom pathlib import Path\n"
         "tracking.TensorBoard = lambda folder: tracking.Tracker()\nrun = tracking.start('killed', {'lr': 1}, "
-        "folder=Path(%r))\nprint('on', flush=True)\n"
+        f"folder=Path({str(tmp_path)!r}))\nprint('on', flush=True)\n"
         "for step in itertools.count(): run.metrics({'loss': 1 / (step + 1)}, step=step)"
-    ) % (str(ROOT), str(tmp_path))
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"on\n"
     time.sleep(0.3)

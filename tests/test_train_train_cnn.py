@@ -97,6 +97,7 @@ def test_a_short_run_writes_its_tables_and_a_model(given, recipe):
 
 def test_the_original_recipe_is_adam_at_a_constant_rate(given):
     import torch
+
     from scripts.train import models
     from scripts.train.recipe import Recipe
 

@@ -160,7 +160,7 @@ def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict
             row.update(roofline.percentages(row, part, ceilings))
     except OutOfMemory:
         row["reason"] = "out of memory at the smallest batch"
-    except Exception as error:  # noqa: BLE001 - any model may fail in any way, and the others are still to be measured
+    except Exception as error:  # any model may fail in any way, and the others are still to be measured
         if "CUDA error" in str(error):
             raise
         row["reason"] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from typing import Iterable
+from collections.abc import Iterable
 
 from scripts.common.errors import UserError
 

@@ -78,5 +78,5 @@ def meter(device: str) -> Meter | None:
         return None
     try:
         return Meter(device)
-    except Exception:  # noqa: BLE001 - no package, no library, no permission: each is "not known", and no reason not to measure
+    except Exception:  # no package, no library, no permission: each is "not known", and no reason not to measure
         return None

@@ -62,7 +62,7 @@ class Measurer:
             self.process.join(10)
         self.process = None
 
-    def measure(self, name: str, settings: Settings, ceilings: dict | None) -> dict:
+    def measure(self, name: str, settings: Settings, ceilings: dict | None) -> dict:  # noqa: RET503 - returns or raises
         """The row of a model. One that takes the process down is tried again in a fresh one, alone; then it is a
         row with the reason.
         """

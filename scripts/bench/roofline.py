@@ -73,7 +73,10 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
         for n in sizes:
             a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
             out = torch.empty(n, n, device=device, dtype=dtype)
-            products = max(products, 2 * n**3 / _fastest(lambda: torch.mm(a, b, out=out), device, seconds / len(sizes)))
+            products = max(
+                products,
+                2 * n**3 / _fastest(lambda: torch.mm(a, b, out=out), device, seconds / len(sizes)),  # noqa: B023
+            )
         room = (
             min(1 << 30, torch.cuda.mem_get_info(device)[0] // 4) if on_gpu else 256 << 20
         )  # of the GPU's memory, others may hold most

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Callable
 
 TOLERANCE = 0.01  # warm-up: two windows agree within this; timing: half-width of the interval over the median
 MIN_BLOCKS = 6  # the fewest whose extremes hold the median with 95% confidence: 1 - 2 / 2**6 = 0.969

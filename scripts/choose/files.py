@@ -43,15 +43,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.choose import rules
 from scripts.common import families, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write
-from scripts.choose import rules
+from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.data import licences, names
+from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import machines
 from scripts.predict import speeds
-from scripts.data.pretraining import CLASSES, LABELS
-from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 
 SCHEMA = 1
 COMMERCIALS = ("yes", "no", "own", "unknown")

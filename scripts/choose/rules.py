@@ -23,12 +23,12 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.common.errors import UserError, cli
+from scripts.common.frontier import on_frontier
+from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 from scripts.data import licences, names
+from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import machines
 from scripts.findings.claims import rate
-from scripts.common.frontier import on_frontier
-from scripts.data.pretraining import CLASSES, LABELS
-from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 
 PICKS = 3
 TIES = 5  # named per pick

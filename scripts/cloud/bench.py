@@ -29,8 +29,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.cloud import prices
-from scripts.cloud import files as cloud_files, jobs
+from scripts.cloud import files as cloud_files, jobs, prices
 from scripts.common import provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, atomic_write

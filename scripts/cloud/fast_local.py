@@ -23,9 +23,9 @@ import sys
 import time
 from pathlib import Path
 
+from scripts.cloud.contract import DATASET
 from scripts.common import hardware
 from scripts.common.paths import ROOT, make_folder
-from scripts.cloud.contract import DATASET
 
 ENTRY = "scripts/train/train_models.py"
 INSTANCE = "local"

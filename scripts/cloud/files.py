@@ -139,9 +139,8 @@ def requirements(kind: str, root: Path = ROOT) -> str:
     """The packages that the image lacks, pinned as here; where the lock has one version per Python, the newest
     Python's, as in the image.
     """
-    pins = {}
-    for name, pin in re.findall(r"^([a-z0-9-]+)==(\S+)", (root / "requirements.lock").read_text(), re.M):
-        pins[name] = pin  # the lock lists a package's variants from old to new
+    # The lock lists a package's variants from old to new, so that the last one stays.
+    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (root / "requirements.lock").read_text(), re.M))
     return "".join(f"{name}=={pins[name]}\n" for name in PACKAGES[kind] if name in pins)
 
 

@@ -8,8 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.cloud import files as cloud_files, jobs
-from scripts.cloud import fast_local, sample
+from scripts.cloud import fast_local, files as cloud_files, jobs, sample
 
 
 def run(options, hyperparameters: dict[str, str], took) -> int:

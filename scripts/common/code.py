@@ -15,8 +15,8 @@ import functools
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from scripts.common.paths import ROOT, relative
 

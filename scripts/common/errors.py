@@ -12,7 +12,7 @@ import functools
 import os
 import signal
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 
 class UserError(Exception):

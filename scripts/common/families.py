@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from scripts.common.errors import UserError
 

@@ -16,9 +16,10 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple
+from typing import NamedTuple
 
 from scripts.common.errors import UserError, cli
 

@@ -22,7 +22,7 @@ QUIET_S = 2  # seconds between two lines in a log, so that quick steps do not fi
 
 def duration(seconds: float) -> str:
     """`seconds` for people: 8 s, 3 min 05 s, 2 h 10 min."""
-    seconds = int(round(seconds))
+    seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

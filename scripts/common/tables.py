@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 import pandas as pd
 
@@ -100,11 +100,8 @@ def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
             f"{path.name}: a web page stands where a CSV should be; check the address and download it again"
         )
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[tuple[int, list[str]]] = []
     try:
-        for cells in reader:
-            if cells:
-                rows.append((reader.line_num, cells))
+        rows = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         raise UserError(
             f"{path.name}, line {reader.line_num}: {error}; the file is damaged, download it again"

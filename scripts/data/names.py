@@ -17,8 +17,8 @@ import argparse
 import difflib
 import functools
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 import pandas as pd
 

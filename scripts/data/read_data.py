@@ -28,7 +28,7 @@ from scripts.common.paths import atomic_csv
 from scripts.common.progress import Progress
 from scripts.common.tables import read_table
 from scripts.data import download, names
-from scripts.data.download import VINTAGES, TablesMissing  # noqa: F401  (part of this module's interface)
+from scripts.data.download import VINTAGES, TablesMissing
 from scripts.data.pretraining import pretraining
 
 THEN, NOW = VINTAGES

@@ -201,7 +201,7 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
         if was.get(word) != now.get(word)
     ]
     same_figure = was["figure_sha256"] == now["figure_sha256"]
-    if not same_picture and (now["jpg"]["sha256"] != sums[1] or same_figure and was["jpg"]["sha256"] != sums[0]):
+    if not same_picture and (now["jpg"]["sha256"] != sums[1] or (same_figure and was["jpg"]["sha256"] != sums[0])):
         side = base if now["jpg"]["sha256"] == sums[1] else head
         change.cause = UNRECORDED
         change.why = [

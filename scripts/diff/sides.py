@@ -12,9 +12,9 @@ import json
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA, IMAGES, ROOT

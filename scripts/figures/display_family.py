@@ -19,10 +19,8 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.common.errors import UserError, cli
-from scripts.findings import family as closeup
 from scripts.data import read_data
 from scripts.data.pretraining import CLASSES, LABELS
-from scripts.findings.summary import TABLES, eligible
 from scripts.figures import published
 from scripts.figures.drawing import Chart, Drawing, counted, listing, plain
 from scripts.figures.frontier_chart import hover
@@ -42,6 +40,8 @@ from scripts.figures.theme import (
     nice_range,
     text_colour,
 )
+from scripts.findings import family as closeup
+from scripts.findings.summary import TABLES, eligible
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
 SHADES = {
@@ -98,7 +98,7 @@ def draw_family(key: str) -> Drawing:
         phone=phone,
         title=title,
         data=own,
-        alt=f"Scatter chart of {counted(len(own), f'set')} of {name} weights: images per second on a log axis "
+        alt=f"Scatter chart of {counted(len(own), 'set')} of {name} weights: images per second on a log axis "
         "against ImageNet top-1 accuracy, shaded by what they were "
         f"trained on. The best reaches {best.top1:.1f}% at {plain(best.samples_per_sec)} images/s ({best.model}); "
         f"best by pretraining: {by_class}.",

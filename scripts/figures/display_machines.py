@@ -19,9 +19,6 @@ from scripts.common import families, hardware
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.data import measured, read_data
-from scripts.findings import machines
-from scripts.findings.claims import version_key
-from scripts.findings.summary import TABLES
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
 from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
@@ -42,6 +39,9 @@ from scripts.figures.theme import (
     readable,
     text_colour,
 )
+from scripts.findings import machines
+from scripts.findings.claims import version_key
+from scripts.findings.summary import TABLES
 
 BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from the grid's grey to this
 KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}

@@ -15,10 +15,10 @@ import pandas as pd
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
 from scripts.data import measured
-from scripts.findings import machines
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.drawing import DataMissing, Drawing, counted, duration, plain, source
 from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range, short
+from scripts.findings import machines
 
 STEP = {"infer": "inference", "train": "a training step"}
 CAMERA = 30  # pictures a second

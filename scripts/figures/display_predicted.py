@@ -16,7 +16,6 @@ from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.data import measured, read_data
-from scripts.predict import choice as predict_choice, command as predict_command, speeds as predict
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.display_measured import setting
 from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
@@ -34,6 +33,7 @@ from scripts.figures.theme import (
     pale,
     text_colour,
 )
+from scripts.predict import choice as predict_choice, command as predict_command, speeds as predict
 
 FLOOR = 70.0  # percent top-1; below, the chart would be mostly empty
 BAND = (0.05, 0.95)

@@ -9,11 +9,11 @@ Nothing of it is typed twice.
 from __future__ import annotations
 
 from scripts.common import families
-from scripts.findings.summary import TABLES
 from scripts.figures.display_frontier import CLAIMS, FLOOR
 from scripts.figures.frontier_chart import NAMED
 from scripts.figures.labels import LONGEST
 from scripts.figures.theme import CONTEXT, GRID, INK, LEADER, MUTED, PALE, PAPER, for_text, mix
+from scripts.findings.summary import TABLES
 
 
 def data() -> dict:

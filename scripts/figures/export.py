@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from scripts.common import browser
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
-from scripts.common import browser
 from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listing
 
 SCHEMA = 1
@@ -258,7 +258,7 @@ def _forget(manifest: dict, charts: dict[str, Chart], drawn: set[str], skipped: 
     """
     for name, entry in list(manifest["charts"].items()):
         chart = name.removesuffix(PHONE)
-        if chart not in charts or chart in drawn and name not in drawn or chart in skipped and _outdated(entry):
+        if chart not in charts or (chart in drawn and name not in drawn) or (chart in skipped and _outdated(entry)):
             del manifest["charts"][name]
             (out / f"{Path(name).name}.jpg").unlink(missing_ok=True)
 

@@ -12,16 +12,16 @@ in dark mode).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from scripts.common import families
-from scripts.common.frontier import on_frontier
 from scripts.common.browser import FONT
+from scripts.common.frontier import on_frontier
 from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, balanced, fit, place, safe, width, wrap
 
 REPLICA = (1000, 800)  # the notebook's size

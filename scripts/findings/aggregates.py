@@ -17,10 +17,10 @@ from scripts.common import families, hardware
 from scripts.common.errors import cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
+from scripts.common.uncertainty import spearman
 from scripts.data import read_data
 from scripts.findings import family, machines, robustness, summary
 from scripts.findings.claims_speed import same_network
-from scripts.common.uncertainty import spearman
 
 
 def stable(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

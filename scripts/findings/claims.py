@@ -17,8 +17,8 @@ The judges are in `claims_families` (who leads) and `claims_speed` (what decides
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import numpy as np
 import pandas as pd

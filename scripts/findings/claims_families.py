@@ -9,6 +9,8 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.common import families
+from scripts.common.frontier import on_frontier
+from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 from scripts.data import names
 from scripts.findings.claims import (
     CONDITIONAL,
@@ -23,8 +25,6 @@ from scripts.findings.claims import (
     rate,
     verdict,
 )
-from scripts.common.frontier import on_frontier
-from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 
 BEIT = ("beit", "beitv2", "beit3")
 PLAIN = ("in1k", "distilled")  # no images beyond ImageNet-1k
@@ -167,7 +167,7 @@ def pretraining_explains(table: pd.DataFrame, tables: Tables) -> Finding:
         HOLDS
         if more.mean() >= 0.9 and clear
         else FAILS
-        if more.mean() < 0.5 or len(gain) > 1 and gain.mean() < -doubt
+        if more.mean() < 0.5 or (len(gain) > 1 and gain.mean() < -doubt)
         else CONDITIONAL
     )
     return Finding(

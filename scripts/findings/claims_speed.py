@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import hardware
-from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, LEAST_ROWS, NOTEBOOK, Claim, Finding, Tables, no_data
 from scripts.common.frontier import on_frontier
 from scripts.common.uncertainty import TIMING_SPREAD, spearman, spearman_uncertainty
+from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, LEAST_ROWS, NOTEBOOK, Claim, Finding, Tables, no_data
 
 NEWEST = "2026-08-08"  # the vintage whose GPUs a machine measured here is compared with
 PENALTY = 1.1  # a kind of network that loses less than this against convnets has no penalty worth the name

@@ -21,11 +21,11 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.common.errors import UserError, cli
+from scripts.common.frontier import on_frontier
+from scripts.common.uncertainty import TIMING_SPREAD
 from scripts.data import names, pretraining
 from scripts.findings import machines
 from scripts.findings.claims import rate
-from scripts.common.frontier import on_frontier
-from scripts.common.uncertainty import TIMING_SPREAD
 
 STEP = ["what", "series", "recipe", "from_model", "to_model", "from_size", "to_size", "gain", "cost"]
 LEAST_GROWTH = 1.1  # a network with fewer than a tenth more parameters is a variant, not the next size
@@ -87,7 +87,7 @@ def series(base: str) -> str:
 def steps(own: pd.DataFrame) -> pd.DataFrame:
     """Every step (`STEP`) of a family's `members`; what: 'picture' or 'network'. gain: points; cost: times slower."""
     rows = []
-    for (base, recipe), same in own.groupby(["base", "recipe"], sort=False):
+    for (base, recipe), same in own.groupby(["base", "recipe"], sort=False):  # noqa: B007
         one = same.sort_values(["img_size", "top1"], kind="stable").drop_duplicates("img_size", keep="last")
         rows += [_step("picture", a, b) for a, b in zip(one.itertuples(), one.iloc[1:].itertuples())]
     for _, same in own.groupby(["series", "recipe", "img_size"], sort=False):

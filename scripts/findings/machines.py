@@ -16,11 +16,11 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
+from scripts.common.frontier import on_frontier
+from scripts.common.uncertainty import spearman
 from scripts.data import download, measured, read_data
 from scripts.findings.claims import leads, version_key
 from scripts.findings.claims_speed import penalty, same_network, slowdowns
-from scripts.common.frontier import on_frontier
-from scripts.common.uncertainty import spearman
 
 KEY = ["model", "img_size"]
 NETWORK = ["arch", "img_size"]

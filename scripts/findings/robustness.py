@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.data import read_data
-from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, Claim, Finding, no_data
-from scripts.data.pretraining import pretraining
 from scripts.common.uncertainty import spearman, spearman_uncertainty
+from scripts.data import read_data
+from scripts.data.pretraining import pretraining
+from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, Claim, Finding, no_data
 
 # column -> (timm's file, the test set's name, its clean counterpart's file, its number of images)
 SETS = {

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import cli
+from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.data import read_data
 from scripts.findings.claims import version_key
-from scripts.common.frontier import on_frontier
 
 THEN, TODAY = "2022-04-01", "2026-08-08"
 TABLES = {  # what the pages call a machine -> its table

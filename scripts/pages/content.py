@@ -305,7 +305,7 @@ def agreement() -> None:
         "How alike two machines rank the same networks by speed: Spearman's rank correlation, 1 is the same order.",
         label="tbl-agreement",
         link="report/data/machines-agreement.csv",
-        formats={name: "{:.3f}" for name in square},
+        formats=dict.fromkeys(square, "{:.3f}"),
     )
 
 

@@ -18,9 +18,9 @@ import pandas as pd
 
 from scripts.common.paths import DATA
 from scripts.data import measured
+from scripts.figures.drawing import counted, listing
 from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
-from scripts.figures.drawing import counted, listing
 from scripts.pages import page
 
 SIGNS = {HOLDS: "●", CONDITIONAL: "◐", FAILS: "○", NO_DATA: "·"}
@@ -51,7 +51,7 @@ def matrix() -> None:
         ~grid.isin([NO_DATA, ""]).all()
     ]:  # a machine on which no claim could be judged is left to the evidence page
         cells = []
-        for sentence, verdict in grid[column].items():
+        for sentence in grid.index:
             row = evidence.get((keys[sentence], column))
             cells.append(page.Html("") if row is None else page.Html(_button(row, len(popovers))))
             if row is not None:

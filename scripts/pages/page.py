@@ -15,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Callable, Iterator, Mapping
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, IMAGES, ROOT
 from scripts.pages import how_made, html_table
-from scripts.pages.markup import Html, block, breaking, code, inline, link, safe, text  # noqa: F401 (pages use them from here)
+from scripts.pages.markup import Html, block, breaking, code, inline, link, safe, text
 
 _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one kernel runs one page
 

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common.paths import relative
+from scripts.demo import limits as app_limits
 from scripts.figures import display_zoo
 from scripts.figures.drawing import DataMissing, counted, duration, listing
-from scripts.demo import limits as app_limits
 from scripts.pages import page
 from scripts.train import photo_results
 from scripts.train.train_cnn import RECIPES, REFERENCE

@@ -22,6 +22,8 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.data import measured
+from scripts.pages import page
+from scripts.pages.content import Missing, images_per_second
 from scripts.predict import (
     choice as predict_choice,
     command as predict_command,
@@ -29,8 +31,6 @@ from scripts.predict import (
     evaluate as predict_evaluate,
     speeds,
 )
-from scripts.pages import page
-from scripts.pages.content import Missing, images_per_second
 
 WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
 PARTS = {"infer": "inference", "train": "a training step", "latency": "one picture at a time"}
@@ -338,7 +338,7 @@ def evaluation() -> None:
             "Tables": "{:.0f}",
             "Rank correlation": "{:.3f}",
             "In the 90% interval": "{:.0%}",
-            **{name: percent for name in ("Median error", "Similar machine, scaled", "GMACs only", "Activations only")},
+            **dict.fromkeys(("Median error", "Similar machine, scaled", "GMACs only", "Activations only"), percent),
         },
     )
     main = frame[(frame["measured"] == predict_evaluate.MAIN)]
@@ -368,10 +368,9 @@ def evaluation() -> None:
         formats={
             "Rank correlation": "{:.3f}",
             "In the 90% interval": "{:.0%}",
-            **{
-                name: percent
-                for name in ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only")
-            },
+            **dict.fromkeys(
+                ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only"), percent
+            ),
         },
     )
     infer = frame[(frame["method"] == "model") & (frame["part"] == "infer")]
@@ -383,7 +382,7 @@ def evaluation() -> None:
         "Median error by the number of networks measured (median over a machine's tables).",
         label="tbl-predict-number",
         link="report/data/predict-evaluation.csv",
-        formats={name: percent for name in grid.columns[1:]},
+        formats=dict.fromkeys(grid.columns[1:], percent),
     )
     if (DATA / "predict-networks.csv").exists():
         kinds = read_table(

@@ -192,7 +192,7 @@ def quality(which: str) -> None:
         "F1 are means over the classes; ECE is the expected calibration error.",
         label=f"tbl-zoo-{which}",
         link=relative(run.path),
-        formats={name: str for name in columns},
+        formats=dict.fromkeys(columns, str),
     )
     page.markdown(
         "What the columns mean: "
@@ -282,7 +282,7 @@ def classes(which: str) -> None:
         "of what is so.",
         label=f"tbl-zoo-classes-{which}",
         link=relative(path),
-        formats={name: str for name in columns},
+        formats=dict.fromkeys(columns, str),
     )
 
 

@@ -157,6 +157,7 @@ def photo() -> bytes:
 def untrained(folder: Path) -> Path:
     """An exported ResNet-18 that was never trained."""
     import torch
+
     from scripts.train import exported
 
     config = exported.Config(

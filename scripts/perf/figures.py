@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
 from scripts.common import browser
+from scripts.common.errors import UserError, cli
 from scripts.figures.export import figure_json
 
 TARGET = 1 / 3

@@ -35,6 +35,7 @@ def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
     second of all together.
     """
     import torch
+
     from scripts.train import datasets, distributed, fit, models
     from scripts.train.recipe import Recipe
 

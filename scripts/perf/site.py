@@ -71,7 +71,8 @@ class Server:
                 name = handler.path.split("?")[0].lstrip("/")
                 path = folder / name
                 if ".." in name or not path.is_file():
-                    return handler.send_error(404)
+                    handler.send_error(404)
+                    return
                 if name not in bodies:
                     bodies[name] = (
                         path.read_bytes() if path.suffix in PACKED else gzip.compress(path.read_bytes(), 9, mtime=0)
@@ -104,10 +105,10 @@ def usual_pages(folder: Path) -> None:
     """
     import plotly.graph_objects as go
 
-    from scripts.findings import machines
     from scripts.figures import frontier_chart
     from scripts.figures.catalogue import CHARTS
     from scripts.figures.display_frontier import FLOOR
+    from scripts.findings import machines
 
     figure = CHARTS["frontier_gpu"].draw().figure
     (folder / "one.html").write_text(figure.to_html(), encoding="utf-8")

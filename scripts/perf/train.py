@@ -54,6 +54,7 @@ class Plain:
         import torch
         from PIL import Image
         from torchvision import transforms
+
         from scripts.train.recipe import MEAN, STD
 
         self.model, self.device = model.to(device), device
@@ -137,6 +138,7 @@ def to_accuracy(options, dataset, root: Path, seed: int, decoding: float) -> tup
     only at the target.
     """
     import torch
+
     from scripts.train import fit, models
     from scripts.train.recipe import Recipe
 
@@ -181,6 +183,7 @@ def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
     of steps taking turns.
     """
     import torch
+
     from scripts.train import fit, models, recipe as recipes
 
     entry = models.find(options.model)
@@ -264,6 +267,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
     options = parser.parse_args(argv)
     import torch
+
     from scripts.train import datasets
 
     if options.device != "cpu" and not torch.cuda.is_available():

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.predict import speeds
 from scripts.common.frontier import on_frontier
+from scripts.predict import speeds
 from scripts.predict.evaluate import LARGEST
 from scripts.predict.tables import KEY
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,9 @@ from scripts.common.errors import cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
+from scripts.common.uncertainty import spearman
 from scripts.predict import model as predict_model, tables as predict_tables
 from scripts.predict.tables import References
-from scripts.common.uncertainty import spearman
 
 BUDGETS = (5, 10, 20, 40)  # networks measured
 MAIN = 20
@@ -231,7 +231,7 @@ def update() -> None:
         "predict-families": factors,
         "predict-networks": by_group(found),
     }.items():
-        write_derived(frame.round({name: 4 for name in frame.select_dtypes("float")}), DATA / f"{name}.csv", facts)
+        write_derived(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)), DATA / f"{name}.csv", facts)
 
 
 @cli

@@ -130,20 +130,9 @@ def install(lock: str) -> bool:
     configuration).
     """
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    if run(*pip, "-r", str(ROOT / "requirements-setup.lock")):
-        if run(
-            str(VENV / "bin" / "uv"),
-            "pip",
-            "install",
-            "--python",
-            str(PYTHON),
-            "--compile-bytecode",
-            "--require-hashes",
-            "-r",
-            str(ROOT / lock),
-        ):
-            return True
-    return run(*pip, "-r", str(ROOT / lock))
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes"]
+    set_up = run(*pip, "-r", str(ROOT / "requirements-setup.lock"))
+    return (set_up and run(*uv, "-r", str(ROOT / lock))) or run(*pip, "-r", str(ROOT / lock))
 
 
 def install_cloud() -> bool:
@@ -152,21 +141,11 @@ def install_cloud() -> bool:
     """
     folder, uv, lock = VENV / CLOUD, str(VENV / "bin" / "uv"), str(ROOT / "requirements-cloud.lock")
     python = str(folder / "bin" / "python")
-    if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)):
-        if run(uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock):
-            return True
-    return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        lock,
-    )
+    sync = [uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock]
+    if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)) and run(*sync):
+        return True
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(*pip, "-r", lock)
 
 
 def find_browser() -> str | None:
@@ -202,10 +181,9 @@ def find_quarto() -> str | None:
         if candidate and Path(candidate).exists() and run(candidate, "--version", timeout_s=60):
             return candidate
     say("installing Quarto …")
-    if run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300):
-        if run(str(VENV / "bin" / "quarto"), "--version", timeout_s=60):
-            return str(VENV / "bin" / "quarto")
-    return None
+    fetched = run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300)
+    own = str(VENV / "bin" / "quarto")
+    return own if fetched and run(own, "--version", timeout_s=60) else None
 
 
 if __name__ == "__main__":

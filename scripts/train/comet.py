@@ -13,8 +13,9 @@ import logging
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
+from typing import ClassVar
 
 from scripts.train.tracking import Tracker
 
@@ -27,7 +28,7 @@ class Comet(Tracker):
     """
 
     name = "Comet"
-    QUIET = {
+    QUIET: ClassVar = {
         "log_code": False,
         "log_graph": False,
         "auto_param_logging": False,

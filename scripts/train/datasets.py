@@ -187,6 +187,7 @@ def pets_folder(cache: Path) -> Path:
     had.
     """
     import socket
+
     from torchvision.datasets import OxfordIIITPet
 
     before = socket.getdefaulttimeout()

@@ -39,6 +39,7 @@ def fastai_network(arch: str, classes: int, size: int) -> nn.Module:
     Raises what timm raises.
     """
     import timm
+
     from scripts.train import models
 
     body = TimmBody(timm.create_model(arch, num_classes=0, **models.find(arch).options(size)))

@@ -112,6 +112,7 @@ def make_learner(dataset: datasets.Dataset, dls, settings: Settings):
     """
     import torch
     from fastai.vision.all import OptimWrapper, error_rate, vision_learner
+
     from scripts.train import fastai_network, models
 
     entry = models.find(settings.arch)
@@ -251,6 +252,7 @@ def fast_arithmetic(model, device: str):
     fastai's own needs a GPU.
     """
     import torch
+
     from scripts.train import fit
 
     model.to(memory_format=torch.channels_last)

@@ -73,6 +73,7 @@ def run_all(settings: Settings) -> dict:
     """Check, train, export, write the CSVs. Returns error rates, seconds and what was said. Raises UserError."""
     import timm
     import torch
+
     from scripts.train import exported, models
 
     started = time.perf_counter()
@@ -174,6 +175,7 @@ def export(learner, dataset: datasets.Dataset, settings: Settings, config, rows:
     Returns what to tell the user.
     """
     import torch
+
     from scripts.train import exported, photos
 
     learner.model.cpu().eval()

@@ -28,10 +28,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.cloud import jobs as cloud_jobs
+from scripts.cloud import contract, fast_local, jobs as cloud_jobs, sample
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT
-from scripts.cloud import contract, fast_local, sample
 from scripts.train import take_in
 
 SAMPLE = {"models": "lenet5", "epochs": "2", "size": "32"}  # for the made-up sample, where nothing else is said

@@ -17,8 +17,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 from scripts.common import provenance
 from scripts.common.errors import UserError, cli

@@ -175,6 +175,7 @@ def work(options: Options, number: int = 0) -> None:
     import optuna
     import torch
     from filelock import FileLock
+
     from scripts.train import datasets, fit
 
     states = optuna.trial.TrialState
@@ -227,6 +228,7 @@ def evaluate(trial, settings: dict, options: Options, dataset, pixels) -> float:
     """Validation accuracy after `options.epochs` epochs. Raises TrialPruned, fit.Failed, UserError."""
     import optuna
     import torch
+
     from scripts.train import fit, models
     from scripts.train.recipe import Recipe
 
@@ -241,7 +243,7 @@ def evaluate(trial, settings: dict, options: Options, dataset, pixels) -> float:
     accuracy = 0.0
     for epoch in range(options.epochs):
         trainer.epoch(epoch)
-        accuracy, loss = trainer.validate()
+        accuracy, loss = trainer.validate()  # noqa: RUF059
         trial.report(accuracy, epoch)
         if trial.should_prune():
             raise optuna.TrialPruned

@@ -52,7 +52,7 @@ def check_space(space, where: str) -> dict:
             raise UserError(f"{where}: no setting called {name[:40]!r}; there are {', '.join(sorted(known))}")
         least, most = ranges.get(name, (0, 0))
         number = lambda value: (
-            isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+            isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most  # noqa: B023
         )  # refuses nan, too
         if isinstance(values, list):
             good = len(values) > 0 and all(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.common import provenance
 from scripts.cloud.files import NETWORK
+from scripts.common import provenance
 from scripts.common.paths import atomic_write, make_folder
 
 
@@ -50,7 +50,7 @@ def _merge(target: Path, parts: dict) -> None:
 
     predictions = parts["-predictions"]
     for row in parts[""].to_dict("records"):
-        mine = lambda frame: frame[(frame[results.KEY] == [row[name] for name in results.KEY]).all(axis=1)].drop(
+        mine = lambda frame: frame[(frame[results.KEY] == [row[name] for name in results.KEY]).all(axis=1)].drop(  # noqa: B023
             columns=results.KEY
         )
         prefix = ":".join(str(row[name]) for name in results.KEY) + ":"

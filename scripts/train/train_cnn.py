@@ -91,6 +91,7 @@ def trainer(recipe_name: str, model, dataset, recipe, seed: int, device: str, pr
     schedule.
     """
     import torch
+
     from scripts.train import fit
 
     class Original(fit.Trainer):
@@ -116,6 +117,7 @@ def summary(size: int = 224, classes: int = 2) -> tuple[pd.DataFrame, dict]:
     A layer that is used again has no parameters the second time, as in torchinfo's table. Megabytes are 10⁶ bytes.
     """
     import torchinfo
+
     from scripts.train.models import SharedConvNet
 
     found = torchinfo.summary(SharedConvNet(classes, size), (1, 3, size, size), verbose=0, device="cpu")
@@ -155,6 +157,7 @@ def write_summary() -> Path:
 def train(given: argparse.Namespace, device: str) -> dict:
     """Train, test, export, write the CSVs. Returns the row. Raises UserError."""
     import torch
+
     from scripts.train import exported, fit, models, recipe as recipes
     from scripts.train.recipe import MEAN, STD, Recipe
 

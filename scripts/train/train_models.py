@@ -36,11 +36,11 @@ if (
 import numpy as np
 import pandas as pd
 
+from scripts.cloud import contract
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, CHARTS, DATA, atomic_write
 from scripts.common.progress import Progress
-from scripts.cloud import contract
 from scripts.train import results
 
 # What a profile trains where nothing else is said: models, epochs, and pixels a side for folders of pictures.
@@ -201,6 +201,7 @@ class Run:
 
     def __init__(self, options: argparse.Namespace):
         import torch
+
         from scripts.train import datasets, distributed, models
         from scripts.train.recipe import Recipe
 
@@ -285,6 +286,7 @@ class Run:
     def job(self, job: Job, say) -> dict:
         """Train one model, record it, and return its row. Raises fit.Failed or UserError where it can't be trained."""
         import torch
+
         from scripts.train import distributed, fit, metrics, models
 
         dataset, pixels = self.dataset(job.size)

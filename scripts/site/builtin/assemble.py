@@ -23,7 +23,9 @@ def markdown(page: Page, results: list) -> tuple[str, dict[str, bytes]]:
         if isinstance(part, Text):
             values = iter(result)
             pieces.append(
-                INLINE.sub(lambda match: match[1] + _value(page, next(values)), part.text) if result else part.text
+                INLINE.sub(lambda match: match[1] + _value(page, next(values)), part.text)  # noqa: B023 - called at once
+                if result
+                else part.text
             )
         else:
             cells += 1
@@ -79,7 +81,7 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
         body = f"::: {{#{label}}}\n{body}\n\n{caption}\n:::"
     out.append(body)
     text = "\n\n".join(filter(None, out))
-    return text if output == "asis" and len(out) == 1 or not text else f"::::: {{.cell}}\n{text}\n:::::"
+    return text if (output == "asis" and len(out) == 1) or not text else f"::::: {{.cell}}\n{text}\n:::::"
 
 
 def _code(page: Page, cell: Cell) -> str:

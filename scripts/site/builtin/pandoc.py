@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
+from collections.abc import Callable
 from html import escape
-from typing import Callable
 
 from scripts.common.errors import UserError
 

@@ -4,7 +4,6 @@ from `_quarto.yml`.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from html import escape
 from pathlib import Path
@@ -44,7 +43,7 @@ class Shell:
 
     def wrap(self, page: Page, title: str, subtitle: str, description: str, toc: str, body: str) -> str:
         """The whole HTML document of `page`; title, subtitle, description, toc and body are HTML from Pandoc."""
-        site, meta, web = self.site, page.meta, self.site.website
+        meta, web = page.meta, self.site.website
         root = self.root(page)
         plain_title = _text(str(meta.get("pagetitle") or _strip(title)))
         site_title = _text(str(web.get("title", "")))
@@ -199,8 +198,8 @@ class Shell:
         """Pages in the sidebar's order, which is that of 'previous' and 'next'."""
         found = []
         for item in self.site.website.get("sidebar", {}).get("contents", []):
-            for leaf in item.get("contents", []) if isinstance(item, dict) and "section" in item else [item]:
-                found.append((leaf if isinstance(leaf, str) else leaf.get("href", "")).lstrip("/"))
+            leaves = item.get("contents", []) if isinstance(item, dict) and "section" in item else [item]
+            found += [(leaf if isinstance(leaf, str) else leaf.get("href", "")).lstrip("/") for leaf in leaves]
         return [name for name in found if name in self.titles]
 
     def _pagenav(self, page: Page, root: str) -> str:

@@ -13,9 +13,10 @@ import contextlib
 import functools
 import http.server
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, Iterator, TypeVar
+from typing import TypeVar
 
 from scripts.common import hardware
 from scripts.common.progress import Progress

@@ -154,7 +154,7 @@ def test_browser_killed_midway_is_a_crash(chrome, marked):
 def test_killed_parent_takes_the_browser_along(chrome, marked):
     before = set(Path("/tmp").glob("charts-*"))
     code = (
-        "import sys, time\nfrom scripts.figures import browser\n"
+        "import sys, time\nfrom scripts.common import browser\n"
         f"figures = {{str(i): {figure()!r} for i in range(200)}}\n"
         "for name, _ in browser.draw(figures):\n    print(name, flush=True)\n"
     )

@@ -8,13 +8,13 @@ from scripts.common import code
 from scripts.common.paths import ROOT
 
 SOURCE = '''"""What it is."""
-from scripts.data import frontier
+from scripts.data import edges
 import json
 
 
 def best(rows, most=3):
     """The first few."""
-    return frontier.load(rows)[:most], f"at most {most} of {len(rows):,} " "rows"  # enough
+    return edges.load(rows)[:most], f"at most {most} of {len(rows):,} " "rows"  # enough
 '''
 
 
@@ -28,7 +28,7 @@ def test_imports_comments_docstrings_and_formatting_do_not_count():
         .replace("  # enough", "")
         .replace('"""The first few."""', '"""Another."""')
     )
-    assert same(moved.replace("return frontier", "return (\n        frontier").replace('"rows"', '"rows",\n    )'))
+    assert same(moved.replace("return edges", "return (\n        edges").replace('"rows"', '"rows",\n    )'))
     assert same(SOURCE.replace('rows)} " "rows"', 'rows)} rows"').replace('" "rows"', 'rows"'))
 
 
@@ -40,7 +40,7 @@ def test_imports_comments_docstrings_and_formatting_do_not_count():
         ("[:most]", "[most:]"),
         ("at most", "at least"),
         (":,}", ":.1f}"),
-        ("frontier.load", "frontier.dump"),
+        ("edges.load", "edges.dump"),
         ("return", "yield"),
     ],
 )
@@ -53,14 +53,14 @@ def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
         code,
         "renames",
         lambda: {
-            "scripts.findings.frontier": "scripts.common.frontier",
-            "scripts.findings.frontier.points": "scripts.common.frontier.load",
+            "scripts.findings.frontier": "scripts.data.edges",
+            "scripts.findings.frontier.points": "scripts.data.edges.load",
             "scripts.choose.rules": "scripts.data.choice",
             "scripts.choose.rules.top": "scripts.data.choice.best",
         },
     )
-    moved = SOURCE.replace("scripts.data import frontier", "scripts.findings import frontier as edge").replace(
-        "frontier.load", "edge.points"
+    moved = SOURCE.replace("scripts.data import edges", "scripts.findings import frontier as edge").replace(
+        "edges.load", "edge.points"
     )
     assert same(moved.replace("def best", "def top"), "scripts/choose/rules.py")
     assert not same(moved.replace("def best", "def other"), "scripts/choose/rules.py")
@@ -69,7 +69,7 @@ def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
 
 
 def test_the_fingerprint_is_the_same_under_every_python():
-    assert code.fingerprint(SOURCE) == "5383db52dc3e8813"
+    assert code.fingerprint(SOURCE) == "50ff8a00b36a8750"
 
 
 def test_every_renamed_module_is_there():

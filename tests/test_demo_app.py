@@ -15,7 +15,7 @@ import torch
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.demo import app
+from scripts.demo import app, serving
 from scripts.perf import demo as load_test
 from scripts.train import exported
 from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
@@ -47,9 +47,9 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(models):
     """(process, address) of the running app."""
-    process, address, _ = load_test.start(models)
+    process, address, _ = serving.start(models)
     yield process, address
-    load_test.stop(process)
+    serving.stop(process)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def client(served):
 
 
 def test_a_photo_is_answered_by_every_model(served):
-    answer = load_test.ask(served, "photo.png", encoded(PHOTO))
+    answer = serving.ask(served, "photo.png", encoded(PHOTO))
     line, first, picture, second, _ = answer["data"]
     assert (
         answer["success"]
@@ -90,7 +90,7 @@ def test_a_photo_is_answered_by_every_model(served):
     ],
 )
 def test_what_is_no_photo_gets_a_sentence(served, name, content, what):
-    answer = load_test.ask(served, name, content)
+    answer = serving.ask(served, name, content)
     assert answer["success"] and what in answer["data"][0] and 'role="alert"' in answer["data"][0]
     assert not any(answer["data"][1:])
 
@@ -109,7 +109,7 @@ def test_what_is_no_photo_gets_a_sentence(served, name, content, what):
     ],
 )
 def test_a_path_or_an_address_instead_of_a_file_is_refused(served, payload):
-    answer = load_test.ask(served, "x", None, payload)
+    answer = serving.ask(served, "x", None, payload)
     shown = str(answer["data"])
     assert "ms" not in shown and "root:" not in shown
     assert not answer["success"] or "cannot be read" in shown or "no photo" in shown
@@ -138,7 +138,7 @@ def test_an_address_is_never_fetched(served, form):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/x.png"
     try:
-        answer = load_test.ask(
+        answer = serving.ask(
             served,
             "x",
             None,
@@ -195,7 +195,7 @@ def test_the_files_of_this_machine_are_not_served(client):
 
 
 def test_twenty_people_at_once_all_get_an_answer(served):
-    answers = load_test.load(served, encoded(PHOTO), users=20)
+    answers = serving.load(served, encoded(PHOTO), users=20)
     assert len(answers) == 20 and [answer["error"] for answer in answers if not answer["success"]] == []
 
 
@@ -238,14 +238,14 @@ def test_a_crash_over_one_photo_is_a_sentence_and_the_next_is_answered(running):
     process, address = running
     for child in children(process.pid):
         os.kill(child, 9)
-    assert "started again" in load_test.ask(address, "photo.png", encoded(PHOTO))["data"][0]
-    again = load_test.ask(address, "photo.png", encoded(PHOTO))
+    assert "started again" in serving.ask(address, "photo.png", encoded(PHOTO))["data"][0]
+    again = serving.ask(address, "photo.png", encoded(PHOTO))
     assert again["success"] and " ms" in again["data"][0]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_nothing_stays_behind_when_the_app_is_killed(models):
-    process, _, _ = load_test.start(models[:1])
+    process, _, _ = serving.start(models[:1])
     left = children(process.pid)
     assert left
     process.kill()
@@ -262,7 +262,7 @@ def test_a_damaged_model_is_one_line_before_anything_is_served(models, tmp_path)
     shutil.copytree(models[0], tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"x")
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.demo.app", str(tmp_path / "model"), "--port", str(load_test.free_port())],
+        [sys.executable, "-m", "scripts.demo.app", str(tmp_path / "model"), "--port", str(serving.free_port())],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -313,7 +313,7 @@ def test_nothing_is_written_beside_the_code(served):
 
 def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(load_test.free_port())],
+        [sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(serving.free_port())],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -18,6 +18,7 @@ import pytest
 
 from scripts.common import browser, families
 from scripts.common.errors import UserError
+from scripts.common.words import counted, listing, plain, wait
 from scripts.data import read_data
 from scripts.figures import (
     display_data,
@@ -28,7 +29,7 @@ from scripts.figures import (
     frontier_chart,
 )
 from scripts.figures.catalogue import CHARTS
-from scripts.figures.drawing import DataMissing, counted, duration, listing, plain
+from scripts.figures.drawing import DataMissing
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, WIDE, frontier, label_boxes
 from scripts.train import results
@@ -548,7 +549,7 @@ def test_words():
         "5",
         "1,230,000",
     ]
-    assert [duration(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == [
+    assert [wait(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == [
         "0.0466 ms",
         "200 ms",
         "999 ms",

@@ -13,7 +13,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.data import read_data
-from scripts.figures import display_family, display_machines
+from scripts.figures import display_family, display_machines, export
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import contrast, label_boxes, mix
 from scripts.findings import family, machines
@@ -296,14 +296,11 @@ def test_a_hostile_member_stays_text(own):
 def test_any_family_by_name_on_the_command_line(own, capsys, monkeypatch, tmp_path):
     own(pd.concat([stairs(2, 1), field()], ignore_index=True))
     made = {}
-    from scripts.figures import export
-
-    monkeypatch.setattr(
-        export, "export", lambda charts, out: made.update(charts) or {"drawn": list(charts), "same": []}
-    )
-    assert display_family.main(["ConvNeXt", "--out", str(tmp_path)]) == 0 and list(made) == ["family_convnext"]
+    monkeypatch.setattr(export, "export", lambda charts, *_: made.update(charts) or {"drawn": list(charts)})
+    assert export.main(["--family", "ConvNeXt", "--out", str(tmp_path)]) == 0 and list(made) == ["family_convnext"]
+    assert export.main(["--family", "ConvNeXt"]) == 2 and "--out" in capsys.readouterr().err
     assert (
-        display_family.main(["hamster", "--out", str(tmp_path)]) == 2
+        export.main(["--family", "hamster", "--out", str(tmp_path)]) == 2
         and "there are convnext, resnet" in capsys.readouterr().err
     )
     assert family.resolve("resnet", ["resnet"]) == "resnet"

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from scripts.common import families
+from scripts.common.words import short
 from scripts.figures import theme
-from scripts.figures.theme import PHONE, WIDE, Axis, Canvas, contrast, frontier, label_boxes, nice_range, short, ticks
+from scripts.figures.theme import PHONE, WIDE, Axis, Canvas, contrast, frontier, label_boxes, nice_range, ticks
 
 # Machado, Oliveira & Fernandes 2009, severity 1.0, on linear sRGB.
 VISION = {

@@ -59,7 +59,7 @@ def write_findings(folder, *rows):
     "value, words", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")]
 )
 def test_speeds_have_three_figures(value, words):
-    assert content.images_per_second(value) == words
+    assert words.images_per_second(value) == words
 
 
 def test_the_standard_error_of_top1():

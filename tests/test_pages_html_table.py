@@ -73,7 +73,7 @@ title: Tables
 #| output: asis
 #| echo: false
 import pandas as pd
-from scripts.site import page
+from scripts.pages import page
 page.table(pd.DataFrame({"Model": ["b_2", "a_10", "a_9"], "Images/s": [22.73, None, 3928.9], "Note": ["x", "y", "z"]}), "Speeds", label="tbl-speeds",
            formats={"Images/s": lambda v: f"{v:,.0f}" if v > 1000 else f"{v:.1f}"})
 page.table(pd.DataFrame({"Model": [f"model_{i}" for i in range(20)], "Kind": ["convnet", "transformer"] * 10}), "Many", label="tbl-many")

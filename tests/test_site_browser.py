@@ -18,7 +18,7 @@ title: Charts
 #| output: asis
 #| echo: false
 import pandas as pd
-from scripts.site import page
+from scripts.pages import page
 name = open("hostile.txt").read()
 page.chart("dots")
 page.table(pd.DataFrame({"a very long heading": [name], **{f"column {i}": [1234.5] for i in range(12)}}), name, label="tbl-x")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common import families
+from scripts.common import families, words
 from scripts.common.frontier import on_frontier
 from scripts.common.paths import ROOT
 from scripts.figures import display_frontier, explorer, frontier_chart, theme
@@ -239,7 +239,7 @@ def test_rules_in_the_page_are_those_of_the_pictures(site, browser, data):
             )
         numbers = [0.0466, 7, 199.96, 1500, 20_000, 1.5e6]
         assert visit.page.evaluate("values => values.map(explorerRules.short)", numbers) == [
-            theme.short(value) for value in numbers
+            words.short(value) for value in numbers
         ]
 
 

@@ -39,8 +39,9 @@ from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.settings import Settings, add_arguments, settings_from
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli
-from scripts.common.progress import Progress, duration
+from scripts.common.progress import Progress
 from scripts.common.provenance import sidecar
+from scripts.common.words import duration
 
 CURVE = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)}
 

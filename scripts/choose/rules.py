@@ -25,10 +25,10 @@ from scripts.common import families
 from scripts.common.errors import UserError, cli
 from scripts.common.frontier import on_frontier
 from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
+from scripts.common.words import rate
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import machines
-from scripts.findings.claims import rate
 
 PICKS = 3
 TIES = 5  # named per pick

@@ -24,7 +24,7 @@ from pathlib import Path
 from scripts.cloud import files as cloud_files
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.common.progress import duration
+from scripts.common.words import duration
 
 PYTHON = ROOT / ".venv" / "cloud" / "bin" / "python"
 PREFIX = "best-image-models"

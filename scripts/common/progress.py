@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 import time
 
+from scripts.common.words import duration
+
 try:  # the machine that only measures has torch and timm, but not always rich
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
@@ -18,16 +20,6 @@ except ImportError:
     Bar = None
 
 QUIET_S = 2  # seconds between two lines in a log, so that quick steps do not fill it
-
-
-def duration(seconds: float) -> str:
-    """`seconds` for people: 8 s, 3 min 05 s, 2 h 10 min."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
 class Progress:

@@ -2,7 +2,7 @@
 
     python -m scripts.data.names convnext_tiny_in22ft1k resnet50      # one line each: OLD -> NEW
     # make timm_names.csv again (needs timm and the tables)
-    python -m scripts.data.names --update
+    python -m scripts.data.names_update   # make timm_names.csv again (needs timm and the tables)
 
 Three sources, in this order: timm's own register of deprecated names, as far as it leads to weights that exist; where
 the name is still an architecture, the weights whose published top-1 at the same size is nearest to that of 2022 (timm's
@@ -23,13 +23,9 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import atomic_csv
 from scripts.common.tables import read_table
 
 TABLE = Path(__file__).with_name("timm_names.csv")
-# points of top-1: the furthest that one set of weights moved between the two tables, re-evaluated, is 0.3 (convnext,
-# nfnet)
-NEAR = 0.35
 
 
 @functools.lru_cache(maxsize=1)
@@ -83,58 +79,14 @@ def note(old: str) -> str:
     return found.iloc[0] if len(found) else ""
 
 
-def update() -> pd.DataFrame:
-    """Make the table from timm's registry and the two vintages of results. Returns it; `main` writes it."""
-    import timm
-    from timm.models import _registry
-
-    from scripts.data import read_data
-
-    then, now = (read_data.results(vintage) for vintage in read_data.VINTAGES)
-    top1 = {(row.model, row.img_size): row.top1 for row in now.itertuples()}
-    by_arch = now.groupby("arch")["model"].agg(lambda names: sorted(set(names))).to_dict()
-    weights = set(timm.list_models(pretrained=True, include_tags=True, exclude_filters=[]))
-
-    def one(old: str, size: int, accuracy: float) -> tuple[str, str]:
-        arch, _, tag = _registry._deprecated_models.get(old, old).partition(".")
-        if old.startswith("ig_"):  # timm's register sends all four to the smallest
-            real = old.removeprefix("ig_")
-            if not _registry.is_model(real):
-                return f"{arch}.{tag}", "timm loads these weights of a smaller network; the original ones are gone"
-            arch = real
-        if not _registry.is_model(arch):
-            return "", "gone from timm"
-        if tag and f"{arch}.{tag}" in weights:
-            return f"{arch}.{tag}", ""
-        near = sorted(
-            (abs(top1[name, size] - accuracy), name) for name in by_arch.get(arch, []) if (name, size) in top1
-        )
-        if near and near[0][0] <= NEAR:
-            return near[0][1], ""
-        named = [name for name in sorted(weights) if tag and name.startswith(f"{arch}.{tag}")]
-        default = timm.models.get_pretrained_cfg(arch)
-        if named or (default and default.tag):
-            return (named or [f"{arch}.{default.tag}"])[0], "timm's default weights" if size and not named else ""
-        return arch, "an architecture without published weights"
-
-    sizes = {row.model: (row.img_size, row.top1) for row in then.itertuples()}
-    olds = sorted(set(sizes) | set(_registry._deprecated_models))
-    rows = [(old, *one(old, *sizes.get(old, (0, 0.0)))) for old in olds]
-    return pd.DataFrame(rows, columns=["old", "new", "note"])
-
-
 @cli
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.data.names", description="What timm calls a model of 2022 today."
     )
     parser.add_argument("names", nargs="*", metavar="OLD", help="names as of 2022")
-    parser.add_argument("--update", action="store_true", help="make timm_names.csv again from timm and the tables")
     options = parser.parse_args(argv)
-    if options.update:
-        atomic_csv(update(), TABLE)
-        print(f"wrote {TABLE.name}")
-    elif not options.names:
+    if not options.names:
         raise UserError("no name given; try `python -m scripts.data.names convnext_tiny_in22ft1k`")
     for old in options.names:
         new = translate(old)

@@ -27,7 +27,7 @@ def take(models: list[Path]) -> bytes:
     from playwright.sync_api import Error
 
     from scripts.common.browser import window
-    from scripts.perf.demo import photo, start, stop
+    from scripts.demo.serving import photo, start, stop
 
     with tempfile.TemporaryDirectory() as home:
         copies = [

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar
+from scripts.common.words import counted
 from scripts.diff import pixels, tables
 from scripts.diff.comment import percent
 from scripts.diff.sides import PARTS, Side, digest
-from scripts.figures.drawing import counted
 from scripts.figures.export import MANIFEST
 
 DATA, STYLE, RENDERER, UNRECORDED = "data", "style", "renderer only", "unrecorded"

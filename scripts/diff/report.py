@@ -16,10 +16,10 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
 from scripts.common.provenance import now
+from scripts.common.words import counted, listing
 from scripts.diff.causes import CAUSES, QUIET, UNREADABLE, Change, summary
 from scripts.diff.comment import SCHEMA, cut, markdown, share, signed, similarity, size
 from scripts.diff.pixels import TOLERANCE, Pixels
-from scripts.figures.drawing import counted, listing
 
 ROWS = 100  # values of one table that the page shows; the JSON has more
 

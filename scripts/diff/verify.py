@@ -26,11 +26,12 @@ from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, IMAGES, ROOT
 from scripts.common.provenance import read_sidecar, sha256
+from scripts.common.words import counted
 from scripts.diff import compare, report, sides
 from scripts.diff.causes import ADDED, CAUSES, DATA, OTHER, RENDERER, UNREADABLE, Change
 from scripts.diff.sides import PARTS, Side
 from scripts.figures import export
-from scripts.figures.drawing import Chart, counted
+from scripts.figures.drawing import Chart
 
 OUT = BUILD / "verify"
 DRAWN = BUILD / "verify-drawn"  # temporary; of one name, so that what a killed run leaves does not pile up

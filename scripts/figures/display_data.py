@@ -15,9 +15,10 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
+from scripts.common.words import counted, wait
 from scripts.data import read_data
 from scripts.figures import published
-from scripts.figures.drawing import Drawing, counted, duration
+from scripts.figures.drawing import Drawing
 from scripts.figures.labels import safe, width
 from scripts.figures.theme import FONT_STACK, LINE, PHONE, REPLICA, TEXT
 
@@ -122,8 +123,8 @@ def draw_all_families(part: str) -> Drawing:
     word = PARTS[part].lower()
     fastest, best = table.loc[table.secs.idxmin()], table.loc[table.top1.idxmax()]
     ends = (
-        f"from {fastest.model} ({duration(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
-        f"{best.model} ({duration(1000 * best.secs, 2)}, {best.top1:.1f}%)"
+        f"from {fastest.model} ({wait(1000 * fastest.secs, 2)} an image, {fastest.top1:.1f}%) to "
+        f"{best.model} ({wait(1000 * best.secs, 2)}, {best.top1:.1f}%)"
     )
     figure = all_families(table, part)
     return Drawing(

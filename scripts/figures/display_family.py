@@ -4,25 +4,23 @@ buys against what a larger network buys.
 family_<name> for the families of FAMILIES, convnext_steps. Any other family, from timm's tables where they are at hand:
 
     python -m scripts.figures.export --only family_convnext convnext_steps
-    python -m scripts.figures.display_family swin --out FOLDER
+    python -m scripts.figures.export --family swin --out FOLDER
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError
+from scripts.common.words import counted, listing, plain
 from scripts.data import read_data
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.figures import published
-from scripts.figures.drawing import Chart, Drawing, counted, listing, plain
+from scripts.figures.drawing import Chart, Drawing
 from scripts.figures.frontier_chart import hover
 from scripts.figures.theme import (
     CONTEXT,
@@ -308,22 +306,7 @@ def _trade(found: pd.DataFrame, trades: dict, key: str, title: str, footer: str,
     return canvas
 
 
-@cli
-def main(argv: list[str] | None = None) -> None:
-    from scripts.figures.export import export
-
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.figures.display_family", description="A chart of any family, by name."
-    )
-    parser.add_argument("name", help="such as swin or MaxViT")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
-    options = parser.parse_args(argv)
-    key = closeup.resolve(options.name, _table()["family"])
-    done = export(
-        {f"family_{key}": Chart(f"family_{key}", functools.partial(draw_family, key), "timm")}, out=options.out
-    )
-    print(f"figures: {', '.join(done['drawn'] + done['same'])} in {options.out}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def chart(name: str) -> Chart:
+    """The chart of the family that people call `name`, such as swin or MaxViT. Raises UserError for an unknown one."""
+    key = closeup.resolve(name, _table()["family"])
+    return Chart(f"family_{key}", functools.partial(draw_family, key), "timm")

@@ -13,9 +13,10 @@ import pandas as pd
 
 from scripts.common import families
 from scripts.common.hardware import named, parse_benchmark_name
+from scripts.common.words import counted, listing, plain
 from scripts.data import read_data
 from scripts.figures import frontier_chart, published
-from scripts.figures.drawing import Drawing, counted, listing, plain
+from scripts.figures.drawing import Drawing
 from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
 from scripts.findings.summary import TABLES, eligible
 

@@ -15,10 +15,11 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
+from scripts.common.words import counted, plain
 from scripts.data import measured
 from scripts.figures import list_chart, published
 from scripts.figures.display_measured import about, footer, machine_rows, of_fullest_file
-from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.labels import safe, width
 from scripts.figures.theme import CONTEXT, PHONE, TEXT, WIDE, Axis, Canvas, nice_range, text_colour
 

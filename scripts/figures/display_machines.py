@@ -18,10 +18,11 @@ import plotly.graph_objects as go
 from scripts.common import families, hardware
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
+from scripts.common.words import counted, listing, plain
 from scripts.data import measured, read_data
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
-from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.frontier_chart import hover, visible
 from scripts.figures.labels import safe
 from scripts.figures.theme import (

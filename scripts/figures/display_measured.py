@@ -14,10 +14,11 @@ import pandas as pd
 
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
+from scripts.common.words import counted, plain, short, wait
 from scripts.data import measured
 from scripts.figures import frontier_chart, list_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, counted, duration, plain, source
-from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range, short
+from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range
 from scripts.findings import machines
 
 STEP = {"infer": "inference", "train": "a training step"}
@@ -154,10 +155,10 @@ def draw_latency() -> Drawing:
         value=table.p50,
         low=table.p50,
         high=table.p90,
-        details=[f"median {duration(row.p50)}, 90% below {duration(row.p90)}" for row in table.itertuples()],
+        details=[f"median {wait(row.p50)}, 90% below {wait(row.p90)}" for row in table.itertuples()],
     )
     ends = nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06)
-    axis = Axis("time for one picture (log scale)", *ends, log=True, write=duration)
+    axis = Axis("time for one picture (log scale)", *ends, log=True, write=wait)
     wide, phone = (
         list_chart.draw(
             rows,
@@ -176,8 +177,8 @@ def draw_latency() -> Drawing:
         title=title,
         data=table,
         alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from "
-        f"{first.arch} ({duration(first.p50)}) to "
-        f"{last.arch} ({duration(last.p50)}), on a log axis.",
+        f"{first.arch} ({wait(first.p50)}) to "
+        f"{last.arch} ({wait(last.p50)}), on a log axis.",
         caption=f"Time for a single picture on {where}: the dot is the median, the line ends where 90% of pictures are "
         "done.",
         **about(table),

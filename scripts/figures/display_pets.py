@@ -17,8 +17,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from scripts.common import families
+from scripts.common.words import counted, listing, plain, short
 from scripts.figures import list_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, counted, listing, plain, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import (
     GRID,
@@ -32,7 +33,6 @@ from scripts.figures.theme import (
     mix,
     nice_range,
     readable,
-    short,
     text_colour,
 )
 from scripts.train import photo_results

@@ -15,10 +15,11 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
+from scripts.common.words import counted, plain
 from scripts.data import measured, read_data
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.display_measured import setting
-from scripts.figures.drawing import DataMissing, Drawing, counted, plain, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.theme import (
     CONTEXT,
     GRID,

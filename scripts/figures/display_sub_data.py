@@ -16,10 +16,11 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
+from scripts.common.words import counted, listing
 from scripts.data import read_data
 from scripts.figures import published
 from scripts.figures.display_data import PARTS, escaped, for_phone, replica
-from scripts.figures.drawing import Drawing, counted, listing
+from scripts.figures.drawing import Drawing
 from scripts.figures.labels import Area, Label, place
 from scripts.figures.theme import PHONE, REPLICA, TEXT, nice_range
 

@@ -18,22 +18,11 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.provenance import read_sidecar
+from scripts.common.words import counted, listing, plain, short, wait
 from scripts.figures import list_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, counted, duration, listing, plain, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.labels import safe, width
-from scripts.figures.theme import (
-    CONTEXT,
-    LEADER,
-    PAPER,
-    PHONE,
-    WIDE,
-    Axis,
-    Canvas,
-    frontier,
-    nice_range,
-    short,
-    text_colour,
-)
+from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
 from scripts.train import results
 
 NAMED = 7
@@ -262,7 +251,7 @@ def curves_chart(
 
 def _after(seconds: float, what: str = "") -> str:
     """The time, where it was measured."""
-    return f", {duration(1000 * seconds)}{what}" if seconds == seconds else ""
+    return f", {wait(1000 * seconds)}{what}" if seconds == seconds else ""
 
 
 def draw_time(which: str = "photos") -> Drawing:
@@ -271,18 +260,16 @@ def draw_time(which: str = "photos") -> Drawing:
     table = priced(run, "train_seconds").assign(speed=lambda table: -table.train_seconds)
     edge = frontier(table, "speed", "percent")
     quick, best = edge.iloc[-1], edge.iloc[0]
-    title = (
-        f"{run.name}: {quick.percent:.0f}% takes {duration(1000 * quick.train_seconds, 2)} of training ({quick.label})"
-    )
+    title = f"{run.name}: {quick.percent:.0f}% takes {wait(1000 * quick.train_seconds, 2)} of training ({quick.label})"
     if len(edge) > 1:
-        title += f", {best.percent:.0f}% takes {duration(1000 * best.train_seconds, 2)} ({best.label})"
+        title += f", {best.percent:.0f}% takes {wait(1000 * best.train_seconds, 2)} ({best.label})"
     subtitle = (
         "Test accuracy against seconds of training (log scale, less to the right); the line is the best accuracy in "
         "that time or less"
     )
     most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
     axis = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
-    told = lambda row: f"{duration(1000 * row.train_seconds)} of training"
+    told = lambda row: f"{wait(1000 * row.train_seconds)} of training"
     wide, phone = (
         price_chart(table, edge, "train_seconds", axis, told, title, subtitle, run.footer(), size).figure
         for size in (WIDE, PHONE)
@@ -296,8 +283,8 @@ def draw_time(which: str = "photos") -> Drawing:
         "the right, against test accuracy. "
         f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} "
         f"({best.percent:.1f}% in "
-        f"{duration(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in "
-        f"{duration(1000 * quick.train_seconds, 2)}).",
+        f"{wait(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in "
+        f"{wait(1000 * quick.train_seconds, 2)}).",
         caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The "
         "thin lines are 95% intervals.",
         **run.about(),

@@ -18,8 +18,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from scripts.common import families
+from scripts.common.words import counted, listing
 from scripts.figures.display_zoo import DIGITS, NAMED, Run, chosen, strongest
-from scripts.figures.drawing import DataMissing, Drawing, counted, listing, source
+from scripts.figures.drawing import DataMissing, Drawing, source
 from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import (
     CONTEXT,

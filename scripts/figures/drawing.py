@@ -56,29 +56,3 @@ def source(path: Path | str, url: str = "") -> dict:
     published.
     """
     return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}
-
-
-def listing(names: list[str], last: str = "and") -> str:
-    """a; a and b; a, b and c."""
-    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def counted(number: int, what: str, many: str = "") -> str:
-    """1 model, 2 models."""
-    return f"{number:,} {what if number == 1 else many or what + 's'}"
-
-
-def plain(value: float, digits: int = 3) -> str:
-    """`value` to so many significant digits, without an exponent: 64,200; 0.047."""
-    return f"{float(f'{value:.{digits}g}'):,.12g}"
-
-
-def duration(milliseconds: float, digits: int = 3) -> str:
-    """5 ms, 200 ms, 2 s, 3 min 20 s."""
-    if milliseconds < 999.5:
-        return f"{plain(milliseconds, digits)} ms"
-    seconds = milliseconds / 1000
-    if seconds < 120:
-        return f"{plain(seconds, digits)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min" + (f" {rest} s" if rest else "")

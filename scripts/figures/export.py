@@ -34,7 +34,8 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
-from scripts.figures.drawing import Chart, DataMissing, Drawing, counted, listing
+from scripts.common.words import counted, listing
+from scripts.figures.drawing import Chart, DataMissing, Drawing
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -281,7 +282,7 @@ def _sweep(folder: Path) -> None:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    from scripts.figures.catalogue import CHARTS as ALL
+    from scripts.figures import catalogue, display_family
 
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], epilog="example: python -m scripts.figures.export --only convnext"
@@ -290,10 +291,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, default=IMAGES, metavar="DIR", help="folder for the pictures (default: images)"
     )
+    parser.add_argument("--family", metavar="NAME", help="draw any family, such as swin, instead (with --out)")
     parser.add_argument("--force", action="store_true", help="draw also what is unchanged")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    done = export(ALL, options.only, options.out, options.force)
+    charts = catalogue.CHARTS
+    if options.family:
+        if options.out == IMAGES:
+            raise UserError("--family: name a folder for the picture with --out; images/ is for the report's charts")
+        one = display_family.chart(options.family)
+        charts = {one.name: one}
+    done = export(charts, options.only, options.out, options.force)
     said = ", ".join(f"{len(names)} {word}" for word, names in done.items() if names) or "nothing to draw"
     print(f"figures: {said} in {time.monotonic() - started:.1f} s ({options.out.name}/)")
 

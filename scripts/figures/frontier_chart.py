@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.figures.drawing import duration, plain
+from scripts.common.words import plain, wait
 from scripts.figures.labels import LONGEST, safe
 from scripts.figures.theme import CONTEXT, LEADER, PAPER, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
 
@@ -30,7 +30,7 @@ def hover(table: pd.DataFrame, rate: str) -> list[str]:
         rows.append(
             f"<b>{safe(row.model, 80)}</b><br>{safe(families.label(row.family))}, "
             f"{safe(row.kind)}<br>{row.top1:.2f}% top-1 at {int(row.img_size)} px"
-            f"<br>{plain(speed, 4)} images/s, {duration(1000 / speed)} an image{size}"
+            f"<br>{plain(speed, 4)} images/s, {wait(1000 / speed)} an image{size}"
         )
     return rows
 

@@ -22,6 +22,7 @@ import plotly.graph_objects as go
 from scripts.common import families
 from scripts.common.browser import FONT
 from scripts.common.frontier import on_frontier
+from scripts.common.words import short
 from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, balanced, fit, place, safe, width, wrap
 
 REPLICA = (1000, 800)  # the notebook's size
@@ -104,14 +105,6 @@ def readable(colour: str, share: float) -> str:
     """Of ink and paper the one that reads better on a square with `share` of `colour`, by day and by night."""
     grounds = [mix(grid, full, share) for grid, full in zip(GRID, (colour, dark_map().get(colour, colour)))]
     return max((INK, PAPER), key=lambda pair: min(contrast(one, ground) for one, ground in zip(pair, grounds)))[0]
-
-
-def short(number: float) -> str:
-    """A number as ticks and labels write it: 0.05, 7, 200, 1k, 20k, 1.5M."""
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        if abs(number) >= size:
-            return f"{number / size:.3g}{suffix}"
-    return f"{number:.3g}"
 
 
 def ticks(low: float, high: float, room: float, size: float = 13, write: Callable[[float], str] = short) -> list[float]:

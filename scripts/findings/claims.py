@@ -110,11 +110,6 @@ def verdict(margin: float, uncertainty: float) -> tuple[str, bool]:
     return (CONDITIONAL if tie else HOLDS if margin > 0 else FAILS), tie
 
 
-def rate(value: float) -> str:
-    """Images per second for a sentence: 33, 994, 1.07k, 44.5k."""
-    return f"{value / 1000:.3g}k" if value >= 1000 else f"{value:.3g}"
-
-
 def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
     """`members` with, over the most accurate rival at least as fast: `lead` (points of top-1; infinite without one),
     `rival`, its `uncertainty`, and `clear`: the lead exceeds that, rivals slower by no more than the timing spread

@@ -11,20 +11,9 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.frontier import on_frontier
 from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
+from scripts.common.words import rate
 from scripts.data import names
-from scripts.findings.claims import (
-    CONDITIONAL,
-    FAILS,
-    HOLDS,
-    NOTEBOOK,
-    Claim,
-    Finding,
-    Tables,
-    leads,
-    no_data,
-    rate,
-    verdict,
-)
+from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NOTEBOOK, Claim, Finding, Tables, leads, no_data, verdict
 
 BEIT = ("beit", "beitv2", "beit3")
 PLAIN = ("in1k", "distilled")  # no images beyond ImageNet-1k

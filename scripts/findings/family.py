@@ -23,9 +23,9 @@ from scripts.common import families
 from scripts.common.errors import UserError, cli
 from scripts.common.frontier import on_frontier
 from scripts.common.uncertainty import TIMING_SPREAD
+from scripts.common.words import rate
 from scripts.data import names, pretraining
 from scripts.findings import machines
-from scripts.findings.claims import rate
 
 STEP = ["what", "series", "recipe", "from_model", "to_model", "from_size", "to_size", "gain", "cost"]
 LEAST_GROWTH = 1.1  # a network with fewer than a tenth more parameters is a variant, not the next size

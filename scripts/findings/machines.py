@@ -1,7 +1,7 @@
 """The same models on many machines: frontier of each, how alike their rankings are, what stays on top everywhere, what
 compiling gives, and what dethroned the frontier of 2022.
 
-    from scripts.data import machines
+    from scripts.findings import machines
     # {key: tidy table}, one per machine: 'rtx5090', 'rtx5090-compiled', 'rtx5090-measured' (ours)
     tables = machines.main_tables()
     machines.stable_picks(tables)                  # models by the number of machines on whose frontier they are

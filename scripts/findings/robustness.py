@@ -1,6 +1,6 @@
 """Does accuracy on ImageNet carry over? timm evaluates the same weights on five other test sets.
 
-    from scripts.data import robustness
+    from scripts.findings import robustness
     robustness.load("2026-08-08")            # one row per weights and size, a column per test set
     robustness.correlations("2026-08-08")    # rank correlation with ImageNet, overall and among the hundred best
     robustness.families_losses("2026-08-08") # which families lose least

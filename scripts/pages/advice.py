@@ -1,7 +1,7 @@
 """What a reader should do today, in prose: for each claim a sentence that its verdicts choose, so that no advice
 outlives its data.
 
-    from scripts.site import advice
+    from scripts.pages import advice
     advice.today()                       # in a cell with `#| output: asis`
 
 The verdicts are those of each machine's newest table in report/data/findings.csv. A claim that holds on every machine

@@ -1,6 +1,6 @@
 """What the pages say, computed: sentences, tables and figures that would otherwise be typed.
 
-    from scripts.site import content
+    from scripts.pages import content
     n = content.numbers()                # figures for inline code: n["gpu.best.top1"]
     content.answer()                     # prints Markdown, in a cell with `#| output: asis`
 
@@ -19,6 +19,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
+from scripts.common.words import images_per_second
 from scripts.data import measured
 from scripts.findings import summary
 from scripts.pages import page
@@ -65,12 +66,6 @@ def pick_table() -> pd.DataFrame:
         numeric=["floor_samples_per_sec", "img_size", "top1", "samples_per_sec", "param_count"],
         key=["machine", "need"],
     )
-
-
-def images_per_second(value: float) -> str:
-    """Three significant figures: 0.42, 22.7, 3,930, 14,000."""
-    digits = 3 - 1 - math.floor(math.log10(value)) if value > 0 else 0
-    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def answer() -> None:

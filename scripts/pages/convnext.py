@@ -1,8 +1,8 @@
 """What the ConvNeXt page says of it and of any other family, from report/data/families.csv.
 
-from scripts.site import closeup
-closeup.trade("convnext")            # in a cell with `#| output: asis`
-closeup.families_by_name()
+from scripts.pages import convnext
+convnext.trade("convnext")            # in a cell with `#| output: asis`
+convnext.families_by_name()
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ run to run.
 One table for two readers: the data dictionary on the site (report/data.qmd), and the diff (rows matched by key, a
 tolerance per column).
 
-    from scripts.site import dictionary
+    from scripts.pages import dictionary
     dictionary.show()                         # in a cell with `#| output: asis`
     dictionary.tolerance("report/data/zoo-digits-x.csv", "train_seconds")
 """

@@ -1,10 +1,10 @@
 """The findings on the page: the matrix of verdicts on the home page, and each claim's evidence on a page of its own.
 
-    from scripts.site import verdicts
-    verdicts.matrix()                    # in a cell with `#| output: asis`
-    verdicts.headline()
-    verdicts.summary()
-    verdicts.claims()
+    from scripts.pages import findings
+    findings.matrix()                    # in a cell with `#| output: asis`
+    findings.headline()
+    findings.summary()
+    findings.claims()
 
 A cell of the matrix opens its evidence (an HTML popover: no script, works by keyboard). Sentences that state a verdict
 are made here from report/data/findings.csv, so none can outlive its data.
@@ -17,8 +17,8 @@ from collections import Counter
 import pandas as pd
 
 from scripts.common.paths import DATA
+from scripts.common.words import counted, listing
 from scripts.data import measured
-from scripts.figures.drawing import counted, listing
 from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import page

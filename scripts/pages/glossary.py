@@ -1,7 +1,7 @@
 """The words that the pages use without stopping to explain them: one definition each, for the glossary and for notes in
 the margin.
 
-    from scripts.site import glossary
+    from scripts.pages import glossary
     glossary.show()             # the glossary itself; in a cell with `#| output: asis`
     glossary.note("frontier")   # the same definition in the margin, beside the paragraph that uses the word first
 

@@ -1,6 +1,6 @@
 """What the pages' cells print: charts, tables and the foot, as Markdown in which whatever comes from data is escaped.
 
-    from scripts.site import page
+    from scripts.pages import page
     page.chart("convnext")            # in a cell with `#| output: asis`
     page.table(frame, "Caption.", label="tbl-picks", link="report/data/picks.csv")
     page.footer()

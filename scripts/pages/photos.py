@@ -1,6 +1,6 @@
 """Figures and tables of the pages on cats and dogs, the plain convnet, and the runs on disk.
 
-from scripts.site import photos
+from scripts.pages import photos
 p = photos.pets()                    # p.arch, p.error, … as text for inline code
 photos.convnet_table()               # in a cell with `#| output: asis`
 """
@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common.paths import relative
+from scripts.common.words import counted, listing, wait
 from scripts.demo import limits as app_limits
 from scripts.figures import display_zoo
-from scripts.figures.drawing import DataMissing, counted, duration, listing
+from scripts.figures.drawing import DataMissing
 from scripts.pages import page
 from scripts.train import photo_results
 from scripts.train.train_cnn import RECIPES, REFERENCE
@@ -60,7 +61,7 @@ def pets() -> SimpleNamespace:
         test=f"{facts['test_images']:,}",
         epochs=counted(len(run.tables[""]), "epoch"),
         size=str(facts["size"]),
-        seconds=duration(1000 * run.tables[""].seconds.sum(), 2),
+        seconds=wait(1000 * run.tables[""].seconds.sum(), 2),
         how="from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}",
         hardware=run.hardware,
         date=run.date,
@@ -108,7 +109,7 @@ def pets_table() -> None:
                 "Learned from": run.facts["train_images"],
                 "Validation error": run.facts["error_rate"]["valid"],
                 "Test error": run.facts["error_rate"]["test"],
-                "Time": duration(1000 * run.tables[""].seconds.sum(), 2),
+                "Time": wait(1000 * run.tables[""].seconds.sum(), 2),
                 "Machine": run.hardware,
             }
             for run in found

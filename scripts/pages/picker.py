@@ -1,7 +1,7 @@
 """What stands behind the picker: the machines that it offers, and the tables that its answers come from.
 
-from scripts.site import choices
-choices.machines()                   # in a cell with `#| output: asis`
+from scripts.pages import picker
+picker.machines()                   # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.common import hardware
+from scripts.common import hardware, words
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT, atomic_write
 from scripts.pages import content
@@ -30,7 +30,7 @@ def answer() -> str:
         (
             row.machine,
             row.need,
-        ): f"`{row.model}`<br>{row.top1:.1f}%, {content.images_per_second(row.samples_per_sec)} images/s"
+        ): f"`{row.model}`<br>{row.top1:.1f}%, {words.images_per_second(row.samples_per_sec)} images/s"
         for row in table.itertuples()
     }
     lines += [

@@ -1,6 +1,6 @@
 """The page about leaving the machine: measured scaling, prices, and the plan for ImageNet, from their files.
 
-from scripts.site import scale
+from scripts.pages import scale
 s = scale.facts()                 # s.ratio, s.hardware, … for inline code
 scale.scaling()                   # in a cell with `#| output: asis`
 """
@@ -16,8 +16,8 @@ from scripts.common import hardware
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
+from scripts.common.words import images_per_second
 from scripts.pages import page
-from scripts.pages.content import images_per_second
 
 
 def _runs() -> list:

@@ -1,7 +1,7 @@
 """What the page about the reader's own machine says: measured and predicted speeds, the frontier with its uncertainty,
 what to measure next; and, for the method page, how well the predictions do.
 
-    from scripts.site import yours
+    from scripts.pages import yours
     yours.frontier()                 # prints Markdown, in a cell with `#| output: asis`
     yours.evaluation()               # the same, for the method page; from report/data alone
 
@@ -21,9 +21,10 @@ from scripts.common import families, hardware
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
+from scripts.common.words import images_per_second
 from scripts.data import measured
 from scripts.pages import page
-from scripts.pages.content import Missing, images_per_second
+from scripts.pages.content import Missing
 from scripts.predict import (
     choice as predict_choice,
     command as predict_command,

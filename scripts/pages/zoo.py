@@ -1,7 +1,7 @@
 """The training page's tables and sentences, from the runs that its charts show: 'photos' or 'digits' (see
 display_zoo.chosen).
 
-from scripts.site import zoo
+from scripts.pages import zoo
 z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
 zoo.quality("photos")                # in a cell with `#| output: asis`
 """
@@ -18,8 +18,9 @@ import pandas as pd
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, relative
 from scripts.common.tables import read_table
+from scripts.common.words import counted, listing
 from scripts.figures import display_zoo
-from scripts.figures.drawing import DataMissing, counted, listing
+from scripts.figures.drawing import DataMissing
 from scripts.pages import glossary, page
 from scripts.train import results
 

@@ -102,7 +102,7 @@ def overhead(rounds: int = 5) -> list[float]:
     back included.
     """
     stand_in = (
-        "import sys, time\nfrom scripts.train import fast_local, run_training\nrun, spent = "
+        "import sys, time\nfrom scripts.cloud import fast_local\nfrom scripts.train import run_training\nrun, spent = "
         "fast_local.subprocess.run, []\n"
         "def timed(command, **options):\n    started = time.perf_counter()\n    done = run([sys.executable, '-c', "
         "'pass'], **options)\n"

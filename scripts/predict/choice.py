@@ -1,8 +1,8 @@
 """What follows from predicted speeds: the frontier with its uncertainty, a pick for each need with how sure it is, and
 what to measure to be surer.
 
-from scripts.data import predict, predict_choice
-predict_choice.picks(predict.here())
+from scripts.predict import choice, speeds
+choice.picks(speeds.here())
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar, sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import spearman
+from scripts.common.words import rate
 from scripts.data import names, read_data
-from scripts.findings.claims import rate
 from scripts.predict import choice as predict_choice, design as predict_design, speeds, tables as predict_tables
 
 CHECK = ["arch", "img_size", "samples_per_sec", "predicted", "low", "high"]

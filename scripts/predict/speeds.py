@@ -16,7 +16,6 @@ of processor has are refused, and so are measurements at much smaller batches th
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -310,9 +309,3 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(
         rows["status"].eq("measured").to_numpy(), timing, moved
     )
-
-
-if __name__ == "__main__":
-    from scripts.predict.command import main
-
-    sys.exit(main())

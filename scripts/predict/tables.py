@@ -1,7 +1,7 @@
 """What the prediction of speeds learns from: every table of speeds at hand as one matrix of networks × tables, gaps
 filled, and the networks' properties.
 
-    from scripts.data import predict_tables
+    from scripts.predict import tables as predict_tables
     known = predict_tables.references(without="rtx3090")       # as if no table of that hardware had ever been seen
 
 A network is an architecture at an image size: its speed does not depend on its weights. Names from before timm's

@@ -17,12 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from scripts.train.tracking import Tracker
-
 PROBE_SECONDS = 3.0  # Comet's own client tries for 35 s where there is no network
 
 
-class Comet(Tracker):
+class Comet:
     """Comet: online with COMET_API_KEY where the server answers and takes the key, offline otherwise. Nothing is
     logged but what it's told.
     """

@@ -33,7 +33,7 @@ import numpy as np
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import CACHE, atomic_write
-from scripts.common.progress import duration
+from scripts.common.words import duration
 from scripts.train import photos
 
 EMBEDDED = "digits"

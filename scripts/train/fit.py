@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
-from scripts.common.progress import duration
+from scripts.common.words import duration
 from scripts.train import distributed, recipe as recipes
 from scripts.train.datasets import Dataset
 from scripts.train.recipe import Recipe

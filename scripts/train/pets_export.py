@@ -32,7 +32,7 @@ from PIL import Image
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, relative
-from scripts.common.progress import duration
+from scripts.common.words import duration
 from scripts.train import datasets, finetune, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
 

@@ -1,7 +1,7 @@
 """Open the pages of the built site in Chrome as readers see them: desktop and phone, in light and dark, with their
 charts drawn.
 
-    from scripts.site import views
+    from scripts.site.check import views
     for name, view, scheme, found in views.each(site, ["index.html"], visit, "check-site"): …
 
 The site is served from a folder of a server on loopback, as GitHub Pages does.

@@ -1,0 +1,60 @@
+"""Numbers and lists in words: how pages, charts and commands write them, each in one place."""
+
+from __future__ import annotations
+
+import math
+
+
+def rate(value: float) -> str:
+    """Images per second for a sentence: 33, 994, 1.07k, 44.5k."""
+    return f"{value / 1000:.3g}k" if value >= 1000 else f"{value:.3g}"
+
+
+def images_per_second(value: float) -> str:
+    """Three significant figures: 0.42, 22.7, 3,930, 14,000."""
+    digits = 3 - 1 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def short(number: float) -> str:
+    """A number as ticks and labels write it: 0.05, 7, 200, 1k, 20k, 1.5M."""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """`value` to so many significant digits, without an exponent: 64,200; 0.047."""
+    return f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def counted(number: int, what: str, many: str = "") -> str:
+    """1 model, 2 models."""
+    return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def listing(names: list[str], last: str = "and") -> str:
+    """a; a and b; a, b and c."""
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def duration(seconds: float) -> str:
+    """`seconds` for people: 8 s, 3 min 05 s, 2 h 10 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def wait(milliseconds: float, digits: int = 3) -> str:
+    """5 ms, 200 ms, 2 s, 3 min 20 s."""
+    if milliseconds < 999.5:
+        return f"{plain(milliseconds, digits)} ms"
+    seconds = milliseconds / 1000
+    if seconds < 120:
+        return f"{plain(seconds, digits)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min" + (f" {rest} s" if rest else "")

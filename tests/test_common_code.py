@@ -75,4 +75,5 @@ def test_the_fingerprint_is_the_same_under_every_python():
 def test_every_renamed_module_is_there():
     for new in json.loads(code.RENAMES.read_text()):
         path = ROOT / f"{new.replace('.', '/')}.py"
-        assert path.is_file() or path.parent.with_suffix(".py").is_file(), new
+        package = path.with_suffix("") / "__init__.py"
+        assert path.is_file() or package.is_file() or path.parent.with_suffix(".py").is_file(), new

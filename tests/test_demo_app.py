@@ -200,7 +200,8 @@ def test_twenty_people_at_once_all_get_an_answer(served):
 
 
 def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, monkeypatch):
-    from scripts.pages import dictionary, photos
+    from scripts.common import schema
+    from scripts.pages import photos
     from scripts.train import photo_results
 
     monkeypatch.setattr(load_test, "DATA", tmp_path)
@@ -226,7 +227,7 @@ def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path
         and "39 of 40" in said
         and "test_resnet at 96 pixels" in said
     )
-    assert not dictionary.unknown(tmp_path)
+    assert not schema.unknown(tmp_path)
 
 
 def children(pid: int) -> list[int]:

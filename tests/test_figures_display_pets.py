@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common import schema
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_pets
 from scripts.figures.drawing import DataMissing
-from scripts.pages import dictionary, photos as pages
+from scripts.pages import photos as pages
 from scripts.train import photo_results, runs, tracking
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -206,7 +207,7 @@ def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypat
     drawing = display_pets.draw_runs()
     assert "3 runs, cnn gets" in drawing.title and "0.40" in drawing.title and len(drawing.data) == 6
     assert {"pets, 11-21 10:00", "pets, 11-21 11:00"} <= {trace.name for trace in drawing.figure.data}
-    assert not dictionary.unknown(tables)
+    assert not schema.unknown(tables)
 
 
 def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):

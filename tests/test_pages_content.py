@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from scripts.common import words
 from scripts.common.errors import UserError
 from scripts.findings import verdicts as findings
 from scripts.pages import content, findings as verdicts, glossary, readme
@@ -56,10 +57,10 @@ def write_findings(folder, *rows):
 
 
 @pytest.mark.parametrize(
-    "value, words", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")]
+    "value, said", [(0.4237, "0.424"), (22.73, "22.7"), (3928.9, "3,930"), (14022.9, "14,000"), (0, "0")]
 )
-def test_speeds_have_three_figures(value, words):
-    assert words.images_per_second(value) == words
+def test_speeds_have_three_figures(value, said):
+    assert words.images_per_second(value) == said
 
 
 def test_the_standard_error_of_top1():

@@ -24,6 +24,7 @@ from scripts.bench.loaded import Bench, Memory, OutOfMemory, input_size
 from scripts.bench.settings import Settings, add_arguments, check_device, prepare, settings_from
 from scripts.common.errors import cli
 from scripts.common.provenance import now
+from scripts.common.schema.bench import OUR_COLUMNS
 
 BATCHES = {
     ("cpu", "infer"): (1, 64),
@@ -43,45 +44,6 @@ TIMM_COLUMNS = (
     "{}_gmacs",
     "{}_macts",
 )
-OUR_COLUMNS = {
-    "status": "ok, failed (see reason), or nonfinite (the output held NaN or infinity; no figures)",
-    "reason": "why it failed, one line",
-    "samples_per_sec_low": "95% interval of the median, lower end, images per second",
-    "samples_per_sec_high": "the same, upper end",
-    "converged": "whether that interval is within 1% of the median",
-    "step_p50_ms": "median latency of a step",
-    "step_p90_ms": "90% of steps took no longer",
-    "step_p99_ms": "99% of steps took no longer",
-    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, "
-    "eager)",
-    "batch1_p90_ms": "90% of single images took no longer",
-    "batch_asked": "auto, or the batch size asked for",
-    "batch_halved": "times that the batch was halved because memory ran out",
-    "threads": "CPU threads that computed",
-    "precision": "fp32; amp: autocast to fp16 on CUDA and bf16 on a CPU; bf16: weights too",
-    "layout": "nchw, or nhwc (channels last)",
-    "compile_mode": "mode of torch.compile, empty when eager",
-    "cuda_graph": "whether a captured graph was replayed",
-    "peak_memory_mb": "largest memory of the model's measurement: allocated on the GPU, or resident and added to the process",
-    "build_secs": "seconds to build the model and move it to the device",
-    "compile_secs": "seconds of the first call when compiled",
-    "warm_steps": "steps run before timing",
-    "blocks": "timed blocks of steps that count",
-    "blocks_left_out": "blocks left out: a neighbour took over 5% of the core, or the chip was slowed by heat or power supply",
-    "core_share": "share of a core that the process got while timed (one thread)",
-    "timed_secs": "seconds spent in the timed part",
-    "wall_secs": "seconds for the model, everything counted",
-    "energy_j": "joules an image, where NVML says",
-    "sm_clock_mhz": "median SM clock while timed",
-    "sm_clock_min_mhz": "lowest SM clock seen",
-    "slowed": "share of samples in which heat or power supply slowed the chip",
-    "power_capped": "share of samples at the power limit",
-    "arithmetic_pct": "percent of the arithmetic limit: a strict bound (see roofline)",
-    "roofline_pct": "percent of the roofline, whose memory term is an estimate",
-    "torch": "version",
-    "timm": "version",
-    "measured_at": "UTC",
-}
 
 
 def columns(part: str) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common import schema
 from scripts.common.tables import read_table
-from scripts.pages import dictionary
 
 REWRITTEN, WITHIN, MOVED = "rewritten", "within tolerance", "moved"
 MOST = 500  # differing cells that are kept, largest first; all are counted
@@ -85,7 +85,7 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
     both = one.index.intersection(two.index, sort=False)
     cells: list[Cell] = []
     for column in [column for column in shared if column not in key]:
-        cells += _cells(one.loc[both, column], two.loc[both, column], column, dictionary.tolerance(path, column))
+        cells += _cells(one.loc[both, column], two.loc[both, column], column, schema.tolerance(path, column))
     change.within = sum(cell.within for cell in cells)
     change.moved = len(cells) - change.within
     change.cells = sorted(cells, key=_size)[:MOST]
@@ -97,13 +97,13 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
 
 
 def key_of(path: str, *frames: pd.DataFrame) -> list[str]:
-    """The columns that name a row: the data dictionary's, else the shortest run of leading columns without measurements
+    """The columns that name a row: the schema's, else the shortest run of leading columns without measurements
     that is unique.
 
     [] where nothing is unique: rows are then told apart by all their cells.
     """
     columns = list(frames[0].columns)
-    known = dictionary.key(path)
+    known = schema.key(path)
     candidates = [[column for column in known if column in columns]] if known else []
     names = [column for column in columns if not all(_is_fraction(frame[column]) for frame in frames)]
     candidates += [names[:count] for count in range(1, len(names) + 1)]

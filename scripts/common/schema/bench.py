@@ -1,0 +1,109 @@
+"""The tables of measured speeds, and the accuracies beside them."""
+
+from __future__ import annotations
+
+from scripts.common.schema.base import MODEL, Column, Table
+
+# Our benchmark columns that say what was asked and how it was run; all the others were timed or sampled.
+ASKED = (
+    "status",
+    "reason",
+    "batch_asked",
+    "threads",
+    "precision",
+    "layout",
+    "compile_mode",
+    "cuda_graph",
+    "torch",
+    "timm",
+)
+# What timm's tables lack, in the order in which they are written.
+OUR_COLUMNS = {
+    "status": "ok, failed (see reason), or nonfinite (the output held NaN or infinity; no figures)",
+    "reason": "why it failed, one line",
+    "samples_per_sec_low": "95% interval of the median, lower end, images per second",
+    "samples_per_sec_high": "the same, upper end",
+    "converged": "whether that interval is within 1% of the median",
+    "step_p50_ms": "median latency of a step",
+    "step_p90_ms": "90% of steps took no longer",
+    "step_p99_ms": "99% of steps took no longer",
+    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, "
+    "eager)",
+    "batch1_p90_ms": "90% of single images took no longer",
+    "batch_asked": "auto, or the batch size asked for",
+    "batch_halved": "times that the batch was halved because memory ran out",
+    "threads": "CPU threads that computed",
+    "precision": "fp32; amp: autocast to fp16 on CUDA and bf16 on a CPU; bf16: weights too",
+    "layout": "nchw, or nhwc (channels last)",
+    "compile_mode": "mode of torch.compile, empty when eager",
+    "cuda_graph": "whether a captured graph was replayed",
+    "peak_memory_mb": "largest memory of the model's measurement: allocated on the GPU, or resident and added to the process",
+    "build_secs": "seconds to build the model and move it to the device",
+    "compile_secs": "seconds of the first call when compiled",
+    "warm_steps": "steps run before timing",
+    "blocks": "timed blocks of steps that count",
+    "blocks_left_out": "blocks left out: a neighbour took over 5% of the core, or the chip was slowed by heat or power supply",
+    "core_share": "share of a core that the process got while timed (one thread)",
+    "timed_secs": "seconds spent in the timed part",
+    "wall_secs": "seconds for the model, everything counted",
+    "energy_j": "joules an image, where NVML says",
+    "sm_clock_mhz": "median SM clock while timed",
+    "sm_clock_min_mhz": "lowest SM clock seen",
+    "slowed": "share of samples in which heat or power supply slowed the chip",
+    "power_capped": "share of samples at the power limit",
+    "arithmetic_pct": "percent of the arithmetic limit: a strict bound (see roofline)",
+    "roofline_pct": "percent of the roofline, whose memory term is an estimate",
+    "torch": "version",
+    "timm": "version",
+    "measured_at": "UTC",
+}
+
+
+def _benchmark(part: str, of: str, one: bool = True) -> Table:
+    timm = {
+        "model": MODEL["model"],
+        f"{part}_samples_per_sec": Column("throughput, median", "images/s", True),
+        f"{part}_step_time": Column("time of a step (one batch)", "ms", True),
+        f"{part}_batch_size": Column("batch size", "images"),
+        f"{part}_img_size": MODEL["img_size"],
+        "param_count": MODEL["param_count"],
+        f"{part}_gmacs": Column("multiply-accumulates of a forward pass", "10⁹"),
+        f"{part}_macts": Column("activations of a forward pass", "millions"),
+    }
+    ours = {name: Column(meaning, varies=name not in ASKED) for name, meaning in OUR_COLUMNS.items()}
+    if one:
+        return Table(
+            f"benchmark-{part}-*.csv",
+            f"Speed of {of} on one machine",
+            "a model and image size; the first columns are timm's own, so that its tables and these can be read alike",
+            ("model", f"{part}_img_size"),
+            {**timm, **ours},
+        )
+    return Table(
+        f"*-{part}-*-pt*-*.csv",
+        f"Speed of {of} at other batch sizes, or measured again",
+        "a model, batch size asked for, and round",
+        ("model", f"{part}_img_size", "batch_asked", "round"),
+        {**timm, **ours, "round": Column("which repetition")},
+    )
+
+
+TABLES = [
+    _benchmark("infer", "inference"),
+    _benchmark("train", "training"),
+    _benchmark("infer", "inference", one=False),
+    _benchmark("train", "training", one=False),
+    Table(
+        "accuracy.csv",
+        "Published ImageNet accuracies",
+        "a set of weights at an image size, compiled by hand from its source",
+        ("model", "img_size"),
+        {
+            **MODEL,
+            "tag": Column("weights"),
+            "top5": Column("ImageNet top-5 accuracy; empty where not published", "%"),
+            "pretrain": Column("data it was pretrained on"),
+            "source": Column("where it was published"),
+        },
+    ),
+]

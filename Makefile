@@ -17,7 +17,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data bench bench-gpu train demo figures site diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
+.PHONY: help all setup cloud data bench bench-gpu train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -116,6 +116,9 @@ site: build/site.stamp  ## render the website into _site/
 build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard $(addprefix scripts/,site/*.py site/*/* pages/*.py cloud/*.py bench/*.py train/*.py) assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
 	@touch $@
+
+quarto-version:  ## the Quarto that the pages were tried with, for the publishing workflow too
+	@echo "version=$$(cat .quarto-version)" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
 
 # --- checks ----------------------------------------------------------------------------------------------------------------------
 diff: .venv/light.stamp  ## what changed in figures and data since main (BASE=revision or folder): build/diff/index.html

@@ -177,7 +177,10 @@ def test_every_job_ends():
 
 def test_quarto_is_the_one_that_make_setup_installs():
     (step,) = [step for _, _, step in STEPS if "quarto" in step.get("uses", "")]
-    assert str(step["with"]["version"]) == install.QUARTO.partition("==")[2]
+    (said,) = [step["run"] for _, _, step in STEPS if step.get("id") == "quarto"]
+    assert step["with"]["version"] == "${{ steps.quarto.outputs.version }}" and said == "make quarto-version"
+    assert install.QUARTO == f"quarto-cli=={(ROOT / '.quarto-version').read_text().strip()}"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", install.TRIED)
 
 
 def test_what_is_published_was_checked():

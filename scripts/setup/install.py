@@ -26,7 +26,8 @@ PYTHON = VENV / "bin" / "python"
 CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages contradict those of requirements.lock
 LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 10)
-QUARTO = "quarto-cli==1.10.19"  # carries no Quarto itself: it downloads one from GitHub while it installs
+TRIED = (ROOT / ".quarto-version").read_text().strip()  # Quarto's version that the pages were tried with
+QUARTO = f"quarto-cli=={TRIED}"  # carries no Quarto itself: it downloads one from GitHub while it installs
 
 
 def main() -> int:

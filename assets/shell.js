@@ -1,4 +1,4 @@
-// The built-in renderer's own manners: dark and light, the menu on a phone, tabs, copying code, where one is in the contents.
+// The frame's manners: dark and light, the menu on a phone, tabs, copying code, where one is in the contents.
 (() => {
   const root = document.documentElement;
   const show = (dark) => { root.classList.toggle("quarto-dark", dark); root.classList.toggle("quarto-light", !dark); };
@@ -24,9 +24,9 @@
     if (open) { open.open = false; open.querySelector("summary").focus(); }
   });
 
+  const tabsOf = (list) => [...list.querySelectorAll('[role="tab"]')];
   const choose = (tab, focus) => {
-    const list = tab.parentElement;
-    for (const other of list.children) {
+    for (const other of tabsOf(tab.closest('[role="tablist"]'))) {
       const active = other === tab;
       other.classList.toggle("active", active);
       other.setAttribute("aria-selected", String(active));
@@ -39,7 +39,7 @@
     const group = tab.closest(".panel-tabset").dataset.group;
     if (!group) return;
     for (const set of document.querySelectorAll(`.panel-tabset[data-group="${CSS.escape(group)}"]`)) {
-      const twin = [...set.querySelector('[role="tablist"]').children].find((other) => other.textContent === tab.textContent);
+      const twin = tabsOf(set.querySelector('[role="tablist"]')).find((other) => other.textContent === tab.textContent);
       if (twin && twin !== tab) choose(twin, false);
     }
   };
@@ -49,7 +49,7 @@
       if (tab) { choose(tab, true); chosen(tab); }
     });
     list.addEventListener("keydown", (event) => {
-      const tabs = [...list.children], at = tabs.indexOf(document.activeElement);
+      const tabs = tabsOf(list), at = tabs.indexOf(document.activeElement);
       const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
       if (to === undefined || at < 0) return;
       event.preventDefault();

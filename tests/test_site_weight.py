@@ -113,15 +113,3 @@ def test_the_rules_of_the_typeface_stand_in_the_style_sheet(tmp_path):
     (tmp_path / "assets" / "site.css").write_text('@import url("fonts/fonts.css");\nbody{}')
     weight.styles(tmp_path)
     assert (tmp_path / "assets" / "site.css").read_text() == "@font-face{src:url(fonts/a.woff2)}\nbody{}"
-
-
-def test_a_page_without_a_way_past_its_navigation_gets_one():
-    page = '<body class="nav-fixed"><nav></nav><main id="quarto-document-content"></main></body>'
-    once = finish.quarto_frame(page)
-    assert (
-        once.startswith(
-            '<body class="nav-fixed">\n<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">'
-        )
-        and finish.quarto_frame(once) == once
-    )
-    assert finish.quarto_frame("<body><main></main></body>") == "<body><main></main></body>"  # it would lead nowhere

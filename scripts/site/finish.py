@@ -17,6 +17,7 @@ from pathlib import Path
 from scripts.common import provenance
 from scripts.common.errors import UserError, disk_error
 from scripts.site import chart_files, weight
+from scripts.site.frame import MADE, Frame
 
 FOOT = "<!-- site: foot -->"
 _EXTERNAL = re.compile(
@@ -40,6 +41,7 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         raise disk_error(error, error.filename or out) from error
     foot = f'<p class="build-line">{escape(built(renderer))}</p>'
     pages = sorted(out.rglob("*.html"))
+    frame = Frame(root) if any(MADE in path.read_text(encoding="utf-8") for path in pages) else None
     for path in pages:
         html = path.read_text(encoding="utf-8")
         asked = _EXTERNAL.search(html)
@@ -49,25 +51,17 @@ def finish(root: Path, out: Path, renderer: str) -> None:
                 "cell that gives HTML does "
                 "this under Quarto, print Markdown instead"
             )
+        html = frame.page(path.relative_to(out).as_posix(), html) if frame else html
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
         html = chart_files.hints(weight.page(html, out), up)
-        html = quarto_frame(html)
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
+    if frame:  # what no page of ours asks for: Bootstrap and its kin, and the index of a search that is off
+        shutil.rmtree(out / "site_libs", ignore_errors=True)
+        (out / "search.json").unlink(missing_ok=True)
     (out / ".nojekyll").touch()
-
-
-def quarto_frame(html: str) -> str:
-    """A page in Quarto's frame with what that lacks: a link past its navigation first of all, a name for the
-    navigation, and no menu where there is a button. Any other page as it is."""
-    if "skip-link" in html or 'id="quarto-document-content"' not in html:
-        return html
-    skip = '<nav aria-label="Shortcut"><a class="skip-link" href="#quarto-document-content">Skip to the text</a></nav>'
-    html = re.sub(r"(<body\b[^>]*>)", rf"\1\n{skip}", html, count=1)
-    html = html.replace('<nav class="navbar ', '<nav aria-label="Site" class="navbar ', 1)
-    return re.sub(r'(<button class="navbar-toggler"[^>]*?) role="menu"', r"\1", html, count=1)
 
 
 def built(renderer: str) -> str:

@@ -149,14 +149,17 @@ class Site:
     execute_dir: str = "file"
 
 
-def load(root: Path) -> Site:
-    """Read `root/_quarto.yml`. Raises UserError naming file and line of what the built-in renderer does not know."""
+def load(root: Path, strict: bool = True) -> Site:
+    """Read `root/_quarto.yml`. Raises UserError naming file and line of what the built-in renderer does not know.
+
+    strict: False takes what is not known, too, for pages that Quarto rendered.
+    """
     path = root / "_quarto.yml"
     try:
         text = path.read_text()
     except FileNotFoundError:
         raise UserError(f"_quarto.yml: not in {root}; run this in the project's folder") from None
-    data = parse(text, "_quarto.yml", 1, TOP)
+    data = parse(text, "_quarto.yml", 1, TOP if strict else ANY)
     project = data.get("project", {})
     if project.get("type") != "website" or not project.get("render"):
         raise UserError(
@@ -197,7 +200,7 @@ def _pages(root: Path, patterns: list[str]) -> list[str]:
     return pages
 
 
-def front_matter(text: str, name: str) -> tuple[dict, int]:
+def front_matter(text: str, name: str, strict: bool = True) -> tuple[dict, int]:
     """(metadata, number of lines it takes up) of a page's text; `format: html:` options are lifted to the top."""
     lines = text.split("\n")
     if not lines or lines[0].rstrip() != "---":
@@ -205,8 +208,10 @@ def front_matter(text: str, name: str) -> tuple[dict, int]:
     end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if end is None:
         raise UserError(f"{name}:1: the front matter that starts with --- has no end")
-    meta = parse("\n".join(lines[1:end]), name, 2, PAGE)
-    return {**(meta.pop("format", {}).get("html") or {}), **meta}, end + 1
+    meta = parse("\n".join(lines[1:end]), name, 2, PAGE if strict else ANY)
+    own = meta.pop("format", {})
+    html = own.get("html") if isinstance(own, dict) else None
+    return {**(html if isinstance(html, dict) else {}), **meta}, end + 1
 
 
 def parse(text: str, name: str, first_line: int, spec: dict) -> dict:

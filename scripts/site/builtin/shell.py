@@ -41,8 +41,13 @@ class Shell:
         )
         self.foot = self._footer()
 
-    def wrap(self, page: Page, title: str, subtitle: str, description: str, toc: str, body: str) -> str:
-        """The whole HTML document of `page`; title, subtitle, description, toc and body are HTML from Pandoc."""
+    def wrap(
+        self, page: Page, title: str, subtitle: str, description: str, toc: str, body: str, generator: str = ""
+    ) -> str:
+        """The whole HTML document of `page`; title, subtitle, description, toc and body are HTML from Pandoc.
+
+        generator: what made that HTML, where it was not the built-in renderer.
+        """
         meta, web = page.meta, self.site.website
         root = self.root(page)
         plain_title = _text(str(meta.get("pagetitle") or _strip(title)))
@@ -62,7 +67,7 @@ class Shell:
         block += f'<div class="description">{description}</div>' if description else ""
         html = TEMPLATE.substitute(
             lang=escape(str(meta.get("lang", "en"))),
-            generator=f"the built-in renderer, Pandoc {pandoc.version()}",
+            generator=escape(generator or f"the built-in renderer, Pandoc {pandoc.version()}"),
             pagetitle=pagetitle,
             meta=self._meta(page, _strip(description) or str(web.get("description", "")), pagetitle, root),
             styles=self._styles(page, root),

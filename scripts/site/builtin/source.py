@@ -85,15 +85,22 @@ class Page:
         return f"{self.name}, in what a cell prints"
 
 
-def read(site: config.Site, name: str) -> Page:
-    """Read and split the page `name`. Raises UserError with file and line."""
+def head(site: config.Site, name: str, strict: bool = True) -> tuple[Page, int]:
+    """(the page `name` without its parts, lines of its front matter). Raises UserError with file and line."""
     try:
         text = (site.root / name).read_text(encoding="utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
-    meta, skip = config.front_matter(text, name)
+    meta, skip = config.front_matter(text, name, strict)
     meta = {**site.html, "lang": site.lang, **meta, "execute": {**site.execute, **meta.get("execute", {})}}
-    page = Page(name, meta, text=text, folder=site.root if site.execute_dir == "project" else (site.root / name).parent)
+    folder = site.root if site.execute_dir == "project" else (site.root / name).parent
+    return Page(name, meta, text=text, folder=folder), skip
+
+
+def read(site: config.Site, name: str) -> Page:
+    """Read and split the page `name`. Raises UserError with file and line."""
+    page, skip = head(site, name)
+    text = page.text
     lines = text.split("\n")
     divs: list[int] = []
     buffer: list[str] = []

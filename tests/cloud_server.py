@@ -111,8 +111,7 @@ class Cloud:
         self.worker.stdin.flush()
         return Answer(json.loads(self.worker.stdout.readline()))
 
-    # --- what was asked
-    # -------------------------------------------------------------------------------------------------------------
+    # --- what was asked -----------------------------------------------------------------------------------------------
 
     def created(self) -> list[dict]:
         return [json.loads(body) for name, body in self.requests if name == "CreateTrainingJob"]
@@ -156,8 +155,7 @@ class Cloud:
                 json.dumps(body).encode(),
             )
 
-    # --- the proxy
-    # ------------------------------------------------------------------------------------------------------------------
+    # --- the proxy ----------------------------------------------------------------------------------------------------
 
     def _forward(self, method, path, headers, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)

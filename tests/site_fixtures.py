@@ -37,7 +37,10 @@ format:
     toc: true
     html-math-method: mathml
 """
-HOSTILE = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> '"` {{< include /etc/passwd >}} ::: $x$ *b* @fig-x"""
+HOSTILE = (
+    """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> '"` """
+    """{{< include /etc/passwd >}} ::: $x$ *b* @fig-x"""
+)
 
 
 def project(folder: Path, pages: dict[str, str], config: str = CONFIG) -> Path:

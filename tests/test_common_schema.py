@@ -22,8 +22,8 @@ def test_every_key_names_one_row():
             read_table(path, key=key)
         except UserError as error:
             pytest.fail(
-                f"{error}: the key of {schema.table(path.name).pattern!r} in {'scripts/common/schema'}; give the file an "
-                "entry of its own before that one"
+                f"{error}: the key of {schema.table(path.name).pattern!r} in {'scripts/common/schema'}; give the file "
+                "an entry of its own before that one"
             )
 
 

@@ -9,7 +9,10 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
 
-HEADER = "model,infer_samples_per_sec,infer_step_time,infer_batch_size,infer_img_size,param_count,infer_gmacs,infer_macts,status,reason"
+HEADER = (
+    "model,infer_samples_per_sec,infer_step_time,infer_batch_size,infer_img_size,param_count,infer_gmacs,infer_macts,"
+    "status,reason"
+)
 ROWS = [
     "levit_128s,100.0,10,1,224,7.8,0.3,1.9,ok,",
     "vgg11,,,,224,,,,failed,out of memory",

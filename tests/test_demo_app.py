@@ -326,8 +326,7 @@ def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
     assert not list(tmp_path.glob("best-image-models-*"))
 
 
-# --- in a real browser
-# -------------------------------------------------------------------------------------------------------------
+# --- in a real browser ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

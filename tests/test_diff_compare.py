@@ -169,8 +169,7 @@ def figures(cause, *numbers):
 SPEED_NAME, SCORES_NAME = SPEED.split("/")[-1], "scores.csv"
 
 
-# --- twenty planted changes: (what is done, what the diff must say, nothing more)
-# -----------------------------------------------------
+# --- twenty planted changes: (what is done, what the diff must say, nothing more) -------------------------------------
 def moved_by_half_a_percent(s):
     s.edit(SCORES, 4, "top1", float(s.cell(SCORES, 4, "top1")) * 1.005)
     s.draw()
@@ -404,8 +403,7 @@ def test_a_machine_s_tables_stand_apart(studio):
     assert machines == {SPEED_NAME: "RTX 5090", name: "NVIDIA H200"}
 
 
-# --- the command
-# -----------------------------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------------------
 def run(studio, *arguments):
     return compare.main([*arguments, "--out", str(studio.root.parent / "out")])
 
@@ -465,8 +463,7 @@ def test_accept_writes_nothing_while_something_cannot_be_read(studio, capsys):
     assert (studio.root / "images/manifest.json").read_bytes() == before
 
 
-# --- bad input
-# -------------------------------------------------------------------------------------------------------------------------
+# --- bad input --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["nosuchrev", "--output=/tmp/x", "HEAD~99", "0" * 40])
 def test_a_revision_that_is_not_there(studio, capsys, name):
     assert run(studio, f"--base={name}") == 2
@@ -606,8 +603,7 @@ def test_without_manifest_a_difference_has_no_cause(studio):
     assert change.cause == UNRECORDED and "cause cannot be told" in change.why[0]
 
 
-# --- the report
-# ------------------------------------------------------------------------------------------------------------------------
+# --- the report -------------------------------------------------------------------------------------------------------
 EVIL = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(2)>",

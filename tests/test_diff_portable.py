@@ -17,7 +17,8 @@ CODE = """
 import hashlib, json, sys
 from scripts.figures import export
 from scripts.figures.catalogue import drawings
-print(json.dumps({name: hashlib.sha256(export.figure_json(drawing.figure).encode()).hexdigest() for name, drawing in drawings()}))
+figures = {name: export.figure_json(drawing.figure) for name, drawing in drawings()}
+print(json.dumps({name: hashlib.sha256(figure.encode()).hexdigest() for name, figure in figures.items()}))
 """
 
 
@@ -39,7 +40,8 @@ def hashes(**environment):
     [
         {"OPENBLAS_CORETYPE": "Prescott"},
         {
-            "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL X86_V3 X86_V4"
+            "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL "
+            "X86_V3 X86_V4"
         },
     ],
     ids=lambda value: next(iter(value)),

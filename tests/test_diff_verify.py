@@ -181,8 +181,7 @@ def test_with_a_real_browser_the_bytes_are_the_same(tmp_path):
     assert catalogue.verify(tmp_path)[:2] == ({}, 0)
 
 
-# --- results of other machines
-# ----------------------------------------------------------------------------------------------------------
+# --- results of other machines ----------------------------------------------------------------------------------------
 class Bench:
     """A project whose one chart shows this machine's speeds: the present machine if it was measured, else the one
     measured last.

@@ -86,8 +86,7 @@ def no_overlap(figure, size) -> None:
         assert box.left >= 0 and box.top >= 0 and box.right <= size[0] and box.bottom <= size[1], text
 
 
-# --- the replicas
-# ------------------------------------------------------------------------------------------------------------------
+# --- the replicas -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -171,8 +170,7 @@ def test_family_of_one_member_still_draws():
     assert marks(display_sub_data.with_lines(table, "infer")) == len(table)
 
 
-# --- our own charts
-# ----------------------------------------------------------------------------------------------------------------
+# --- our own charts ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -207,8 +205,10 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
         page = window.new_page(viewport={"width": 1100, "height": 900})
         for name, figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[name].decode()}</body>")
-            boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')].filter(t => t.textContent.trim()).map(t => {
-                const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })""")
+            boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')]
+                .filter(t => t.textContent.trim())
+                .map(t => [t.textContent, t.getBoundingClientRect()])
+                .map(([text, b]) => [text, b.left, b.top, b.right, b.bottom])""")
             assert len(boxes) > 15
             for text, left, top, right, bottom in boxes:
                 assert left >= 0 and top >= 0 and right <= figure.layout.width and bottom <= figure.layout.height, (
@@ -335,8 +335,7 @@ def test_one_model_alone_draws():
     assert [text for text, _ in label_boxes(canvas.figure)] == ["resnet50"]
 
 
-# --- what was measured and trained here
-# --------------------------------------------------------------------------------------------
+# --- what was measured and trained here -------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -292,8 +292,7 @@ def test_the_wrong_digits_are_drawn(folder):
     assert [list(row) for row in first.z] == [[0, 1] * 4] * 8 and len(drawing.figure.data) == 2
 
 
-# --- the page
-# --------------------------------------------------------------------------------------------------------------------------
+# --- the page ---------------------------------------------------------------------------------------------------------
 
 
 def test_tables_show_intervals_and_reasons_and_escape_names(folder, capsys):

@@ -98,8 +98,10 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
         page = window.new_page(viewport={"width": 1100, "height": 900})
         for (name, kind), figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[f'{name} {kind}'].decode()}</body>")
-            boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')].filter(t => t.textContent.trim()).map(t => {
-                const b = t.getBoundingClientRect(); return [t.textContent, b.left, b.top, b.right, b.bottom]; })""")
+            boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')]
+                .filter(t => t.textContent.trim())
+                .map(t => [t.textContent, t.getBoundingClientRect()])
+                .map(([text, b]) => [text, b.left, b.top, b.right, b.bottom])""")
             assert len(boxes) > 3, (name, kind)
             wide, high = figure["layout"]["width"], figure["layout"]["height"]
             wrong += [

@@ -127,7 +127,8 @@ def families_csv(tmp_path, monkeypatch):
             for name in ("steps", "gain", "cost", "price", "low", "high")
         )
         (tmp_path / "families.csv").write_text(
-            f"family,label,weights,networks,frontier,best,top1,{numbers},more\nconvnext,{label},91,26,0,convnext_x,88.9,49,0.6,1.7,0.8,0.7,0.9,52,1.1,1.6,{price},1.4,2.5,{more}\n"
+            f"family,label,weights,networks,frontier,best,top1,{numbers},more\n"
+            f"convnext,{label},91,26,0,convnext_x,88.9,49,0.6,1.7,0.8,0.7,0.9,52,1.1,1.6,{price},1.4,2.5,{more}\n"
         )
 
     monkeypatch.setattr(convnext, "DATA", tmp_path)

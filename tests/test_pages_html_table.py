@@ -74,12 +74,16 @@ title: Tables
 #| echo: false
 import pandas as pd
 from scripts.pages import page
-page.table(pd.DataFrame({"Model": ["b_2", "a_10", "a_9"], "Images/s": [22.73, None, 3928.9], "Note": ["x", "y", "z"]}), "Speeds", label="tbl-speeds",
+speeds = {"Model": ["b_2", "a_10", "a_9"], "Images/s": [22.73, None, 3928.9], "Note": ["x", "y", "z"]}
+page.table(pd.DataFrame(speeds), "Speeds", label="tbl-speeds",
            formats={"Images/s": lambda v: f"{v:,.0f}" if v > 1000 else f"{v:.1f}"})
-page.table(pd.DataFrame({"Model": [f"model_{i}" for i in range(20)], "Kind": ["convnet", "transformer"] * 10}), "Many", label="tbl-many")
-page.table(pd.DataFrame({"Claim": ["one", "two", "three"], "Verdict": ["holds"] * 3, "Evidence": ["because of all that was measured on that machine in that year and since"] * 3}),
+many = {"Model": [f"model_{i}" for i in range(20)], "Kind": ["convnet", "transformer"] * 10}
+page.table(pd.DataFrame(many), "Many", label="tbl-many")
+evidence = ["because of all that was measured on that machine in that year and since"] * 3
+page.table(pd.DataFrame({"Claim": ["one", "two", "three"], "Verdict": ["holds"] * 3, "Evidence": evidence}),
            "Evidence", label="tbl-evidence")
-page.table(pd.DataFrame({"Model": ["NAME80"] * 10, **{f"column {i}": [1234.5] * 10 for i in range(9)}}), "Wide", label="tbl-wide")
+wide = {"Model": ["NAME80"] * 10, **{f"column {i}": [1234.5] * 10 for i in range(9)}}
+page.table(pd.DataFrame(wide), "Wide", label="tbl-wide")
 page.table(pd.DataFrame({"Model": []}), "Nothing", label="tbl-none")
 page.table(pd.DataFrame({"Order": ["first", "second", "third"]}), "As it is", label="tbl-fixed", sort=False)
 ```

@@ -149,8 +149,7 @@ def test_without_any_table_it_says_so(tables):
         )
 
 
-# --- calibration and evaluation
-# ----------------------------------------------------------------------------------------------------
+# --- calibration and evaluation ---------------------------------------------------------------------------------------
 
 
 def test_every_machine_counts_alike_in_the_calibration():
@@ -201,8 +200,7 @@ def test_the_whole_evaluation_on_invented_tables(tables, monkeypatch):
     assert set(predict_evaluate.by_group(found)["kind"]) == {"cpu", "gpu"}
 
 
-# --- the committed lists and figures
-# -----------------------------------------------------------------------------------------------
+# --- the committed lists and figures ----------------------------------------------------------------------------------
 
 
 def test_the_committed_design(monkeypatch):

@@ -21,11 +21,13 @@ import pandas as pd
 from scripts.pages import page
 name = open("hostile.txt").read()
 page.chart("dots")
-page.table(pd.DataFrame({"a very long heading": [name], **{f"column {i}": [1234.5] for i in range(12)}}), name, label="tbl-x")
+wide = {"a very long heading": [name], **{f"column {i}": [1234.5] for i in range(12)}}
+page.table(pd.DataFrame(wide), name, label="tbl-x")
 page.chart("missing")
 ```
 
-A name: `{python} page.text(name)` and `averyveryveryveryveryveryveryveryveryveryveryveryverylongname_without_a_place_to_break`.
+A name: `{python} page.text(name)` and
+`averyveryveryveryveryveryveryveryveryveryveryveryverylongname_without_a_place_to_break`.
 
 ::: {.panel-tabset}
 ## GPU
@@ -36,7 +38,7 @@ slow
 :::
 
 ```python
-x = "a line of code that is much longer than any telephone is wide, so that it has to scroll in its own box and nowhere else"
+x = "a line of code that is longer than any telephone is wide, so that it has to scroll in its own box and nowhere else"
 ```
 
 ```{python}

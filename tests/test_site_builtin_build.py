@@ -101,8 +101,8 @@ def test_links_and_pictures_work_in_any_folder(tmp_path):
     root = project(
         tmp_path,
         {
-            "report/two.qmd": '---\ntitle: Two\n---\n[home](../index.qmd#x) [also](/index.qmd) ![a](/images/dots.jpg){fig-alt="An '
-            'alt"}\n\n'
+            "report/two.qmd": "---\ntitle: Two\n---\n[home](../index.qmd#x) [also](/index.qmd) "
+            '![a](/images/dots.jpg){fig-alt="An alt"}\n\n'
             '```{=html}\n<img src="/images/dots.jpg" alt=""><a href="/charts/dots.csv">c</a><a '
             'href="//x.org">d</a>\n```\n'
         },

@@ -16,7 +16,8 @@ from scripts.site.check import html as check_html, site as check, views
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} – Small site</title><meta name="description" content="A small site"><link rel="stylesheet" href="{up}assets/site.css"></head>
+<title>{title} – Small site</title><meta name="description" content="A small site">
+<link rel="stylesheet" href="{up}assets/site.css"></head>
 <body><main><h1>{title}</h1>{body}</main></body></html>
 """
 PICTURE = (
@@ -205,8 +206,7 @@ def test_what_a_chart_loads_is_looked_for_as_the_script_it_is(site):
     assert check_html.problems(site) == []
 
 
-# --- in Chrome
-# ---------------------------------------------------------------------------------------------------------------------------
+# --- in Chrome --------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def chrome():
     from scripts.common import browser
@@ -260,8 +260,7 @@ def test_what_only_a_browser_sees(site, chrome, monkeypatch):
         assert any(words in problem for problem in found), (words, found)
 
 
-# --- extras
-# --------------------------------------------------------------------------------------------------------------------------------
+# --- extras -----------------------------------------------------------------------------------------------------------
 def test_each_page_can_be_shared_and_followed(good):
     text = (good / "report/two.html").read_text()
     assert 'property="og:title" content="Two"' in text and 'content="https://example.org/bim/social-card.jpg"' in text

@@ -136,13 +136,19 @@ def build(folder, data: dict, machine: str = "fast"):
         (folder / "charts" / "picker" / f"{key}.js").write_text(
             f"pickerData({json.dumps(key)}, {json.dumps(value).replace('<', chr(92) + 'u003c')});"
         )
-    (
-        folder / "index.html"
-    ).write_text(f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Chart</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css"></head><body><script>document.documentElement.className = matchMedia("(prefers-color-scheme: dark)").matches ? "quarto-dark" : "quarto-light"</script>
-<main class="content" style="max-width:900px;margin:auto;padding:0 16px"><h1>Chart</h1><figure id="fig-f" style="margin:0"><div class="chart" data-figure="f" data-explore="{machine}" data-part="infer"><picture>
-<source media="(max-width: 600px)" srcset="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="540" height="824"><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="1000" height="700" alt="A chart."></picture></div>
-<figcaption>Caption.</figcaption></figure></main><script src="assets/charts.js" defer></script></body></html>""")
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+    page = f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Chart</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/site.css"></head><body><script>
+document.documentElement.className =
+  matchMedia("(prefers-color-scheme: dark)").matches ? "quarto-dark" : "quarto-light"
+</script>
+<main class="content" style="max-width:900px;margin:auto;padding:0 16px"><h1>Chart</h1><figure id="fig-f"
+ style="margin:0"><div class="chart" data-figure="f" data-explore="{machine}" data-part="infer"><picture>
+<source media="(max-width: 600px)" srcset="{pixel}" width="540" height="824"><img src="{pixel}" width="1000"
+ height="700" alt="A chart."></picture></div>
+<figcaption>Caption.</figcaption></figure></main><script src="assets/charts.js" defer></script></body></html>"""
+    (folder / "index.html").write_text(page)
     return folder
 
 
@@ -197,8 +203,14 @@ class Visit:
 
     def labels(self):
         """(text, left, top, right, bottom, font size) of the chart's texts, within the plot."""
-        return self.page.evaluate("""() => { const o = document.querySelector('.explorer-plot').getBoundingClientRect();
-          return [...document.querySelectorAll('.explorer-plot svg text')].map(t => { const b = t.getBoundingClientRect(); return [t.firstChild.textContent, b.left - o.left, b.top - o.top, b.right - o.left, b.bottom - o.top, parseFloat(getComputedStyle(t).fontSize)]; }); }""")
+        return self.page.evaluate("""() => {
+          const o = document.querySelector('.explorer-plot').getBoundingClientRect();
+          return [...document.querySelectorAll('.explorer-plot svg text')].map(t => {
+            const b = t.getBoundingClientRect(), size = parseFloat(getComputedStyle(t).fontSize);
+            return [t.firstChild.textContent,
+                    b.left - o.left, b.top - o.top, b.right - o.left, b.bottom - o.top, size];
+          });
+        }""")
 
 
 def edge_of(frame):
@@ -425,7 +437,8 @@ def test_no_label_overlaps_or_is_cut(site, browser, data, width, state):
         assert len(labels) > 10 and visit.page.locator(".explorer-name").count() >= 1
         no_overlap(labels, plot["width"], plot["height"])
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-        small = visit.page.evaluate("""() => [...document.querySelectorAll('.explorer *, .explorer-panel *')].filter(e => e.offsetParent && e.childNodes.length && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+        small = visit.page.evaluate("""() => [...document.querySelectorAll('.explorer *, .explorer-panel *')]
+          .filter(e => e.offsetParent && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
           .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).map(e => e.textContent)""")
         assert small == []
 

@@ -107,7 +107,8 @@ def ask(tab, **fields) -> list[dict]:
     before = int(tab.get_attribute("#picker", "data-answered") or 0)
     tab.evaluate(
         """fields => { const form = document.getElementById('picker'); form.reset();
-        for (const field of form.elements) if (field.type === 'checkbox') field.checked = (fields[field.name] || []).includes(field.value);
+        for (const field of form.elements)
+          if (field.type === 'checkbox') field.checked = (fields[field.name] || []).includes(field.value);
           else if (field.name in fields) field.value = fields[field.name];
         form.dispatchEvent(new Event('input', {bubbles: true})); }""",
         {key: value if isinstance(value, list) else str(value) for key, value in fields.items()},
@@ -115,8 +116,11 @@ def ask(tab, **fields) -> list[dict]:
     tab.wait_for_timeout(60)
     tab.wait_for_function("before => Number(document.getElementById('picker').dataset.answered) > before", arg=before)
     tab.wait_for_timeout(20)
-    return tab.evaluate("""() => [...document.querySelectorAll('#picks > li')].map(li => ({name: li.querySelector('strong').textContent,
-        ties: (li.querySelector('.source') || {textContent: ''}).textContent.replace(/^.*can tell: /, '').replace(/\\.$/, '').split(', ').filter(Boolean)}))""")
+    return tab.evaluate("""() => [...document.querySelectorAll('#picks > li')].map(li => {
+        const said = (li.querySelector('.source') || {textContent: ''}).textContent;
+        const ties = said.replace(/^.*can tell: /, '').replace(/\\.$/, '').split(', ').filter(Boolean);
+        return {name: li.querySelector('strong').textContent, ties};
+    })""")
 
 
 def expected(tables, key, needs, replace=None):

@@ -22,8 +22,8 @@ print("fake quarto at work", flush=True)
 {body}
 (out / "report").mkdir(parents=True, exist_ok=True)
 for name in ("index.html", "report/two.html"):
-    (out / name).write_text('''<html><head>{head}</head><body><main>''' + os.environ["PYTHONPATH"].split(os.pathsep)[0] + " " + os.environ["QUARTO_PYTHON"]
-                            + "</main></body></html>")
+    said = os.environ["PYTHONPATH"].split(os.pathsep)[0] + " " + os.environ["QUARTO_PYTHON"]
+    (out / name).write_text('''<html><head>{head}</head><body><main>''' + said + "</main></body></html>")
 """
 
 

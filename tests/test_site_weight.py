@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from scripts.common import paths
-from scripts.site import finish, weight
+from scripts.site import weight
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ torch.set_num_threads(1)
 with distributed.together("cpu"):
     rows = torch.arange(7)
     assert distributed.gather(distributed.share(rows), 7).tolist() == list(range(7))
-    assert distributed.gather(distributed.share(rows[:1]), 1).tolist() == [0]          # fewer rows than processes
-    torch.manual_seed(distributed.rank())                                              # each its own weights, until DDP makes them one
+    assert distributed.gather(distributed.share(rows[:1]), 1).tolist() == [0]  # fewer rows than processes
+    torch.manual_seed(distributed.rank())  # each its own weights, until DDP makes them one
     model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.GELU(), nn.Flatten(), nn.Linear(200, 10))
     # a batch of 33 that two processes cannot halve; no crops, colours, dropout or batch norm
     recipe = Recipe(epochs=2, batch=33, scale=1.0, ratio=1.0, colour=0.0, ema=0.9)

@@ -34,8 +34,7 @@ def command(*arguments, timeout=200, **environment):
     )
 
 
-# --- fast_local_mode
-# ---------------------------------------------------------------------------------------------------------------
+# --- fast_local_mode --------------------------------------------------------------------------------------------------
 
 
 def test_the_plain_command_trains_a_sample_and_brings_everything_home(tmp_path):
@@ -172,8 +171,7 @@ space["main"]()
     assert set(json.loads(theirs["SM_TRAINING_ENV"])) == set(json.loads(ours["SM_TRAINING_ENV"]))
 
 
-# --- the contract, as the entry point reads it
-# -----------------------------------------------------------------------------------------
+# --- the contract, as the entry point reads it ------------------------------------------------------------------------
 
 
 def test_data_results_and_checkpoints_are_where_the_contract_says(tmp_path):
@@ -265,8 +263,7 @@ def test_switches_have_values_as_hyperparameters():
         run_training.pairs(["--lr", "1", "stray"])
 
 
-# --- what may leave
-# --------------------------------------------------------------------------------------------------------------------
+# --- what may leave ---------------------------------------------------------------------------------------------------
 
 PRIVATE = [
     ".env",
@@ -422,8 +419,7 @@ def test_the_real_program_packs_small_and_pinned(tmp_path):
     )
 
 
-# --- a user's mistakes
-# -------------------------------------------------------------------------------------------------------------------
+# --- a user's mistakes ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,8 @@ def closure(names):
             wanted = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
             continue
-        todo += [one.name for one in map(Requirement, wanted) if one.marker is None or one.marker.evaluate({"extra": ""})]
+        asked = map(Requirement, wanted)
+        todo += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
     return seen
 
 allowed = closure(["torch", "timm", "torchvision", "pandas", "scikit-learn"]) - {"filelock", "rich", "psutil"}

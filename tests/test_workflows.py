@@ -196,8 +196,7 @@ def test_what_is_published_was_checked():
     assert WORKFLOWS["publish.yml"]["jobs"]["deploy"]["needs"] == "build"
 
 
-# --- the scripts within
-# -----------------------------------------------------------------------------------------------------------------
+# --- the scripts within -----------------------------------------------------------------------------------------------
 def node():
     """Playwright's own node."""
     driver = pytest.importorskip("playwright._impl._driver")
@@ -219,11 +218,15 @@ const called = (name) => async (options) => { calls.push([name, options]); retur
 const lists = {pulls: world.pulls, comments: world.comments};
 const github = {
   paginate: async (which, options) => (calls.push(['list', options]), lists[which]),
-  rest: {pulls: {list: 'pulls'}, issues: {listComments: 'comments', createComment: called('create'), updateComment: called('update')}},
+  rest: {
+    pulls: {list: 'pulls'},
+    issues: {listComments: 'comments', createComment: called('create'), updateComment: called('update')},
+  },
 };
 const context = {repo: {owner: 'us', repo: 'bim'}, payload: {workflow_run: world.run}};
 const run = Object.getPrototypeOf(async () => {}).constructor('github', 'context', 'require', 'exec', script);
-run(github, context, require, {}).then(() => console.log(JSON.stringify(calls)), (error) => { console.error(error); process.exit(1); });
+const failed = (error) => { console.error(error); process.exit(1); };
+run(github, context, require, {}).then(() => console.log(JSON.stringify(calls)), failed);
 """
 RUN = {
     "html_url": "https://github.com/us/bim/actions/runs/1",

@@ -46,7 +46,8 @@ TEXT = (
 STEP_SLACK = 0.25  # batch / step time against throughput: both are medians, of blocks and of steps
 LIMIT_PCT = 105  # of the arithmetic limit, which was measured too
 PRIVATE = re.compile(
-    r"(?<![\w.])/(?:home|Users|root|mnt|media|opt|srv|tmp|var|work|workspace|content|data)/|[A-Za-z]:\\\\|[\w.+-]+@[\w-]+\.\w"
+    r"(?<![\w.])/(?:home|Users|root|mnt|media|opt|srv|tmp|var|work|workspace|content|data)/|[A-Za-z]:\\\\|"
+    r"[\w.+-]+@[\w-]+\.\w"
 )
 
 

@@ -159,7 +159,9 @@ def locked(out: Path):
     folder = paths.CACHE / "bench"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.lock", "a")  # noqa: SIM115 - held while the run lasts
+        file = open(  # noqa: SIM115 - held while the run lasts
+            folder / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.lock", "a"
+        )
     except OSError as error:
         raise disk_error(error, folder) from None
     with file:

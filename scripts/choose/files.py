@@ -13,11 +13,13 @@ models.js
     pretrains   [[class, label]]            classes of scripts/data/pretraining.py
     commercials [str]                       yes, no, own (a vendor's own terms), unknown; timm's word
     licences    [str]                       licence [int] per name: index into it
-    rows  {name: [int], size: [int], top1: [float], params: [float]}     one entry per weights and image size; params in millions
+    rows        {name: [int], size: [int], top1: [float], params: [float]}
+                one entry per weights and image size; params in millions
     old         {name of 2022: index into names}    so that a model can be found by it
-    machines  [{key, name, kind, year, compiled, models, latency, training, source, training_source}]   kind: gpu, cpu or ''; latency,
-                training: whether the file has that column; source: the table that the speeds come from, and its date; training_source: the
-                same of the training speeds, which may be older; '' without them
+    machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source}]
+                kind: gpu, cpu or ''; latency, training: whether the file has that column; source: the table that the
+                speeds come from, and its date; training_source: the same of the training speeds, which may be older;
+                '' without them
     rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5}
 <key>.js
     key         str

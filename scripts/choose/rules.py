@@ -3,7 +3,7 @@ in use.
 
     python -m scripts.choose.rules --list
     python -m scripts.choose.rules --hardware rtx4090 --min-throughput 5000 --commercial
-    python -m scripts.choose.rules --hardware i7_12700h-compiled --max-latency 50 --max-params 30 --pretrain in1k,distilled
+    python -m scripts.choose.rules --hardware i7_12700h-compiled --max-latency 50 --pretrain in1k,distilled
     python -m scripts.choose.rules --hardware rtx5090 --replace resnet50
 
 Of what fits, the picks are the most accurate and the next two that trade accuracy for speed best (the frontier of what

@@ -5,7 +5,8 @@ ready to commit.
     python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key --dry_run
     # two at a time (--limit)
     python -m scripts.cloud.bench --instance ml.g5.xlarge,ml.g4dn.xlarge --models key
-    python -m scripts.cloud.bench --instance ml.g5.xlarge --models key -- --precision bf16 --compile # what follows -- is for the sweep
+    # what follows -- is for the sweep
+    python -m scripts.cloud.bench --instance ml.g5.xlarge --models key -- --precision bf16 --compile
 
 What has been measured is not paid for twice: an instance whose table is there, or a card that has been measured by the
 same sweep, is left out (--again measures it all the same), and a job that was started by an interrupted command is

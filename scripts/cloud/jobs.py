@@ -94,8 +94,7 @@ def into_cloud(module: str, argv: list[str]) -> None:
     os.execve(PYTHON, [str(PYTHON), "-m", module, *argv], {**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-# --- errors
-# ------------------------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def explain(error: Exception, machine: Machine | None = None) -> UserError:
@@ -209,8 +208,7 @@ def spoken(machine: Machine | None = None):
         raise explain(error, machine) from None
 
 
-# --- starting
-# ----------------------------------------------------------------------------------------------------------------------
+# --- starting ---------------------------------------------------------------------------------------------------------
 
 
 def session(machine: Machine, pretend=None):
@@ -395,8 +393,9 @@ def pretend(request, event_name: str = "", **_):
     if operation == "CreateTrainingJob":
         raise Request(json.loads(request.body))
     body = {
-        "GetCallerIdentity": b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:root</Arn><UserId>x</UserId>"
-        b"<Account>000000000000</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
+        "GetCallerIdentity": b"<GetCallerIdentityResponse><GetCallerIdentityResult>"
+        b"<Arn>arn:aws:iam::000000000000:root</Arn><UserId>x</UserId><Account>000000000000</Account>"
+        b"</GetCallerIdentityResult></GetCallerIdentityResponse>",
         "ListBuckets": b"<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>",
     }.get(operation, b"")
 
@@ -433,8 +432,7 @@ def rehearse(work: Work, machine: Machine, source: Path, data: bool) -> dict:
     raise AssertionError("a dry run ends at the request")
 
 
-# --- following and fetching
-# --------------------------------------------------------------------------------------------------------
+# --- following and fetching -------------------------------------------------------------------------------------------
 
 
 def say(text: str) -> None:

@@ -47,21 +47,24 @@ SHARED_COLOUR = {
     "beit3": "beit",
 }  # a family drawn in the colour of its next of kin
 # How people write the families' names; one that is not here is written as in the table.
-_LABELS = """aimv2 AIMv2, beit BEiT, beit3 BEiT-3, beitv2 BEiT v2, botnet BoTNet, caformer CAFormer, cait CaiT, coat CoaT, coatnet CoAtNet,
-convformer ConvFormer, convit ConViT, convmixer ConvMixer, convnext ConvNeXt, cpubone CPUBone, crossvit CrossViT, cspnet CSPNet,
-cspnext CSPNeXt, csatv2 CSATv2, davit DaViT, deepseek_vit DeepSeek ViT, deit DeiT, densenet DenseNet, dla DLA, dpn DPN, edgenext EdgeNeXt,
-efficientformer EfficientFormer, efficientnet EfficientNet, efficientvim EfficientViM, efficientvit EfficientViT, eva EVA,
-fasternet FasterNet, fastvit FastViT, fbnet FBNet, flexivit FlexiViT, focalnet FocalNet, gcvit GC ViT, gemma4_vit Gemma 4 ViT, gernet GENet,
-ghostnet GhostNet, gmixer gMixer, gmlp gMLP, halonet HaloNet, hardcorenas HardCoRe-NAS, hgnet HGNet, hiera Hiera, hrnet HRNet,
-iformer iFormer, inception Inception, inception_next InceptionNeXt, lambda LambdaNet, lcnet LCNet, levit LeViT, lowformer LowFormer,
-mambaout MambaOut, maxvit MaxViT, mixer MLP-Mixer, mixnet MixNet, mnasnet MnasNet, mobilenet_edgetpu MobileNet-EdgeTPU,
-mobilenetv1 MobileNetV1, mobilenetv2 MobileNetV2, mobilenetv3 MobileNetV3, mobilenetv4 MobileNetV4, mobilenetv5 MobileNetV5,
-mobileone MobileOne, mobilevit MobileViT, mvitv2 MViTv2, naflexvit NaFlexViT, nasnet NASNet, nest NesT, nextvit Next-ViT, nfnet NFNet,
-pit PiT, poolformer PoolFormer, pvt PVT v2, qwen3_vit Qwen3 ViT, rdnet RDNet, regnet RegNet, repghostnet RepGhostNet, repvgg RepVGG,
-repvit RepViT, res2net Res2Net, resmlp ResMLP, resnest ResNeSt, resnet ResNet, rexnet ReXNet, samvit SAM ViT, selecsls SelecSLS,
-senet SENet, sequencer Sequencer, shvit SHViT, sknet SKNet, starnet StarNet, swiftformer SwiftFormer, swin Swin, test timm's test models,
-tiny_vit TinyViT, tinynet TinyNet, tnt TNT, tresnet TResNet, twins Twins, vgg VGG, visformer Visformer, vit ViT, vitamin ViTamin,
-volo VOLO, vovnet VoVNet, xception Xception, xcit XCiT"""
+_LABELS = """aimv2 AIMv2, beit BEiT, beit3 BEiT-3, beitv2 BEiT v2, botnet BoTNet, caformer CAFormer, cait CaiT,
+coat CoaT, coatnet CoAtNet, convformer ConvFormer, convit ConViT, convmixer ConvMixer, convnext ConvNeXt,
+cpubone CPUBone, crossvit CrossViT, cspnet CSPNet, cspnext CSPNeXt, csatv2 CSATv2, davit DaViT,
+deepseek_vit DeepSeek ViT, deit DeiT, densenet DenseNet, dla DLA, dpn DPN, edgenext EdgeNeXt,
+efficientformer EfficientFormer, efficientnet EfficientNet, efficientvim EfficientViM, efficientvit EfficientViT,
+eva EVA, fasternet FasterNet, fastvit FastViT, fbnet FBNet, flexivit FlexiViT, focalnet FocalNet, gcvit GC ViT,
+gemma4_vit Gemma 4 ViT, gernet GENet, ghostnet GhostNet, gmixer gMixer, gmlp gMLP, halonet HaloNet,
+hardcorenas HardCoRe-NAS, hgnet HGNet, hiera Hiera, hrnet HRNet, iformer iFormer, inception Inception,
+inception_next InceptionNeXt, lambda LambdaNet, lcnet LCNet, levit LeViT, lowformer LowFormer, mambaout MambaOut,
+maxvit MaxViT, mixer MLP-Mixer, mixnet MixNet, mnasnet MnasNet, mobilenet_edgetpu MobileNet-EdgeTPU,
+mobilenetv1 MobileNetV1, mobilenetv2 MobileNetV2, mobilenetv3 MobileNetV3, mobilenetv4 MobileNetV4,
+mobilenetv5 MobileNetV5, mobileone MobileOne, mobilevit MobileViT, mvitv2 MViTv2, naflexvit NaFlexViT, nasnet NASNet,
+nest NesT, nextvit Next-ViT, nfnet NFNet, pit PiT, poolformer PoolFormer, pvt PVT v2, qwen3_vit Qwen3 ViT,
+rdnet RDNet, regnet RegNet, repghostnet RepGhostNet, repvgg RepVGG, repvit RepViT, res2net Res2Net, resmlp ResMLP,
+resnest ResNeSt, resnet ResNet, rexnet ReXNet, samvit SAM ViT, selecsls SelecSLS, senet SENet, sequencer Sequencer,
+shvit SHViT, sknet SKNet, starnet StarNet, swiftformer SwiftFormer, swin Swin, test timm's test models,
+tiny_vit TinyViT, tinynet TinyNet, tnt TNT, tresnet TResNet, twins Twins, vgg VGG, visformer Visformer, vit ViT,
+vitamin ViTamin, volo VOLO, vovnet VoVNet, xception Xception, xcit XCiT"""
 LABELS = dict(item.split(" ", 1) for item in " ".join(_LABELS.split()).split(", "))
 
 

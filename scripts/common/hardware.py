@@ -115,7 +115,8 @@ def parse_benchmark_name(filename: str) -> dict:
 
 def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str, hardware: str, compiled: bool) -> str:
     """The file name for a measurement (DESIGN: timm's form). `torch` is a version such as 2.15.0+cu130."""
-    return f"benchmark-{part}-{precision}-{layout}-pt{torch_digits(torch)}-{cuda}-{hardware}{'-compiled' if compiled else ''}.csv"
+    name = f"benchmark-{part}-{precision}-{layout}-pt{torch_digits(torch)}-{cuda}-{hardware}"
+    return f"{name}{'-compiled' if compiled else ''}.csv"
 
 
 def slugify(text: str) -> str:

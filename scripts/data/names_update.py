@@ -1,4 +1,6 @@
-"""Make scripts/data/timm_names.csv again: what timm calls each model of 2022 today. Needs timm and both vintages of tables.
+"""Make scripts/data/timm_names.csv again: what timm calls each model of 2022 today.
+
+Needs timm and both vintages of tables.
 
 python -m scripts.data.names_update
 """

@@ -4,7 +4,8 @@ A lead bought with more data is not a lead of the architecture: a fair compariso
 
     in1k        ImageNet-1k only
     in21k       also ImageNet-12k, -21k or -22k
-    web  also images from the web by the ten million or more (LAION, WebLI, CLIP's, JFT, Instagram, YFCC100M, EVA's merged sets)
+    web         also images from the web by the ten million or more (LAION, WebLI, CLIP's, JFT, Instagram, YFCC100M,
+                EVA's merged sets)
     distilled   ImageNet-1k only, but taught by a larger network
     unknown     the name does not say
 

@@ -3,7 +3,8 @@
     # fetch every table of both vintages into the cache
     python -m scripts.data.read_data
     python -m scripts.data.read_data --list
-    python -m scripts.data.read_data --part infer --vintage 2026-08-08 --file benchmark-infer-amp-nchw-pt291-cu130-5090.csv --out tidy.csv
+    python -m scripts.data.read_data --part infer --vintage 2026-08-08 --out tidy.csv \\
+        --file benchmark-infer-amp-nchw-pt291-cu130-5090.csv
     python -m scripts.data.read_data --part train --vintage 2022-04-01 --view notebook --out notebook.csv
 
 Speeds and accuracies stand in different files. They are joined on (architecture, image size): a speed belongs to an

@@ -122,11 +122,10 @@ def tell(made: report.Report, out: Path, name: str = "diff") -> None:
             continue
         seen = change.pixels
         pixels = ""
-        if seen:
-            pixels = (
-                ", "
-                f"{report.size(seen.base_size, seen.head_size) if seen.resized else f'{report.share(seen.changed)} of pixels ({seen.level})'}"
-            )
+        if seen and seen.resized:
+            pixels = f", {report.size(seen.base_size, seen.head_size)}"
+        elif seen:
+            pixels = f", {report.share(seen.changed)} of pixels ({seen.level})"
         what = (
             f", {report.summary(change)}"
             if change.table

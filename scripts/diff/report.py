@@ -106,8 +106,7 @@ def as_json(report: Report) -> dict:
     }
 
 
-# --- HTML
-# ----------------------------------------------------------------------------------------------------------------------------
+# --- HTML -------------------------------------------------------------------------------------------------------------
 def html(report: Report) -> str:
     """The whole report as one page that loads nothing and runs no script but its own."""
     here = Path(__file__).parent
@@ -148,9 +147,12 @@ def html(report: Report) -> str:
     bar = (
         f"""<div class="bar">
 <div class="group" role="group" aria-label="View">{modes}</div>
-<div class="group" role="group" aria-label="Picture"><button type="button" data-toggle="full" aria-pressed="false">Full size <kbd>z</kbd></button>
-<button type="button" data-toggle="noboxes" aria-pressed="true">Boxes <kbd>b</kbd></button><button type="button" data-help>Keys <kbd>?</kbd></button></div>
-<div class="group" role="group" aria-label="Cause"><button type="button" data-filter="" aria-pressed="true">all {len(report.changes)}</button>{filters}</div>
+<div class="group" role="group" aria-label="Picture">
+<button type="button" data-toggle="full" aria-pressed="false">Full size <kbd>z</kbd></button>
+<button type="button" data-toggle="noboxes" aria-pressed="true">Boxes <kbd>b</kbd></button>
+<button type="button" data-help>Keys <kbd>?</kbd></button></div>
+<div class="group" role="group" aria-label="Cause">
+<button type="button" data-filter="" aria-pressed="true">all {len(report.changes)}</button>{filters}</div>
 <span class="muted" id="status" role="status"></span></div>"""
         if report.changes
         else ""
@@ -162,7 +164,8 @@ def html(report: Report) -> str:
 <style>{style}</style></head>
 <body data-mode="side"><div class="page"><main>
 <h1>{escape(report.headline)}</h1>
-<p class="muted">{escape(report.base)} → {escape(report.head)}, {now()[:16].replace("T", " ")} UTC. A pixel counts as changed when a channel is off by more than {TOLERANCE} of 255
+<p class="muted">{escape(report.base)} → {escape(report.head)}, {now()[:16].replace("T", " ")} UTC.
+A pixel counts as changed when a channel is off by more than {TOLERANCE} of 255
 and antialiasing does not explain it.</p>
 {"".join(f"<p>{escape(note)}</p>" for note in notes)}
 {bar}
@@ -174,7 +177,8 @@ and antialiasing does not explain it.</p>
 <dt><kbd>1</kbd>–<kbd>4</kbd></dt><dd>side by side, swipe, onion skin, difference</dd>
 <dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>move the swipe or the onion skin of the current figure</dd>
 <dt><kbd>space</kbd></dt><dd>flip between old and new (in swipe and onion skin)</dd>
-<dt><kbd>z</kbd></dt><dd>full size</dd><dt><kbd>b</kbd></dt><dd>boxes around what changed</dd><dt><kbd>0</kbd></dt><dd>all causes</dd></dl>
+<dt><kbd>z</kbd></dt><dd>full size</dd><dt><kbd>b</kbd></dt><dd>boxes around what changed</dd>
+<dt><kbd>0</kbd></dt><dd>all causes</dd></dl>
 <form method="dialog"><button>Close</button></form></dialog>
 <script>{script}</script></body></html>
 """
@@ -190,9 +194,12 @@ def _card(number: int, change: Change) -> str:
     state = " single" if not (change.base and change.head) else " resized" if seen and seen.resized else " pixels"
     why = "".join(f"<li>{escape(cut(reason, 400))}</li>" for reason in change.why)
     words = summary(change) if change.table else CAUSES[change.cause]
-    return f"""<article id="c{number}" class="{change.kind}{state}" data-cause="{escape(change.cause)}" tabindex="-1" aria-labelledby="h{number}">
-<header><h3 id="h{number}">{escape(cut(change.path))}</h3>{_badge(change)}<span class="muted">{escape(cut(words, 300))}</span></header>
-{f"<ul>{why}</ul>" if why else ""}{_measures(seen) if seen else ""}{_viewer(change) if change.kind == "figure" else ""}{_table(change)}{_fields(change)}
+    viewer = _viewer(change) if change.kind == "figure" else ""
+    return f"""<article id="c{number}" class="{change.kind}{state}" data-cause="{escape(change.cause)}"
+ tabindex="-1" aria-labelledby="h{number}">
+<header><h3 id="h{number}">{escape(cut(change.path))}</h3>{_badge(change)}
+<span class="muted">{escape(cut(words, 300))}</span></header>
+{f"<ul>{why}</ul>" if why else ""}{_measures(seen) if seen else ""}{viewer}{_table(change)}{_fields(change)}
 </article>"""
 
 
@@ -228,8 +235,8 @@ def _viewer(change: Change) -> str:
         boxes = (
             "".join(
                 '<span class="box" '
-                f'style="left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;width:{100 * (right - left) / wide:.3f}%;'
-                f'height:{100 * (bottom - top) / high:.3f}%"></span>'
+                f'style="left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;'
+                f'width:{100 * (right - left) / wide:.3f}%;height:{100 * (bottom - top) / high:.3f}%"></span>'
                 for left, top, right, bottom in seen.boxes
             )
             if seen and not seen.resized
@@ -295,9 +302,8 @@ def _table(change: Change) -> str:
         )
         left = table.moved + table.within - min(len(table.cells), ROWS)
         parts.append(
-            "<div "
-            'class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
+            '<div class="scroll"><table><thead><tr><th>row</th><th>column</th><th>was</th><th>is</th><th>change</th>'
+            f"</tr></thead><tbody>{rows}</tbody></table></div>"
             + (f'<p class="muted">… and {left:,} more, smaller ones.</p>' if left else "")
         )
     return "".join(parts)
@@ -308,11 +314,12 @@ def _fields(change: Change) -> str:
     if not change.fields:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td><td><ins>{escape(cut(new, 600))}</ins></td></tr>"
+        f"<tr><td>{escape(cut(what))}</td><td><del>{escape(cut(old, 600))}</del></td>"
+        f"<td><ins>{escape(cut(new, 600))}</ins></td></tr>"
         for what, old, new in change.fields
     )
     return (
         f"<details><summary>{counted(len(change.fields), 'recorded fact')} changed</summary>"
-        "<div "
-        f'class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
+        '<div class="scroll"><table><thead><tr><th>fact</th><th>was</th><th>is</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
     )

@@ -155,8 +155,8 @@ def draw_by_parameters() -> Drawing:
         alt=f"Scatter chart of {counted(len(table), 'model')}: millions of parameters against seconds per image, "
         "both on log axes, coloured by picture "
         f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
-        caption="The number of parameters against the time per image. The two go together only loosely (rank correlation "
-        f"{rank:.2f}): the "
+        caption="The number of parameters against the time per image. The two go together only loosely (rank "
+        f"correlation {rank:.2f}): the "
         f"{len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 million parameters span a factor "
         f"of {spread:.0f} in speed.",
         data=table,

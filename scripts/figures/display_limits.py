@@ -126,8 +126,8 @@ def draw_curve() -> Drawing:
         alt=f"Line chart of {counted(len(best), 'model')} on {where}: speed by batch size, over that at batch 1. "
         + "; ".join(f"{row.model} is fastest at batch {row.batch}, {row.gain:.2f} times" for row in ends.itertuples())
         + ".",
-        caption=f"What larger batches bring on {where}: the median model is fastest at batch {int(best.batch.median())}, "
-        f"{best.gain.median():.2f} times as fast as with single pictures.",
+        caption=f"What larger batches bring on {where}: the median model is fastest at batch "
+        f"{int(best.batch.median())}, {best.gain.median():.2f} times as fast as with single pictures.",
         sources=[source(DATA / table.file.iloc[0])],
         hardware=where,
         date=str(facts["date"])[:10],

@@ -475,8 +475,8 @@ def draw_succession() -> Drawing:
             else ""
         )
         + (" and others." if len(gone) > 6 else "."),
-        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the end "
-        "of the arrow, timed on the same card with the software of "
+        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the "
+        "end of the arrow, timed on the same card with the software of "
         f"{read_data.NOW[:4]}."
         + (
             f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}."
@@ -671,8 +671,8 @@ def draw_ours() -> Drawing:
             "List of timm's machines by how many times as fast as ours they are: "
             f"{listing([f'{row.label} {plain(row.value)} times' for row in rows.itertuples()])}."
         ),
-        caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: the "
-        "wider, the less one machine says about the other.",
+        caption=f"{title}. {how_ours()} The line goes from the network that gains least to the one that gains most: "
+        "the wider, the less one machine says about the other.",
         **about,
     )
 

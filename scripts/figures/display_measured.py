@@ -123,8 +123,8 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
         f"{best.model} ({best.top1:.1f}%, "
         f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} "
         "images/s).",
-        caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture at "
-        "that picture size. "
+        caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture "
+        "at that picture size. "
         f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
         explore={} if gpu else {"machine": machines.key_of(table.iloc[0], machines.published()), "part": part},
         **about(table),
@@ -245,8 +245,8 @@ def draw_compiled() -> Drawing:
         alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from "
         f"{best.arch} ({best.speedup:.2f} times) to "
         f"{last.arch} ({last.speedup:.2f} times).",
-        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of {counted(len(both), 'model')} "
-        f"{'becomes' if len(both) == 1 else 'become'} faster, the median one "
+        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of "
+        f"{counted(len(both), 'model')} {'becomes' if len(both) == 1 else 'become'} faster, the median one "
         f"{both.speedup.median():.2f} times.",
         **{**about(both), "sources": files},
     )

@@ -4,7 +4,8 @@ pets_curves, pets_confusion, pets_losses: the fastai run with the most photos. c
 beside its reference. runs_compared: a metric by epoch, a line per run. search_parallel, search_importance: the search
 with the most trials.
 
-    python -m scripts.figures.export --only pets_curves pets_confusion pets_losses cnn_curves runs_compared search_parallel search_importance
+    python -m scripts.figures.export --only pets_curves pets_confusion pets_losses cnn_curves
+    python -m scripts.figures.export --only runs_compared search_parallel search_importance
 """
 
 from __future__ import annotations
@@ -149,8 +150,7 @@ def loss(value: float) -> str:
     return f"{value:.2f}"
 
 
-# --- cats and dogs
-# ---------------------------------------------------------------------------------------------------------------------
+# --- cats and dogs ----------------------------------------------------------------------------------------------------
 
 
 def pets_run() -> Training:
@@ -178,8 +178,8 @@ def draw_pets_curves() -> Drawing:
         alt=f"Line chart of the loss by epoch of {facts['arch']} on {run.dataset}. It ends at {ends['training']:.2f} "
         "on the training photos and "
         f"{ends['validation']:.2f} on the validation photos.",
-        caption=f"How {facts['arch']} learns {run.dataset}: error rate {error['valid']:.1%} on {facts['valid_images']:,} "
-        f"validation photos, {error['test']:.1%} on "
+        caption=f"How {facts['arch']} learns {run.dataset}: error rate {error['valid']:.1%} on "
+        f"{facts['valid_images']:,} validation photos, {error['test']:.1%} on "
         f"{facts['test_images']:,} test photos it never saw. The training loss is measured with augmentation.",
         **about(run, ""),
     )
@@ -315,8 +315,7 @@ def draw_pets_losses() -> Drawing:
     )
 
 
-# --- the convnet
-# -----------------------------------------------------------------------------------------------------------------------
+# --- the convnet ------------------------------------------------------------------------------------------------------
 
 
 def cnn_runs() -> list[Training]:
@@ -382,8 +381,7 @@ def draw_cnn_curves() -> Drawing:
     )
 
 
-# --- runs and searches
-# -----------------------------------------------------------------------------------------------------------------
+# --- runs and searches ------------------------------------------------------------------------------------------------
 
 
 def draw_runs() -> Drawing:

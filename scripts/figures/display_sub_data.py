@@ -123,8 +123,8 @@ def draw_key_families(part: str) -> Drawing:
         alt=f"Scatter chart of {counted(len(table), 'model')} of "
         f"{counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
         f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
-        caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis drew "
-        "them (a guide to the eye: "
+        caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis "
+        "drew them (a guide to the eye: "
         f"the families do not lie on lines). Most accurate is {said}.",
         data=table,
         **published.provenance("2022-04-01", published.notebook_file(part)),

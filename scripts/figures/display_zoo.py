@@ -285,8 +285,8 @@ def draw_time(which: str = "photos") -> Drawing:
         f"({best.percent:.1f}% in "
         f"{wait(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in "
         f"{wait(1000 * quick.train_seconds, 2)}).",
-        caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. The "
-        "thin lines are 95% intervals.",
+        caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. "
+        "The thin lines are 95% intervals.",
         **run.about(),
     )
 

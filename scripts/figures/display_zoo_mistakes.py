@@ -52,8 +52,7 @@ def shown(run: Run, most: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     return rows, {name: long[long.network == name].dropna(axis=1, how="all") for name in rows.label}
 
 
-# --- confusion
-# -------------------------------------------------------------------------------------------------------------------------
+# --- confusion --------------------------------------------------------------------------------------------------------
 
 
 def draw_confusion(which: str = "photos") -> Drawing:
@@ -251,8 +250,7 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
     return canvas
 
 
-# --- ROC
-# -------------------------------------------------------------------------------------------------------------------------------
+# --- ROC --------------------------------------------------------------------------------------------------------------
 
 STEPS = np.r_[
     0, np.geomspace(5e-4, 1, 240)
@@ -310,14 +308,13 @@ def draw_roc(which: str = "photos") -> Drawing:
         data=pd.concat([curve.assign(network=name) for name, curve in curves.items()]),
         alt=f"ROC curves of {counted(len(rows), 'network')}, {what}. Areas under the curve: "
         f"{listing([f'{row.label} {row.roc_auc:.3f}' for row in rows.itertuples()])}.",
-        caption=f"How many more pictures a network finds where more false alarms are allowed, on {run.dataset}. An area "
-        "of 0.5 is guessing (dotted), 1 is faultless.",
+        caption=f"How many more pictures a network finds where more false alarms are allowed, on {run.dataset}. An "
+        "area of 0.5 is guessing (dotted), 1 is faultless.",
         **run.about("-predictions"),
     )
 
 
-# --- calibration
-# -----------------------------------------------------------------------------------------------------------------------
+# --- calibration ------------------------------------------------------------------------------------------------------
 
 
 def draw_calibration(which: str = "photos") -> Drawing:
@@ -447,8 +444,7 @@ def lines_chart(
     return canvas
 
 
-# --- the digits that were wrong
-# --------------------------------------------------------------------------------------------------------
+# --- the digits that were wrong ---------------------------------------------------------------------------------------
 
 
 def draw_digits() -> Drawing:

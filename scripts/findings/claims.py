@@ -6,8 +6,8 @@ returns a `Finding`. Verdicts:
 
     holds         the figures say so by more than their uncertainty
     conditional   only for some models, only with more pretraining, or by less than the uncertainty (a tie, and said so)
-    fails  they say otherwise. A family that has to be on the frontier and is not fails, though it be by less than the uncertainty: then
-                  the evidence says so
+    fails         they say otherwise. A family that has to be on the frontier and is not fails, though it be by less
+                  than the uncertainty: then the evidence says so
     no data       the table lacks the rows or columns to tell; never counted as holding
 
 The judges are in `claims_families` (who leads) and `claims_speed` (what decides speed), those about other test sets in

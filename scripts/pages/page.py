@@ -170,10 +170,8 @@ def table(
         uses(link)
         path = link.lstrip("/")
         button = how_made.made("table", [{"path": path, "sha256": _used[path].get("sha256", "")}])
-        words += (
-            " <span "
-            f'class="source">{" · ".join(filter(None, [f"""<a href="/{safe(path)}">data (CSV)</a>""", how_made.mark([path]), button]))}</span>'
-        )
+        about = filter(None, [f'<a href="/{safe(path)}">data (CSV)</a>', how_made.mark([path]), button])
+        words += f' <span class="source">{" · ".join(about)}</span>'
     if frame.empty:
         body = '<p class="empty">No rows: there is nothing to show yet.</p>'
     else:

@@ -28,12 +28,19 @@ LIMITS = {"findings": 10.0, "answer": 100.0, "size": 150.0}  # seconds, millisec
 
 # resolves to milliseconds from the change until the frame after the answer was put in place
 CHANGE = """async ([name, value]) => {
-  const form = document.getElementById('picker'), field = form.elements[name], before = Number(form.dataset.answered || 0);
+  const form = document.getElementById('picker'), field = form.elements[name];
+  const before = Number(form.dataset.answered || 0);
   const start = performance.now();
   if (field.type === 'checkbox') field.checked = !field.checked; else field.value = value;
   field.dispatchEvent(new Event('input', {bubbles: true}));
-  await new Promise((done) => { const watch = new MutationObserver(() => { if (Number(form.dataset.answered) > before) { watch.disconnect(); requestAnimationFrame(() => setTimeout(done)); } });
-    watch.observe(form, {attributes: true, attributeFilter: ['data-answered']}); });
+  await new Promise((done) => {
+    const watch = new MutationObserver(() => {
+      if (Number(form.dataset.answered) <= before) return;
+      watch.disconnect();
+      requestAnimationFrame(() => setTimeout(done));
+    });
+    watch.observe(form, {attributes: true, attributeFilter: ['data-answered']});
+  });
   return performance.now() - start; }"""
 
 

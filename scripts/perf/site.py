@@ -41,8 +41,10 @@ OURS, THEIRS = (
 )
 WATCH = """(selector => {
   window.seen = {drawn: null, shift: 0};
-  new PerformanceObserver(list => { for (const one of list.getEntries()) if (!one.hadRecentInput) seen.shift += one.value; }).observe({type: 'layout-shift', buffered: true});
-  const look = () => { if (document.querySelector(selector)) requestAnimationFrame(() => { seen.drawn = performance.now(); }); else requestAnimationFrame(look); };
+  const add = list => { for (const one of list.getEntries()) if (!one.hadRecentInput) seen.shift += one.value; };
+  new PerformanceObserver(add).observe({type: 'layout-shift', buffered: true});
+  const drawn = () => { seen.drawn = performance.now(); };
+  const look = () => requestAnimationFrame(document.querySelector(selector) ? drawn : look);
   look();
 })"""
 MIME = {

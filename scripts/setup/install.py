@@ -67,14 +67,10 @@ def main() -> int:
     browser, quarto = find_browser(), find_quarto()
     (VENV / "found.json").write_text(json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n")
     say(f"Python   {'.'.join(map(str, sys.version_info[:2]))} in .venv, {lock}")
-    say(
-        "Chrome   "
-        f"{browser or 'none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH, then `make setup`'}"
-    )
-    say(
-        "Quarto   "
-        f"{quarto or 'none: the built-in renderer makes the site. To use Quarto, install it from quarto.org, then `make setup`'}"
-    )
+    pictures = "none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH"
+    pages = "none: the built-in renderer makes the site. To use Quarto, install it from quarto.org"
+    say(f"Chrome   {browser or f'{pictures}, then `make setup`'}")
+    say(f"Quarto   {quarto or f'{pages}, then `make setup`'}")
     return 0
 
 

@@ -152,7 +152,8 @@ def not_found(name: str, titles: dict[str, str], url: str) -> str:
     links = "".join(f'<li><a href="{escape(page)}">{escape(title)}</a></li>' for page, title in titles.items())
     base = urlsplit(url).path or "/"
     return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
 <title>Page not found – {escape(name)}</title><base href="{escape(base)}">
 <style>
 :root {{ color-scheme: light dark; }}

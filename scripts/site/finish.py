@@ -22,7 +22,8 @@ from scripts.site.frame import MADE, Frame
 FOOT = "<!-- site: foot -->"
 _EXTERNAL = re.compile(
     r"""<(?:script|img|iframe|video|audio|source|embed)\b[^>]*?\s(?:src|srcset)=["'](?:https?:)?//[^"']+"""
-    r"""|<link\b(?=[^>]*\srel=["']?(?:stylesheet|preload|icon|preconnect|modulepreload))[^>]*?\shref=["'](?:https?:)?//[^"']+""",
+    r"""|<link\b(?=[^>]*\srel=["']?(?:stylesheet|preload|icon|preconnect|modulepreload))"""
+    r"""[^>]*?\shref=["'](?:https?:)?//[^"']+""",
     re.I,
 )
 _PRE = re.compile(r"<pre(?![^>]*\stabindex)(?=[\s>])")

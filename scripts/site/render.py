@@ -40,10 +40,9 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
     if renderer == "quarto" and not program:
         raise UserError("quarto: not found on PATH, in QUARTO_PATH or in .venv; install it, or use --renderer builtin")
     if renderer == "auto":
+        by = f"rendering with Quarto at {program}"
         print(
-            "site: "
-            f"{f'rendering with Quarto at {program}' if program else 'no Quarto found, the built-in renderer makes the same site'}",
-            file=sys.stderr,
+            f"site: {by if program else 'no Quarto found, the built-in renderer makes the same site'}", file=sys.stderr
         )
     try:
         root.joinpath("build").mkdir(exist_ok=True)

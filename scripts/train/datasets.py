@@ -204,8 +204,7 @@ def pets_folder(cache: Path) -> Path:
     return cache / "oxford-iiit-pet"
 
 
-# --- a folder of pictures
-# ---------------------------------------------------------------------------------------------------------
+# --- a folder of pictures ---------------------------------------------------------------------------------------------
 
 
 def _folders(path: Path) -> list[Path]:

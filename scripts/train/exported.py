@@ -102,8 +102,7 @@ def preprocess(square: np.ndarray, config: Config) -> Tensor:
     return ((cropped - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])[None]
 
 
-# --- the network
-# -----------------------------------------------------------------------------------------------------------------
+# --- the network ------------------------------------------------------------------------------------------------------
 
 
 def build(config: Config) -> nn.Module:
@@ -126,8 +125,7 @@ def build(config: Config) -> nn.Module:
         ) from None
 
 
-# --- writing
-# ----------------------------------------------------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------------------------------
 
 
 def save(
@@ -197,8 +195,7 @@ def keep_examples(folder: Path, examples: Iterable[Image]) -> None:
         atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
 
 
-# --- reading
-# ----------------------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -174,8 +174,7 @@ class Trainer:
         self.notes: list[str] = distributed.note(self.device)
         self.checkpoint, self.report = checkpoint, report
 
-    # --- speed
-    # --------------------------------------------------------------------------------------------------------------------
+    # --- speed --------------------------------------------------------------------------------------------------------
 
     def capture(self) -> None:
         """Capture forward and backward as CUDA graphs, which spares small networks the launch of each kernel; said
@@ -206,8 +205,7 @@ class Trainer:
         self.notes.append(f"not {what}: {type(error).__name__}")
         self.report(self.notes[-1])
 
-    # --- one epoch
-    # ----------------------------------------------------------------------------------------------------------------
+    # --- one epoch ----------------------------------------------------------------------------------------------------
 
     def autocast(self):
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
@@ -307,8 +305,7 @@ class Trainer:
         self.notes = [note for note in self.notes if not note.startswith("out of memory")] + [said]
         self.report(self.notes[-1])
 
-    # --- evaluation
-    # ---------------------------------------------------------------------------------------------------------------
+    # --- evaluation ---------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def predict(self, rows: Tensor) -> Tensor:
@@ -338,8 +335,7 @@ class Trainer:
         accuracy = (probabilities.argmax(1) == labels).float().mean()
         return accuracy.item(), F.nll_loss(probabilities.clamp_min(1e-7).log(), labels).item()
 
-    # --- the whole run
-    # ------------------------------------------------------------------------------------------------------------
+    # --- the whole run ------------------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Train from the last checkpoint, or from the start, to the end; then predict the test photos, once. Raises

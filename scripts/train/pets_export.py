@@ -98,10 +98,8 @@ def run_all(settings: Settings) -> dict:
     if settings.seconds:
         with warnings_off(), finetune.fast_arithmetic(learner.model, settings.device):
             settings = dataclasses.replace(settings, epochs=finetune.affordable(learner, settings))
-    say(
-        f"{settings.arch}: "
-        f"{'fine-tuning the weights ' + weights if pretrained else 'trained from scratch' + (f', since {reason}' if reason else '')}"
-    )
+    scratch = "trained from scratch" + (f", since {reason}" if reason else "")
+    say(f"{settings.arch}: {'fine-tuning the weights ' + weights if pretrained else scratch}")
     facts = {
         "dataset": dataset.name,
         "arch": settings.arch,

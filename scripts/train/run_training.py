@@ -4,13 +4,16 @@ on a rented machine.
     # a made-up sample, here, as SageMaker would start it
     python -m scripts.train.run_training
     python -m scripts.train.run_training --data FOLDER --models resnet18 --epochs 10 --processes 4
-    python -m scripts.train.run_training --execution_mode aws --data FOLDER --models resnet50 --instance_type ml.g5.xlarge --spot --dry_run --price 1.41
+    # what a rented machine would be asked, and what it can cost
+    python -m scripts.train.run_training --execution_mode aws --data FOLDER --models resnet50 \\
+        --instance_type ml.g5.xlarge --spot --dry_run --price 1.41
     # follow a job again and fetch what it made
     python -m scripts.train.run_training --execution_mode aws --attach JOB
 
-  fast_local_mode  no Docker, no account: the entry point in a process (torchrun for several), with SageMaker's folders
-  and variables local            SageMaker's own image in Docker on this machine aws              a training job:
-  uploads program and data, follows the log, fetches networks and tables
+  fast_local_mode  no Docker, no account: the entry point in a process (torchrun for several), with SageMaker's
+                   folders and variables
+  local            SageMaker's own image in Docker on this machine
+  aws              a training job: uploads program and data, follows the log, fetches networks and tables
 
 Tables go to report/data and networks to models/, as from a run here (those of the made-up sample to
 build/training-sample). What is not an option of this command is handed to train_models: --models, --epochs, --lr …

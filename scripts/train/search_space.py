@@ -1,6 +1,7 @@
 """What a search tries: a JSON file of settings, each a list of values or a range.
 
-    {"model": ["resnet20", "regnetx_002"], "batch": [32, 64], "lr": {"low": 3e-4, "high": 1e-2, "log": true}, "mix": {"low": 0, "high": 1}}
+    {"model": ["resnet20", "regnetx_002"], "batch": [32, 64],
+     "lr": {"low": 3e-4, "high": 1e-2, "log": true}, "mix": {"low": 0, "high": 1}}
 
 The names are `model` and the knobs of scripts/train/recipe.py. Used by python -m scripts.train.search --space FILE.
 """

@@ -50,9 +50,8 @@ def _merge(target: Path, parts: dict) -> None:
 
     predictions = parts["-predictions"]
     for row in parts[""].to_dict("records"):
-        mine = lambda frame: frame[(frame[results.KEY] == [row[name] for name in results.KEY]).all(axis=1)].drop(  # noqa: B023
-            columns=results.KEY
-        )
+        key = [row[name] for name in results.KEY]
+        mine = lambda frame, key=key: frame[(frame[results.KEY] == key).all(axis=1)].drop(columns=results.KEY)
         prefix = ":".join(str(row[name]) for name in results.KEY) + ":"
         columns = [name for name in predictions if name.startswith(prefix)]
         test = predictions[["file", "label", *columns]].dropna()

@@ -56,7 +56,8 @@ def remedy(missing: list[str]) -> str:
     return (
         f"not in the data dictionary: {'; '.join(missing)}. Add a Table for a file, a Column for a column (meaning, "
         "unit, whether it varies from run to run) "
-        "to TABLES in scripts/common/schema; report/data.qmd then explains it and `make diff` knows its key and tolerance"
+        "to TABLES in scripts/common/schema; report/data.qmd then explains it and `make diff` knows its key and "
+        "tolerance"
     )
 
 

@@ -27,8 +27,8 @@ OUR_COLUMNS = {
     "step_p50_ms": "median latency of a step",
     "step_p90_ms": "90% of steps took no longer",
     "step_p99_ms": "99% of steps took no longer",
-    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, batch auto, "
-    "eager)",
+    "batch1_p50_ms": "median latency of one image at batch 1, from the call until the answer is there (inference, "
+    "batch auto, eager)",
     "batch1_p90_ms": "90% of single images took no longer",
     "batch_asked": "auto, or the batch size asked for",
     "batch_halved": "times that the batch was halved because memory ran out",
@@ -37,12 +37,14 @@ OUR_COLUMNS = {
     "layout": "nchw, or nhwc (channels last)",
     "compile_mode": "mode of torch.compile, empty when eager",
     "cuda_graph": "whether a captured graph was replayed",
-    "peak_memory_mb": "largest memory of the model's measurement: allocated on the GPU, or resident and added to the process",
+    "peak_memory_mb": "largest memory of the model's measurement: allocated on the GPU, or resident and added to the "
+    "process",
     "build_secs": "seconds to build the model and move it to the device",
     "compile_secs": "seconds of the first call when compiled",
     "warm_steps": "steps run before timing",
     "blocks": "timed blocks of steps that count",
-    "blocks_left_out": "blocks left out: a neighbour took over 5% of the core, or the chip was slowed by heat or power supply",
+    "blocks_left_out": "blocks left out: a neighbour took over 5% of the core, or the chip was slowed by heat or "
+    "power supply",
     "core_share": "share of a core that the process got while timed (one thread)",
     "timed_secs": "seconds spent in the timed part",
     "wall_secs": "seconds for the model, everything counted",

@@ -21,12 +21,11 @@ def markdown(page: Page, results: list) -> tuple[str, dict[str, bytes]]:
     cells = 0
     for part, result in zip(page.parts, results):
         if isinstance(part, Text):
-            values = iter(result)
-            pieces.append(
-                INLINE.sub(lambda match: match[1] + _value(page, next(values)), part.text)  # noqa: B023 - called at once
-                if result
-                else part.text
-            )
+            if result:
+                filled = (_value(page, value) for value in result)
+                pieces.append(INLINE.sub(lambda match, filled=filled: match[1] + next(filled), part.text))
+            else:
+                pieces.append(part.text)
         else:
             cells += 1
             pieces.append(_cell(page, part, result, cells, pictures))

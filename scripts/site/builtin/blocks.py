@@ -43,9 +43,10 @@ CLASSES = {
     "btn-primary",
 }
 _QUARTO = re.compile(
-    r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|remark|solution|"
-    r"tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|badge.*|d-.*|btn.*|text-.*|bg-.*|"
-    r"listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|no-anchor|toc-.*|code-.*|list-table|bi-.*)$"
+    r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|"
+    r"remark|solution|tbl-.*|fig-.*|layout-.*|cell.*|quarto-.*|nav.*|card.*|row|col|col-.*|alert.*|accordion.*|"
+    r"badge.*|d-.*|btn.*|text-.*|bg-.*|listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|"
+    r"no-anchor|toc-.*|code-.*|list-table|bi-.*)$"
 )
 _GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
 ATTRIBUTES = {
@@ -85,8 +86,8 @@ def check(document: dict, page: Page) -> None:
         for name in attributes[1] if attributes else ():
             if _QUARTO.match(name) and name not in CLASSES and not _GRID.match(name):
                 raise UserError(
-                    f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; take it out, "
-                    "or render with Quarto"
+                    f"{page.line_of('[.{ ]' + re.escape(name))}: .{name} is not supported by the built-in renderer; "
+                    "take it out, or render with Quarto"
                 )
         for key, value in attributes[2] if attributes else ():
             if not (key in ATTRIBUTES or key.startswith(("aria-", "data-"))):

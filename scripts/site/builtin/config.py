@@ -266,10 +266,9 @@ def _check(node, value, spec, name: str, first: int, where: str) -> None:
             raise UserError(f"{at}: '{where}' should be a list")
     elif isinstance(spec, set):
         if not any(value == choice and type(value) is type(choice) for choice in spec):
+            known = sorted(str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in spec)
             raise UserError(
-                f"{at}: '{where}: {value}' is not supported by the built-in renderer "
-                "(it knows "
-                f"{', '.join(sorted(str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in spec))})"
+                f"{at}: '{where}: {value}' is not supported by the built-in renderer (it knows {', '.join(known)})"
             )
     elif not isinstance(value, spec) or (spec is int and isinstance(value, bool)):
         raise UserError(

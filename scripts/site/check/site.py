@@ -32,7 +32,8 @@ NOT_OURS = {"exclude": [[".quarto-sidebar-toggle"]]}
 LOOK = """() => ({
   wide: document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth,
   broken: [...document.images].filter(i => i.currentSrc && i.complete && !i.naturalWidth).map(i => i.currentSrc),
-  undrawn: [...document.querySelectorAll('.chart[data-src]')].filter(c => c.offsetParent && c.dataset.drawn !== 'true').map(c => c.dataset.figure),
+  undrawn: [...document.querySelectorAll('.chart[data-src]')]
+    .filter(c => c.offsetParent && c.dataset.drawn !== 'true').map(c => c.dataset.figure),
 })"""
 
 

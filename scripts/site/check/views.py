@@ -28,7 +28,10 @@ PAGE_LIMIT_S = 60  # for one page in one view; 2-4 s on two idle cores
 DRAWN_LIMIT_S = 20  # for its charts
 
 SCROLL = """async () => {
-  for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) { scrollTo(0, y); await new Promise(r => setTimeout(r, 30)); }
+  for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+    scrollTo(0, y);
+    await new Promise(r => setTimeout(r, 30));
+  }
 }"""
 DRAWN = (
     "() => [...document.querySelectorAll('.chart[data-src]')].every(c => !c.offsetParent || c.dataset.drawn === 'true')"

@@ -12,7 +12,7 @@ from scripts.data import measured, read_data
 from scripts.figures import display_predicted
 from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import label_boxes
-from scripts.pages import yours
+from scripts.pages import machine, method, yours
 from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables
 
 EVIL = "<script>alert(1)</script> ```"
@@ -108,34 +108,34 @@ def test_the_page_says_what_the_check_found(checked, capsys, monkeypatch):
 def test_energy_is_a_sentence_either_way(monkeypatch):
     rows = pd.DataFrame({"arch": ["a", "b"], "energy_j": ["0.5", "2"]})
     monkeypatch.setattr(speeds, "machine_rows", lambda: rows)
-    assert "between 0.5 joules (a) and 2 joules (b)" in yours.energy().value
+    assert "between 0.5 joules (a) and 2 joules (b)" in machine.energy().value
     monkeypatch.setattr(speeds, "machine_rows", lambda: rows.assign(energy_j=""))
-    assert "not known here" in yours.energy().value
+    assert "not known here" in machine.energy().value
     monkeypatch.setattr(speeds, "machine_rows", raising(UserError("nothing")))
-    assert yours.energy().value == ""
+    assert machine.energy().value == ""
 
 
 def test_the_gpus_steps_are_a_table(capsys):
-    yours.gpu_steps()
+    method.gpu_steps()
     said = capsys.readouterr().out
-    assert all(name in said for name in yours.gpu.STEPS) and "tbl-gpu-steps" in said
+    assert all(name in said for name in method.gpu.STEPS) and "tbl-gpu-steps" in said
 
 
 def test_the_evaluation_says_what_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(predict_evaluate, "table", raising(UserError("no such file")))
-    yours.evaluation()
-    assert "Not computed yet" in capsys.readouterr().out and yours.evaluation_facts().tables == 0
+    method.evaluation()
+    assert "Not computed yet" in capsys.readouterr().out and method.evaluation_facts().tables == 0
 
 
 def test_the_evaluation_shows_every_table_and_rival(capsys):
-    yours.evaluation()
+    method.evaluation()
     said = capsys.readouterr().out
     assert (
         said.count("<tr>") > len(predict_evaluate.table()["file"].unique())
         and "Similar machine, scaled" in said
         and "tbl-predict-kinds" in said
     )
-    facts = yours.evaluation_facts()
+    facts = method.evaluation_facts()
     yours.trust()
     assert f"{facts.gpu:.1%} on any table of a graphics card" in capsys.readouterr().out
     assert (

@@ -16,6 +16,7 @@ import torch
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.demo import app, serving
+from scripts.pages import pets
 from scripts.perf import demo as load_test
 from scripts.train import exported
 from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
@@ -201,12 +202,11 @@ def test_twenty_people_at_once_all_get_an_answer(served):
 
 def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, monkeypatch):
     from scripts.common import schema
-    from scripts.pages import photos
     from scripts.train import photo_results
 
     monkeypatch.setattr(load_test, "DATA", tmp_path)
     monkeypatch.setattr(photo_results, "DATA", tmp_path)
-    assert photos.load_said() == ""
+    assert pets.load_said() == ""
     load_test.write(
         {
             **load_test.about(models[0]),
@@ -220,7 +220,7 @@ def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path
             "load_before": 0.1,
         }
     )
-    said = photos.load_said()
+    said = pets.load_said()
     assert (
         "3.7 seconds" in said
         and "76 milliseconds" in said

@@ -14,7 +14,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_pets
 from scripts.figures.drawing import DataMissing
-from scripts.pages import photos as pages
+from scripts.pages import cnn, pets, runs as runs_page
 from scripts.train import photo_results, runs, tracking
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -218,7 +218,7 @@ def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
     runs.write()
     assert (
         display_pets.draw_runs().title == "The validation loss of pets goes down to 0.50"
-        and pages.runs_said().are == "is"
+        and runs_page.said().are == "is"
     )
 
 
@@ -240,14 +240,12 @@ def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
             "epochs": 60,
         }
     )
-    monkeypatch.setattr(
-        pages.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table)
-    )
-    pages.beside_zoo()
+    monkeypatch.setattr(pets.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
+    pets.beside_zoo()
     assert not capsys.readouterr().out  # other photos, as far as one can tell
     file = next(run.paths[""] for run in photo_results.pets()).with_suffix(".json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "checksum": "x"}))
-    pages.beside_zoo()
+    pets.beside_zoo()
     said = capsys.readouterr().out
     assert (
         "(/report/zoo.qmd)" in said and "90.0% right there" in said and "77 of them at 64 pixels in 60 epochs" in said
@@ -255,18 +253,18 @@ def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
 
 
 def test_the_pages_tables_are_escaped(tables, capsys):
-    assert pages.pets().there and pages.pets().error == "30.0%"
-    for show in (pages.pets_table, pages.convnet_table, pages.convnet_layers, pages.runs_table, pages.search_table):
+    assert pets.facts().there and pets.facts().error == "30.0%"
+    for show in (pets.table, cnn.table, cnn.layers, runs_page.table, runs_page.search_table):
         show()
     said = capsys.readouterr().out
     assert "<img" not in said and "30.0%" in said and "0.1815" in said
-    assert "only shows that it runs: 2 epochs on 180 photos of 224 pixels, on Box & Co" in pages.convnet_said()
+    assert "only shows that it runs: 2 epochs on 180 photos of 224 pixels, on Box & Co" in cnn.said()
 
 
 def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(photo_results, "DATA", tmp_path)
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
-    assert not pages.pets().there and pages.convnet_sizes().parameters == "n/a" and pages.runs_said().count == "0 runs"
-    for show in (pages.pets_table, pages.convnet_table, pages.convnet_layers, pages.runs_table, pages.search_table):
+    assert not pets.facts().there and cnn.sizes().parameters == "n/a" and runs_page.said().count == "0 runs"
+    for show in (pets.table, cnn.table, cnn.layers, runs_page.table, runs_page.search_table):
         show()
     assert capsys.readouterr().out.count("callout-note") == 5

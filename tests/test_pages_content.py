@@ -8,7 +8,7 @@ import pytest
 from scripts.common import words
 from scripts.common.errors import UserError
 from scripts.findings import verdicts as findings
-from scripts.pages import content, findings as verdicts, glossary, readme
+from scripts.pages import content, findings as verdicts, glossary, hardware, home, machine, method, readme, robustness
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PICKS = (
@@ -27,7 +27,8 @@ PICKS = (
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    monkeypatch.setattr(content, "DATA", tmp_path)
+    for module in (content, home, machine, hardware, method, robustness):
+        monkeypatch.setattr(module, "DATA", tmp_path, raising=False)
     monkeypatch.setattr(findings, "DATA", tmp_path)
     monkeypatch.setattr(verdicts, "DATA", tmp_path)
     (tmp_path / "picks.csv").write_text(PICKS)
@@ -68,8 +69,8 @@ def test_the_standard_error_of_top1():
 
 
 def test_a_hostile_name_is_text_in_the_answer_and_in_the_table(data, capsys):
-    content.answer()
-    content.picks()
+    home.answer()
+    home.picks()
     assert "<img" not in capsys.readouterr().out
 
 
@@ -79,7 +80,7 @@ def test_an_unknown_figure_says_so_in_a_sentence():
 
 
 def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
-    content.answer()
+    home.answer()
     said = capsys.readouterr().out
     assert (
         said.count("RTX 5090") == said.count("Core i7-12700H") == 1
@@ -90,10 +91,10 @@ def test_the_answer_is_one_sentence_and_follows_its_data(data, capsys):
     (data / "picks.csv").write_text(
         PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag")
     )
-    content.answer()
+    home.answer()
     said = capsys.readouterr().out
     assert "on both" not in said and "other.tag" in said  # the bare name would load timm's default weights
-    assert content.then() == "ViT, ViT and ViT"
+    assert home.then() == "ViT, ViT and ViT"
 
 
 @pytest.mark.parametrize("machine", ["gpu", "cpu", "then"])
@@ -101,17 +102,17 @@ def test_an_answer_without_one_of_the_machines(data, capsys, machine):
     (data / "picks.csv").write_text(
         "".join(line for line in PICKS.splitlines(keepends=True) if not line.startswith(machine))
     )
-    content.answer()
-    content.picks()
+    home.answer()
+    home.picks()
     out = capsys.readouterr().out
     assert "nan" not in out.lower() and ("no table" in out) == (machine in ("gpu", "cpu", "then"))
 
 
 def test_without_picks_the_page_says_what_to_run(data, capsys):
     (data / "picks.csv").unlink()
-    content.answer()
-    content.picks()
-    assert capsys.readouterr().out.count("make data") == 1 and content.then() == "n/a"
+    home.answer()
+    home.picks()
+    assert capsys.readouterr().out.count("make data") == 1 and home.then() == "n/a"
 
 
 def test_a_missing_column_is_named_where_the_table_would_stand(data, capsys):
@@ -133,8 +134,8 @@ def test_intervals_of_a_measured_table_sort_by_their_numbers(data, capsys, monke
         "samples_per_sec_high": 1300.0,
         "batch_size": 1,
     }
-    monkeypatch.setattr(content, "here", lambda part=None: pd.DataFrame([row]))
-    content.machine_table("infer")
+    monkeypatch.setattr(machine, "here", lambda part=None: pd.DataFrame([row]))
+    machine.table("infer")
     assert (
         '<td class="number">1,230 to 1,300</td>' in capsys.readouterr().out
     )  # assets/tables.js reads a number, past its commas, in such a cell only
@@ -256,9 +257,9 @@ def test_missing_findings_and_tables_say_what_to_run(data, capsys):
 @pytest.mark.parametrize(
     "show",
     [
-        content.join_audit,
-        content.agreement,
-        lambda: content.robust_families("v2", "V2"),
+        method.join_audit,
+        hardware.agreement,
+        lambda: robustness.robust_families("v2", "V2"),
         verdicts.summary,
         verdicts.claims,
     ],
@@ -270,14 +271,14 @@ def test_one_missing_table_leaves_a_note_and_the_rest_of_the_page(data, capsys, 
 
 def test_without_a_card_or_a_processor_nothing_is_said_of_orders_that_travel(data):
     (data / "machines-agreement.csv").write_text("machine,RTX 5090,RTX 4090\nRTX 5090,1,0.99\nRTX 4090,0.99,1\n")
-    assert content.machine_facts().advice == "" and f"{content.machine_facts().gpu_agreement:.2f}" == "0.99"
+    assert hardware.facts().advice == "" and f"{hardware.facts().gpu_agreement:.2f}" == "0.99"
 
 
 @pytest.mark.parametrize("text", ["machine,A\nA,1\nB,0.9\n", "machine,A,B\nA,1,x\nB,0.9,1\n"])
 def test_a_damaged_square_of_machines_is_a_note_too(data, capsys, text):
     (data / "machines-agreement.csv").write_text(text)
-    content.agreement()
-    assert "A table is missing here" in capsys.readouterr().out and content.machine_facts().advice == ""
+    hardware.agreement()
+    assert "A table is missing here" in capsys.readouterr().out and hardware.facts().advice == ""
 
 
 def test_the_readme_holds_the_present_answer():

@@ -280,6 +280,11 @@ def markdown(text: str) -> None:
     _print(text)
 
 
+def note(title: str, text: str) -> None:
+    """Print a callout with a title and Markdown in it."""
+    print(f"\n::: {{.callout-note}}\n## {title}\n{text}\n:::\n")
+
+
 def html(text: str) -> None:
     """Print HTML whose values the caller has `escaped`."""
     _print(block(text))

@@ -12,18 +12,18 @@ import sys
 from scripts.common import hardware, words
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT, atomic_write
-from scripts.pages import content
+from scripts.pages import home
 
 START, END = "<!-- answer -->", "<!-- /answer -->"
 
 
 def answer() -> str:
     """The table of picks as GitHub Markdown."""
-    table = content.pick_table()
+    table = home.pick_table()
     first = table.groupby("machine").first()
     heads = [
         f"{hardware.named(first.hardware[machine]).name}, tables of {first.vintage[machine]}"
-        for machine in content.MACHINES
+        for machine in home.MACHINES
     ]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     cells = {
@@ -34,8 +34,8 @@ def answer() -> str:
         for row in table.itertuples()
     }
     lines += [
-        f"| **{content.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in content.MACHINES)} |"
-        for need in content.WORDS
+        f"| **{home.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in home.MACHINES)} |"
+        for need in home.WORDS
     ]
     return (
         "\n".join(lines)

@@ -16,14 +16,11 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from scripts.bench import gpu
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
-from scripts.common.paths import DATA
-from scripts.common.tables import read_table
 from scripts.common.words import images_per_second
 from scripts.data import measured
-from scripts.pages import page
+from scripts.pages import method, page
 from scripts.pages.content import Missing
 from scripts.predict import (
     choice as predict_choice,
@@ -82,7 +79,7 @@ def trust() -> None:
     """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the
     two what is known.
     """
-    within, e = facts().within, evaluation_facts()
+    within, e = facts().within, method.evaluation_facts()
     if within == within:
         print(
             f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. "
@@ -247,23 +244,6 @@ def other_parts() -> None:
         )
 
 
-def energy() -> page.text:
-    """A sentence on the energy that a picture takes on this machine, or on why it is not known."""
-    try:
-        rows = speeds.machine_rows()
-    except UserError:
-        return page.text("")
-    joules = pd.to_numeric(rows.get("energy_j", pd.Series(dtype=float)), errors="coerce")
-    if not (joules > 0).any():
-        return page.text("How much energy a picture takes is not known here: only NVIDIA's graphics cards report it.")
-    least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
-    return page.text(
-        f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "
-        f"({most['arch']}), by the card's own meter, the idle "
-        "share included."
-    )
-
-
 def check() -> None:
     """Measured on this machine by design against predicted, as found; a line on how to make it where it was not
     measured.
@@ -285,157 +265,3 @@ def check() -> None:
         f"{found['spearman']:.3f}, and {found['coverage']:.0%} of the measured speeds lie within their 90% interval.\n"
     )
     page.chart("predicted_check")
-
-
-def gpu_steps() -> None:
-    """The GPU's measurements, step by step."""
-    shown = pd.DataFrame(
-        [
-            (name, what[:1].upper() + what[1:], minutes, f"scripts.bench.sweep {' '.join(arguments)}")
-            for name, (minutes, what, arguments) in gpu.STEPS.items()
-        ],
-        columns=["Step", "What it measures", "Minutes expected", "Command"],
-    )
-    yet = "" if any(DATA.glob("benchmark-*-cu*-*.csv")) else "; none has been run on a card yet"
-    page.table(
-        shown,
-        f"The steps of make bench-gpu. The minutes are what a card like the H200 is expected to take{yet}.",
-        label="tbl-gpu-steps",
-        formats={"Minutes expected": "{:.0f}"},
-    )
-
-
-def evaluation() -> None:
-    """For the method page: errors and coverage with each machine left out, against simple rivals; by number of
-    measurements; by kind of network.
-    """
-    try:
-        frame = predict_evaluate.table()
-    except UserError:
-        print("\n::: {.callout-note}\n## Not computed yet\n`make data` evaluates the predictions.\n:::\n")
-        return
-    percent = "{:.1%}".format
-    machines = predict_evaluate.by_machine(frame)
-    shown = pd.DataFrame(
-        {
-            "Machine": [hardware.named(slug).name for slug in machines["machine"]],
-            "Tables": machines["tables"],
-            "Median error": machines["model"],
-            "Rank correlation": machines["spearman"],
-            "In the 90% interval": machines["coverage"],
-            "Similar machine, scaled": machines["similar"],
-            "GMACs only": machines["gmacs"],
-            "Activations only": machines["activations"],
-        }
-    )
-    page.table(
-        shown,
-        f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: "
-        "mean). The last three columns are the median errors of "
-        "simple rivals with the same measurements.",
-        label="tbl-predict-by-machine",
-        link="report/data/predict-evaluation.csv",
-        formats={
-            "Tables": "{:.0f}",
-            "Rank correlation": "{:.3f}",
-            "In the 90% interval": "{:.0%}",
-            **dict.fromkeys(("Median error", "Similar machine, scaled", "GMACs only", "Activations only"), percent),
-        },
-    )
-    main = frame[(frame["measured"] == predict_evaluate.MAIN)]
-    ours = main[main["method"] == "model"].set_index("file")
-    rivals = main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)
-    shown = pd.DataFrame(
-        {
-            "Table": ours.index.str.removeprefix("benchmark-").str.removesuffix(".csv"),
-            "Networks": ours["networks"].astype(int),
-            "Median error": ours["median_error"],
-            "90% below": ours["p90_error"],
-            "Rank correlation": ours["spearman"],
-            "In the 90% interval": ours["coverage"],
-            "Similar machine, scaled": rivals["similar"],
-            "GMACs only": rivals["gmacs"],
-            "Activations only": rivals["activations"],
-        }
-    )
-    page.table(
-        shown,
-        f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others "
-        "predicted, with every table of that hardware left out; the last three "
-        "columns are the median errors of simple rivals with the same measurements. Training tables: predicted from "
-        "inference tables of other hardware.",
-        label="tbl-predict-machines",
-        link="report/data/predict-evaluation.csv",
-        formats={
-            "Rank correlation": "{:.3f}",
-            "In the 90% interval": "{:.0%}",
-            **dict.fromkeys(
-                ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only"), percent
-            ),
-        },
-    )
-    infer = frame[(frame["method"] == "model") & (frame["part"] == "infer")]
-    grid = infer.pivot_table(index="machine", columns="measured", values="median_error", aggfunc="median")
-    grid.insert(0, "Machine", [hardware.named(slug).name for slug in grid.index])
-    grid.columns = [name if isinstance(name, str) else f"{int(name)} measured" for name in grid.columns]
-    page.table(
-        grid,
-        "Median error by the number of networks measured (median over a machine's tables).",
-        label="tbl-predict-number",
-        link="report/data/predict-evaluation.csv",
-        formats=dict.fromkeys(grid.columns[1:], percent),
-    )
-    if (DATA / "predict-networks.csv").exists():
-        kinds = read_table(
-            DATA / "predict-networks.csv",
-            required=["kind", "network"],
-            numeric=["networks", "median_error", "p90_error"],
-        )
-        kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(
-            ["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1
-        )
-        page.table(
-            kinds,
-            "The same by kind of network.",
-            label="tbl-predict-kinds",
-            link="report/data/predict-networks.csv",
-            formats={"Predictions": "{:,.0f}", "Median error": percent, "90% below": percent},
-        )
-
-
-def evaluation_facts() -> SimpleNamespace:
-    """For prose: worst median errors over GPU and CPU tables of inference, least rank correlation on GPUs, least and
-    most coverage by machine, and on how many of how many tables, and of how many machines, the best rival does
-    better."""
-    try:
-        frame = predict_evaluate.table()
-    except UserError:
-        nan = Missing("nan")
-        return SimpleNamespace(
-            gpu=nan,
-            cpu=nan,
-            spearman=nan,
-            covered_least=nan,
-            covered_most=nan,
-            tables=0,
-            beaten=0,
-            machines=0,
-            machines_beaten=0,
-        )
-    main = frame[(frame["measured"] == predict_evaluate.MAIN) & (frame["part"] == "infer")]
-    ours = main[main["method"] == "model"].set_index("file")
-    best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
-    machines = predict_evaluate.by_machine(frame)
-    covered = machines["coverage"]
-    kind = ours.groupby("kind")
-    return SimpleNamespace(
-        gpu=kind["median_error"].max().get("gpu", Missing("nan")),
-        cpu=kind["median_error"].max().get("cpu", Missing("nan")),
-        spearman=kind["spearman"].min().get("gpu", Missing("nan")),
-        covered_least=covered.min(),
-        covered_most=covered.max(),
-        tables=len(ours),
-        beaten=int((best < ours["median_error"]).sum()),
-        machines=len(machines),
-        machines_beaten=int((machines[list(predict_evaluate.RIVALS)].min(axis=1) < machines["model"]).sum()),
-    )

@@ -120,18 +120,14 @@ def close(models: pd.DataFrame) -> str:
     )
 
 
-def note(title: str, text: str) -> None:
-    print(f"\n::: {{.callout-note}}\n## {title}\n{text}\n:::\n")
-
-
 def _run(which: str) -> display_zoo.Run | None:
     try:
         return display_zoo.chosen(which)
     except DataMissing:
         if which == display_zoo.DIGITS:
-            note("Nothing trained yet", "`make train` trains the networks on this machine.")
+            page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
         else:
-            note(
+            page.note(
                 "No photos trained yet",
                 "`python -m scripts.train.train_models --data FOLDER` trains the networks on the photos in a folder.",
             )
@@ -291,7 +287,7 @@ def runs() -> None:
     """Every run there is: dataset, machine, how many networks, the best."""
     found = display_zoo.all_runs()
     if not found:
-        note("Nothing trained yet", "`make train` trains the networks on this machine.")
+        page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
         return
     lines = []
     for run in sorted(found, key=lambda run: (run.dataset, run.where)):
@@ -331,7 +327,7 @@ def mistakes() -> None:
         )
         data = base64.b64encode(picture.read_bytes()).decode()
     except (UserError, OSError):
-        note(
+        page.note(
             "Photos are the reader’s own",
             "This project holds none. After `python -m scripts.train.train_models --data FOLDER` the photos that "
             "most networks got wrong stand here.",

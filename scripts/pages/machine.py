@@ -1,0 +1,111 @@
+"""What the page about one machine says: what was measured on it, and how much energy a picture took."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+
+from scripts.common.errors import UserError
+from scripts.common.paths import DATA
+from scripts.common.provenance import read_sidecar
+from scripts.common.words import images_per_second
+from scripts.data import measured
+from scripts.pages import page
+from scripts.predict import (
+    speeds,
+)
+
+
+def here(part: str | None = None) -> pd.DataFrame:
+    """This machine's measured rows (of one part), fastest first; empty where nothing was measured."""
+    frame = measured.load(part)
+    return (
+        frame[frame.hardware == measured.machine()].sort_values("samples_per_sec", ascending=False)
+        if len(frame)
+        else frame
+    )
+
+
+def facts() -> SimpleNamespace:
+    """The machine that the page is about: name, detail (memory, versions), date; says so where nothing was measured."""
+    frame = here()
+    if frame.empty:
+        return SimpleNamespace(name="no machine yet", detail="run `make bench`", date="no day yet")
+    newest = frame.sort_values("date").iloc[-1]
+    facts = read_sidecar(DATA / newest.file)
+    detail = [
+        f"{facts['hardware'].get('memory_gb', 0):.0f} GB of memory",
+        f"PyTorch {newest.torch}",
+        f"timm {facts['versions'].get('timm', '?')}",
+    ]
+    return SimpleNamespace(name=newest.hardware_name, detail=", ".join(detail), date=newest.date)
+
+
+def table(part: str) -> None:
+    """This machine's measurements of `part` as a table, fastest first."""
+    frame = here(part)
+    if frame.empty:
+        print("\n::: {.callout-note}\n## Nothing measured yet\n`make bench` measures this machine.\n:::\n")
+        return
+    frame = (
+        frame.sort_values("top1", ascending=False)
+        .drop_duplicates(["file", "arch", "img_size"])
+        .sort_values("samples_per_sec", ascending=False)
+    )
+    shown = pd.DataFrame(
+        {
+            "Network": frame.arch,
+            "Pixels": frame.img_size.astype(int),
+            "Parameters (M)": frame.param_count,
+            "Images/s": frame.samples_per_sec,
+            "95% interval": [
+                f"{images_per_second(low)} to {images_per_second(high)}"
+                for low, high in zip(frame.samples_per_sec_low, frame.samples_per_sec_high)
+            ],
+            "Batch": frame.batch_size.astype(int),
+            "ms for one": _column(frame, "batch1_p50_ms"),
+            "% of roofline": _column(frame, "roofline_pct"),
+            "Joules for one": _column(frame, "energy_j"),
+            "Top-1 (%)": frame.top1.astype(float),
+        }
+    ).dropna(axis=1, how="all")
+    what = "inference" if part == "infer" else "a training step"
+    page.table(
+        shown,
+        f"Measured here: {what}. Top-1 is the best published accuracy on ImageNet of weights for that architecture "
+        "at that size.",
+        label=f"tbl-machine-{part}",
+        link=f"report/data/{frame.file.iloc[0]}",
+        formats={
+            "Parameters (M)": "{:.1f}",
+            "Images/s": images_per_second,
+            "95% interval": str,
+            "ms for one": "{:.1f}",
+            "% of roofline": "{:.0f}",
+            "Joules for one": "{:.2g}",
+            "Top-1 (%)": "{:.1f}",
+        },
+    )
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column of our own CSVs as numbers; empty where the file lacks it."""
+    return pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series(float("nan"), index=frame.index)
+
+
+def energy() -> page.text:
+    """A sentence on the energy that a picture takes on this machine, or on why it is not known."""
+    try:
+        rows = speeds.machine_rows()
+    except UserError:
+        return page.text("")
+    joules = pd.to_numeric(rows.get("energy_j", pd.Series(dtype=float)), errors="coerce")
+    if not (joules > 0).any():
+        return page.text("How much energy a picture takes is not known here: only NVIDIA's graphics cards report it.")
+    least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
+    return page.text(
+        f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "
+        f"({most['arch']}), by the card's own meter, the idle "
+        "share included."
+    )

@@ -1,0 +1,135 @@
+"""What the page on cats and dogs says: the exported model, the zoo beside it, and the web app."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+
+from scripts.common.paths import relative
+from scripts.common.words import counted, wait
+from scripts.demo import limits as app_limits
+from scripts.figures import display_zoo
+from scripts.figures.drawing import DataMissing
+from scripts.pages import page
+from scripts.train import photo_results
+
+
+def facts() -> SimpleNamespace:
+    """What the run of the page is about, as text for sentences; there: whether there is one."""
+    found = photo_results.pets()
+    if not found:
+        return SimpleNamespace(
+            there=False,
+            arch="no network yet",
+            dataset="no photos yet",
+            error="n/a",
+            valid_error="n/a",
+            train="no",
+            valid="no",
+            test="no",
+            epochs="no",
+            size="no",
+            seconds="no time",
+            how="not trained",
+            hardware="no machine yet",
+            date="no day yet",
+        )
+    run = found[0]
+    facts = run.facts
+    return SimpleNamespace(
+        there=True,
+        arch=facts["arch"],
+        dataset=run.dataset,
+        error=f"{facts['error_rate']['test']:.1%}",
+        valid_error=f"{facts['error_rate']['valid']:.1%}",
+        train=f"{facts['train_images']:,}",
+        valid=f"{facts['valid_images']:,}",
+        test=f"{facts['test_images']:,}",
+        epochs=counted(len(run.tables[""]), "epoch"),
+        size=str(facts["size"]),
+        seconds=wait(1000 * run.tables[""].seconds.sum(), 2),
+        how="from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}",
+        hardware=run.hardware,
+        date=run.date,
+    )
+
+
+def beside_zoo() -> None:
+    """A paragraph on why the zoo's page gives the same network another accuracy on the same photos, where it does."""
+    found = photo_results.pets()
+    try:
+        zoo = display_zoo.chosen("photos")
+    except DataMissing:
+        return
+    if not found or not found[0].facts.get("checksum") or zoo.facts.get("checksum") != found[0].facts["checksum"]:
+        return
+    facts = found[0].facts
+    rows = zoo.table[(zoo.table.arch == facts["arch"]) & (zoo.table.weights == facts["weights"])]
+    if not len(rows):
+        return
+    row = rows.iloc[0]
+    words = (
+        f"On the same photos {facts['arch']} gets {rows.accuracy.mean():.1%} right there and "
+        f"{1 - facts['error_rate']['test']:.1%} here. There it learned from "
+        f"{row.train_images:,.0f} of them at {row.img_size:.0f} pixels in {counted(int(row.epochs), 'epoch')}, here "
+        f"from {facts['train_images']:,} at {facts['size']} "
+        f"pixels in {counted(len(found[0].tables['']), 'epoch')}, and the recipes differ."
+    )
+    page.markdown(f"[Training our own](/report/zoo.qmd) compares networks. {page.text(words)._repr_markdown_()}")
+
+
+def table() -> None:
+    """Every exported model of photos: what it is and how often it is wrong."""
+    found = photo_results.pets()
+    if not found:
+        page.note("Nothing trained yet", "`make train DATA=FOLDER` trains a model on the photos in a folder.")
+        return
+    rows = pd.DataFrame(
+        [
+            {
+                "Architecture": run.facts["arch"],
+                "Photos": run.dataset,
+                "Weights": run.facts["weights"],
+                "Pixels": run.facts["size"],
+                "Epochs": len(run.tables[""]),
+                "Learned from": run.facts["train_images"],
+                "Validation error": run.facts["error_rate"]["valid"],
+                "Test error": run.facts["error_rate"]["test"],
+                "Time": wait(1000 * run.tables[""].seconds.sum(), 2),
+                "Machine": run.hardware,
+            }
+            for run in found
+        ]
+    )
+    page.table(
+        rows,
+        "Models trained with fastai. Test photos are looked at once, after training.",
+        label="tbl-pets",
+        link=relative(found[0].paths[""]),
+        formats={"Validation error": "{:.1%}", "Test error": "{:.1%}", "Learned from": "{:,.0f}"},
+    )
+
+
+def limits() -> SimpleNamespace:
+    """What the web app lets in, as text."""
+    return SimpleNamespace(
+        host=app_limits.HOST,
+        megabytes=f"{app_limits.MAX_BYTES >> 20} MB",
+        megapixels=f"{app_limits.MAX_PIXELS / 1e6:.0f} megapixels",
+    )
+
+
+def load_said() -> str:
+    """How quick the app was where it was measured, in a sentence or two; '' where it was not."""
+    found = photo_results.loads()
+    if not found:
+        return ""
+    row = found[0].tables[""].iloc[0]
+    return (
+        f"On {found[0].hardware} it starts in {row.start_seconds:.1f} seconds, and a photo is answered "
+        f"{row.photo_ms:.0f} milliseconds after it was uploaded "
+        f"({row.arch} at {float(row.img_size):.0f} pixels). With {row.users:.0f} people at once, {row.answered:.0f} "
+        f"of {row.asked:.0f} photos got their answer, the last "
+        f"after {row.slowest_seconds:.1f} seconds."
+    )

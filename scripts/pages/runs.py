@@ -1,0 +1,109 @@
+"""What the page on the runs on disk says, and on the search for settings."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pandas as pd
+
+from scripts.common.paths import relative
+from scripts.common.words import counted
+from scripts.pages import page
+from scripts.train import photo_results
+
+
+def said() -> SimpleNamespace:
+    found = photo_results.runs()
+    number = 0 if found is None else len(found.tables[""])
+    return SimpleNamespace(
+        count=counted(number, "run"),
+        are="is" if number == 1 else "are",
+        where="" if found is None else f"on {found.hardware}",
+    )
+
+
+def table() -> None:
+    """Every run: when, how it ended, its settings, and its last validation figures."""
+    found = photo_results.runs()
+    if found is None:
+        page.note(
+            "No runs yet",
+            "Every training of a single network writes a log into `runs/`; `make train DATA=FOLDER` makes the first.",
+        )
+        return
+    table = found.tables[""]
+    names = {
+        "valid_loss": "Validation loss",
+        "error_rate": "Validation error",
+        "valid_accuracy": "Validation accuracy",
+        "test_error_rate": "Test error",
+        "test_accuracy": "Test accuracy",
+    }
+    metrics = [name for name in names if name in table and table[name].notna().any()]
+    shown = pd.DataFrame(
+        {
+            "Run": table["name"],
+            "Date (UTC)": table.date,
+            "Ended": table.status,
+            "Minutes": table.minutes,
+            "Epochs": table.epochs,
+            **{names[name]: table[name] for name in metrics},
+            "Settings": [_settings(text) for text in table.settings],
+        }
+    )
+    page.table(
+        shown,
+        f"Runs on {found.hardware}, newest first.",
+        label="tbl-runs",
+        link=relative(found.paths[""]),
+        formats={
+            "Minutes": "{:.1f}",
+            "Epochs": "{:.0f}",
+            "Validation loss": "{:.3f}",
+            **{names[name]: "{:.1%}" for name in metrics if name != "valid_loss"},
+        },
+    )
+
+
+def _settings(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError):
+        return ""
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in found.items()
+        if name in ("dataset", "size", "batch", "lr", "weights", "train_images", "seed")
+    )
+
+
+def searched() -> bool:
+    return bool(photo_results.searches())
+
+
+def search_table(rows: int = 10) -> None:
+    """The best trials of the search that the charts show."""
+    found = photo_results.searches()
+    if not found:
+        page.note("No search yet", "`python -m scripts.train.search` looks for the settings that train best.")
+        return
+    run = found[0]
+    table = run.tables[""]
+    best = table.dropna(subset=["accuracy"]).nlargest(rows, "accuracy")
+    settings = photo_results.settings(best)
+    shown = pd.DataFrame(
+        {
+            "Trial": best.trial.astype(int),
+            "Accuracy": best.accuracy,
+            "Ended": best.state,
+            **{name.replace("_", " "): settings[name] for name in settings},
+        }
+    )
+    page.table(
+        shown,
+        f"The best {len(shown)} of {counted(len(table), 'trial')} on {run.facts.get('data')}, by validation accuracy.",
+        label="tbl-search",
+        link=relative(run.paths[""]),
+        formats={"Accuracy": "{:.1%}"},
+    )

@@ -4,6 +4,7 @@ spoil.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -33,19 +34,32 @@ def photos() -> Path:
     return SHARED / "cats-and-dogs"
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A full disk: a 256 kB tmpfs with 4 kB left. Needs root on Linux; skipped elsewhere."""
-    folder = tmp_path / "small-disk"
+@contextlib.contextmanager
+def tmpfs(folder: Path, size: str):
+    """A file system of its own at `folder`. Needs root on Linux; skipped elsewhere."""
     folder.mkdir()
     if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount")):
         pytest.skip("a small tmpfs needs root")
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
     ).returncode:
         pytest.skip("tmpfs cannot be mounted here")
     try:
-        (folder / "filler").write_bytes(b"x" * 252 * 1024)
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A full disk: a 256 kB tmpfs with 4 kB left."""
+    with tmpfs(tmp_path / "small-disk", "256k") as folder:
+        (folder / "filler").write_bytes(b"x" * 252 * 1024)
+        yield folder
+
+
+@pytest.fixture
+def other_disk(tmp_path):
+    """Another file system: an empty tmpfs of 64 MB."""
+    with tmpfs(tmp_path / "other-disk", "64m") as folder:
+        yield folder

@@ -1,7 +1,15 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
 import pytest
 
+from scripts.common import paths
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import ROOT, atomic_write, relative
+from scripts.common.paths import ROOT, atomic_write, publish, read_file, relative, write_together, writing
+from tests.killing import kills, snapshot
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(small_disk):
@@ -23,6 +31,96 @@ def test_a_folder_in_the_way(tmp_path):
     with pytest.raises(UserError, match="folder, not a file"):
         atomic_write(tmp_path / "table.csv", "x")
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_several_files_are_written_all_or_none(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(UserError, match="b: this is a folder"):
+        write_together({tmp_path / "a": "new", tmp_path / "b": "new"})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"] and (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["exchanged", "renamed"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "other file system"])
+def test_a_folder_changes_places_whole_wherever_it_is_killed(tmp_path, other_disk, monkeypatch, elsewhere, plain):
+    home = other_disk if elsewhere else tmp_path / "here"
+    new, out = tmp_path / "new", home / "out"
+
+    def reset():
+        shutil.rmtree(new, ignore_errors=True)
+        for place, text in ((new, "new"), (out, "old")):
+            place.mkdir(parents=True, exist_ok=True)
+            for name in ("x", "y"):
+                (place / name).write_text(text)
+
+    if plain:
+        monkeypatch.setattr(paths.ctypes, "CDLL", lambda *_, **__: object())
+    for _ in kills(lambda: publish(new, out), reset):
+        paths.bring_back(out)
+        assert [path.name for path in home.iterdir()] == ["out"]
+        assert set(snapshot(out)) == {"x", "y"} and len(set(snapshot(out).values())) == 1
+        reset()
+        publish(new, out)
+        assert set(snapshot(out).values()) == {b"new"} and [path.name for path in home.iterdir()] == ["out"]
+
+
+def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(tmp_path, monkeypatch):
+    for name in ("new", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    monkeypatch.setattr(paths.ctypes, "CDLL", lambda *_, **__: object())
+    rename = paths.Path.rename
+    refuse = lambda self, to: (_ for _ in ()).throw(OSError(5, "I/O error")) if self.name == "new" else rename(self, to)
+    monkeypatch.setattr(paths.Path, "rename", refuse)
+    with pytest.raises(OSError, match="I/O error"):
+        publish(tmp_path / "new", tmp_path / "out")
+    assert (tmp_path / "out" / "x").read_text() == "out"
+
+
+def test_one_writer_at_a_time_and_a_killed_one_blocks_nobody(tmp_path):
+    code = (
+        f"from scripts.common.paths import writing; import os\n"
+        f"with writing({str(tmp_path / 'x')!r}):\n    print('at it', flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline()
+    with pytest.raises(UserError, match="x: another run is writing it"):
+        with writing(tmp_path / "x"):
+            pass
+    with writing(tmp_path / "y"):
+        pass
+    process.kill()
+    process.wait()
+    with writing(tmp_path / "x", wait=60):
+        pass
+
+
+def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = os.getcwd()
+        os.chdir(tmp_path)  # a socket's path is short
+        listening.bind("socket")
+        os.chdir(here)
+    assert read_file(tmp_path / "file", 1000) == read_file(tmp_path / "link", 1000, links=True)
+    for name, links, words in (
+        ("file", False, "at most"),
+        ("link", False, "a link where a file should be"),
+        ("zero", False, "a link where a file should be"),
+        ("zero", True, "a pipe or device"),
+        ("pipe", False, "a pipe or device"),
+        ("socket", True, "no regular file"),
+    ):
+        with pytest.raises(UserError, match=words):
+            read_file(tmp_path / name, 999 if name == "file" else 1000, links)
+    with pytest.raises(IsADirectoryError):
+        read_file(tmp_path, 1000)
 
 
 def test_relative_never_shows_this_machine(tmp_path):

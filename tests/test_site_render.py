@@ -1,5 +1,6 @@
 """The command: which renderer, whole sites or none, what stays when it fails or is killed."""
 
+import shutil
 import signal
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.common.paths import set_aside, writing
 from scripts.site import quarto, render
 from tests.site_fixtures import add_chart, command, project, run
 
@@ -165,19 +167,10 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
 
 def test_killed_between_two_renames_the_old_site_comes_back(site):
     assert run(site, "--renderer", "builtin").returncode == 0
-    (site / "_site").rename(site / "_site.old")
+    (site / "_site").rename(set_aside(site / "_site"))
     (site / "index.qmd").write_text("{{< nothing >}}\n")
     assert run(site, "--renderer", "builtin").returncode == 2
     assert (site / "_site" / "index.html").is_file()
-
-
-def test_swapping_without_the_kernels_help(tmp_path, monkeypatch):
-    for name in ("new", "out"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x").write_text(name)
-    monkeypatch.setattr(render.ctypes, "CDLL", lambda *_, **__: object())
-    render.swap(tmp_path / "new", tmp_path / "out")
-    assert (tmp_path / "out" / "x").read_text() == "new" and not (tmp_path / "out.old").exists()
 
 
 def test_a_folder_of_somebody_elses_is_not_replaced(site, tmp_path):
@@ -189,12 +182,49 @@ def test_a_folder_of_somebody_elses_is_not_replaced(site, tmp_path):
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
 
-def test_two_renders_at_once_do_not_mix(site):
+def test_two_renders_at_once_do_not_mix(site, tmp_path):
     from filelock import FileLock
 
     with FileLock(site / "build" / "site.lock"):
         with pytest.raises(UserError, match="another render is at work"):
             render.render(site, site / "_site", "builtin")
+    with writing(tmp_path / "elsewhere"):  # another clone renders to the same place
+        with pytest.raises(UserError, match="elsewhere: another run is writing it"):
+            render.render(site, tmp_path / "elsewhere", "builtin")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_site_on_another_file_system(site, other_disk, there):
+    out = other_disk / "deep" / "site"
+    if there:
+        out.mkdir(parents=True)
+        (out / ".nojekyll").touch()
+    render.render(site, out, "builtin")
+    assert (out / "report" / "two.html").is_file() and [path.name for path in out.parent.iterdir()] == ["site"]
+
+
+def test_another_file_system_that_is_full_or_read_only_keeps_its_site(site, other_disk, monkeypatch):
+    out = other_disk / "site"
+    out.mkdir()
+    (out / ".nojekyll").touch()
+    (out / "index.html").write_text("old")
+    filler = other_disk / "filler"
+    filler.write_bytes(b"x" * (shutil.disk_usage(other_disk).free - 100_000))
+    with pytest.raises(UserError, match="disk is full"):
+        render.render(site, out, "builtin")
+    assert sorted(path.name for path in other_disk.iterdir()) == ["filler", "site"]
+    assert (out / "index.html").read_text() == "old"
+    monkeypatch.setattr(render.builtin, "render", lambda *_: pytest.fail("rendered for nothing"))
+    subprocess.run(["mount", "-o", "remount,ro", str(other_disk)], check=True)
+    with pytest.raises(UserError, match="read-only"):
+        render.render(site, out, "builtin")
+    assert (out / "index.html").read_text() == "old"
+
+
+def test_a_site_cannot_stand_where_a_file_system_is_mounted(site, other_disk, monkeypatch):
+    monkeypatch.setattr(render.builtin, "render", lambda *_: pytest.fail("rendered for nothing"))
+    with pytest.raises(UserError, match="mounted right there; name a folder inside"):
+        render.render(site, other_disk, "builtin")
 
 
 def test_a_full_disk_is_one_line(small_disk, site):

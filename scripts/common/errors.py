@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -24,6 +26,9 @@ class UserError(Exception):
 
 def disk_error(error: OSError, path) -> UserError:
     """The `UserError` for a write to `path` that the operating system refused."""
+    number = error.errno
+    if isinstance(error, shutil.Error) and (first := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(first[1])  # copytree goes on, and lists what became of each file
     reasons = {
         errno.ENOSPC: "the disk is full; free some space and run it again, what was there before is still whole",
         errno.EDQUOT: "your disk quota is used up; free some space and run it again",
@@ -32,9 +37,10 @@ def disk_error(error: OSError, path) -> UserError:
         errno.EROFS: "the file system is read-only; choose another folder",
         errno.ENOENT: "the folder does not exist; create it first",
         errno.ENOTDIR: "part of this path is a file, not a folder; choose another",
+        errno.EBUSY: "a file system is mounted right there; choose a place inside it",
         errno.EISDIR: "this is a folder, not a file; choose another name",
     }
-    return UserError(f"cannot write {path}: {reasons.get(error.errno, error.strerror or error)}")
+    return UserError(f"cannot write {path}: {reasons.get(number, error.strerror or str(error)[:200])}")
 
 
 def cli(main: Callable[..., int | None]) -> Callable[..., int]:

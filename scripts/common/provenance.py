@@ -19,9 +19,10 @@ from pathlib import Path
 
 from scripts.common import code, hardware
 from scripts.common.errors import UserError
-from scripts.common.paths import ROOT, atomic_csv, atomic_write, relative
+from scripts.common.paths import ROOT, atomic_write, csv_text, read_file, relative, write_together
 
 SCHEMA = 1
+MAX_BYTES = 2**20  # of a sidecar; our largest has 2 kB
 
 
 def sha256(path: Path | str) -> str:
@@ -108,26 +109,41 @@ def write_sidecar(csv_path: Path | str, facts: dict) -> Path:
     """Write `facts` beside `csv_path`, with the CSV's SHA-256 where it is there."""
     csv_path = Path(csv_path)
     facts = {**facts, **({"sha256": sha256(csv_path)} if csv_path.exists() else {})}
-    return atomic_write(sidecar_path(csv_path), json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return atomic_write(sidecar_path(csv_path), _text(facts))
+
+
+def _text(facts: dict) -> str:
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_pair(frame, csv_path: Path | str, facts: dict) -> Path:
+    """Write a table and its sidecar as one: where a full disk or a kill ends it, both are the old ones, or the
+    sidecar's checksum says that they are no pair.
+    """
+    csv_path = Path(csv_path)
+    table = (frame if isinstance(frame, str) else csv_text(frame)).encode()
+    facts = {**facts, "sha256": hashlib.sha256(table).hexdigest()}
+    write_together({csv_path: table, sidecar_path(csv_path): _text(facts)})
+    return csv_path
 
 
 def write_derived(frame, csv_path: Path | str, facts: dict) -> bool:
-    """Write a table computed from others, and its sidecar, unless the same table stands there already: its date is then
-    still true, and the sidecar only learns that today's scripts give it too.
+    """Write a table computed from others, and its sidecar, unless the same table stands there already with the sidecar
+    that was written with it: its date is then still true, and the sidecar only learns that today's scripts give it too.
 
     Returns whether it was written.
     """
-    csv_path = Path(csv_path)
-    if (
-        csv_path.exists()
-        and sidecar_path(csv_path).exists()
-        and csv_path.read_text() == frame.to_csv(index=False, lineterminator="\n")
-    ):
+    csv_path, table = Path(csv_path), csv_text(frame)
+    try:
         known = read_sidecar(csv_path)
+        same = csv_path.read_bytes() == table.encode() and known.get("sha256") == sha256(csv_path)
+    except (UserError, OSError):  # missing, damaged or of another version: made anew
+        same = False
+    if same:
         if known.get("code") != facts.get("code"):
             write_sidecar(csv_path, {**known, "code": facts.get("code", {})})
         return False
-    write_sidecar(atomic_csv(frame, csv_path), facts)
+    write_pair(table, csv_path, facts)
     return True
 
 
@@ -135,17 +151,17 @@ def read_sidecar(csv_path: Path | str) -> dict:
     """The sidecar of `csv_path`. Raises UserError where it is missing, damaged or from a newer version."""
     path = sidecar_path(csv_path)
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(read_file(path, MAX_BYTES, links=True))
     except FileNotFoundError:
         raise UserError(
             f"{path.name}: the sidecar of {Path(csv_path).name} is missing; run the command that makes the CSV again"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(
-            f"{path.name}: not a readable sidecar ({error}); run the command that makes the CSV again"
+            f"{path.name}: not a readable sidecar ({str(error)[:80]}); run the command that makes the CSV again"
         ) from None
     if not isinstance(facts, dict) or not isinstance(facts.get("hardware"), dict):
         raise UserError(f"{path.name}: no 'hardware' in it; run the command that makes the CSV again")
-    if not isinstance(facts.get("schema"), int) or facts["schema"] > SCHEMA:
+    if type(facts.get("schema")) is not int or not 1 <= facts["schema"] <= SCHEMA:
         raise UserError(f"{path.name}: schema {facts.get('schema')!r}, this version knows {SCHEMA}; update the project")
     return facts

@@ -3,16 +3,14 @@
     python -m scripts.site.render                            # auto
     python -m scripts.site.render --renderer builtin --out _site
 
-What comes out is a folder to put on any web server. It is made in a temporary folder beside the old one and changes
-places with it at the end: a page that fails, Ctrl-C or kill -9 leaves the old site whole. Pages whose text, data and
-scripts have not changed are not run again (built-in renderer).
+What comes out is a folder to put on any web server. It is made in build/ and changes places with the old one at the
+end, across file systems too: a page that fails, Ctrl-C, a full disk or kill -9 leaves the old site whole. Pages whose
+text, data and scripts have not changed are not run again (built-in renderer).
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import os
 import shutil
 import sys
 import tempfile
@@ -21,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
-from scripts.common.paths import ROOT, SITE
+from scripts.common.paths import ROOT, SITE, bring_back, check_place, publish, writing
 from scripts.site import extras, finish, quarto
 from scripts.site.builtin import build as builtin, config, pandoc
 
@@ -46,7 +44,7 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
         )
     try:
         root.joinpath("build").mkdir(exist_ok=True)
-        with FileLock(root / "build" / "site.lock", timeout=0):
+        with FileLock(root / "build" / "site.lock", timeout=0), writing(out):
             return _locked(root, out, program, limit)
     except Timeout:
         raise UserError("site: another render is at work on this project; wait for it to end") from None
@@ -55,9 +53,8 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
 def _locked(root: Path, out: Path, program: str | None, limit: float) -> str:
     for leftover in root.joinpath("build").glob("site-new-*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
-    old = out.with_name(out.name + ".old")
-    if old.exists() and not out.exists():  # killed between two renames, where folders cannot change places at once
-        old.rename(out)
+    bring_back(out)
+    check_place(out)
     new = Path(tempfile.mkdtemp(prefix="site-new-", dir=root / "build"))
     try:
         if program:
@@ -69,30 +66,12 @@ def _locked(root: Path, out: Path, program: str | None, limit: float) -> str:
         finish.finish(root, new, line)
         extras.add(new, extras.site_url())
         new.chmod(0o755)
-        swap(new, out)
+        publish(new, out)
         return line
     except OSError as error:
         raise disk_error(error, error.filename or new) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def swap(new: Path, out: Path) -> None:
-    """Put `new` in the place of `out`. The old site is then in `new`, or gone."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not out.exists():
-        new.rename(out)
-        return
-    try:  # Linux exchanges two names in one step: renameat2(AT_FDCWD, …, RENAME_EXCHANGE)
-        if ctypes.CDLL(None, use_errno=True).renameat2(-100, os.fsencode(new), -100, os.fsencode(out), 2) == 0:
-            return
-    except (AttributeError, OSError):
-        pass
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _count(root: Path) -> int:

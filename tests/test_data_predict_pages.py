@@ -7,10 +7,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.data import measured, read_data
 from scripts.figures import display_predicted
-from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import label_boxes
 from scripts.pages import machine, method, yours
 from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from scripts.common import browser, hardware
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.provenance import sha256
 from scripts.data.read_data import TablesMissing
 from scripts.diff import sides, verify
 from scripts.diff.causes import ADDED, DATA, OTHER, REMOVED, RENDERER, SIDECAR, STYLE, UNREADABLE, UNRECORDED
 from scripts.figures import export
-from scripts.figures.drawing import Chart, DataMissing, Drawing
+from scripts.figures.drawing import Chart, Drawing
 
 
 class Catalogue:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from scripts.common import browser, families
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.words import counted, listing, plain, wait
 from scripts.data import read_data
 from scripts.figures import (
@@ -29,7 +29,6 @@ from scripts.figures import (
     frontier_chart,
 )
 from scripts.figures.catalogue import CHARTS
-from scripts.figures.drawing import DataMissing
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, WIDE, frontier, label_boxes
 from scripts.train import results

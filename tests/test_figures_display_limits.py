@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from scripts.common import hardware
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.data import measured
 from scripts.figures import display_limits, display_measured
-from scripts.figures.drawing import DataMissing
 
 CURVE = "curve-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
 TABLE = "benchmark-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import DATA
 from scripts.data import read_data
 from scripts.figures import display_family, display_machines, export
-from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import contrast, label_boxes, mix
 from scripts.findings import family, machines
 from tests.test_findings_family import stairs

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from scripts.common import schema
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_pets
-from scripts.figures.drawing import DataMissing
 from scripts.pages import cnn, pets, runs as runs_page
 from scripts.train import photo_results, runs, tracking
 
@@ -240,7 +239,7 @@ def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
             "epochs": 60,
         }
     )
-    monkeypatch.setattr(pets.display_zoo, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
+    monkeypatch.setattr(pets.zoo_runs, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
     pets.beside_zoo()
     assert not capsys.readouterr().out  # other photos, as far as one can tell
     file = next(run.paths[""] for run in photo_results.pets()).with_suffix(".json")

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
+from scripts.common.errors import DataMissing
 from scripts.figures import display_zoo, display_zoo_mistakes, theme
-from scripts.figures.drawing import DataMissing
 from scripts.figures.theme import PHONE, WIDE
 from scripts.pages import page, zoo
-from scripts.train import results
+from scripts.train import results, zoo_runs
 
 EVIL = "<img src=x onerror=alert(1)>"
 DRAW = {
@@ -175,7 +175,7 @@ def test_photos_and_digits_have_charts_of_their_own(folder):
         "digits"
     ).title.startswith("Digits")
     write(folder, "digits-folder", models=("resnet18",))
-    assert display_zoo.chosen("digits").slug == "digits" and {run.slug for run in display_zoo.all_runs()} == {
+    assert zoo_runs.chosen("digits").slug == "digits" and {run.slug for run in zoo_runs.all_runs()} == {
         "cats-and-dogs",
         "digits",
         "digits-folder",
@@ -185,11 +185,11 @@ def test_photos_and_digits_have_charts_of_their_own(folder):
 def test_this_machines_run_comes_first_unless_it_is_a_scrap(folder):
     write(folder, hardware="h200", models=("a", "b", "c", "d"), pictures=5000, date="2026-11-22")
     write(folder, "birds", "mine", models=("a", "b"), pictures=100)
-    assert display_zoo.chosen("photos").slug == "birds"
+    assert zoo_runs.chosen("photos").slug == "birds"
     write(folder, hardware="h200", models=("a", "b", "c", "d", "e"))
-    assert display_zoo.chosen("photos").hardware == "h200"  # 2 of 5 networks are less than half
+    assert zoo_runs.chosen("photos").hardware == "h200"  # 2 of 5 networks are less than half
     write(folder, "pets", "tower", models=("a", "b", "c"), pictures=9000)
-    assert display_zoo.chosen("photos").slug == "pets"  # of other machines' the one with most pictures
+    assert zoo_runs.chosen("photos").slug == "pets"  # of other machines' the one with most pictures
 
 
 def test_one_network_alone_is_no_choice(folder):

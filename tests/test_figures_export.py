@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from scripts.common import browser
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import DataMissing, UserError, cli
 from scripts.data.read_data import TablesMissing
 from scripts.figures import export as exporting
-from scripts.figures.drawing import Chart, DataMissing, Drawing
+from scripts.figures.drawing import Chart, Drawing
 from scripts.figures.export import export, read_manifest
 
 HOW = {"plotly": "7", "kaleido": "1", "browser": "Chromium 1", "font": "Source Sans Pro 1"}

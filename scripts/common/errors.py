@@ -24,6 +24,10 @@ class UserError(Exception):
         super().__init__(" ".join(str(message).split()))
 
 
+class DataMissing(UserError):
+    """What this chart is drawn from has not been measured yet; the chart is left out, which is no error."""
+
+
 def disk_error(error: OSError, path) -> UserError:
     """The `UserError` for a write to `path` that the operating system refused."""
     number = error.errno

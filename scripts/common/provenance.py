@@ -165,3 +165,10 @@ def read_sidecar(csv_path: Path | str) -> dict:
     if type(facts.get("schema")) is not int or not 1 <= facts["schema"] <= SCHEMA:
         raise UserError(f"{path.name}: schema {facts.get('schema')!r}, this version knows {SCHEMA}; update the project")
     return facts
+
+
+def source(path: Path | str, url: str = "") -> dict:
+    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is
+    published.
+    """
+    return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+MONTHS = "January February March April May June July August September October November December".split()
+
 
 def rate(value: float) -> str:
     """Images per second for a sentence: 33, 994, 1.07k, 44.5k."""
@@ -58,3 +60,13 @@ def wait(milliseconds: float, digits: int = 3) -> str:
         return f"{plain(seconds, digits)} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min" + (f" {rest} s" if rest else "")
+
+
+def day(date: str) -> str:
+    """2026-08-08 as 8 August 2026; a text that is no date stays as it is."""
+    parts = date[:10].split("-")
+    return (
+        f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
+        if len(parts) == 3 and all(map(str.isdigit, parts))
+        else date
+    )

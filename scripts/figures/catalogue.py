@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from scripts.common.errors import DataMissing
 from scripts.data.read_data import TablesMissing
 from scripts.figures import (
     display_data,
@@ -19,7 +20,7 @@ from scripts.figures import (
     display_zoo,
     display_zoo_mistakes,
 )
-from scripts.figures.drawing import Chart, DataMissing, Drawing
+from scripts.figures.drawing import Chart, Drawing
 
 _ALL = [
     Chart("inference_graph_1", partial(display_data.draw_all_families, "infer"), "timm"),

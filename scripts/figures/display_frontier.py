@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.common import families
+from scripts.common import families, words
 from scripts.common.hardware import named, parse_benchmark_name
 from scripts.common.words import counted, listing, plain
 from scripts.data import read_data
@@ -153,7 +153,7 @@ def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: 
         size,
         title,
         "Best ImageNet top-1 accuracy at that speed or faster, in inference",
-        f"Source: timm’s published results of {published.day(CARD['then'][0])} and {published.day(CARD['now'][0])} · "
+        f"Source: timm’s published results of {words.day(CARD['then'][0])} and {words.day(CARD['now'][0])} · "
         f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}",
         x,
         y,

@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from scripts.common import families, hardware
+from scripts.common import families, hardware, words
+from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
+from scripts.common.provenance import source
 from scripts.common.tables import read_table
 from scripts.common.words import counted, listing, plain
 from scripts.data import measured, read_data
 from scripts.figures import display_measured, list_chart, published
 from scripts.figures.display_frontier import FLOOR
-from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures.drawing import Drawing
 from scripts.figures.frontier_chart import hover, visible
 from scripts.figures.labels import safe
 from scripts.figures.theme import (
@@ -59,7 +61,7 @@ def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFr
     return table, {"sources": [source(path)], "date": read_data.NOW}
 
 
-FOOTER = f"Source: computed from timm’s published results of {published.day(read_data.NOW)}"
+FOOTER = f"Source: computed from timm’s published results of {words.day(read_data.NOW)}"
 THEIRS = "mixed precision on cards, 32-bit floats on processors"  # of `machines.main_tables`
 
 
@@ -447,8 +449,8 @@ def draw_succession() -> Drawing:
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
     card = "RTX 3090"
     foot = (
-        f"Source: computed from timm’s published results of {published.day(read_data.THEN)} and "
-        f"{published.day(read_data.NOW)} · {card}, mixed precision, eager"
+        f"Source: computed from timm’s published results of {words.day(read_data.THEN)} and "
+        f"{words.day(read_data.NOW)} · {card}, mixed precision, eager"
     )
     title = (
         f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} "
@@ -655,8 +657,7 @@ def draw_ours() -> Drawing:
             axis,
             title,
             words,
-            f"{FOOTER} ({THEIRS}) and this project’s own "
-            f"measurements{f' of {published.day(max(days))}' if days else ''}",
+            f"{FOOTER} ({THEIRS}) and this project’s own measurements{f' of {words.day(max(days))}' if days else ''}",
             size,
         ).figure
         for size in (WIDE, PHONE)

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import pandas as pd
 
+from scripts.common import words
+from scripts.common.errors import DataMissing
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
+from scripts.common.provenance import source
 from scripts.common.words import counted, plain, short, wait
 from scripts.data import measured
 from scripts.figures import frontier_chart, list_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures.drawing import Drawing
 from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range
 from scripts.findings import machines
 
@@ -84,7 +87,7 @@ def setting(table: pd.DataFrame) -> str:
 
 def footer(table: pd.DataFrame, with_accuracy: bool = True) -> str:
     return (
-        f"Source: measured by this project on {published.day(table.date.iloc[0])} · {table.hardware_name.iloc[0]}, "
+        f"Source: measured by this project on {words.day(table.date.iloc[0])} · {table.hardware_name.iloc[0]}, "
         f"{setting(table)}" + (" · accuracy: timm’s published results" if with_accuracy else "")
     )
 

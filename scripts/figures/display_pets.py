@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from scripts.common import families
+from scripts.common import families, words
+from scripts.common.errors import DataMissing
+from scripts.common.provenance import source
 from scripts.common.words import counted, listing, plain, short
-from scripts.figures import list_chart, published
-from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures import list_chart
+from scripts.figures.drawing import Drawing
 from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import (
     GRID,
@@ -64,7 +66,7 @@ def first(found: list[Training], what: str, how: str) -> Training:
 def footer(run: Training) -> str:
     versions = run.facts.get("versions", {})
     torch = f", PyTorch {versions['torch'].split('+')[0]}" if "torch" in versions else ""
-    return f"Source: trained by this project on {published.day(run.date)} · {run.hardware}{torch} · {run.dataset}"
+    return f"Source: trained by this project on {words.day(run.date)} · {run.hardware}{torch} · {run.dataset}"
 
 
 def about(run: Training, *parts: str) -> dict:
@@ -406,7 +408,7 @@ def draw_runs() -> Drawing:
         if len(frames) > 1
         else f"The validation loss of {best} goes down to {lowest}"
     )
-    foot = f"Source: the log of each run, written down on {published.day(found.date)} · {found.hardware}"
+    foot = f"Source: the log of each run, written down on {words.day(found.date)} · {found.hardware}"
     return Drawing(
         **both(
             lines,
@@ -538,7 +540,7 @@ def draw_search_parallel() -> Drawing:
 
 def footer_of_search(run: Training) -> str:
     return (
-        f"Source: searched by this project on {published.day(run.date)} · {run.hardware} · {run.facts.get('data')}, "
+        f"Source: searched by this project on {words.day(run.date)} · {run.hardware} · {run.facts.get('data')}, "
         f"{counted(int(run.facts.get('epochs', 0)), 'epoch')} a trial, "
         f"{run.facts.get('sampler')} sampler"
     )

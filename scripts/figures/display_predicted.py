@@ -12,14 +12,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.common import families
-from scripts.common.errors import UserError
+from scripts.common import families, words
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import DATA
+from scripts.common.provenance import source
 from scripts.common.words import counted, plain
 from scripts.data import measured, read_data
 from scripts.figures import frontier_chart, list_chart, published
 from scripts.figures.display_measured import setting
-from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures.drawing import Drawing
 from scripts.figures.theme import (
     CONTEXT,
     GRID,
@@ -89,9 +90,9 @@ def draw() -> Drawing:
     )
     rows = measured_rows()
     foot = (
-        f"Source: measured by this project on {published.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
+        f"Source: measured by this project on {words.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
         "predicted from timm’s published "
-        f"results of {published.day(read_data.NOW)}"
+        f"results of {words.day(read_data.NOW)}"
     )
     wide, phone = (_draw(prediction, shown, likely, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
@@ -280,9 +281,9 @@ def draw_check() -> Drawing:
         write="{:g}×".format,
     )
     foot = (
-        f"Source: measured by this project on {published.day(str(about['date'])[:10])} · {where} · predicted from "
+        f"Source: measured by this project on {words.day(str(about['date'])[:10])} · {where} · predicted from "
         f"{about['used']} other models and timm’s published "
-        f"results of {published.day(read_data.NOW)}"
+        f"results of {words.day(read_data.NOW)}"
     )
     wide, phone = (
         list_chart.draw(

@@ -3,7 +3,7 @@ be believed.
 
 zoo_confusion: confusion matrices of the best network of each family. zoo_roc: ROC curves, one class against the rest.
 zoo_calibration: how often a network is right by how sure it is. Each for photos, and as zoo_digits_… for scikit-learn's
-digits, of which zoo_digits_mistakes shows the ones that most networks got wrong. `display_zoo.chosen` says from which
+digits, of which zoo_digits_mistakes shows the ones that most networks got wrong. `zoo_runs.chosen` says from which
 run.
 
     python -m scripts.figures.export --only zoo_confusion zoo_roc zoo_calibration zoo_digits_mistakes
@@ -18,9 +18,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from scripts.common import families
+from scripts.common.errors import DataMissing
+from scripts.common.provenance import source
 from scripts.common.words import counted, listing
-from scripts.figures.display_zoo import DIGITS, NAMED, Run, chosen, strongest
-from scripts.figures.drawing import DataMissing, Drawing, source
+from scripts.figures.display_zoo import NAMED, strongest
+from scripts.figures.drawing import Drawing
 from scripts.figures.labels import fit, safe, width
 from scripts.figures.theme import (
     CONTEXT,
@@ -38,6 +40,7 @@ from scripts.figures.theme import (
     text_colour,
 )
 from scripts.train import results
+from scripts.train.zoo_runs import DIGITS, Run, chosen
 
 MATRICES = 6
 READABLE = 12  # classes, to how many a matrix has names and numbers

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
-
-from scripts.common.errors import UserError
-from scripts.common.paths import relative
-from scripts.common.provenance import sha256
-
-
-class DataMissing(UserError):
-    """What this chart is drawn from has not been measured yet; the chart is left out, which is no error."""
 
 
 @dataclass
@@ -49,10 +40,3 @@ class Chart:
     name: str
     draw: Callable[[], Drawing]
     needs: str
-
-
-def source(path: Path | str, url: str = "") -> dict:
-    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is
-    published.
-    """
-    return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}

@@ -30,12 +30,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from scripts.common import browser
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import DataMissing, UserError, cli
 from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
 from scripts.common.words import counted, listing
-from scripts.figures.drawing import Chart, DataMissing, Drawing
+from scripts.figures.drawing import Chart, Drawing
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

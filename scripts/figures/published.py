@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from scripts.common.hardware import named, parse_benchmark_name
 from scripts.common.provenance import sha256
+from scripts.common.words import day
 from scripts.data import download, read_data
 
 ADDRESS = "https://github.com/huggingface/pytorch-image-models/blob/{commit}/results/{file}"
 PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat16", "amp_bf16": "mixed bfloat16"}
-MONTHS = "January February March April May June July August September October November December".split()
 
 
 def notebook_file(part: str) -> str:
@@ -40,16 +40,6 @@ def setting(file: str) -> str:
             "compiled" if about["compiled"] else "eager",
             f"PyTorch {about['torch']}",
         ]
-    )
-
-
-def day(date: str) -> str:
-    """2026-08-08 as 8 August 2026; a text that is no date stays as it is."""
-    parts = date[:10].split("-")
-    return (
-        f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
-        if len(parts) == 3 and all(map(str.isdigit, parts))
-        else date
     )
 
 

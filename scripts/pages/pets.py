@@ -6,13 +6,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from scripts.common.errors import DataMissing
 from scripts.common.paths import relative
 from scripts.common.words import counted, wait
 from scripts.demo import limits as app_limits
-from scripts.figures import display_zoo
-from scripts.figures.drawing import DataMissing
 from scripts.pages import page
-from scripts.train import photo_results
+from scripts.train import photo_results, zoo_runs
 
 
 def facts() -> SimpleNamespace:
@@ -59,7 +58,7 @@ def beside_zoo() -> None:
     """A paragraph on why the zoo's page gives the same network another accuracy on the same photos, where it does."""
     found = photo_results.pets()
     try:
-        zoo = display_zoo.chosen("photos")
+        zoo = zoo_runs.chosen("photos")
     except DataMissing:
         return
     if not found or not found[0].facts.get("checksum") or zoo.facts.get("checksum") != found[0].facts["checksum"]:

@@ -1,5 +1,5 @@
 """The training page's tables and sentences, from the runs that its charts show: 'photos' or 'digits' (see
-display_zoo.chosen).
+zoo_runs.chosen).
 
 from scripts.pages import zoo
 z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
@@ -15,14 +15,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from scripts.common.errors import UserError
+from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import CHARTS, relative
 from scripts.common.tables import read_table
 from scripts.common.words import counted, listing
 from scripts.figures import display_zoo
-from scripts.figures.drawing import DataMissing
 from scripts.pages import glossary, page
-from scripts.train import results
+from scripts.train import results, zoo_runs
 
 NOTES = 6  # reasons listed below a table; the rest stands in the CSV
 UNKNOWN = {
@@ -55,7 +54,7 @@ ALIKE = {
 def about(which: str) -> SimpleNamespace:
     """What the run is about, as text for sentences; says so where nothing was trained."""
     try:
-        run = display_zoo.chosen(which)
+        run = zoo_runs.chosen(which)
     except DataMissing:
         return SimpleNamespace(**UNKNOWN)
     rows, models = run.table, run.models()
@@ -90,9 +89,9 @@ def exceptions() -> str:
     of it was.
     """
     said = []
-    for which in ("photos", display_zoo.DIGITS):
+    for which in ("photos", zoo_runs.DIGITS):
         try:
-            run = display_zoo.chosen(which)
+            run = zoo_runs.chosen(which)
         except DataMissing:
             continue
         rows, apart = run.table.drop_duplicates(["model", "weights", *ALIKE]), []
@@ -120,11 +119,11 @@ def close(models: pd.DataFrame) -> str:
     )
 
 
-def _run(which: str) -> display_zoo.Run | None:
+def _run(which: str) -> zoo_runs.Run | None:
     try:
-        return display_zoo.chosen(which)
+        return zoo_runs.chosen(which)
     except DataMissing:
-        if which == display_zoo.DIGITS:
+        if which == zoo_runs.DIGITS:
             page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
         else:
             page.note(
@@ -198,7 +197,7 @@ def quality(which: str) -> None:
     reasons = run.table[run.table.note.astype(str) != ""] if "note" in run.table else run.table.head(0)
     if len(reasons):
         lines = [
-            f"<li>{page.escaped(display_zoo.label(row.model, row.weights))}, seed {int(row.seed)}: "
+            f"<li>{page.escaped(zoo_runs.label(row.model, row.weights))}, seed {int(row.seed)}: "
             f"{page.escaped(row.note)}</li>"
             for row in reasons.head(NOTES).itertuples()
         ]
@@ -220,7 +219,7 @@ def cost(which: str) -> None:
             display_zoo.priced(run, column)
         except DataMissing:
             continue
-        page.chart(f"zoo_digits_{name}" if which == display_zoo.DIGITS else f"zoo_{name}")
+        page.chart(f"zoo_digits_{name}" if which == zoo_runs.DIGITS else f"zoo_{name}")
     rows = run.models().sort_values("train_seconds", na_position="last")
     target = f"To {100 * rows.target_accuracy.max():.0f}% (s)"
     shown = pd.DataFrame(
@@ -285,7 +284,7 @@ def classes(which: str) -> None:
 
 def runs() -> None:
     """Every run there is: dataset, machine, how many networks, the best."""
-    found = display_zoo.all_runs()
+    found = zoo_runs.all_runs()
     if not found:
         page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
         return

@@ -58,8 +58,6 @@ print("**asis**", os.path.basename(os.getcwd()))
 ```
 
 ```{python}
-#| code-fold: true
-#| code-summary: "Show"
 print("plain *text*")
 print("loud", file=sys.stderr)
 secret
@@ -93,7 +91,7 @@ Image(data=b"\\x89PNG\\r\\n\\x1a\\n", format="png")
     )
     assert "**asis** report" in text and ":::: {.cell-output .cell-output-stdout}\n```\nplain *text*\n```" in text
     assert "\nloud" not in text  # _quarto.yml says warning: false
-    assert '{.python .cell-code code-fold="true" code-summary="Show"}' in text and "raise SystemExit" in text
+    assert "{.python .cell-code}" in text and "raise SystemExit" in text
     assert 'print("unseen")' in text and "\nunseen" not in text
     assert "::: {#fig-dot}" in text and '{fig-alt="One \\"dot\\""}' in text and "A dot" in text
 

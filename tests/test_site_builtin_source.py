@@ -23,7 +23,7 @@ REFUSED = [
     ("---\ntitle: A\nbibliography: b.bib\n---\n", 3, "'bibliography'"),
     ("---\ntitle: [1\n---\n", 2, "not valid YAML"),
     ("---\ntitle: A\ntoc: 3\n---\n", 3, "'toc' should be true or false"),
-    ("---\nexecute:\n  echo: true\n  cache: true\n---\n", 4, "'execute.cache: True'"),
+    ("---\nexecute:\n  echo: true\n  cache: true\n---\n", 4, "'execute.cache'"),
 ]
 
 

@@ -19,6 +19,7 @@ _MAIN = re.compile(r'<main\b[^>]*\bid="quarto-document-content"[^>]*>(.*)</main>
 _TITLE_BLOCK = re.compile(r'<header id="title-block-header".*?</header>', re.S)
 _CONTENTS = re.compile(r'<nav id="TOC".*?</h2>(.*?)</nav>', re.S)
 _TAB = re.compile(r'<a (class="nav-link[^"]*"[^>]*? role="tab"[^>]*?) href=""([^>]*)>(.*?)</a>', re.S)
+_TABLE = re.compile(r'<table class="caption-top [^>]*>.*?</table>', re.S)  # one written in Markdown; a cell's has none
 _BOOTSTRAP = re.compile(r'\s+data-(?:bs-[\w-]+|scroll-target|anchor-id)="[^"]*"')
 
 
@@ -56,6 +57,7 @@ class Frame:
 def mended(body: str) -> str:
     """A page's text by Quarto without what only Bootstrap's scripts need; tabs, links to nowhere, as buttons."""
     body = _TAB.sub(r'<button type="button" \1\2>\3</button>', body)
+    body = _TABLE.sub(r'<div class="table-scroll" tabindex="0">\g<0></div>', body)
     body = body.replace('<div class="tabset-margin-container"></div>', "")
     return _BOOTSTRAP.sub("", body)
 

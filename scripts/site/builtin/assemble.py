@@ -58,7 +58,7 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
     output = page.option(cell, "output", True)
     label, out = cell.options.get("label", ""), []
     if page.option(cell, "echo", True):
-        out.append(_code(page, cell))
+        out.append(_code(cell))
     shown = (
         [_output(page, cell, o, output == "asis", f"cell-{number}-{i}", pictures) for i, o in enumerate(outputs, 1)]
         if output
@@ -83,14 +83,9 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
     return text if (output == "asis" and len(out) == 1) or not text else f"::::: {{.cell}}\n{text}\n:::::"
 
 
-def _code(page: Page, cell: Cell) -> str:
+def _code(cell: Cell) -> str:
     mark = fence(cell.code)
-    fold, summary = (
-        page.option(cell, "code-fold", False),
-        str(page.option(cell, "code-summary", "Code")).replace('"', "&quot;"),
-    )
-    attributes = f' code-fold="{str(fold).lower()}" code-summary="{summary}"' if fold else ""
-    return f"{mark} {{.python .cell-code{attributes}}}\n{cell.code.strip(chr(10))}\n{mark}"
+    return f"{mark} {{.python .cell-code}}\n{cell.code.strip(chr(10))}\n{mark}"
 
 
 def _output(page: Page, cell: Cell, output: dict, asis: bool, stem: str, pictures: dict[str, bytes]) -> str:

@@ -1,5 +1,5 @@
-"""Quarto's blocks in Pandoc's JSON: callouts, tabsets, columns, layouts, folded code, pictures, links. What is not
-known is refused.
+"""Quarto's blocks in Pandoc's JSON: callouts, tabsets, notes in the margin, grids, pictures, links. What no page
+uses is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import posixpath
 import re
 
 from scripts.common.errors import UserError
-from scripts.site.builtin.pandoc import attr, div, plain, quoted, raw, raw_inline, rewrite, string, text_of, walk
+from scripts.site.builtin.pandoc import attr, div, plain, quoted, raw, rewrite, string, text_of, walk
 from scripts.site.builtin.source import Page
 
 CALLOUTS = ("note", "tip", "warning", "important", "caution")
@@ -17,30 +17,8 @@ CALLOUTS = ("note", "tip", "warning", "important", "caution")
 # all of them.
 CLASSES = {
     *(f"callout-{kind}" for kind in CALLOUTS),
-    "panel-tabset",
-    "column-body",
-    "column-body-outset",
-    "column-page",
-    "column-page-inset",
-    "column-screen",
-    "column-screen-inset",
-    "column-margin",
-    "aside",
-    "columns",
-    "column",
-    "grid",
-    "unnumbered",
-    "unlisted",
-    "cell",
-    "cell-output",
-    "cell-output-display",
-    "cell-output-stdout",
-    "cell-output-stderr",
-    "cell-code",
-    "hidden",
-    "lead",
-    "btn",
-    "btn-primary",
+    *("panel-tabset", "column-margin", "grid", "unnumbered", "lead"),
+    *("cell", "cell-output", "cell-output-display", "cell-output-stdout", "cell-output-stderr", "cell-code"),
 }
 _QUARTO = re.compile(
     r"^(callout.*|panel-.*|column-.*|aside|margin-.*|content-.*|g-col-.*|g-start-.*|sidebar|lightbox|theorem|proof|"
@@ -49,34 +27,7 @@ _QUARTO = re.compile(
     r"no-anchor|toc-.*|code-.*|list-table|bi-.*)$"
 )
 _GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
-ATTRIBUTES = {
-    "title",
-    "collapse",
-    "icon",
-    "group",
-    "fig-alt",
-    "fig-align",
-    "layout-ncol",
-    "width",
-    "height",
-    "code-fold",
-    "code-summary",
-    "style",
-    "role",
-    "tabindex",
-    "lang",
-    "loading",
-    "target",
-    "rel",
-    "start",
-    "colspan",
-    "rowspan",
-    "scope",
-    "align",
-    "alt",
-    "download",
-    "href",
-}
+ATTRIBUTES = {"title", "group", "fig-alt", "width", "height", "style", "role", "tabindex", "loading", "alt", "start"}
 
 
 def check(document: dict, page: Page) -> None:
@@ -121,73 +72,25 @@ def transform(document: dict, page: Page, pages: list[str], exists) -> dict:
     root.
     """
     handlers = {
-        "Div": lambda e: _div(e, page),
-        "CodeBlock": _code,
         "Image": lambda e: _image(e, page, exists),
         "Link": lambda e: _link(e, page, pages),
-        "Span": _span,
         "Table": _table,
     }
     return rewrite(document, lambda element: handlers.get(element["t"], lambda _: None)(element))
 
 
-def _div(element: dict, page: Page):
-    (identifier, classes, pairs), content = element["c"]
-    values = dict(pairs)
-    if "layout-ncol" in values:
-        if not values["layout-ncol"].isdigit() or not 1 <= int(values["layout-ncol"]) <= 6:
-            raise UserError(
-                f"{page.line_of('layout-ncol')}: layout-ncol={values['layout-ncol']!r} should be a number from 1 to 6"
-            )
-        kept = [pair for pair in pairs if pair[0] != "layout-ncol"]
-        return {
-            "t": "Div",
-            "c": [
-                [identifier, [*classes, "layout"], [*kept, ["style", f"--columns:{values['layout-ncol']}"]]],
-                content,
-            ],
-        }
-    if "column" in classes and "width" in values:
-        return {
-            "t": "Div",
-            "c": [
-                [
-                    identifier,
-                    classes,
-                    [*(p for p in pairs if p[0] != "width"), ["style", f"flex-basis:{values['width']}"]],
-                ],
-                content,
-            ],
-        }
-    return None
-
-
 def _callout(kind: str, identifier: str, values: dict, content: list) -> dict:
-    content = list(content)
     title = [string(values["title"])] if values.get("title") else None
     if not title and content and content[0]["t"] == "Header":
-        title = content.pop(0)["c"][2]
-    collapse = values.get("collapse")
-    outer, header = ("details", "summary") if collapse in ("true", "false") else ("div", "div")
-    name = f' id="{quoted(identifier)}"' if identifier else ""
-    opening = (
-        f'<{outer}{name} class="callout callout-style-default callout-{kind} '
-        f'callout-titled"{" open" if collapse == "false" else ""}>'
-    )
-    icon = (
-        '<div class="callout-icon-container"><i class="callout-icon"></i></div>'
-        if values.get("icon") != "false"
-        else ""
-    )
-    return div(
-        [
-            raw(opening + f'<{header} class="callout-header">{icon}<div class="callout-title-container">'),
-            plain(title or [string(kind.capitalize())]),
-            raw(f'</div></{header}><div class="callout-body-container callout-body">'),
-            *content,
-            raw(f"</div></{outer}>"),
-        ]
-    )
+        title, content = content[0]["c"][2], content[1:]
+    icon = raw('<div class="callout-icon-container"><i class="callout-icon"></i></div>')
+    head = [icon, div([plain(title or [string(kind.capitalize())])], classes=["callout-title-container"])]
+    parts = [
+        div(head, classes=["callout-header"]),
+        div(content, classes=["callout-body-container", "callout-body"]),
+    ]
+    classes = ["callout", "callout-style-default", f"callout-{kind}", "callout-titled"]
+    return div(parts, identifier, classes)
 
 
 def _tabset(page: Page, values: dict, content: list, counter) -> dict:
@@ -214,34 +117,18 @@ def _tabset(page: Page, values: dict, content: list, counter) -> dict:
             plain(title),
             raw("</button>"),
         ]
-    out.append(raw('</div><div class="tab-content">'))
-    for number, (_, body) in enumerate(tabs, 1):
-        out += [
-            raw(
-                f'<div class="tab-pane{" active" if number == 1 else ""}" role="tabpanel" id="{name}-{number}" '
-                f'aria-labelledby="{name}-{number}-tab" tabindex="0">'
-            ),
-            *body,
-            raw("</div>"),
-        ]
-    return div([*out, raw("</div></div>")])
-
-
-def _code(element: dict):
-    (identifier, classes, pairs), text = element["c"]
-    values = dict(pairs)
-    kept = [pair for pair in pairs if not pair[0].startswith("code-")]
-    block = {"t": "CodeBlock", "c": [[identifier, classes, kept], text]}
-    if values.get("code-fold") not in ("true", "show"):
-        return block
-    summary = quoted(values.get("code-summary", "Code").replace("&quot;", '"'))
-    return [
-        raw(
-            f'<details class="code-fold"{" open" if values["code-fold"] == "show" else ""}><summary>{summary}</summary>'
-        ),
-        block,
-        raw("</details>"),
+    panes = [  # blocks of their own, so that a heading inside one ends with it
+        div(
+            body,
+            f"{name}-{number}",
+            ["tab-pane", *(["active"] if number == 1 else [])],
+            role="tabpanel",
+            aria_labelledby=f"{name}-{number}-tab",
+            tabindex="0",
+        )
+        for number, (_, body) in enumerate(tabs, 1)
     ]
+    return div([*out, raw("</div>"), div(panes, classes=["tab-content"]), raw("</div>")])
 
 
 def _image(element: dict, page: Page, exists):
@@ -258,12 +145,7 @@ def _image(element: dict, page: Page, exists):
             "path"
         )
     alt = values.get("fig-alt") or values.get("alt") or text_of(inlines)
-    style = {"left": "margin-right:auto", "right": "margin-left:auto", "center": "margin-inline:auto"}.get(
-        values.get("fig-align", "")
-    )
-    kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "fig-align", "alt")] + (
-        [["style", style]] if style else []
-    )
+    kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "alt")]
     return {
         "t": "Image",
         "c": [[identifier, [*classes, "img-fluid"], kept], [string(alt)] if alt else [], [target, title]],
@@ -286,20 +168,6 @@ def _link(element: dict, page: Page, pages: list[str]):
             raise UserError(f"{page.line_of(re.escape(target))}: the link to {path} leads to no page of this site")
         target = path.removesuffix(".qmd") + ".html" + mark + rest
     return {"t": "Link", "c": [attributes, inlines, [target, title]]}
-
-
-def _span(element: dict):
-    attributes, inlines = element["c"]
-    if "aside" in attributes[1]:
-        return (
-            {
-                "t": "Span",
-                "c": [[attributes[0], [*attributes[1], "column-margin"], attributes[2]], [raw_inline(""), *inlines]],
-            }
-            if "column-margin" not in attributes[1]
-            else None
-        )
-    return None
 
 
 def _table(element: dict):

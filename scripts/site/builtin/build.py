@@ -96,7 +96,7 @@ def _resources(site: config.Site, out: Path) -> None:
     wanted = [
         *site.resources,
         *([styles] if isinstance(styles, str) else styles),
-        *filter(None, [site.website.get("favicon"), site.website.get("image")]),
+        *filter(None, [site.website.get("favicon")]),
     ]
     for pattern in wanted:
         found = glob.glob(pattern, root_dir=site.root, recursive=True)

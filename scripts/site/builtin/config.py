@@ -17,7 +17,6 @@ from scripts.common.errors import UserError
 
 ANY = QUIET = object()
 TEXT, FLAG, NUMBER = str, bool, int
-FOLD = {True, False, "show"}
 
 EXECUTE = {
     "echo": FLAG,
@@ -25,84 +24,29 @@ EXECUTE = {
     "eval": FLAG,
     "include": FLAG,
     "warning": FLAG,
-    "enabled": {True},
-    "freeze": QUIET,
-    "daemon": QUIET,
-    "daemon-restart": QUIET,
-    "cache": {False},
 }
 HTML = {
     "toc": FLAG,
     "toc-depth": NUMBER,
     "toc-title": TEXT,
-    "code-fold": FOLD,
-    "code-summary": TEXT,
-    "number-sections": FLAG,
     "css": ANY,
     "include-in-header": ANY,
     "include-after-body": ANY,
-    "page-layout": {"article", "full"},
     "html-math-method": {"mathml"},
-    "fig-cap-location": {"bottom"},
-    "tbl-cap-location": {"top"},
     "lightbox": {False},
-    "title-block-banner": {False},
-    "minimal": {False},
     "theme": QUIET,
-    "grid": QUIET,
-    "highlight-style": QUIET,
-    "mainfont": QUIET,
-    "fontsize": QUIET,
     "code-copy": QUIET,
-    "code-overflow": QUIET,
-    "smooth-scroll": QUIET,
-    "anchor-sections": QUIET,
-    "respect-user-color-scheme": QUIET,
-    "axe": QUIET,
-    "footnotes-hover": QUIET,
-    "citations-hover": QUIET,
-    "crossrefs-hover": QUIET,
-    "email-obfuscation": QUIET,
-    "fig-responsive": QUIET,
 }
-ITEM = {"href": TEXT, "text": TEXT, "icon": {"github"}, "aria-label": TEXT, "menu": [dict(href=TEXT, text=TEXT)]}
-SECTION = {"section": TEXT, "href": TEXT, "text": TEXT, "contents": [dict(href=TEXT, text=TEXT)]}
-NAVBAR = {
-    "title": ANY,
-    "left": [ITEM],
-    "right": [ITEM],
-    "search": {False},
-    "background": QUIET,
-    "foreground": QUIET,
-    "collapse-below": QUIET,
-    "pinned": QUIET,
-    "toggle-position": QUIET,
-}
-SIDEBAR = {
-    "title": TEXT,
-    "style": {"docked", "floating"},
-    "contents": [SECTION],
-    "search": {False},
-    "collapse-level": QUIET,
-    "background": QUIET,
-    "border": QUIET,
-}
+ITEM = {"href": TEXT, "text": TEXT, "menu": [dict(href=TEXT, text=TEXT)]}
+NAVBAR = {"title": ANY, "left": [ITEM], "search": {False}}
 WEBSITE = {
     "title": TEXT,
     "description": TEXT,
     "site-url": TEXT,
-    "repo-url": TEXT,
     "favicon": TEXT,
-    "image": TEXT,
     "navbar": NAVBAR,
-    "sidebar": SIDEBAR,
     "page-footer": ANY,
     "search": {False},
-    "page-navigation": FLAG,
-    "back-to-top-navigation": QUIET,
-    "bread-crumbs": QUIET,
-    "open-graph": ANY,
-    "twitter-card": ANY,
 }
 PROJECT = {
     "type": {"website"},
@@ -118,7 +62,6 @@ TOP = {
     "format": {"html": HTML},
     "execute": EXECUTE,
     "lang": TEXT,
-    "jupyter": {"python3"},
 }
 PAGE = {
     "title": TEXT,
@@ -126,8 +69,6 @@ PAGE = {
     "description": TEXT,
     "pagetitle": TEXT,
     "lang": TEXT,
-    "image": TEXT,
-    "jupyter": {"python3"},
     "execute": EXECUTE,
     "format": {"html": HTML},
     **HTML,

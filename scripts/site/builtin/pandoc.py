@@ -121,10 +121,6 @@ def raw(html: str) -> dict:
     return {"t": "RawBlock", "c": ["html", html]}
 
 
-def raw_inline(html: str) -> dict:
-    return {"t": "RawInline", "c": ["html", html]}
-
-
 def div(content: list, identifier: str = "", classes: list[str] = (), **attributes: str) -> dict:
     return {
         "t": "Div",

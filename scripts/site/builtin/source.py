@@ -27,8 +27,6 @@ CELL_OPTIONS = {
     "fig-cap": str,
     "fig-alt": str,
     "tbl-cap": str,
-    "code-fold": config.FOLD,
-    "code-summary": str,
 }
 INLINE = re.compile(r"(^|[^`])`\{python\}[ \t]([^`]+)`", re.M)
 

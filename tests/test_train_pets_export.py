@@ -151,13 +151,13 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     model = torch.nn.Linear(2, 2)
     loaded = []
     learner = SimpleNamespace(model=model, opt=model, load=lambda name, with_opt: loaded.append(name))
-    journal = finetune.Journal({"a": 1})
+    journal = finetune.Epochs({"a": 1})
     journal.history = [{"epoch": 1}]
     journal.save(learner)
-    finetune.Journal({"a": 1}).resume(learner)
+    finetune.Epochs({"a": 1}).resume(learner)
     assert loaded == [journal.weights.stem]
     damage(next((pets_export.CACHE / "pets").glob(which)))
-    again = finetune.Journal({"a": 1})
+    again = finetune.Epochs({"a": 1})
     again.resume(learner)
     assert again.history == [] and len(loaded) == 1
 

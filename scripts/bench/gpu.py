@@ -16,7 +16,6 @@ It needs torch (2.11 or newer), timm, pandas and the standard library; energy an
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from scripts.bench import sweep
 from scripts.bench.run import folder_of
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli
+from scripts.common.journal import Journal
 from scripts.common.tables import read_table
 
 # name: (minutes expected on an H200, what for, arguments of the sweep). Expected, not measured: six to eight seconds a
@@ -58,22 +58,18 @@ class Steps:
     """Which steps are done, in a small file in `folder`; all of them again once all are."""
 
     def __init__(self, folder: Path):
-        self.path = folder / ".gpu-steps.json"
-        try:
-            done = json.loads(self.path.read_text())
-            self.done = {str(name): str(file) for name, file in done.items() if name in STEPS}
-        except (OSError, ValueError, AttributeError):
-            self.done = {}
+        self.journal = Journal(folder / ".gpu-steps.json")
+        self.done = {name: str(file) for name, file in self.journal.read().items() if name in STEPS}
 
     def left(self) -> list[str]:
         return [name for name in STEPS if name not in self.done]
 
     def add(self, name: str, csv: Path) -> None:
         self.done[name] = csv.name
-        paths.atomic_write(self.path, json.dumps(self.done))
+        self.journal.write(self.done)
 
     def finish(self) -> None:
-        self.path.unlink(missing_ok=True)
+        self.journal.forget()
 
 
 def run(device: str, folder: Path | None, minutes: float | None, wanted: list[str]) -> list[str]:

@@ -7,9 +7,6 @@ rows belong to. It stands in the ignored cache, or beside the CSV where the fold
 from __future__ import annotations
 
 import contextlib
-import glob
-import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -17,7 +14,8 @@ import pandas as pd
 
 from scripts.bench import measure, roofline
 from scripts.common import paths
-from scripts.common.errors import UserError, disk_error
+from scripts.common.errors import UserError
+from scripts.common.journal import Journal, digest
 from scripts.common.provenance import now, write_sidecar
 from scripts.common.tables import read_table
 
@@ -46,14 +44,8 @@ class Run:
         self.columns = [*measure.columns(part), *self.extra]
         self.key = [*tasks[0]]
         self.rows = self._read()
-        digest = hashlib.sha256(
-            json.dumps([out.name if beside else str(out.resolve()), settings, tasks], sort_keys=True).encode()
-        ).hexdigest()[:16]
-        self.journal = (
-            (out.parent / f".{out.stem[:80]}-{digest}.json")
-            if beside
-            else paths.CACHE / "bench" / f"{out.stem[:80]}-{digest}.json"
-        )
+        name = f"{out.stem[:80]}-{digest([out.name if beside else str(out.resolve()), settings, tasks])}.json"
+        self.journal = Journal(out.parent / f".{name}" if beside else paths.CACHE / "bench" / name)
         self.state = {} if fresh else self._resume()
         if not self.state:
             self.state = {"began": now(), "done": [], "ceilings": None, "settings": settings}
@@ -84,15 +76,8 @@ class Run:
         """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or
         is damaged.
         """
-        try:
-            state = json.loads(self.journal.read_text())
-            return (
-                state
-                if isinstance(state["done"], list) and isinstance(state["began"], str) and "ceilings" in state
-                else {}
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
+        state = self.journal.read("done", "began", "ceilings")
+        return state if state and isinstance(state["done"], list) and isinstance(state["began"], str) else {}
 
     def _key(self, row: dict) -> tuple:
         return tuple(str(row[name]) for name in self.key)
@@ -104,8 +89,7 @@ class Run:
 
     def note(self) -> None:
         """Write the journal."""
-        paths.CACHE.mkdir(parents=True, exist_ok=True)
-        paths.atomic_write(self.journal, json.dumps(self.state))
+        self.journal.write(self.state)
 
     def add(self, row: dict) -> None:
         """Put a measured row in its place (or at the end) and write CSV, sidecar and journal."""
@@ -148,7 +132,7 @@ class Run:
         self._write()
 
     def finish(self) -> None:
-        self.journal.unlink(missing_ok=True)
+        self.journal.forget()
 
 
 @contextlib.contextmanager
@@ -156,36 +140,9 @@ def locked(out: Path):
     """Hold the lock of `out`; UserError where another sweep holds it. The lock ends with the process, however that
     ends.
     """
-    folder = paths.CACHE / "bench"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(  # noqa: SIM115 - held while the run lasts
-            folder / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.lock", "a"
-        )
-    except OSError as error:
-        raise disk_error(error, folder) from None
-    with file:
-        try:
-            _lock(file)
-        except OSError:
-            raise UserError(
-                f"{out.name}: another sweep is writing it; wait for that one, or name another file with --out"
-            ) from None
-        for left in out.parent.glob(f".{glob.escape(out.stem[:70])}*.tmp"):  # by a run that was killed while it wrote
-            left.unlink(missing_ok=True)
+    with paths.writing(out):
+        paths.sweep(out.parent, out.stem[:70])  # of a run that was killed while it wrote
         yield
-
-
-def _lock(file) -> None:
-    """An exclusive lock of the operating system's on an open file; OSError where it is taken."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def folder_of(out: Path | None) -> Path | None:

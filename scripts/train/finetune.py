@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import hashlib
 import io
-import json
 import math
 import random
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common import journal as state_file
 from scripts.common.errors import UserError
 from scripts.common.paths import CACHE, ROOT, atomic_write, make_folder
 from scripts.common.progress import Progress
@@ -147,25 +147,25 @@ def make_learner(dataset: datasets.Dataset, dls, settings: Settings):
     return learner, weights, reason
 
 
-class Journal:
+class Epochs:
     """History of one run and its last epoch on disk, so that an interrupted run goes on. key: what must be equal to
     go on.
     """
 
     def __init__(self, key: dict):
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-        self.file, self.weights = CACHE / "pets" / f"{name}.json", CACHE / "pets" / f"{name}.pth"
+        name = state_file.digest(key)
+        self.journal, self.weights = state_file.Journal(CACHE / "pets" / f"{name}.json"), CACHE / "pets" / f"{name}.pth"
         self.history: list[dict] = []
 
     def resume(self, learner) -> None:
         """Take up what an earlier run left, if it is whole."""
         try:
-            history = json.loads(self.file.read_text())
-            if hashlib.sha256(self.weights.read_bytes()).hexdigest() != history.pop()["sha256"]:
+            found = self.journal.read("history", "sha256")
+            if not found or hashlib.sha256(self.weights.read_bytes()).hexdigest() != found["sha256"]:
                 return
             learner.load(self.weights.stem, with_opt=True)
-            self.history = history
-        except (OSError, ValueError, KeyError, IndexError, RuntimeError, AttributeError):
+            self.history = found["history"]
+        except (OSError, ValueError, KeyError, RuntimeError, AttributeError):
             return
 
     def save(self, learner) -> None:
@@ -176,14 +176,14 @@ class Journal:
         torch.save({"model": learner.model.state_dict(), "opt": learner.opt.state_dict()}, buffer)
         make_folder(self.weights.parent)
         atomic_write(self.weights, buffer.getvalue())
-        atomic_write(self.file, json.dumps([*self.history, {"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}]))
+        self.journal.write({"history": self.history, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
 
     def forget(self) -> None:
-        for path in (self.file, self.weights):
-            path.unlink(missing_ok=True)
+        self.journal.forget()
+        self.weights.unlink(missing_ok=True)
 
 
-def watcher(journal: Journal, run: tracking.Run, progress: Progress, seed: int, phases: dict):
+def watcher(journal: Epochs, run: tracking.Run, progress: Progress, seed: int, phases: dict):
     """A fastai callback that seeds each epoch, writes down every step and epoch, and keeps the last epoch on disk."""
     from fastai.vision.all import Callback, set_seed
 
@@ -267,7 +267,7 @@ def fast_arithmetic(model, device: str):
         model.to(memory_format=torch.contiguous_format)
 
 
-def train(learner, settings: Settings, journal: Journal, run: tracking.Run, pretrained: bool) -> None:
+def train(learner, settings: Settings, journal: Epochs, run: tracking.Run, pretrained: bool) -> None:
     """Train to the end from where the journal stands: fine_tune, or one cycle from scratch. Raises UserError where
     the loss is no number.
     """

@@ -113,7 +113,7 @@ def run_all(settings: Settings) -> dict:
         "valid_images": len(valid_rows),
         "test_images": len(test_rows),
     }
-    journal = finetune.Journal({**facts, "checksum": dataset.checksum})
+    journal = finetune.Epochs({**facts, "checksum": dataset.checksum})
     with tracking.start(f"pets-{settings.arch}", facts, settings.tracker) as run:
         run.summary(summary(learner.model, settings.size))
         learner.create_opt()

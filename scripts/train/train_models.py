@@ -39,7 +39,8 @@ import pandas as pd
 from scripts.cloud import contract
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, CHARTS, DATA, atomic_write
+from scripts.common.journal import Journal
+from scripts.common.paths import CACHE, CHARTS, DATA
 from scripts.common.progress import Progress
 from scripts.train import results
 
@@ -166,15 +167,15 @@ class Job:
         return f"{self.entry.name}, seed {self.seed}"
 
 
-class Journal:
+class Finished:
     """What a run has finished, so that the same command goes on after a kill; removed when the run ends."""
 
     def __init__(self, folder: Path):
-        self.folder, self.file = folder, folder / "journal.json"
+        self.folder, self.journal = folder, Journal(folder / "journal.json")
         try:
-            found = json.loads(self.file.read_text())
+            found = self.journal.read("done", "failed")
             self.done, self.failed = [tuple(job) for job in found["done"]], list(found["failed"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             self.done, self.failed = [], []
 
     def finish(self, job: Job, failure: str = "") -> None:
@@ -185,8 +186,7 @@ class Journal:
             self.failed.append({"model": job.entry.name, "seed": job.seed, "reason": failure})
         if distributed.rank():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.file, json.dumps({"done": self.done, "failed": self.failed}))
+        self.journal.write({"done": self.done, "failed": self.failed})
         self.checkpoint(job).unlink(missing_ok=True)
 
     def checkpoint(self, job: Job) -> Path:
@@ -266,7 +266,7 @@ class Run:
         key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
         home = contract.found()
         folder = home.checkpoints if home and home.checkpoints else CACHE / "train"
-        self.journal = Journal(folder / f"{self.csv.stem}-{key}")
+        self.journal = Finished(folder / f"{self.csv.stem}-{key}")
         self.journal.done, self.journal.failed = distributed.same((self.journal.done, self.journal.failed))
 
     def dataset(self, size: int):

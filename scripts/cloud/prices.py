@@ -1,7 +1,7 @@
 """What rented machines cost, from scripts/cloud/cloud_prices.csv: a small table with the date and source of each price,
 kept by hand.
 
-python -m scripts.cloud.prices            # images per dollar of the rented cards that have been measured
+    python -m scripts.cloud.prices            # images per dollar of the rented cards that have been measured
 """
 
 from __future__ import annotations

@@ -237,14 +237,20 @@ def check(archs: Iterable[str]) -> None:
 
 def family(arch: str) -> str:
     """Family of one architecture, such as 'convnext'. Raises UserError naming it where no row fits."""
-    check([arch])
-    return lookup(arch).family
+    return _row(arch).family
 
 
 def kind(arch: str) -> str:
     """'convnet', 'transformer', 'hybrid' or 'mlp'. Raises UserError where no row fits."""
-    check([arch])
-    return lookup(arch).kind
+    return _row(arch).kind
+
+
+def _row(arch: str) -> Row:
+    found = lookup(arch)
+    if found is None:
+        check([arch])
+        raise AssertionError(arch)  # never here: check raises
+    return found
 
 
 def label(name: str) -> str:

@@ -1,9 +1,9 @@
 """Progress of long work: a bar with the time left on a terminal, one plain line per step in a log.
 
 with Progress(len(models), "inference") as progress:
-    for model in models:
-        ...
-        progress.advance(f"{model}: 123 images/s")
+for model in models:
+    ...
+    progress.advance(f"{model}: 123 images/s")
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ try:  # the machine that only measures has torch and timm, but not always rich
 except ImportError:
     Bar = None
 
-QUIET_S = 2  # seconds between two lines in a log, so that quick steps do not fill it
+QUIET_S = 2.0  # seconds between two lines in a log, so that quick steps do not fill it
 
 
 class Progress:

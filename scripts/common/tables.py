@@ -1,8 +1,8 @@
 """Read a CSV and believe nothing: pandas accepts truncated rows, turns a model called NA into a missing value, and
 guesses types.
 
-from scripts.common.tables import read_table
-read_table(path, required=["model", "top1"], numeric=["top1"], key=["model"])
+    from scripts.common.tables import read_table
+    read_table(path, required=["model", "top1"], numeric=["top1"], key=["model"])
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def _download(url: str, path: Path, pinned: str | None) -> None:
     thread.start()
     thread.join(WHOLE_S)
     found = outcome[0] if outcome else TimeoutError()
-    if isinstance(found, requests.exceptions.HTTPError):
+    if isinstance(found, requests.exceptions.HTTPError) and found.response is not None:
         raise UserError(
             f"{path.name}: {host} answers {found.response.status_code}; check the address, or set TIMM_RESULTS to a "
             "copy"

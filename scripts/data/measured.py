@@ -71,13 +71,13 @@ def curve(hardware: str, folder: Path | None = None) -> pd.DataFrame | None:
             frame = frame[frame["status"].eq("ok") & (frame["infer_samples_per_sec"] > 0)].rename(
                 columns={"infer_samples_per_sec": "samples_per_sec"}
             )
-            families.check(frame["model"].str.partition(".")[0])
-            rows = [families.lookup(model.partition(".")[0]) for model in frame["model"]]
+            arch = frame["model"].str.partition(".")[0]
+            families.check(arch)
             name = read_sidecar(path)["hardware"].get("name") or named(hardware).name
             found.append(
                 frame.assign(
-                    family=[row.family for row in rows],
-                    kind=[row.kind for row in rows],
+                    family=arch.map(families.family),
+                    kind=arch.map(families.kind),
                     batch=frame["batch_asked"].astype(int),
                     hardware_name=name,
                     file=path.name,
@@ -147,7 +147,7 @@ def _one(path: Path) -> pd.DataFrame:
         optional_numeric=numbers,
         key=["model", f"{part}_img_size"],
     )
-    frame = frame.rename(columns={name: name.removeprefix(f"{part}_") for name in frame})
+    frame = frame.rename(columns={name: str(name).removeprefix(f"{part}_") for name in frame})
     frame = frame[frame["samples_per_sec"].notna() & frame.get("status", pd.Series("ok", frame.index)).eq("ok")]
     bad = frame[~(frame["samples_per_sec"].between(0, 1e9, inclusive="neither") & frame["img_size"].between(1, 1e5))]
     if len(bad):
@@ -157,12 +157,11 @@ def _one(path: Path) -> pd.DataFrame:
         )
     frame["arch"], frame["tag"] = frame["model"].str.partition(".")[0], frame["model"].str.partition(".")[2]
     families.check(frame["arch"])
-    rows = {arch: families.lookup(arch) for arch in frame["arch"].unique()}
     for column in ("gmacs", "macts"):
         frame[column] = frame[column].astype(float) if column in frame else float("nan")
     return frame.assign(
-        family=frame["arch"].map(lambda arch: rows[arch].family),
-        kind=frame["arch"].map(lambda arch: rows[arch].kind),
+        family=frame["arch"].map(families.family),
+        kind=frame["arch"].map(families.kind),
         part=part,
         secs=1.0 / frame["samples_per_sec"],
         img_size=frame["img_size"].astype(int),

@@ -28,7 +28,7 @@ def update() -> pd.DataFrame:
     from timm.models import _registry
 
     then, now = (read_data.results(vintage) for vintage in read_data.VINTAGES)
-    top1 = {(row.model, row.img_size): row.top1 for row in now.itertuples()}
+    top1 = dict(zip(zip(now["model"], now["img_size"]), now["top1"]))
     by_arch = now.groupby("arch")["model"].agg(lambda names: sorted(set(names))).to_dict()
     weights = set(timm.list_models(pretrained=True, include_tags=True, exclude_filters=[]))
 
@@ -54,7 +54,7 @@ def update() -> pd.DataFrame:
             return (named or [f"{arch}.{default.tag}"])[0], "timm's default weights" if size and not named else ""
         return arch, "an architecture without published weights"
 
-    sizes = {row.model: (row.img_size, row.top1) for row in then.itertuples()}
+    sizes = dict(zip(then["model"], zip(then["img_size"], then["top1"])))
     olds = sorted(set(sizes) | set(_registry._deprecated_models))
     rows = [(old, *one(old, *sizes.get(old, (0, 0.0)))) for old in olds]
     return pd.DataFrame(rows, columns=["old", "new", "note"])

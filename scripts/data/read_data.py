@@ -194,7 +194,7 @@ def read_benchmark(path: Path, part: str) -> pd.DataFrame:
     frame = read_table(
         path, required=["model", *maybe[:2]], numeric=numbers, optional_numeric=maybe, key=["model", f"{part}_img_size"]
     )
-    frame = frame.rename(columns={name: name.removeprefix(f"{part}_") for name in frame})
+    frame = frame.rename(columns={name: str(name).removeprefix(f"{part}_") for name in frame})
     frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "gmacs", "macts"])))
     frame = frame[frame["samples_per_sec"].notna()]
     for column, least, most in (("samples_per_sec", 1e-9, 1e9), ("img_size", 1, 1e5), ("param_count", 0, 1e6)):
@@ -237,10 +237,10 @@ def _join(part: str, vintage: str, path: Path, results_path: Path, stamps) -> tu
         keyed.drop(columns="model"), on=["arch", "img_size"], how="left", validate="m:1", suffixes=("_results", "")
     )
     rows = {arch: families.lookup(arch) for arch in set(frame["arch"]) | set(speeds["model"])}
-    frame["family"] = frame["arch"].map(lambda arch: rows[arch].family)
+    frame["family"] = frame["arch"].map(families.family)
     report = _audit(frame, keyed, speeds, rows, path.name)
     frame = frame[frame["samples_per_sec"].notna()].copy()
-    frame["kind"] = frame["arch"].map(lambda arch: rows[arch].kind)
+    frame["kind"] = frame["arch"].map(families.kind)
     frame["pretrain"] = frame["model"].map(pretraining)
     frame["secs"] = 1.0 / frame["samples_per_sec"]
     frame["batch_size"] = frame["batch_size"].astype("Int64")

@@ -1,7 +1,7 @@
 """The two sides of a comparison: a git revision, the working tree, or a folder, each as a folder with images/ and
 report/data/.
 
-with side("HEAD~3") as base, side() as head: ...
+    with side("HEAD~3") as base, side() as head: ...
 """
 
 from __future__ import annotations

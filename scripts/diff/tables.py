@@ -1,7 +1,7 @@
 """What moved between two versions of a CSV: rows matched by key, not by line; numbers by relative change with a
 tolerance per column.
 
-compare(base_path, head_path, "report/data/x.csv") -> TableChange
+    compare(base_path, head_path, "report/data/x.csv") -> TableChange
 """
 
 from __future__ import annotations

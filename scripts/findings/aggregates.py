@@ -57,7 +57,7 @@ def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Rank correlations of the networks' speeds, a row per machine, a column per machine."""
     square = machines.agreement(tables)
-    names = [machines.name_of(key, tables) for key in square]
+    names = [machines.name_of(str(key), tables) for key in square]
     return square.round(3).set_axis(names, axis=1).assign(machine=names)[["machine", *names]]
 
 

@@ -64,12 +64,11 @@ def members(table: pd.DataFrame, key: str) -> pd.DataFrame:
     known = known if "front" in known else known.assign(front=on_frontier(known))
     own = known[known["family"] == key]
     sizes = own.groupby("arch")["img_size"].agg(set)
-    own = own.assign(
-        base=[
-            re.sub(r"_(\d{3})(?=_|$)", lambda found, arch=arch: "" if int(found[1]) in sizes[arch] else found[0], arch)
-            for arch in own["arch"]
-        ]
-    )
+
+    def base(arch: str) -> str:
+        return re.sub(r"_(\d{3})(?=_|$)", lambda found: "" if int(found[1]) in sizes[arch] else found[0], arch)
+
+    own = own.assign(base=own["arch"].map(base))
     own["series"] = own["base"].map(series)
     own["recipe"] = [_RECIPE_SIZE.sub("", tag).strip("_") for tag in own["tag"].fillna("")]
     return own.sort_values(["series", "recipe", "param_count", "img_size"], kind="stable").reset_index(drop=True)
@@ -155,7 +154,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         own = members(table, key)
         if own.empty:
             continue
-        found, best = steps(own), own.loc[own["top1"].idxmax()]
+        found, best = steps(own), own.iloc[own["top1"].argmax()]
         row = {
             "family": key,
             "weights": len(own),

@@ -133,7 +133,7 @@ def carries_over(column: str, frame: pd.DataFrame) -> Finding:
         f"rank correlation {row['rho']:.3f} over {row['n']} weights, {row['rho_best']:.2f} among the {BEST} best; "
         f"the median loses {row['loss']:.1f} points"
     )
-    leaders = [frame.loc[frame[name].idxmax(), "model"] for name in ("top1", column)]
+    leaders = [frame["model"].iloc[frame[name].argmax()] for name in ("top1", column)]
     if leaders[0] != leaders[1]:
         said += f"; the best there is {leaders[1]}, not {leaders[0]}"
     return Finding(

@@ -101,7 +101,7 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
             best = members.loc[members.top1.idxmax()]
             yield from _model(f"{name}.{family}.best", best)
             yield from _model(f"{name}.{family}.fastest", members.loc[members.samples_per_sec.idxmax()])
-    yield from _model(f"{name}.best", table.loc[table.top1.idxmax()])
+    yield from _model(f"{name}.best", table.iloc[table.top1.argmax()])
     vgg = table[table.family == "vgg"]
     if len(vgg):
         best_vgg = vgg.loc[vgg.top1.idxmax()]
@@ -180,7 +180,8 @@ def numbers() -> dict[str, float | str]:
     if not path.exists():
         return {}
     table = read_table(path, required=["key", "value", "unit"], key=["key"])
-    return {row.key: float(row.value) if row.unit not in ("", "date") else row.value for row in table.itertuples()}
+    rows = zip(table["key"], table["value"], table["unit"])
+    return {key: float(value) if unit not in ("", "date") else value for key, value, unit in rows}
 
 
 def update() -> None:

@@ -1,8 +1,8 @@
 """The page about leaving the machine: measured scaling, prices, and the plan for ImageNet, from their files.
 
 from scripts.pages import scale
-s = scale.facts()                 # s.ratio, s.hardware, … for inline code
-scale.scaling()                   # in a cell with `#| output: asis`
+    s = scale.facts()                 # s.ratio, s.hardware, … for inline code
+    scale.scaling()                   # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 zoo_runs.chosen).
 
 from scripts.pages import zoo
-z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
-zoo.quality("photos")                # in a cell with `#| output: asis`
+    z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
+    zoo.quality("photos")                # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations

@@ -168,11 +168,11 @@ def _report(options) -> None:
             f"{row.top1:6.2f}%  {row.model} ({row.img_size} px): {rate(row.samples_per_sec)} images/s, "
             f"{rate(row.low)} to {rate(row.high)}, on the frontier: {row.sure:.0%}"
         )
-    for row in predict_choice.picks(made).itertuples():
+    for pick in predict_choice.picks(made).to_dict("records"):
         print(
-            f"{row.need}: {row.model} ({row.top1:.2f}%), {row.sure:.0%} sure"
-            + (f", else {row.rival}" if row.rival else "")
-            + (f"; to be sure, measure {' and '.join(row.measure)}" if row.measure else "")
+            f"{pick['need']}: {pick['model']} ({pick['top1']:.2f}%), {pick['sure']:.0%} sure"
+            + (f", else {pick['rival']}" if pick["rival"] else "")
+            + (f"; to be sure, measure {' and '.join(pick['measure'])}" if pick["measure"] else "")
         )
     for row in predict_choice.measure_next(made, edge).itertuples():
         print(f"measure next: {row.arch} (settles {row.gain:.0%} of what is open)")
@@ -212,11 +212,10 @@ def main(argv: list[str] | None = None) -> None:
     elif options.check:
         rows = speeds.machine_rows("" if options.hardware.upper() == "HERE" else options.hardware, options.part)
         made, compared = check(rows, options.part)
-        for row in compared.itertuples():
-            print(
-                f"{row.arch:<42}{rate(row.samples_per_sec):>8} measured {rate(row.predicted):>8} predicted, "
-                f"{rate(row.low)} to {rate(row.high)}"
-            )
+        columns = ["arch", "samples_per_sec", "predicted", "low", "high"]
+        for arch, *speed in compared[columns].itertuples(index=False):
+            measured, predicted, low, high = (rate(value) for value in speed)
+            print(f"{arch:<42}{measured:>8} measured {predicted:>8} predicted, {low} to {high}")
         if options.part == "infer":
             write_check(rows, made, compared)
         found = checked(compared)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -118,7 +118,7 @@ def rivals(known: References, at: np.ndarray, logs: np.ndarray) -> dict[str, np.
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
     order = np.argsort(values)
     share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(np.searchsorted(share, level), len(values) - 1)])
+    return float(values[order][min(int(np.searchsorted(share, level)), len(values) - 1)])
 
 
 def multiplier(z: pd.DataFrame, level: float = LEVEL) -> float:
@@ -143,7 +143,7 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
     factor, both from all machines of inference."""
     ours = found[(found["method"] == "model") & (found["part"] == "infer")]
 
-    def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[int, float]]:
+    def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[Hashable, float]]:
         factors = family_factors(z[z["measured"] == min(MAIN, z["measured"].max())])
         z = z.assign(z=z["z"] / z["family"].map(factors).fillna(1))
         return factors, {budget: multiplier(rows) for budget, rows in z.groupby("measured")}

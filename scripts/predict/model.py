@@ -14,6 +14,7 @@ Other methods were measured beside it: scripts/predict/evaluate.py. Everything i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,7 +150,8 @@ def posterior(prior: Prior, at: np.ndarray, logs: np.ndarray, noise: np.ndarray 
     """
     at, logs = np.asarray(at, int), np.asarray(logs, float)
     noise = NOISE + (np.zeros(len(at)) if noise is None else np.asarray(noise, float) / SCALE)
-    keep, outliers = np.ones(len(at), bool), {}
+    keep = np.ones(len(at), bool)
+    outliers: dict[int, float] = {}
     for _ in range(1 + len(at) // 5):
         if keep.sum() < LEAST:
             raise UserError(
@@ -198,7 +200,7 @@ def posterior(prior: Prior, at: np.ndarray, logs: np.ndarray, noise: np.ndarray 
 
 
 def design(
-    prior: Prior, candidates: np.ndarray, count: int, have: np.ndarray = (), goal: np.ndarray | None = None
+    prior: Prior, candidates: np.ndarray, count: int, have: Sequence[int] = (), goal: np.ndarray | None = None
 ) -> tuple[list[int], list[float]]:
     """Positions of the `count` of `candidates` to measure next, in order, after those at `have`, and after each the
     expected standard deviation (root mean square over `goal`, default all; log units at the expected scale)."""

@@ -305,7 +305,7 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(seed).standard_normal((count, len(where)))
     moved = ((normal * np.sqrt(np.maximum(values, 0))) @ vectors.T)[:, back]
-    timing = normal[:, back] * (np.log(rows["high"] / rows["low"]) / 3.92).to_numpy(float)
+    timing = normal[:, back] * np.log((rows["high"] / rows["low"]).to_numpy(float)) / 3.92
     return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(
         rows["status"].eq("measured").to_numpy(), timing, moved
     )

@@ -74,7 +74,7 @@ def published() -> tuple[pd.DataFrame, pd.DataFrame]:
         bare = rows["model"].str.partition(".")[0]
         arch = [name if name in today else names.today(name).partition(".")[0] or name for name in bare]
         parts.append(
-            rows.assign(arch=arch, renamed=bare.ne(arch), file=file)
+            rows.assign(arch=arch, renamed=bare.ne(pd.Series(arch, bare.index)), file=file)
             .sort_values("renamed", kind="stable")
             .drop_duplicates(KEY)
         )
@@ -153,12 +153,12 @@ def fill(speeds: np.ndarray, features: np.ndarray, rounds: int = ROUNDS) -> np.n
         filled[~seen, column] = design[~seen] @ weights
     patterns: dict[bytes, list[int]] = {}
     for row in np.flatnonzero(gaps.any(axis=1) & ~gaps.all(axis=1)):
-        patterns.setdefault(gaps[row].tobytes(), []).append(row)
+        patterns.setdefault(gaps[row].tobytes(), []).append(int(row))
     for _ in range(rounds):
         mean = filled.mean(axis=0)
         covariance = np.cov((filled - mean).T).reshape(len(mean), -1) + RIDGE * np.eye(len(mean))
-        for pattern, rows in patterns.items():
-            gap = np.frombuffer(pattern, bool)
+        for pattern, alike in patterns.items():
+            gap, rows = np.frombuffer(pattern, bool), np.array(alike)
             weights = np.linalg.solve(covariance[np.ix_(~gap, ~gap)], covariance[np.ix_(~gap, gap)])
             filled[np.ix_(rows, gap)] = mean[gap] + (filled[np.ix_(rows, ~gap)] - mean[~gap]) @ weights
     return filled

@@ -1,1 +1,5 @@
 """Best Image Models: one folder per Make target; see README.md."""
+
+from scripts.common.telemetry import switch_off
+
+switch_off()

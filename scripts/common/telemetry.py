@@ -1,0 +1,29 @@
+"""No package that we use reports anything about its user. Called by scripts/__init__.py, so before any of them is imported.
+
+Each of these sends or stores something by default, or asks whether it may: Gradio its starts, Comet its errors, the Hugging Face hub its downloads;
+ONNX Runtime (1.29 and newer) writes a device's identifier and a queue of events into the home folder; openvino-telemetry, which openvino and
+nncf import where it is there, an identifier and a count of uses. That one has no switch but a file in the home folder, so its import is refused:
+both then use their own stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+OFF = {
+    "COMET_ERROR_TRACKING_ENABLE": "false",
+    "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "NNCF_CI": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+REFUSED = ("openvino_telemetry",)
+
+
+def switch_off() -> None:
+    """Set OFF in this process and those it starts, whatever the environment said, and refuse the imports of REFUSED."""
+    os.environ.update(OFF)
+    for name in REFUSED:
+        sys.modules.setdefault(name, None)  # None: `import` raises ImportError

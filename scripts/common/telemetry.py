@@ -1,9 +1,9 @@
-"""No package that we use reports anything about its user. Called by scripts/__init__.py, so before any of them is imported.
+"""No package that we use reports anything about its user. scripts/__init__.py calls this, so before any is imported.
 
-Each of these sends or stores something by default, or asks whether it may: Gradio its starts, Comet its errors, the Hugging Face hub its downloads;
-ONNX Runtime (1.29 and newer) writes a device's identifier and a queue of events into the home folder; openvino-telemetry, which openvino and
-nncf import where it is there, an identifier and a count of uses. That one has no switch but a file in the home folder, so its import is refused:
-both then use their own stand-in.
+By default each of these sends or stores something, or asks whether it may: Gradio its starts, Comet its own errors, the
+Hugging Face hub its downloads; ONNX Runtime (1.29 and newer) writes a device's identifier and a queue of events into
+the home folder; openvino-telemetry, which openvino and nncf import where it is there, an identifier and a count of
+uses. That one has no switch but a file in the home folder, so its import is refused: both then use their own stand-in.
 """
 
 from __future__ import annotations

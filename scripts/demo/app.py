@@ -31,8 +31,6 @@ EXAMPLES = 5
 DIGITS = "digits"  # what make train exports without photos, so that there is something to try
 
 SETTINGS = {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
     "NO_PROXY": "127.0.0.1,localhost",
     "GRADIO_SERVER_NAME": HOST,

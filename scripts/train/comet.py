@@ -43,7 +43,6 @@ class Comet:
     }
 
     def __init__(self, folder: Path, name: str, say: Callable[[str], None]):
-        os.environ["COMET_ERROR_TRACKING_ENABLE"] = "false"  # else it reports its own errors to a third party
         logging.getLogger("comet_ml").setLevel(logging.CRITICAL)
         key, why = os.environ.get("COMET_API_KEY", "").strip(), ""
         if key and not _answers(os.environ.get("COMET_URL_OVERRIDE", "https://www.comet.com/clientlib/")):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.train import exported, fastai_network
 
@@ -41,9 +42,9 @@ def model(original, tmp_path):
 def rewrite(folder, name: str, content: bytes) -> None:
     """Replace a file and its checksum, as someone who tampers would."""
     (folder / name).write_bytes(content)
-    sums = dict(line.split("  ")[::-1] for line in (folder / exported.SUMS).read_text().splitlines())
+    sums = dict(line.split("  ")[::-1] for line in (folder / sealed.SUMS).read_text().splitlines())
     sums[name] = hashlib.sha256(content).hexdigest()
-    (folder / exported.SUMS).write_text("".join(f"{value}  {key}\n" for key, value in sums.items()))
+    (folder / sealed.SUMS).write_text("".join(f"{value}  {key}\n" for key, value in sums.items()))
 
 
 class Evil:
@@ -74,7 +75,7 @@ def test_onnx_was_checked_and_gives_the_same(original):
 
 
 def test_sha256sum_agrees(original):
-    for line in (original[0] / exported.SUMS).read_text().splitlines():
+    for line in (original[0] / sealed.SUMS).read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((original[0] / name).read_bytes()).hexdigest() == digest
 
@@ -88,7 +89,7 @@ def test_one_flipped_byte_is_refused(model, name):
         exported.load(model)
 
 
-@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG, exported.SUMS])
+@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG, sealed.SUMS])
 def test_a_file_cut_short_or_missing_is_refused(model, name):
     content = (model / name).read_bytes()
     (model / name).write_bytes(content[: len(content) // 2])
@@ -196,9 +197,9 @@ def test_a_configuration_that_is_none_is_refused(model, content):
 
 
 def test_checksums_of_files_elsewhere_are_not_followed(model):
-    with open(model / exported.SUMS, "a") as file:
+    with open(model / sealed.SUMS, "a") as file:
         file.write(f"{'0' * 64}  ../../etc/passwd\n")
-    assert "../../etc/passwd" not in exported.checksums(model)
+    assert "../../etc/passwd" not in sealed.checksums(model)
 
 
 def test_what_is_no_model_is_named(tmp_path):

@@ -8,9 +8,10 @@ import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from scripts.bench import allocator, nvml
+from scripts.bench import nvml
 from scripts.bench.settings import Settings
 from scripts.bench.timing import CpuClock, CudaClock, Timing, probe, time_steps
+from scripts.runtimes import allocator
 
 
 class OutOfMemory(Exception):

@@ -7,9 +7,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
-from scripts.bench import allocator
 from scripts.common.errors import UserError
 from scripts.common.hardware import cores
+from scripts.runtimes import allocator
 
 PARTS, PRECISIONS, LAYOUTS = ("infer", "train"), ("fp32", "amp", "bf16"), ("nchw", "nhwc")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")

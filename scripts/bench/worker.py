@@ -56,7 +56,7 @@ def describe(device: str) -> dict:
     import torch
 
     from scripts.bench import count, measure, models, roofline  # noqa: F401 - loaded, so that `code.running` sees them
-    from scripts.bench.allocator import keep_freed_memory
+    from scripts.runtimes.allocator import keep_freed_memory
     from scripts.bench.settings import check_device
     from scripts.common import code
 

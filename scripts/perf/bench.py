@@ -3,7 +3,7 @@ speeds agree.
 
 The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40
 timed steps, one input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept
-(`scripts.bench.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that a
+(`scripts.runtimes.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that a
 busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
 95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and
 what is to be compared is the methods. Pairs that stayed disturbed are marked, and left out of the agreement.
@@ -37,7 +37,7 @@ def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
     import timm
     import torch
 
-    from scripts.bench.allocator import keep_freed_memory
+    from scripts.runtimes.allocator import keep_freed_memory
     from scripts.bench.loaded import input_size
 
     if keep:

@@ -18,7 +18,6 @@ and mix-ups; against someone who rewrites the folder it is no protection, which 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import math
@@ -35,16 +34,15 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write, make_folder, relative
+from scripts.common.sealed import MAX_TEXT as MAX_CONFIG, REMEDY, checksums, seal, verified
+from scripts.runtimes.onnx_file import onnx_difference, to_onnx
 from scripts.train import photos
 from scripts.train.fastai_network import fastai_network
-from scripts.train.onnx_file import onnx_difference, to_onnx
 
 SCHEMA = 1
 BUILDERS = ("fastai", "zoo")
-WEIGHTS, CONFIG, PICKLE, ONNX, SUMS = "model.safetensors", "config.json", "model.pkl", "model.onnx", "SHA256SUMS"
-MAX_WEIGHTS, MAX_CONFIG = 8 * 2**30, 2**20
+WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
 ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another order differ by about 1e-6
-REMEDY = "export it again, or copy the whole folder again"
 
 
 @dataclass(frozen=True)
@@ -171,10 +169,7 @@ def save(
             (folder / old).unlink(missing_ok=True)
     for name, content in files.items():
         atomic_write(folder / name, content)
-    atomic_write(
-        folder / SUMS,
-        "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())),
-    )
+    seal(folder, files)
     keep_examples(folder, examples)
     return said
 
@@ -196,46 +191,6 @@ def keep_examples(folder: Path, examples: Iterable[Image]) -> None:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """File name -> SHA-256 as SHA256SUMS says. Raises UserError where it is missing or not one."""
-    try:
-        text = (folder / SUMS).read_bytes()[:MAX_CONFIG].decode()
-    except FileNotFoundError:
-        what = "no such folder" if not folder.is_dir() else f"no {SUMS} in it, so it is no exported model"
-        raise UserError(f"{folder}: {what}; make one with python -m scripts.train.pets_export") from None
-    except NotADirectoryError:
-        raise UserError(f"{folder}: a file; name the model's folder") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{folder / SUMS}: cannot be read ({type(error).__name__}); {REMEDY}") from None
-    found = dict(
-        reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M)
-    )
-    if not found:
-        raise UserError(f"{folder / SUMS}: holds no checksums; {REMEDY}")
-    return found
-
-
-def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_WEIGHTS) -> bytes:
-    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was
-    exported.
-    """
-    path = folder / name
-    if name not in sums:
-        raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")
-    try:
-        if path.stat().st_size > limit:
-            raise UserError(f"{path}: {path.stat().st_size / 1e9:.1f} GB is too large; {REMEDY}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
-    if hashlib.sha256(content).hexdigest() != sums[name]:
-        raise UserError(
-            f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was "
-            f"used; {REMEDY}"
-        )
-    return content
 
 
 def read_config(content: bytes, where: Path) -> Config:

@@ -12,14 +12,14 @@ import sys
 
 import pytest
 
-from scripts.bench import allocator
 from scripts.common.paths import ROOT
+from scripts.runtimes import allocator
 
 STEPS, BLOCK = 50, 8 << 20
 PROGRAM = f"""
 import ctypes, json, resource, sys
 from pathlib import Path
-from scripts.bench import allocator
+from scripts.runtimes import allocator
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

@@ -1,0 +1,64 @@
+"""A folder of files with their checksums in SHA256SUMS, as `sha256sum -c SHA256SUMS` reads it.
+
+A checksum in the same folder finds damage and mix-ups; against someone who rewrites the folder it is no protection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from scripts.common.errors import UserError
+from scripts.common.paths import atomic_write
+
+SUMS = "SHA256SUMS"
+MAX_FILE, MAX_TEXT = 8 * 2**30, 2**20  # bytes
+REMEDY = "export it again, or copy the whole folder again"
+MAKE = "make one with python -m scripts.train.pets_export"
+
+
+def seal(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the checksums of `files` (name -> content), which stand in `folder` already."""
+    lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())]
+    atomic_write(folder / SUMS, "".join(lines))
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256 as SHA256SUMS says. Raises UserError where it is missing or not one."""
+    try:
+        text = (folder / SUMS).read_bytes()[:MAX_TEXT].decode()
+    except FileNotFoundError:
+        what = "no such folder" if not folder.is_dir() else f"no {SUMS} in it, so it is no exported model"
+        raise UserError(f"{folder}: {what}; {MAKE}") from None
+    except NotADirectoryError:
+        raise UserError(f"{folder}: a file; name the model's folder") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder / SUMS}: cannot be read ({type(error).__name__}); {REMEDY}") from None
+    found = dict(
+        reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M)
+    )
+    if not found:
+        raise UserError(f"{folder / SUMS}: holds no checksums; {REMEDY}")
+    return found
+
+
+def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_FILE) -> bytes:
+    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was
+    exported.
+    """
+    path = folder / name
+    if name not in sums:
+        raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")
+    try:
+        if path.stat().st_size > limit:
+            raise UserError(f"{path}: {path.stat().st_size / 1e9:.1f} GB is too large; {REMEDY}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+    if hashlib.sha256(content).hexdigest() != sums[name]:
+        raise UserError(
+            f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was "
+            f"used; {REMEDY}"
+        )
+    return content

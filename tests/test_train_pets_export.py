@@ -41,8 +41,7 @@ def settings(tmp_path, folder, monkeypatch):
     """Settings of a run that writes only into a temporary folder, and asks no hub."""
     monkeypatch.setattr(pets_export, "DATA", tmp_path / "data")
     monkeypatch.setattr(runs, "DATA", tmp_path / "data")
-    for module in (pets_export, finetune):
-        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(finetune, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
@@ -131,7 +130,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(settings, monkeypatch)
     assert told == [1, 2, 3]  # its log tells of the epochs before the interruption, too
     resumed = history(settings)
     pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"), rtol=1e-3, atol=1e-5)
-    assert not list((pets_export.CACHE / "pets").iterdir())  # a finished run leaves nothing behind
+    assert not list((finetune.CACHE / "pets").iterdir())  # a finished run leaves nothing behind
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     journal.save(learner)
     finetune.Epochs({"a": 1}).resume(learner)
     assert loaded == [journal.weights.stem]
-    damage(next((pets_export.CACHE / "pets").glob(which)))
+    damage(next((finetune.CACHE / "pets").glob(which)))
     again = finetune.Epochs({"a": 1})
     again.resume(learner)
     assert again.history == [] and len(loaded) == 1

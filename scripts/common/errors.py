@@ -21,7 +21,12 @@ class UserError(Exception):
     """Something the user can mend. The message is one line: what, where, what to do."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(printable(" ".join(str(message).split())))
+
+
+def printable(text: str) -> str:
+    """`text` for a terminal: control characters, and bytes of file names that are no UTF-8, become question marks."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class DataMissing(UserError):

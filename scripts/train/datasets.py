@@ -16,50 +16,29 @@ are learned from, too, or tested on where there is no test/.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import json
 import math
-import os
+import re
 import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from scripts.common import hardware
-from scripts.common.errors import UserError, cli, disk_error
-from scripts.common.paths import CACHE, atomic_write
-from scripts.common.words import duration
-from scripts.train import photos
+from scripts.common.errors import UserError, cli, printable
+from scripts.common.paths import CACHE
+from scripts.train import decoded, folders, splits
+from scripts.train.folders import Found, Item, class_name, text, unwrap
+from scripts.train.splits import TEST, TRAIN
 
 EMBEDDED = "digits"
 TEST_FRACTION = 0.2  # where a dataset has no test photos of its own
 TEST_SEED = 20220401  # the same test photos whatever the run's seed
 MIN_IMAGES = 5  # a class: one for testing, one for validation, three to learn from
 UNBALANCED = 10  # largest class over smallest from which it is said
-SPLITS = {
-    "training_set": "train",
-    "train": "train",
-    "training": "train",
-    "test_set": "test",
-    "test": "test",
-    "testing": "test",
-    "val": "valid",
-    "valid": "valid",
-    "validation": "valid",
-}
-
-
-class Item(NamedTuple):
-    """One file: name relative to the dataset's folder, its class, and train, test, valid or '' (not split yet)."""
-
-    file: str
-    label: str
-    split: str
 
 
 @dataclass
@@ -67,8 +46,9 @@ class Dataset:
     """pixels: uint8 (n, 3, side, side), maybe memory-mapped; labels: int64 (n,) into classes; test: bool (n,); files: n
     names.
 
-    size: what the networks see; flip: whether a mirrored picture keeps its label; excluded: [(file, reason)]; checksum:
-    of all files.
+    size: what the networks see; flip: whether a mirrored picture keeps its label; excluded: [(file or folder/,
+    reason)] that could have been photos; beside: the same of what never was one (README.md, .DS_Store); checksum: of
+    all files; paths: where the files are, for datasets on the disk; notes: what was taken for what, a line each.
     """
 
     name: str
@@ -81,6 +61,9 @@ class Dataset:
     checksum: str
     flip: bool = True
     excluded: list[tuple[str, str]] = field(default_factory=list)
+    beside: list[tuple[str, str]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def split(self, seed: int, fraction: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Indices of (train, valid, test). Validation: `fraction` of each class's training photos, at least one,
@@ -92,9 +75,10 @@ class Dataset:
 
     def facts(self) -> dict:
         """For a sidecar: name, checksum, classes with counts, and what was left out."""
-        count = lambda rows: {
-            name: int(n) for name, n in zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)))
-        }
+
+        def count(rows) -> dict[str, int]:
+            return dict(zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist()))
+
         return {
             "dataset": self.name,
             "checksum": self.checksum,
@@ -108,20 +92,25 @@ class Dataset:
         sizes = np.bincount(self.labels)
         said = [
             f"{self.name}: {len(self.classes)} classes, {(~self.test).sum():,} images to train on, "
-            f"{self.test.sum():,} to test on"
+            f"{self.test.sum():,} to test on",
+            *(f"{self.name}: {note}" for note in self.notes),
         ]
         if self.excluded:
             shown = "; ".join(f"{file} ({reason})" for file, reason in self.excluded[:5])
-            said.append(
-                f"{self.name}: {len(self.excluded)} files left out: {shown}{' …' if len(self.excluded) > 5 else ''}"
+            folders = sum(file.endswith("/") for file, _ in self.excluded)
+            what = " and ".join(
+                f"{count} {kind}{'s' * (count > 1)}"
+                for count, kind in ((len(self.excluded) - folders, "file"), (folders, "folder"))
+                if count
             )
+            said.append(f"{self.name}: {what} left out: {shown}{' …' if len(self.excluded) > 5 else ''}")
         if sizes.max() >= UNBALANCED * sizes.min():
             said.append(
                 f"{self.name}: unbalanced, {sizes.max():,} images of {self.classes[sizes.argmax()]!r} and "
                 f"{sizes.min():,} of "
                 f"{self.classes[sizes.argmin()]!r}; read the macro averages, not the accuracy"
             )
-        return said
+        return [printable(line) for line in said]
 
 
 def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -142,15 +131,27 @@ def load(data: str, size: int, cache: Path | None = None, workers: int | None = 
         return digits(size)
     if not data.strip():  # Path("") would be the current folder
         raise UserError("--data is empty; name a folder of photos, digits or pets")
-    root = pets_folder(cache or CACHE) if data == "pets" else unwrap(Path(data).expanduser())
-    name = hardware.slugify(root.resolve().name).replace("_", "-")
-    return folder(
-        root,
-        f"{name}-folder" if name in (EMBEDDED, "pets") and data != "pets" else name,
-        size,
-        cache or CACHE / "photos",
-        workers,
-    )
+    given = pets_folder(cache or CACHE) if data == "pets" else Path(data).expanduser()
+    root = unwrap(given)
+    named = root
+    while named != given and splits.read(named.name):  # photos/train is called photos
+        named = named.parent
+    name = short_name(named.resolve().name)
+    if name in (EMBEDDED, "pets") and data != "pets":
+        name = f"{name}-folder"
+    return folder(root, name, size, cache or CACHE / "photos", workers, above=given)
+
+
+def short_name(folder: str) -> str:
+    """What a folder's results are called: letters, digits and hyphens. A name that these can't tell (写真) ends in six
+    digits that stand for it.
+    """
+    plain = unicodedata.normalize("NFKD", folder)
+    found = hardware.slugify("".join(letter for letter in plain if not unicodedata.combining(letter))).replace("_", "-")
+    if not re.search(r"[^\W_]", plain) or re.search(r"[^\W\d_]", re.sub(r"[a-zA-Z]", "", plain)):
+        digits = hashlib.sha256(unicodedata.normalize("NFC", text(folder)).encode()).hexdigest()[:6]
+        return f"{'photos' if found == 'unknown' else found}-{digits}"
+    return found
 
 
 def digits(size: int) -> Dataset:
@@ -207,225 +208,89 @@ def pets_folder(cache: Path) -> Path:
 # --- a folder of pictures ---------------------------------------------------------------------------------------------
 
 
-def _folders(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith((".", "__")))
-
-
-def unwrap(root: Path) -> Path:
-    """`root`, or the folder it merely wraps, as archives do (training_set/training_set, cat-and-dog/train)."""
-    if not root.exists():
-        raise UserError(
-            f"{root}: no such folder; name one with a folder per class, or with training_set/ and test_set/"
-        )
-    if not root.is_dir():
-        raise UserError(f"{root}: a file, not a folder; unpack it first and name the folder")
-    try:
-        inside = _folders(root)
-        while len(inside) == 1 and _folders(inside[0]):
-            root, inside = inside[0], _folders(inside[0])
-    except OSError as error:
-        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
-    return root
-
-
 def scan(root: Path) -> list[Item]:
-    """All files of the dataset in `root`, by the layouts of the module. Raises UserError for fewer than two classes."""
+    """All files of the dataset in `root`, by the layouts of scripts.train.folders. Raises UserError."""
+    return survey(root).items
+
+
+def survey(root: Path, above: Path | None = None) -> Found:
+    """What is in the dataset's folder, and Oxford-IIIT Pets by its own lists. Raises UserError."""
     if (root / "annotations" / "trainval.txt").is_file():
         return scan_pets(root)
-    tops = {SPLITS[top.name.lower()]: unwrap(top) for top in _folders(root) if top.name.lower() in SPLITS}
-    if "train" in tops and len(tops) == 1:
-        root, tops = tops["train"], {}
-    if "train" not in tops:
-        tops = {"": root}
-    elif "test" not in tops:
-        tops["test"] = tops.pop("valid")  # the only photos set aside are what the networks are tested on
-    names = {split: [_text(folder.name) for folder in _folders(top)] for split, top in tops.items()}
-    first = "train" if "train" in tops else ""
-    for split, found in names.items():
-        if set(found) != set(names[first]):
+    return folders.survey(root, above)
+
+
+def scan_pets(root: Path) -> Found:
+    """Oxford-IIIT Pets: breeds from the file names, its own two lists as train and test. Raises UserError."""
+    found = Found()
+    for split, name in ((TRAIN, "trainval.txt"), (TEST, "test.txt")):
+        try:
+            lines = (root / "annotations" / name).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{tops[split].name}: its classes ({_some(found)}) are not those of {tops[first].name} "
-                f"({_some(names[first])}); "
-                "both need the same folders"
-            )
-    if len(names[first]) < 2:
-        what = f"one class, {names[first][0]!r}" if names[first] else "no folders"
-        raise UserError(f"{tops[first]}: {what}; a dataset needs a folder for each of two classes or more")
-    return [
-        Item(_text(path.relative_to(root).as_posix()), _text(folder.name), split)
-        for split, top in tops.items()
-        for folder in _folders(top)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    ]
-
-
-def scan_pets(root: Path) -> list[Item]:
-    """Oxford-IIIT Pets: breeds from the file names, its own two lists as train and test."""
-    items = []
-    for split, name in (("train", "trainval.txt"), ("test", "test.txt")):
-        for line in (root / "annotations" / name).read_text().splitlines():
+                f"{root / 'annotations' / name}: cannot be read ({getattr(error, 'strerror', '') or 'not text'}); a "
+                "folder with annotations/trainval.txt is read as Oxford-IIIT Pets, with both its lists"
+            ) from None
+        for line in lines:
             if line.strip() and not line.startswith("#"):
-                stem = line.split()[0]
-                items.append(Item(f"images/{stem}.jpg", stem.rpartition("_")[0], split))
-    return items
+                file = f"images/{line.split()[0]}.jpg"
+                found.items.append(Item(file, Path(file).stem.rpartition("_")[0], split, file))
+    found.classes = sorted({item.label for item in found.items})
+    listed = {item.path for item in found.items}
+    there = sorted(f"images/{path.name}" for path in (root / "images").glob("*"))
+    found.left = [(text(path), "in neither of the lists") for path in there if path not in listed]
+    if len(found.classes) < 2:
+        raise UserError(f"{root}: its lists name {len(found.classes)} breeds; a dataset needs two classes or more")
+    return found
 
 
-def _text(name: str) -> str:
-    """A file name that UTF-8 can write, whatever bytes the disk has."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (" …" if len(names) > 4 else "") if names else "none"
-
-
-def folder(root: Path, name: str, size: int, cache: Path, workers: int | None = None) -> Dataset:
+def folder(root: Path, name: str, size: int, cache: Path, workers: int | None = None, above: Path | None = None):
     """The pictures in `root`, decoded with a margin for cropping (8/7 of `size`, as evaluation at 224 resizes to
-    256).
+    256). above: the folder that was named, where `root` is one in it.
     """
     side = math.ceil(size * 8 / 7)
-    items = scan(root)
-    if not items:
-        raise UserError(f"{root}: the class folders are empty; put pictures into them")
-    stamps = [
-        (item, (stat := os.stat(root / item.file)).st_size, stat.st_mtime_ns)
-        if (root / item.file).exists()
-        else (item, 0, 0)
-        for item in items
-    ]
-    key = hashlib.sha256(repr((stamps, side, photos.FORMATS, photos.MAX_PIXELS, 1)).encode()).hexdigest()[:16]
-    index, store = cache / f"{name}-{side}-{key}.json", cache / f"{name}-{side}-{key}.u8"
-    kept = _read_index(index, store, side)
-    if kept is None:
-        kept = decode_all(root, items, side, store, workers)
-        atomic_write(index, json.dumps(kept))
-        for old in cache.glob(f"{name}-{side}-*"):
-            if old.name[: -len(old.suffix)] != index.stem and old.suffix in (".json", ".u8"):
-                old.unlink(missing_ok=True)
-    if drop_duplicates(kept["rows"])[1]:
-        kept = without_duplicates(kept, store, side)
-        atomic_write(index, json.dumps(kept))
-    rows, excluded = kept["rows"], [tuple(pair) for pair in kept["excluded"]]
-    classes = sorted({item.label for item in items})
-    check_counts(root, classes, rows, excluded)
-    labels = np.array([classes.index(row[2]) for row in rows], np.int64)
-    test = np.array([row[3] == "test" for row in rows])
+    found = survey(root, above)
+    check_counts(root, found.classes, found.items, [*found.left, *found.beside])
+    store = decoded.Store(root, name, side, cache)
+    kept = store.read(found.items, workers)
+    rows, excluded = kept["rows"], [*map(tuple, kept["excluded"]), *found.left]
+    check_counts(root, found.classes, [Item(*row[1:4], "") for row in rows], [*excluded, *found.beside])
+    labels = np.array([found.classes.index(row[2]) for row in rows], np.int64)
+    test = np.array([row[3] == TEST for row in rows])
     if not test.any():
         test[stratified(labels, TEST_FRACTION, TEST_SEED)] = True
-    pixels = np.memmap(store, np.uint8, "r", shape=(len(rows), 3, side, side))
-    checksum = hashlib.sha256("\n".join(sorted(f"{row[4]} {row[1]}" for row in rows)).encode()).hexdigest()
-    return Dataset(name, classes, pixels, labels, test, [row[1] for row in rows], size, checksum, excluded=excluded)
-
-
-def _read_index(index: Path, store: Path, side: int) -> dict | None:
-    """The cache's table of contents, or None where there is none or the pixels are not all there."""
-    try:
-        kept = json.loads(index.read_text())
-        return kept if store.stat().st_size == len(kept["rows"]) * 3 * side * side else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def decode_all(root: Path, items: list[Item], side: int, store: Path, workers: int | None = None) -> dict:
-    """Decode every item into `store`, uint8 squares end to end. Returns {'rows': [[position, file, label, split,
-    sha256]], 'excluded'}.
-
-    Threads suffice: Pillow decodes and scales outside Python's lock. Written by temporary file and rename.
-    """
-    import time
-
-    def one(item: Item):
-        try:
-            return photos.read(root / item.file, side)
-        except photos.Refused as reason:
-            return str(reason)
-
-    rows, excluded, started = [], [], time.monotonic()
-    with whole(store) as file, ThreadPoolExecutor(workers or hardware.cores()) as pool:
-        for start in range(0, len(items), 512):  # bounds what waits in memory
-            for item, picture in zip(items[start : start + 512], pool.map(one, items[start : start + 512])):
-                if isinstance(picture, str):
-                    excluded.append([item.file, picture])
-                else:
-                    file.write(picture.pixels.tobytes())
-                    rows.append([len(rows), item.file, item.label, item.split, picture.sha256])
-    print(
-        f"{root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}",
-        file=sys.stderr,
-        flush=True,
+    return Dataset(
+        name,
+        found.classes,
+        store.pixels(len(rows)),
+        labels,
+        test,
+        [row[1] for row in rows],
+        size,
+        checksum=hashlib.sha256("\n".join(sorted(f"{row[4]} {row[1]}" for row in rows)).encode()).hexdigest(),
+        excluded=excluded,
+        beside=found.beside,
+        paths=[root / row[5] for row in rows],
+        notes=[*found.notes, *kept["notes"]],
     )
-    return {"rows": rows, "excluded": excluded}
 
 
-@contextlib.contextmanager
-def whole(store: Path):
-    """A file to write into, renamed to `store` at the end. Raises UserError (full disk, …); then nothing is there."""
-    temporary = None
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{store.name}.", suffix=".tmp", dir=store.parent)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(temporary, store)
-    except OSError as error:
-        raise disk_error(error, store) from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def without_duplicates(kept: dict, store: Path, side: int) -> dict:
-    """`kept` with each picture once, and `store` written again accordingly, a picture at a time: it may be larger
-    than the memory.
-    """
-    rows, doubled = drop_duplicates(kept["rows"])
-    pixels = np.memmap(store, np.uint8, "r", shape=(len(kept["rows"]), 3, side, side))
-    with whole(store) as file:
-        for row in rows:
-            file.write(pixels[row[0]].tobytes())
-    return {"rows": [[number, *row[1:]] for number, row in enumerate(rows)], "excluded": [*kept["excluded"], *doubled]}
-
-
-def drop_duplicates(rows: list[list]) -> tuple[list[list], list[tuple[str, str]]]:
-    """(rows, excluded): each picture once. Of a test photo's copies the test photo stays; a picture with two labels
-    goes altogether.
-    """
-    order = {"test": 0, "valid": 1}
-    first: dict[str, list] = {}
-    labels: dict[str, set] = {}
-    for row in sorted(rows, key=lambda row: (order.get(row[3], 2), row[1])):
-        first.setdefault(row[4], row)
-        labels.setdefault(row[4], set()).add(row[2])
-    kept, excluded = [], []
-    for row in rows:
-        if len(labels[row[4]]) > 1:
-            excluded.append((row[1], f"the same picture has the labels {' and '.join(sorted(labels[row[4]]))}"))
-        elif first[row[4]] is not row:
-            other = first[row[4]]
-            excluded.append(
-                (row[1], f"the same file as {other[1]}" + (", a test photo" if other[3] == "test" != row[3] else ""))
-            )
-        else:
-            kept.append(row)
-    return kept, excluded
-
-
-def check_counts(root: Path, classes: list[str], rows: list[list], excluded: list) -> None:
-    """Raise UserError naming the classes with too few usable pictures."""
-    has_test = any(row[3] == "test" for row in rows)
-    few = []
-    for name in classes:
-        train = sum(row[2] == name and row[3] != "test" for row in rows)
-        test = sum(row[2] == name and row[3] == "test" for row in rows)
-        if train < MIN_IMAGES - has_test or (has_test and not test):
-            few.append(f"{name!r} ({train + test})")
+def check_counts(root: Path, classes: list[str], items: list[Item], excluded: list[tuple[str, str]]) -> None:
+    """Raise UserError naming the classes with too few usable pictures, and what became of theirs."""
+    train, test = Counter(), Counter()
+    for item in items:
+        (test if item.split == TEST else train)[item.label] += 1
+    few = [name for name in classes if train[name] < MIN_IMAGES - bool(test) or (test and not test[name])]
     if few:
-        why = (
-            f"; {len(excluded)} files were left out, the first: {excluded[0][0]} ({excluded[0][1]})" if excluded else ""
-        )
+        shown = ", ".join(f"{name!r} ({train[name] + test[name]})" for name in few[:5])
+        theirs = [pair for pair in excluded if few[0] in class_name(pair[0]).split("/")]
+        amount = f"{len(excluded)} files were left out, the first" if len(excluded) > 1 else "left out"
+        why = f"; {amount}: {theirs[0][0]} ({theirs[0][1]})" if theirs else ""
+        if not items and not excluded:
+            raise UserError(f"{root}: the class folders are empty; put pictures into them")
         raise UserError(
-            f"{root}: too few usable pictures of {', '.join(few[:5])}{why}; each class needs {MIN_IMAGES} or more"
+            f"{root}: too few usable pictures of {shown}{why}; each class needs {MIN_IMAGES} or more, and a folder "
+            "that is no class has to go elsewhere"
         )
 
 
@@ -437,8 +302,8 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = load(arguments.data, arguments.size)
     print("\n".join(dataset.lines()))
-    for file, reason in dataset.excluded:
-        print(f"left out: {file}: {reason}")
+    for file, reason in [*dataset.excluded, *dataset.beside]:
+        print(printable(f"left out: {file}: {reason}"))
 
 
 if __name__ == "__main__":

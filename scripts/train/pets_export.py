@@ -31,7 +31,7 @@ from PIL import Image
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, relative
+from scripts.common.paths import DATA, ROOT, atomic_csv, relative
 from scripts.common.words import duration
 from scripts.train import datasets, finetune, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
@@ -156,11 +156,6 @@ def run_all(settings: Settings) -> dict:
     return {"error_rate": error, "seconds": time.perf_counter() - started}
 
 
-def photo_root(data: str) -> Path:
-    """The folder that the dataset's file names are relative to."""
-    return datasets.pets_folder(CACHE) if data == "pets" else datasets.unwrap(Path(data).expanduser())
-
-
 def summary(model, size: int) -> str:
     """torchinfo's table, two levels deep."""
     import torchinfo
@@ -180,7 +175,7 @@ def export(learner, dataset: datasets.Dataset, settings: Settings, config, rows:
     if settings.data == datasets.EMBEDDED:
         files, pictures = [], [Image.fromarray(dataset.pixels[row].transpose(1, 2, 0)) for row in rows]
     else:
-        files = [photo_root(settings.data) / dataset.files[row] for row in rows]
+        files = [dataset.paths[row] for row in rows]
         try:
             pictures = [photos.decode(path.read_bytes(), APP_SIDE) for path in files]
         except (OSError, photos.Refused) as reason:

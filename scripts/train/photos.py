@@ -31,10 +31,11 @@ class Refused(Exception):
 
 
 class Picture(NamedTuple):
-    """pixels: uint8 (3, side, side); sha256: of the file's bytes."""
+    """pixels: uint8 (3, side, side); sha256: of the file's bytes; note: what was done to its values, '' for nothing."""
 
     pixels: np.ndarray
     sha256: str
+    note: str = ""
 
 
 def read(path: Path | str, side: int) -> Picture:

@@ -82,6 +82,7 @@ def load_data(data: str, size: int, limit: int):
             labels=dataset.labels[keep],
             test=dataset.test[keep],
             files=[dataset.files[row] for row in keep],
+            paths=[dataset.paths[row] for row in keep] if dataset.paths else [],
         )
     return dataset
 

@@ -49,7 +49,7 @@ def disk_error(error: OSError, path) -> UserError:
         errno.EBUSY: "a file system is mounted right there; choose a place inside it",
         errno.EISDIR: "this is a folder, not a file; choose another name",
     }
-    return UserError(f"cannot write {path}: {reasons.get(number, error.strerror or str(error)[:200])}")
+    return UserError(f"cannot write {path}: {reasons.get(number or 0, error.strerror or str(error)[:200])}")
 
 
 def cli(main: Callable[..., int | None]) -> Callable[..., int]:

@@ -74,11 +74,23 @@
     return value;
   };
 
-  // A figure that names no dark colours of its own (a replica of the notebook's) gets dark paper and light ink; its marks stay.
-  const darkened = (layout) => {
+  // A figure that names no dark colours of its own (a replica of the notebook's) gets dark paper and light ink; its marks
+  // stay what they are, or as much lighter as they need to be seen (3 to 1 on the plot's ground).
+  const lighter = (colour) => {
+    const found = /^#([0-9a-f]{6})$/i.exec(colour);
+    if (!found) return colour;
+    let parts = found[1].match(/../g).map((part) => parseInt(part, 16));
+    const light = (rgb) => rgb.map((one) => (one / 255 <= .04045 ? one / 255 / 12.92 : ((one / 255 + .055) / 1.055) ** 2.4)).reduce((sum, one, i) => sum + one * [.2126, .7152, .0722][i], 0);
+    while (light(parts) < .15) parts = parts.map((one) => Math.min(255, one + Math.ceil((255 - one) / 12)));
+    return `#${parts.map((one) => Math.round(one).toString(16).padStart(2, "0")).join("")}`;
+  };
+  const lightened = (value) => (typeof value === "string" ? lighter(value) : Array.isArray(value) ? value.map(lightened) : value);
+  const darkened = (data, layout) => {
     const axes = Object.fromEntries(Object.entries(layout).filter(([key]) => /^[xy]axis\d*$/.test(key))
       .map(([key, axis]) => [key, { ...axis, gridcolor: "#363c44", zerolinecolor: "#363c44", linecolor: "#57606a" }]));
-    return { ...layout, ...axes, paper_bgcolor: "#15181c", plot_bgcolor: "#1f242a", font: { ...layout.font, color: "#e8eaed" } };
+    if (layout.coloraxis?.colorscale) axes.coloraxis = { ...layout.coloraxis, colorscale: lightened(layout.coloraxis.colorscale) };
+    const marks = data.map((trace) => Object.fromEntries(Object.entries(trace).map(([key, value]) => [key, (key === "marker" || key === "line") && value?.color ? { ...value, color: lightened(value.color) } : value])));
+    return [marks, { ...layout, ...axes, paper_bgcolor: "#15181c", plot_bgcolor: "#1f242a", font: { ...layout.font, color: "#e8eaed" } }];
   };
 
   // A click on a mark keeps its words below the chart, and a model's line of code; a second one takes them away.
@@ -116,7 +128,7 @@
     if (dark && swap) {
       const map = Object.fromEntries(Object.entries(swap).map(([light, other]) => [light.toLowerCase(), other]));
       [data, layout] = [recoloured(data, map), recoloured(layout, map)];
-    } else if (dark) layout = darkened(layout);
+    } else if (dark) [data, layout] = darkened(data, layout);
     const natural = layout.width ?? width, height = layout.height ?? Math.round(width * 0.7);
     const scale = Math.min(1, width / natural);
     const stage = document.createElement("div");

@@ -68,7 +68,7 @@ def test_without_quarto_the_built_in_renderer_makes_a_whole_site(site):
         "assets/charts.js",
         "assets/site.css",
         "assets/plotly.min.js",
-        "assets/fonts/fonts.css",
+        "assets/fonts/LICENSE.txt",
         "charts/dots.js",
         "charts/dots.csv",
         "images/dots.jpg",

@@ -141,11 +141,11 @@ def picker_data(
 
 
 def _source(head: pd.Series) -> str:
-    """Where a table's speeds come from, by its first row: "timm's table of 2026-08-08, torch 2.9.1, amp"."""
+    """Where a table's speeds come from, by its first row: "timm’s table of 2026-08-08, torch 2.9.1, amp"."""
     source = {
         "measured": f"measured here, {head.get('date')}",
         "predicted": f"measured and predicted here, {head.get('date')}",
-    }.get(head["vintage"], f"timm's table of {head['vintage']}")
+    }.get(head["vintage"], f"timm’s table of {head['vintage']}")
     return f"{source}, torch {head['torch']}, {head['precision']}"
 
 

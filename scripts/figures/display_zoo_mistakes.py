@@ -76,8 +76,8 @@ def draw_confusion(which: str = "photos") -> Drawing:
     )
     over = f", added up over {run.seeds} seeds" if run.seeds > 1 else ""
     subtitle = (
-        f"Test pictures by what they show (rows) and what the network says (columns){over}; the darker, the larger "
-        "the share of the row"
+        f"Test pictures by what they show (rows) and what the network says (columns){over}; the stronger the colour, "
+        "the larger the share of the row"
     )
     frames = [
         matrix.reset_index(names="label")

@@ -26,6 +26,7 @@ _EXTERNAL = re.compile(
     r"""[^>]*?\shref=["'](?:https?:)?//[^"']+""",
     re.I,
 )
+_TEXT = re.compile(r"(<(code|pre|script|style|textarea)\b.*?</\2>|<[^>]*>)", re.S)  # what is no text
 _PRE = re.compile(r"<pre(?![^>]*\stabindex)(?=[\s>])")
 
 
@@ -56,6 +57,7 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
         up = "../" * (len(path.relative_to(out).parts) - 1)
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
+        html = apostrophes(html)
         html = chart_files.hints(weight.page(html, out), up)
         html = html.replace(FOOT, foot) if FOOT in html else html.replace("</main>", foot + "\n</main>", 1)
         path.write_text(html, encoding="utf-8")
@@ -63,6 +65,13 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         shutil.rmtree(out / "site_libs", ignore_errors=True)
         (out / "search.json").unlink(missing_ok=True)
     (out / ".nojekyll").touch()
+
+
+def apostrophes(html: str) -> str:
+    """A page with ’ for ' within and after words, as Pandoc sets it in Markdown; what cells print as HTML has '."""
+    parts = _TEXT.split(html)  # text, markup, the markup's name, text, …
+    parts[::3] = [re.sub(r"(?<=\w)(?:'|&#x27;|&#39;)(?=\w|[\s,.;:)]|$)", "’", part) for part in parts[::3]]
+    return "".join(part for at, part in enumerate(parts) if at % 3 != 2)
 
 
 def built(renderer: str) -> str:

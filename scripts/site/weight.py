@@ -8,6 +8,7 @@ JPG is twice as wide as it is shown on most screens.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import re
@@ -50,21 +51,13 @@ MORE = [
     (0x2700, 0x27BF),
 ]
 FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "calt", "tnum", "lnum"]
-# Arial with the proportions of Source Sans Pro, so that no line breaks anew when the face arrives (average widths 0.417
-# and 0.441 em, the face's
-# ascent 0.984 and descent 0.273)
-FALLBACK = (
-    "@font-face{font-family:'Source Sans Fallback';src:local('Arial'),local('Liberation "
-    "Sans'),local('Roboto'),local('Helvetica');size-adjust:94.5%;"
-    "ascent-override:104.1%;descent-override:28.9%;line-gap-override:0%}"
-)
 WIDEST = 1000  # pixels that a picture takes at most on a page
 QUALITY = 82  # of WebP: at 90 the pictures are a third larger, and charts look the same
 
 
 def fonts(folder: Path) -> None:
-    """Source Sans Pro from its Python package into `folder`, with fonts.css: as WOFF2 of the letters in use where
-    fontTools and brotli are there, else whole.
+    """Source Sans Pro from its Python package into `folder`, with fonts.css: where fontTools and brotli are there as
+    WOFF2, the letters in use inside fonts.css and the other signs in files of their own; else whole.
     """
     spec = find_spec("font_source_sans_pro")
     if not spec:
@@ -72,23 +65,24 @@ def fonts(folder: Path) -> None:
     source = Path(spec.origin).parent / "files"
     folder.mkdir(parents=True, exist_ok=True)
     small = find_spec("fontTools") and (find_spec("brotli") or find_spec("brotlicffi"))
-    rules = [FALLBACK]
+    rules = []
     for face, (style, weight) in FACES.items():
-        files = (
-            [
-                (_subset(source / f"SourceSansPro-{face}.ttf", part), name, part)
-                for name, part in (("", CORE), ("-more", MORE))
-            ]
-            if small
-            else [(source / f"SourceSansPro-{face}.ttf", "", None)]
-        )
-        for path, name, part in files:
-            file = f"SourceSansPro-{face}{name}{path.suffix}"
-            shutil.copyfile(path, folder / file)
+        whole = source / f"SourceSansPro-{face}.ttf"
+        files = [(_subset(whole, part), part) for part in (CORE, MORE)] if small else [(whole, None)]
+        for path, part in files:
+            if (
+                part is CORE
+            ):  # in the style sheet, and asked for by the page's head: no text is ever set in another face first
+                address, display = f"data:font/woff2;base64,{base64.b64encode(path.read_bytes()).decode()}", "block"
+            else:  # a sign or two on a page: set in what the system has where it comes late
+                name, display = f"SourceSansPro-{face}{'-more' if part else ''}{path.suffix}", "optional"
+                shutil.copyfile(path, folder / name)
+                address = name
             only = ";unicode-range:" + ",".join(f"U+{low:X}-{high:X}" for low, high in part) if part else ""
             rules.append(
-                f"@font-face{{font-family:'Source Sans Pro';font-style:{style};font-weight:{weight};font-display:swap;"
-                f"src:url({file}) format('{'woff2' if small else 'truetype'}'){only}}}"
+                f"@font-face{{font-family:'Source Sans Pro';font-style:{style};font-weight:{weight};"
+                f"font-display:{display};"
+                f"src:url({address}) format('{'woff2' if small else 'truetype'}'){only}}}"
             )
     (folder / "fonts.css").write_text("\n".join(rules) + "\n")
     shutil.copyfile(source / "LICENSE.txt", folder / "LICENSE.txt")
@@ -123,13 +117,12 @@ def styles(out: Path) -> None:
     the first letter.
     """
     path, rules = out / "assets" / "site.css", out / "assets" / "fonts" / "fonts.css"
-    if path.is_file():
+    if path.is_file() and rules.is_file():
+        faces = re.sub(r"url\((?!data:)", "url(fonts/", rules.read_text())
         path.write_text(
-            path.read_text(encoding="utf-8").replace(
-                '@import url("fonts/fonts.css");', rules.read_text().replace("url(", "url(fonts/")
-            ),
-            encoding="utf-8",
+            path.read_text(encoding="utf-8").replace('@import url("fonts/fonts.css");', faces), encoding="utf-8"
         )
+        rules.unlink()
 
 
 # --- pictures

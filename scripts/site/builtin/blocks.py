@@ -64,7 +64,24 @@ def structure(document: dict, page: Page) -> dict:
             return _callout(callout, identifier, dict(pairs), content)
         return _tabset(page, dict(pairs), content, counter) if "panel-tabset" in classes else None
 
-    return rewrite(document, change)
+    document = rewrite(document, change)
+    return {**document, "blocks": _margin_notes(document["blocks"])}
+
+
+def _margin_notes(blocks: list) -> list:
+    """Notes in the margin that follow each other in one container, as Quarto sets them."""
+    out: list = []
+    for block in blocks:
+        classes = block["c"][0][1] if block["t"] == "Div" else []
+        if "column-margin" not in classes:
+            out.append(block)
+            continue
+        (identifier, _, pairs), content = block["c"]
+        note = div(content, identifier, [name for name in classes if name != "column-margin"], **dict(pairs))
+        if not (out and out[-1]["t"] == "Div" and "column-container" in out[-1]["c"][0][1]):
+            out.append(div([], classes=["column-margin", "column-container"]))
+        out[-1]["c"][1].append(note)
+    return out
 
 
 def transform(document: dict, page: Page, pages: list[str], exists) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -183,7 +184,7 @@ def gpu_steps() -> None:
     """The GPU's measurements, step by step."""
     shown = pd.DataFrame(
         [
-            (name, what[:1].upper() + what[1:], minutes, f"scripts.bench.sweep {' '.join(arguments)}")
+            (name, _with_code(what[:1].upper() + what[1:]), minutes, _command(arguments))
             for name, (minutes, what, arguments) in gpu.STEPS.items()
         ],
         columns=["Step", "What it measures", "Minutes expected", "Command"],
@@ -195,3 +196,14 @@ def gpu_steps() -> None:
         label="tbl-gpu-steps",
         formats={"Minutes expected": "{:.0f}"},
     )
+
+
+def _with_code(words: str) -> page.Html:
+    """Words in which `…` is code."""
+    return page.Html(re.sub(r"`([^`]+)`", r"<code>\1</code>", page.escaped(words)))
+
+
+def _command(arguments: list[str]) -> page.Html:
+    """A sweep's command; no line ends within an option."""
+    parts = [f'<span class="text-nowrap">{page.escaped(part)}</span>' for part in arguments]
+    return page.Html(f"<code>scripts.bench.sweep {' '.join(parts)}</code>")

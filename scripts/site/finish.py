@@ -70,7 +70,8 @@ def finish(root: Path, out: Path, renderer: str) -> None:
 def apostrophes(html: str) -> str:
     """A page with ’ for ' within and after words, as Pandoc sets it in Markdown; what cells print as HTML has '."""
     parts = _TEXT.split(html)  # text, markup, the markup's name, text, …
-    parts[::3] = [re.sub(r"(?<=\w)(?:'|&#x27;|&#39;)(?=\w|[\s,.;:)]|$)", "’", part) for part in parts[::3]]
+    mark = re.compile(r"(?<=\w)(?:'|&#x27;|&#39;)(?=\w)|(?<=s)(?:'|&#x27;|&#39;)(?=\s)")
+    parts[::3] = [mark.sub("’", part) for part in parts[::3]]
     return "".join(part for at, part in enumerate(parts) if at % 3 != 2)
 
 

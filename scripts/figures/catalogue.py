@@ -15,8 +15,10 @@ from scripts.figures import (
     display_machines,
     display_measured,
     display_pets,
+    display_phones,
     display_predicted,
     display_sub_data,
+    display_transfer,
     display_zoo,
     display_zoo_mistakes,
 )
@@ -49,6 +51,9 @@ _ALL = [
     Chart("measured_gpu_compiled", display_measured.draw_compiled, "measured"),
     Chart("predicted_inference", display_predicted.draw, "measured"),
     Chart("predicted_check", display_predicted.draw_check, "measured"),
+    Chart("transfer_order", display_transfer.draw_order, "measured"),
+    Chart("phones_frontier", display_phones.draw_frontier, "measured"),
+    Chart("phones_quantised", display_phones.draw_quantised, "measured"),
     Chart("measured_limits", display_limits.draw_limits, "measured"),
     Chart("measured_curve", display_limits.draw_curve, "measured"),
     *(

@@ -37,8 +37,8 @@ def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
     import timm
     import torch
 
-    from scripts.runtimes.allocator import keep_freed_memory
     from scripts.bench.loaded import input_size
+    from scripts.runtimes.allocator import keep_freed_memory
 
     if keep:
         keep_freed_memory()

@@ -1,0 +1,116 @@
+"""What the page on phones and boards says, from report/data/phones.csv and phones-devices.csv."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from scripts.common import families
+from scripts.common.paths import DATA
+from scripts.common.tables import read_table
+from scripts.common.words import counted, listing
+from scripts.data import public, qualcomm
+from scripts.figures import display_phones
+from scripts.findings import phones
+from scripts.pages import page
+
+CLAIMED = {"levit": "LeViT", "convnext": "ConvNeXt", "beit": "BEiT"}  # the families of the original claims
+
+
+@page.or_note()
+def said() -> None:
+    """The notebook's three families on the phone, each in a sentence."""
+    found = display_phones.table()
+    lines = []
+    for family, name in CLAIMED.items():
+        own = found[found["family"] == family]
+        if own.empty:
+            continue
+        states = [
+            f"{page.breakable(row.network)} "
+            + {
+                "yes": "is on the frontier",
+                "near": "is behind it by less than the accuracies tell",
+                "no": "is behind the frontier",
+            }.get(row.on_frontier, "has no accuracy")
+            for row in own.itertuples()
+        ]
+        lines.append(f"{name}: {listing(states)}.")
+    page.markdown(f"\nOn a {phones.PHONE} " + " ".join(lines) + "\n")
+
+
+@page.or_note()
+def quantising() -> None:
+    """What quantising wins and costs, in sentences."""
+    found = display_phones.table().dropna(subset=["gain"])
+    told = found[(found["loss_told"] == "yes") & (found["loss"] > 0)]
+    slower = found[found["gain"] < 1]
+    page.markdown(
+        f"\nQuantised, {counted(len(found), 'network')} are {found['gain'].median():.1f} times as fast at the median; "
+        f"{len(slower)} are slower. A loss of accuracy that {qualcomm.IMAGES:,} pictures can tell shows in "
+        f"{len(told)} of them"
+        + (f" ({listing([page.breakable(name) for name in told['network']])})" if len(told) else "")
+        + ".\n"
+    )
+
+
+@page.or_note()
+def table() -> None:
+    """Each network on the phone."""
+    found = display_phones.table()
+    shown = pd.DataFrame(
+        {
+            "Network": found["network"],
+            "Family": [families.label(family) if family else "" for family in found["family"]],
+            "Floats (ms)": found["float_ms"],
+            "Top-1 (%)": found["float_top1"],
+            "Quantised (ms)": found["int8_ms"],
+            "Top-1 quantised (%)": found["int8_top1"],
+            "Times as fast": found["gain"],
+            "Ran on": found["int8_unit"].where(found["int8_unit"] != "", found["float_unit"]),
+            "Frontier": found["on_frontier"],
+        }
+    )
+    page.table(
+        shown,
+        f"Networks on a {phones.PHONE}, each in its fastest runtime; accuracies on {qualcomm.IMAGES:,} pictures.",
+        label="tbl-phones",
+        link="report/data/phones.csv",
+        formats={
+            "Floats (ms)": "{:.2f}",
+            "Quantised (ms)": "{:.2f}",
+            "Top-1 (%)": "{:.1f}",
+            "Top-1 quantised (%)": "{:.1f}",
+            "Times as fast": "{:.2f}",
+        },
+    )
+
+
+@page.or_note()
+def devices() -> None:
+    """Each device, and how well its speeds follow from a card's and a processor's."""
+    numbers = ["networks", "median_ms", "rho", "gain", "slower_quantised", "predicted_off"]
+    found = read_table(DATA / "phones-devices.csv", required=["device"], optional_numeric=numbers)
+    names = ["Networks", "Median (ms)", "Ranks as the phone", "Times as fast quantised", "Slower quantised", "Off by"]
+    page.table(
+        found[["device", *numbers]].set_axis(["Device", *names], axis=1),
+        "Devices. Off by: the typical factor by which a speed is off that was predicted from a graphics card’s and a "
+        f"processor’s, the other devices’ and {phones.LEVEL_FROM} networks of its own.",
+        label="tbl-devices",
+        link="report/data/phones-devices.csv",
+        formats={
+            "Networks": "{:.0f}",
+            "Median (ms)": "{:.2f}",
+            "Ranks as the phone": "{:.3f}",
+            "Times as fast quantised": "{:.2f}",
+            "Slower quantised": "{:.0f}",
+            "Off by": "{:.2f}×",
+        },
+    )
+
+
+def credits() -> None:
+    """Where the figures come from, under which licence."""
+    page.markdown(
+        f"\nSource: {public.credit(qualcomm.SOURCE)}. Computed from its tables; latencies and accuracies are "
+        "Qualcomm’s.\n"
+    )

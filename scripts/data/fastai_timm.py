@@ -13,7 +13,7 @@ from scripts.data import public
 
 SOURCE = "fastai-timm"
 FILE = "fastai_timm.csv"
-SETS = {"pets": "cats and dogs of 37 breeds", "planet": "satellite pictures"}
+SETS = {"pets": "breeds of pets", "planet": "satellite pictures"}
 
 
 def load() -> pd.DataFrame:

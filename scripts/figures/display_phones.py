@@ -70,7 +70,7 @@ def draw_frontier() -> Drawing:
     )
     wide, phone = (
         frontier_chart.draw(
-            frontier_chart.visible(rows, FLOOR), title, subtitle, _footer(), size=size, everyone=True
+            frontier_chart.visible(rows, FLOOR), title, subtitle, _footer(), size=size, everyone=size == WIDE
         ).figure
         for size in (WIDE, PHONE)
     )

@@ -34,8 +34,8 @@ def table() -> pd.DataFrame:
 
 
 def _label(row) -> str:
-    share = "" if row.share == 1 else f", {row.share:.0%} of them"
-    return f"{row.what}{share}, {'fine-tuned' if row.pretrained == 'True' else 'from scratch'}"
+    share = "" if row.share == 1 else f" {row.share:.0%}"
+    return f"{row.what}{share} · {'fine-tuned' if row.pretrained == 'True' else 'scratch'}"
 
 
 def footer() -> str:
@@ -50,7 +50,7 @@ def draw_order() -> Drawing:
     found = table()
     holds = found[found["verdict"] == "holds"]
     title = (
-        f"ImageNet’s order holds on {len(holds)} of {counted(len(found), 'set')} of other pictures; "
+        f"ImageNet’s order surely holds on {len(holds)} of {counted(len(found), 'set')} of other pictures; "
         f"it is strongest on {found['what'].iloc[0]} ({found['rho'].iloc[0]:.2f})"
     )
     rows = found.assign(

@@ -14,7 +14,7 @@ import sys
 
 from scripts.common.errors import cli
 from scripts.data import read_data
-from scripts.findings import aggregates, summary
+from scripts.findings import aggregates, phones, summary, transfer
 from scripts.predict import command as predict_command, evaluate as predict_evaluate
 
 
@@ -28,6 +28,11 @@ def main() -> None:
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
+    for room in (transfer, phones):
+        try:
+            room.update()
+        except read_data.TablesMissing as missing:
+            print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
     summary.update()
     aggregates.update()
     predict_evaluate.update()

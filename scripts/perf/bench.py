@@ -3,10 +3,10 @@ speeds agree.
 
 The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40
 timed steps, one input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept
-(`scripts.runtimes.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that a
-busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less than
-95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour, and
-what is to be compared is the methods. Pairs that stayed disturbed are marked, and left out of the agreement.
+(`scripts.runtimes.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that
+a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less
+than 95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour,
+and what is to be compared is the methods. Pairs that stayed disturbed are marked, and left out of the agreement.
 
     python -m scripts.perf.bench                                   # the quick set, about eight minutes on one core
     python -m scripts.perf.bench --models resnet18 levit_128s --batch 1

@@ -5,7 +5,7 @@
 PYTHON       ?= python3
 PROFILE      ?= auto
 RENDERER     ?= auto
-export DATA TIMM_RESULTS BASE SITE_URL
+export DATA TIMM_RESULTS TABLES BASE SITE_URL
 
 # auto is full where an NVIDIA GPU answers, else quick.
 CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null),full,quick),$(PROFILE))
@@ -21,7 +21,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  RENDERER=quarto|builtin  BASE=revision or folder  PYTHON=python3.12"
+	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  TABLES=folder or URL  RENDERER=quarto|builtin  BASE=revision or folder  PYTHON=python3.12"
 
 all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a sub-make per step, so that each sees the last one's files)
 	@$(MAKE) --no-print-directory build/data.stamp
@@ -50,7 +50,7 @@ setup: .venv/full.stamp  ## the packages, a Chrome and Quarto (redone only when 
 	@touch $@
 
 # --- settings: each file changes only when its setting does ------------------------------------------------------------------------
-build/data.settings:  export SETTINGS = $(TIMM_RESULTS)
+build/data.settings:  export SETTINGS = $(TIMM_RESULTS) $(TABLES)
 build/bench.settings: export SETTINGS = $(PROFILE)
 build/train.settings: export SETTINGS = $(PROFILE) $(DATA)
 build/site.settings:  export SETTINGS = $(RENDERER) $(SITE_URL)

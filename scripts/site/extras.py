@@ -32,7 +32,8 @@ import yaml
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
 from scripts.findings.verdicts import CLAIMS
-from scripts.site.check.html import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
+
+NOT_FOUND, SITEMAP, FEED, DOWNLOAD = "404.html", "sitemap.xml", "feed.xml", "results.zip"
 
 CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
 CARD_CHART = "frontier_gpu"

@@ -18,9 +18,9 @@ from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 from scripts.common.errors import UserError
+from scripts.site.extras import DOWNLOAD, FEED, NOT_FOUND, SITEMAP
 
 HTML = "{http://www.w3.org/1999/xhtml}"
-NOT_FOUND, SITEMAP, FEED, DOWNLOAD = "404.html", "sitemap.xml", "feed.xml", "results.zip"
 
 # element -> attributes that make the browser fetch something
 FETCHED = {

@@ -476,6 +476,19 @@ def test_findings_on_tables_that_are_missing_are_kept(project, monkeypatch):
     }
 
 
+def test_without_tables_the_rows_keep_their_order(project, monkeypatch):
+    """Of both vintages, of ours, and those about no machine, which come last."""
+    new = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))
+    frames = [new.assign(vintage=read_data.THEN), new, new.assign(vintage="measured", hardware="our_gpu")]
+    monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
+    monkeypatch.setattr(verdicts, "configurations", lambda: list(frames))
+    names = ["claim", *verdicts.CONFIGURATION]
+    before = verdicts.update()[names].to_csv()
+    for away in (slice(2, 3), slice(1, 3)):  # neither vintage, then the old one
+        monkeypatch.setattr(verdicts, "configurations", lambda away=away: frames[away])
+        assert verdicts.update()[names].to_csv() == before
+
+
 def test_a_card_of_timms_that_was_measured_here_too_has_its_own_column(project, monkeypatch):
     frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))]
     frames.append(frames[0].assign(vintage="measured", hardware_name="RTX 5090", date=read_data.NOW))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from PIL.Image import fromarray
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.train import exported, fastai_network
+from tests.killing import kills, snapshot
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 CONFIG = exported.Config("test_resnet", ("cat", "dog", "fish"), 32, MEAN, STD, builder="fastai")
@@ -232,13 +236,50 @@ def test_a_network_that_does_not_fit_fastais_head_is_named():
         fastai_network.probe(model, "swin_tiny_patch4_window7_224", 224)
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, small_disk):
+def test_a_full_disk_is_one_line_and_leaves_the_old_model(original, other_disk):
+    folder, red = other_disk / "model", fromarray(np.zeros((9, 9, 3), np.uint8))
+    exported.save(folder, original[1], CONFIG, pickle=b"old", examples=[red, red], onnx=False)
+    before = snapshot(folder)
+    (other_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(other_disk).free - 100_000))
     with pytest.raises(UserError, match="disk is full"):
-        exported.save(small_disk / "model", original[1], CONFIG, onnx=False)
-    assert not list((small_disk / "model").glob("*.safetensors"))
+        exported.save(folder, original[1], CONFIG, pickle=None, examples=[red], onnx=False)
+    assert snapshot(folder) == before
 
 
-def test_examples_keep_nothing_but_the_picture(tmp_path):
+def test_killed_at_any_step_of_an_export_nothing_half_is_taken_for_whole(original, tmp_path):
+    folder, red = tmp_path / "model", fromarray(np.zeros((9, 9, 3), np.uint8))
+    other = dataclasses.replace(CONFIG, classes=("a", "b", "c"))
+
+    def export(config, count):
+        exported.save(folder, original[1], config, b"p" * count, [red] * count, onnx=False)
+
+    def reset():
+        shutil.rmtree(folder, ignore_errors=True)
+        export(CONFIG, 1)
+
+    whole = []
+    for _ in kills(lambda: export(other, 2), reset):
+        try:
+            whole.append(exported.load(folder).config == CONFIG)
+        except UserError as error:
+            assert "its checksum" in str(error)
+        export(other, 2)
+        assert exported.load(folder).config == other
+        assert sorted(path.name for path in folder.glob("examples/*.jpg")) == ["1.jpg", "2.jpg"]
+    assert whole.count(True) > 5 and len(set(whole)) == 2  # while it writes the old one is whole, at the end the new
+
+
+def test_two_runs_of_one_model_take_turns(original, tmp_path):
+    def export(config):
+        exported.save(tmp_path / "model", original[1], config, onnx=False)
+
+    configs = [dataclasses.replace(CONFIG, classes=(name, "b", "c")) for name in "xyz"]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(export, configs * 4))
+    assert exported.load(tmp_path / "model").config in configs
+
+
+def test_examples_keep_nothing_but_the_picture(original, tmp_path):
     import io
 
     from PIL import Image
@@ -249,8 +290,8 @@ def test_examples_keep_nothing_but_the_picture(tmp_path):
     meta[0x010E] = "where I live"
     Image.new("RGB", (40, 30), "red").save(buffer, "JPEG", exif=meta, comment="where I live")
     assert buffer.getvalue().count(b"where I live") == 2
-    exported.keep_examples(tmp_path, [photos.decode(buffer.getvalue())] * 3)
-    exported.keep_examples(tmp_path, [photos.decode(buffer.getvalue())])  # the earlier ones go
+    for count in (3, 1):  # the earlier ones go
+        exported.save(tmp_path, original[1], CONFIG, examples=[photos.decode(buffer.getvalue())] * count, onnx=False)
     kept = list((tmp_path / "examples").iterdir())
     assert [path.name for path in kept] == ["1.jpg"]
     assert b"where I live" not in kept[0].read_bytes()

@@ -114,14 +114,15 @@ def sweep(folder: Path, name: str = "") -> None:
 
 @contextlib.contextmanager
 def writing(path: Path | str, wait: float = 0) -> Iterator[None]:
-    """Hold the lock of `path`, a file or folder that one process at a time writes. The lock ends with the process,
-    however that ends. Raises UserError where another still holds it after `wait` seconds.
+    """Hold the lock of `path`, a file or folder that one process at a time writes; what this thread holds already it
+    may hold again. The lock ends with the process, however that ends. Raises UserError where another still holds it
+    after `wait` seconds.
     """
     from filelock import FileLock, Timeout  # the comment on a pull request is made without any package
 
     path = Path(path).resolve()
     name = f"{path.name[:60]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"
-    lock = FileLock(make_folder(CACHE / "locks") / name)
+    lock = FileLock(make_folder(CACHE / "locks") / name, is_singleton=True)
     try:
         lock.acquire(timeout=wait)
     except Timeout:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.common.paths import atomic_write
+from scripts.common.paths import write_together
 
 SUMS = "SHA256SUMS"
 MAX_FILE, MAX_TEXT = 8 * 2**30, 2**20  # bytes
@@ -18,10 +18,13 @@ REMEDY = "export it again, or copy the whole folder again"
 MAKE = "make one with python -m scripts.train.pets_export"
 
 
-def seal(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the checksums of `files` (name -> content), which stand in `folder` already."""
+def seal(folder: Path, files: dict[str, bytes], beside: dict[str, bytes] | None = None) -> None:
+    """Write `files` (name -> content) with their checksums, and what lies `beside` them without, as one: the checksums
+    come last, so that a folder that was killed half-way is refused. Raises UserError; the old files then stand.
+    """
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())]
-    atomic_write(folder / SUMS, "".join(lines))
+    everything = {**files, **(beside or {}), SUMS: "".join(lines).encode()}
+    write_together({folder / name: content for name, content in everything.items()})
 
 
 def checksums(folder: Path) -> dict[str, str]:

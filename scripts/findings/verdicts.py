@@ -196,7 +196,7 @@ def update() -> pd.DataFrame:
         except UserError:  # from an older version or damaged: what can be computed takes its place
             before = frame.iloc[:0]
         kept = before[before["vintage"].isin(set(read_data.VINTAGES) - set(frame["vintage"]))]
-        frame = pd.concat([kept, frame], ignore_index=True) if len(kept) else frame
+        frame = _in_order(pd.concat([kept, frame], ignore_index=True)) if len(kept) else frame
     if frame.empty:
         raise UserError(
             "nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`"
@@ -219,6 +219,14 @@ def update() -> pd.DataFrame:
         ),
     )
     return rounded
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows as `compute` gives them where every table is at hand: what is about machines first, old tables before
+    new ones, ours last."""
+    vintages = [*read_data.VINTAGES, "measured"]
+    place = pd.DataFrame({"all": frame["hardware"] == "", "vintage": frame["vintage"].map(vintages.index)})
+    return frame.loc[place.sort_values(["all", "vintage"], kind="stable").index].reset_index(drop=True)
 
 
 @cli

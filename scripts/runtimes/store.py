@@ -78,8 +78,6 @@ def publish(folder: Path, files: dict[str, bytes], about: dict) -> None:
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
         part.chmod(0o755)
         whole = {**files, ABOUT: (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()}
-        for name, content in whole.items():
-            paths.atomic_write(part / name, content)
         seal(part, whole)
         paths.publish(part, folder)
     except OSError as error:

@@ -33,7 +33,7 @@ from PIL.Image import Image, fromarray
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import atomic_write, make_folder, relative
+from scripts.common.paths import make_folder, relative, writing
 from scripts.common.sealed import MAX_TEXT as MAX_CONFIG, REMEDY, checksums, seal, verified
 from scripts.runtimes.onnx_file import onnx_difference, to_onnx
 from scripts.train import photos
@@ -42,6 +42,7 @@ from scripts.train.fastai_network import fastai_network
 SCHEMA = 1
 BUILDERS = ("fastai", "zoo")
 WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
+WAIT = 60  # seconds for another run to write the same model, which takes one
 ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another order differ by about 1e-6
 
 
@@ -135,10 +136,9 @@ def save(
     sample: Tensor | None = None,
     onnx: bool = True,
 ) -> list[str]:
-    """Write the folder, checksums last. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to
-    tell the user.
+    """Write the folder. sample: normalised photos (n, 3, size, size) to check ONNX on. Returns what to tell the user.
 
-    Raises UserError (full disk, no permission).
+    Raises UserError (full disk, no permission, another run at the same folder); the old model then is whole.
     """
     from safetensors.torch import save as to_bytes
 
@@ -164,30 +164,23 @@ def save(
         if not difference <= ONNX_TOLERANCE:
             del files[ONNX]
             said.append(f"no ONNX file: that is more than {ONNX_TOLERANCE:g}")
-    for old in (PICKLE, ONNX):
-        if old not in files:
-            (folder / old).unlink(missing_ok=True)
-    for name, content in files.items():
-        atomic_write(folder / name, content)
-    seal(folder, files)
-    keep_examples(folder, examples)
+    pictures = {f"examples/{number}.jpg": _jpeg(picture) for number, picture in enumerate(examples, 1)}
+    with writing(folder, WAIT):
+        if pictures:
+            make_folder(folder / "examples")
+        seal(folder, files, pictures)
+        for old in (folder / PICKLE, folder / ONNX, *folder.glob("examples/*.jpg")):
+            if old.relative_to(folder).as_posix() not in {**files, **pictures}:
+                old.unlink(missing_ok=True)
     return said
 
 
-def keep_examples(folder: Path, examples: Iterable[Image]) -> None:
-    """A few photos for the web app to offer, in place of earlier ones; written anew, so that nothing but the
-    picture is kept.
-    """
-    home = folder / "examples"
-    for old in home.glob("*.jpg"):
-        old.unlink()
-    for number, picture in enumerate(examples):
-        buffer = io.BytesIO()
-        fromarray(np.asarray(picture)).save(
-            buffer, "JPEG", quality=90
-        )  # pixels alone: Pillow hands a photo's comment on
-        home.mkdir(exist_ok=True)
-        atomic_write(home / f"{number + 1}.jpg", buffer.getvalue())
+def _jpeg(picture: Image) -> bytes:
+    """A photo for the web app to offer, written anew, so that nothing but the picture is kept."""
+    buffer = io.BytesIO()
+    # pixels alone: Pillow hands a photo's comment on
+    fromarray(np.asarray(picture)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import json
 import math
 import random
 import time
@@ -25,7 +26,7 @@ import pandas as pd
 
 from scripts.common import journal as state_file
 from scripts.common.errors import UserError
-from scripts.common.paths import CACHE, ROOT, atomic_write, make_folder
+from scripts.common.paths import CACHE, ROOT, make_folder, write_together
 from scripts.common.progress import Progress
 from scripts.train import datasets, tracking
 
@@ -169,14 +170,14 @@ class Epochs:
             return
 
     def save(self, learner) -> None:
-        """Weights and optimiser first, history last: one without the other is not used."""
+        """Weights and optimiser, then the history, which says whose it is: one without the other is not used."""
         import torch
 
         buffer = io.BytesIO()
         torch.save({"model": learner.model.state_dict(), "opt": learner.opt.state_dict()}, buffer)
         make_folder(self.weights.parent)
-        atomic_write(self.weights, buffer.getvalue())
-        self.journal.write({"history": self.history, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
+        told = {"history": self.history, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+        write_together({self.weights: buffer.getvalue(), self.journal.path: json.dumps(told)})
 
     def forget(self) -> None:
         self.journal.forget()

@@ -31,7 +31,7 @@ from PIL import Image
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, ROOT, atomic_csv, relative
+from scripts.common.paths import DATA, ROOT, relative, writing
 from scripts.common.words import duration
 from scripts.train import datasets, finetune, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
@@ -211,7 +211,7 @@ def write_tables(
         classes=dataset.classes,
     )
     for name, frame in ((f"{stem}.csv", pd.DataFrame(history).round(6)), (f"{stem}-predictions.csv", found)):
-        provenance.write_sidecar(atomic_csv(frame, DATA / name), sidecar)
+        provenance.write_pair(frame, DATA / name, sidecar)
 
 
 @cli
@@ -249,19 +249,20 @@ def main() -> None:
         if not low <= chosen[name] <= high:
             raise UserError(f"--{name} {chosen[name]}: choose a number from {max(low, 1)} to {high}")
     out = given.out or ROOT / "models" / ("digits" if digits else "pets")
-    outcome = run_all(
-        Settings(
-            given.data,
-            given.arch,
-            **chosen,
-            seed=given.seed,
-            out=out,
-            pretrained=given.pretrained,
-            tracker=given.tracker,
-            device=device,
-            seconds=QUICK_SECONDS if quick and not digits and given.epochs is None else 0,
+    with writing(out):  # another run would train for nothing
+        outcome = run_all(
+            Settings(
+                given.data,
+                given.arch,
+                **chosen,
+                seed=given.seed,
+                out=out,
+                pretrained=given.pretrained,
+                tracker=given.tracker,
+                device=device,
+                seconds=QUICK_SECONDS if quick and not digits and given.epochs is None else 0,
+            )
         )
-    )
     print(
         f"{relative(out)}: {given.arch}, error rate {outcome['error_rate']['valid']:.3f} on the validation photos, "
         f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make "

@@ -41,6 +41,17 @@ def test_several_files_are_written_all_or_none(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"] and (tmp_path / "a").read_text() == "old"
 
 
+def test_the_next_write_removes_what_a_killed_one_left_and_nothing_else(tmp_path):
+    left = []
+    for _ in kills(lambda: write_together({tmp_path / "a": "x", tmp_path / "b": "y"})):
+        left.append(len({path.name for path in tmp_path.iterdir()} - {"a", "b"}))
+        (tmp_path / f".a.x.{os.getpid()}.tmp").touch()
+        write_together({tmp_path / "a": "x", tmp_path / "b": "y"})
+        assert {path.name for path in tmp_path.iterdir()} == {"a", "b", f".a.x.{os.getpid()}.tmp"}
+        (tmp_path / f".a.x.{os.getpid()}.tmp").unlink()
+    assert max(left) == 2
+
+
 @pytest.mark.parametrize("plain", [False, True], ids=["exchanged", "renamed"])
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "other file system"])
 def test_a_folder_changes_places_whole_wherever_it_is_killed(tmp_path, other_disk, monkeypatch, elsewhere, plain):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,10 +21,12 @@ from PIL import Image
 
 from scripts.common import browser
 from scripts.common.errors import DataMissing, UserError, cli
+from scripts.common.paths import writing
 from scripts.data.read_data import TablesMissing
 from scripts.figures import export as exporting
 from scripts.figures.drawing import Chart, Drawing
 from scripts.figures.export import export, read_manifest
+from tests.killing import kills, snapshot
 
 HOW = {"plotly": "7", "kaleido": "1", "browser": "Chromium 1", "font": "Source Sans Pro 1"}
 
@@ -60,11 +65,6 @@ def jpg(size: tuple[int, int], colour: str) -> bytes:
     target = io.BytesIO()
     Image.new("RGB", size, colour).save(target, "JPEG")
     return target.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def own_build(monkeypatch, tmp_path_factory):
-    monkeypatch.setattr(exporting, "BUILD", tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture
@@ -137,11 +137,53 @@ def test_only_what_changed_is_drawn(tmp_path, pretend, monkeypatch):
     (tmp_path / "three.jpg").write_bytes((tmp_path / "three.jpg").read_bytes()[:200])
     export(catalogue(chart("one"), chart("two", "new title"), chart("three")), out=tmp_path)
     assert pretend.drawn == ["two", "three"]
-    pretend.drawn.clear()
-    monkeypatch.setattr(exporting, "renderer", lambda: {**HOW, "browser": "Chromium 2"})
-    export(catalogue(chart("one"), chart("two", "new title"), chart("three")), out=tmp_path)
-    assert pretend.drawn == ["one", "two", "three"]
     whole(tmp_path)
+
+
+def test_another_browser_leaves_the_pictures_of_unchanged_figures(tmp_path, pretend, monkeypatch):
+    """A fresh clone's `git status` stays clean, and no browser is asked for its version."""
+    export(catalogue(chart("one"), chart("two")), out=tmp_path)
+    before = snapshot(tmp_path)
+    pretend.drawn.clear()
+    monkeypatch.setattr(exporting, "renderer", lambda: pytest.fail("nothing to draw"))
+    export(catalogue(chart("one"), chart("two")), out=tmp_path)
+    assert snapshot(tmp_path) == before
+    monkeypatch.setattr(exporting, "renderer", lambda: {**HOW, "browser": "Chromium 2"})
+    export(catalogue(chart("one"), chart("two", "new title")), out=tmp_path)
+    assert pretend.drawn == ["two"]
+    assert [read_manifest(tmp_path)["charts"][name]["renderer"]["browser"] for name in ("one", "two")] == [
+        "Chromium 1",
+        "Chromium 2",
+    ]
+    export(catalogue(chart("one"), chart("two", "new title")), out=tmp_path, force=True)
+    assert pretend.drawn == ["two", "one", "two"]  # as `make verify` does
+    whole(tmp_path)
+
+
+def test_other_data_behind_the_same_figure_is_drawn_again(tmp_path, pretend):
+    export(catalogue(chart("one"), chart("two")), out=tmp_path)
+    pretend.drawn.clear()
+    other = dataclasses.replace(chart("two").draw(), data=pd.DataFrame({"x": [2]}))
+    export(catalogue(chart("one"), Chart("two", lambda: other, "timm")), out=tmp_path)
+    assert pretend.drawn == ["two"]
+
+
+def test_killed_at_any_step_the_next_run_ends_as_an_undisturbed_one(tmp_path, pretend):
+    """Pictures, manifest and what the pages load; the old chart goes."""
+    charts = catalogue(chart("one", "new"), chart("two"), chart("three"))
+    out = tmp_path / "images"
+
+    def reset():
+        shutil.rmtree(out, ignore_errors=True)
+        export(catalogue(chart("one"), chart("two"), chart("old")), out=out)
+
+    reset()
+    export(charts, out=out)
+    undisturbed = snapshot(out)
+    for _ in kills(lambda: export(charts, out=out), reset):
+        export(charts, out=out)
+        whole(out)
+        assert snapshot(out) == undisturbed
 
 
 def test_new_words_need_no_new_picture(tmp_path, pretend):
@@ -284,14 +326,12 @@ def test_leftovers_of_a_killed_run_are_swept(tmp_path, pretend):
     assert set(whole(tmp_path)) == {"one"}
 
 
-def test_two_runs_on_one_folder_take_turns(tmp_path, monkeypatch, pretend):
-    from filelock import FileLock
-
-    export(catalogue(chart("one")), out=tmp_path)
-    (lock,) = exporting.BUILD.glob("figures-*.lock")
+def test_two_runs_on_one_folder_take_turns(tmp_path, monkeypatch, pretend, capsys):
     monkeypatch.setattr(exporting, "WAIT", 0.2)
-    with FileLock(lock), pytest.raises(UserError, match="another `make figures`"):
-        export(catalogue(chart("one")), out=tmp_path)
+    with writing(tmp_path), ThreadPoolExecutor() as pool:
+        with pytest.raises(UserError, match="another run is writing it"):
+            pool.submit(export, catalogue(chart("one")), out=tmp_path).result()
+    assert capsys.readouterr().err == f"{tmp_path.name}: another run is writing it; waiting for that one\n"
 
 
 KILLED = """

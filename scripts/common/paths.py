@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -70,7 +71,7 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
         for path, content in files.items():
             if path.parent.parent.is_dir():
                 path.parent.mkdir(exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
+            handle, temporary = tempfile.mkstemp(f".{os.getpid()}.tmp", f".{path.name[:80]}.", path.parent)
             waiting.append((temporary, path))
             with os.fdopen(handle, "wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
@@ -83,12 +84,24 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
             path = waiting[0][1]
             os.replace(*waiting[0])
             waiting.pop(0)
+            _tidy(path)
     except OSError as error:
         raise disk_error(error, path) from error
     finally:
         for temporary, _ in waiting:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _tidy(path: Path) -> None:
+    """Remove what processes that are gone left of `path` when they were killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name[:80])}.*.tmp"):
+        try:
+            os.kill(int(left.name.split(".")[-2]), 0)
+        except (ProcessLookupError, OverflowError):
+            left.unlink(missing_ok=True)
+        except (ValueError, OSError):  # of another kind, or another user's
+            continue
 
 
 def csv_text(frame) -> str:
@@ -124,7 +137,12 @@ def writing(path: Path | str, wait: float = 0) -> Iterator[None]:
     name = f"{path.name[:60]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"
     lock = FileLock(make_folder(CACHE / "locks") / name, is_singleton=True)
     try:
-        lock.acquire(timeout=wait)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if wait:
+                print(f"{relative(path)}: another run is writing it; waiting for that one", file=sys.stderr, flush=True)
+            lock.acquire(timeout=wait)
     except Timeout:
         raise UserError(
             f"{relative(path)}: another run is writing it; wait for that one to end, or name another place with --out"

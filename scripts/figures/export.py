@@ -2,13 +2,14 @@
 
     python -m scripts.figures.export                                # all charts
     python -m scripts.figures.export --only convnext --out /tmp/x   # some, elsewhere
-    # also those whose data, figure and renderer are unchanged
+    # also those whose data and figure are unchanged
     python -m scripts.figures.export --force
 
 Writes images/<name>.jpg and images/manifest.json (committed), charts/<name>.json (the figure, for the page) and
 charts/<name>.csv (what is drawn). Charts of our own come twice, the second as <name>-phone. A chart is drawn again only
-when its figure, the renderer or the picture itself changed. Each file is written whole or not at all, the manifest
-after each picture, so that an interrupted run leaves only whole, recorded pictures and the next run goes on.
+when its figure, its data or the picture itself changed: another browser draws the same figure a little differently, and
+that is no reason for another file. Each file is written whole or not at all, the manifest after each picture, so that
+an interrupted run leaves only whole, recorded pictures and the next run goes on.
 
 Where timm's tables cannot be had, their charts keep the committed picture. Exit code 2 when Chrome is missing, crashes
 or hangs.
@@ -27,11 +28,21 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from scripts.common import browser
 from scripts.common.errors import DataMissing, UserError, cli
-from scripts.common.paths import BUILD, CHARTS, DATA, IMAGES, ROOT, atomic_write, relative
+from scripts.common.paths import (
+    CHARTS,
+    DATA,
+    IMAGES,
+    ROOT,
+    atomic_write,
+    make_folder,
+    relative,
+    sweep,
+    write_together,
+    writing,
+)
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
 from scripts.common.words import counted, listing
@@ -53,8 +64,8 @@ def read_manifest(folder: Path = IMAGES) -> dict:
         return {"schema": SCHEMA, "charts": {}}
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        known = isinstance(manifest["charts"], dict) and int(manifest["schema"]) <= SCHEMA
-    except (ValueError, TypeError, KeyError, OSError) as error:
+        known = isinstance(manifest["charts"], dict) and 1 <= int(manifest["schema"]) <= SCHEMA
+    except (ValueError, TypeError, KeyError, OSError, RecursionError) as error:
         raise UserError(
             f"{path}: not a readable manifest ({type(error).__name__}); restore it with git, or delete it and draw "
             "again"
@@ -146,15 +157,8 @@ def export(
     One run at a time writes to a folder; another waits. Raises UserError: unknown name, damaged manifest, Chrome
     missing, crashed or hung, disk full. What was drawn until then stays.
     """
-    BUILD.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(BUILD / f"figures-{_digest(str(out.resolve()).encode())[:16]}.lock")
-    try:
-        with lock.acquire(timeout=WAIT):
-            return _export(charts, only, out, force)
-    except Timeout:
-        raise UserError(
-            f"another `make figures` has been drawing into {out} for {WAIT / 60:.0f} minutes; end it and run this again"
-        ) from None
+    with writing(out, WAIT):
+        return _export(charts, only, out, force)
 
 
 def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: bool) -> dict[str, list[str]]:
@@ -167,8 +171,7 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
     manifest = read_manifest(out)
     side = CHARTS if out.resolve() == IMAGES.resolve() else out / "charts"
     for folder in (out, side):
-        folder.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
+        sweep(make_folder(folder))
     entries: dict[str, dict] = {}  # picture -> what the manifest says of it whatever the renderer
     figures: dict[str, str] = {}  # picture -> its figure
     reasons: dict[str, list[str]] = {}  # why -> charts that cannot be drawn for it
@@ -198,24 +201,24 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
         )
     if not entries:
         return done
-    how = renderer()
     todo = {}
     for name, figure in figures.items():
         old = manifest["charts"].get(name, {})
-        if not force and _unchanged(old, figure, how, out / f"{name}.jpg"):
+        new = {**entries[name], "figure_sha256": _digest(figure.encode())}
+        if not force and _unchanged(old, new, out / f"{name}.jpg"):
             manifest["charts"][name] = {**old, **entries[name]}
             done["same"].append(name)
         else:
             todo[name] = figure
     if only is None:
         _forget(manifest, charts, set(entries), set(done["skipped"]), out)
-    _save(manifest, charts, out)
+    _write_if_new(out / MANIFEST, _text(manifest, charts))
+    how = renderer() if todo else {}
     with Progress(len(todo), "figures") as progress:
         for name, picture in browser.draw({name: json.loads(figure) for name, figure in todo.items()}):
             entry = {**entries[name], **picture_facts(name, todo[name], how, picture)}
-            _write_if_new(out / f"{name}.jpg", picture)
             manifest["charts"][name] = entry
-            _save(manifest, charts, out)
+            write_together({out / f"{name}.jpg": picture, out / MANIFEST: _text(manifest, charts)})
             done["drawn"].append(name)
             progress.advance(f"{name}.jpg, {len(picture) / 1000:.0f} kB")
     return done
@@ -225,10 +228,10 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _unchanged(old: dict, figure: str, how: dict, picture: Path) -> bool:
+def _unchanged(old: dict, new: dict, picture: Path) -> bool:
+    """Whether the picture on the disk shows this figure of this data, whatever browser drew it."""
     return (
-        old.get("figure_sha256") == _digest(figure.encode())
-        and old.get("renderer") == how
+        all(old.get(name) == new[name] for name in ("figure_sha256", "data_sha256"))
         and picture.is_file()
         and _digest(picture.read_bytes()) == old.get("jpg", {}).get("sha256")
     )
@@ -240,8 +243,8 @@ def _write_if_new(path: Path, content: bytes | str) -> None:
         atomic_write(path, data)
 
 
-def _save(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
-    """Write the manifest, charts in the catalogue's order."""
+def _text(manifest: dict, charts: dict[str, Chart]) -> str:
+    """The manifest as it is written, charts in the catalogue's order."""
     order = {name: number for number, name in enumerate(charts)}
     manifest["charts"] = dict(
         sorted(
@@ -249,7 +252,7 @@ def _save(manifest: dict, charts: dict[str, Chart], out: Path) -> None:
             key=lambda entry: (order.get(entry[0].removesuffix(PHONE), len(order)), entry[0]),
         )
     )
-    _write_if_new(out / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
 
 
 def _forget(manifest: dict, charts: dict[str, Chart], drawn: set[str], skipped: set[str], out: Path) -> None:
@@ -272,12 +275,6 @@ def _outdated(entry: dict) -> bool:
         if source["path"].startswith(f"{relative(DATA)}/")
     }
     return any(not (ROOT / path).is_file() or sha256(ROOT / path) != digest for path, digest in ours.items())
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed run left half-written; the lock says that no other run is at it."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
 
 
 @cli

@@ -286,3 +286,112 @@ def test_the_scripts_are_javascript(tmp_path, workflow):
 
 def test_the_comment_finds_itself_again():
     assert comment.MARKER in script("figure-comment.yml")
+
+
+def test_pull_requests_of_two_forks_do_not_displace_each_other():
+    group = WORKFLOWS["figure-comment.yml"]["concurrency"]["group"]
+    assert {"head_repository.full_name", "head_branch"} <= set(re.findall(r"workflow_run\.([\w.]+)", group))
+
+
+PROPOSE = """
+const [script, folder] = [process.argv[2], process.argv[3]];
+process.chdir(folder);
+const calls = [];
+const called = (name) => async (options) => { calls.push(name); return {data: []}; };
+const github = {rest: {pulls: {list: called('list'), create: called('create'), update: called('update')}}};
+const context = {repo: {owner: 'us', repo: 'bim'}, payload: {}};
+const exec = {
+  getExecOutput: async (program, words) => {
+    if (words[0] === process.argv[4]) require('child_process').execSync(process.argv[5]);
+    return {stdout: require('child_process').execFileSync(program, words, {encoding: 'utf8'})};
+  },
+};
+const core = {notice: (text) => calls.push(text)};
+const run = Object.getPrototypeOf(async () => {}).constructor('github', 'context', 'require', 'exec', 'core', script);
+const failed = (error) => { console.error(error.message); process.exit(1); };
+run(github, context, require, exec, core).then(() => console.log(JSON.stringify(calls)), failed);
+"""
+BRANCH = "timm-tables-2026-12-01"
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """(git, propose): git in a repository with a remote, and the proposing script run in a fresh clone of that."""
+    as_person = ["-c", "user.name=Jane", "-c", "user.email=jane@example.org"]
+
+    def git(*words, folder=tmp_path / "person"):
+        return subprocess.run(
+            ["git", *as_person, *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
+
+    def propose(content, before="", do=""):
+        """before, do: a shell command that somebody runs just before git's subcommand of that name."""
+        shutil.rmtree(tmp_path / "runner", ignore_errors=True)
+        git("clone", "-q", str(tmp_path / "remote"), "runner", folder=tmp_path)
+        news = tmp_path / "runner/build/newer"
+        news.mkdir(parents=True)
+        (news / "news.json").write_text(json.dumps({"vintage": BRANCH[-10:]}))
+        (news / "body.md").write_text("news")
+        patch = f"--- a/report/t.csv\n+++ b/report/t.csv\n@@ -1 +1 @@\n-old\n+{content}\n"
+        (news / "changes.patch").write_text(f"diff --git a/report/t.csv b/report/t.csv\n{patch}")
+        (tmp_path / "harness.js").write_text(PROPOSE)
+        given = [script("newer-tables.yml"), str(tmp_path / "runner"), before, do]
+        done = subprocess.run(
+            [node(), str(tmp_path / "harness.js"), *given], capture_output=True, text=True, timeout=60
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+    git("init", "-q", "--bare", "-b", "main", "remote", folder=tmp_path)
+    git("clone", "-q", str(tmp_path / "remote"), "person", folder=tmp_path)
+    (tmp_path / "person/report").mkdir()
+    (tmp_path / "person/report/t.csv").write_text("old\n")
+    git("switch", "-qc", "main")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    git("push", "-q", "origin", "main")
+    return git, propose
+
+
+def test_next_week_takes_the_place_of_the_bots_own_proposal(upstream):
+    git, propose = upstream
+    assert propose("one") == ["list", "create"] and propose("two") == ["list", "create"]
+    git("fetch", "-q")
+    assert git("show", f"origin/{BRANCH}:report/t.csv") == "two"
+    assert git("rev-list", "--count", f"origin/main..origin/{BRANCH}") == "1"
+
+
+@pytest.mark.parametrize("how", ["a commit on top", "an amended commit", "main merged into it", "an empty commit"])
+def test_what_a_reviewer_committed_on_the_proposal_stays(upstream, how, tmp_path):
+    git, propose = upstream
+    propose("one")
+    if how == "main merged into it":
+        git("commit", "-q", "--allow-empty", "-m", "other")
+        git("push", "-q", "origin", "main")
+    git("fetch", "-q")
+    git("switch", "-q", BRANCH)
+    (tmp_path / "person/report/t.csv").write_text("mended\n")
+    {
+        "a commit on top": lambda: git("commit", "-qam", "mend"),
+        "an amended commit": lambda: git("commit", "-qa", "--amend", "--no-edit"),
+        "main merged into it": lambda: (git("checkout", "-q", "."), git("merge", "-q", "--no-edit", "origin/main")),
+        "an empty commit": lambda: git("commit", "-q", "--allow-empty", "-m", "looked at"),
+    }[how]()
+    git("push", "-q", "--force", "origin", BRANCH)
+    was = git("rev-parse", BRANCH)
+    (said,) = propose("two")
+    assert "holds commits of others" in said
+    git("fetch", "-q")
+    assert git("rev-parse", f"origin/{BRANCH}") == was
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_pushed_meanwhile_stays(upstream, first, tmp_path):
+    git, propose = upstream
+    if not first:
+        propose("one")
+        git("fetch", "-q")
+    git("switch", "-qc", BRANCH, "origin/main" if first else f"origin/{BRANCH}")
+    git("commit", "-q", "--allow-empty", "-m", "mine")
+    assert "failed" in propose("two", "push", f"git -C {tmp_path / 'person'} push -q origin {BRANCH}")
+    git("fetch", "-q")
+    assert git("log", "-1", "--format=%s", f"origin/{BRANCH}") == "mine"

@@ -251,7 +251,7 @@ def test_headline_says_what_is_on_the_frontier(drawings):
 def test_captions_count_the_frontier_below_the_floor_too(drawings, monkeypatch, timm_tables, name):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     whole = frontier(
-        display_frontier.eligible(read_data.load("infer", *display_frontier.TABLES[name.removeprefix("frontier_")]))
+        families.contenders(read_data.load("infer", *display_frontier.TABLES[name.removeprefix("frontier_")]))
     )
     below = int((whole.top1 < display_frontier.FLOOR).sum())
     assert below and f"{below} of them on the whole frontier of {len(whole)}." in drawings[name].caption

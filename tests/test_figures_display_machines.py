@@ -85,8 +85,13 @@ def test_a_damaged_table_is_an_error_that_names_it(data):
 
 
 def test_titles_follow_the_figures(data):
-    data("cpu_penalty", lambda table: table.assign(median=[9.87] * len(table), least=9.0, most=10.0))
-    assert "9.87 times" in display_machines.draw_penalty().title
+    data("cpu_penalty", lambda table: table.assign(ratio=[9.87] * len(table), low=9.0, high=10.0))
+    title = display_machines.draw_penalty().title
+    assert "lose more than convnets on a Core" in title and "9.87 times, 9.00 to 10.00" in title
+    data("cpu_penalty", lambda table: table.assign(ratio=[0.5] * len(table), low=0.4, high=0.6))
+    assert "lose less than convnets" in display_machines.draw_penalty().title
+    data("cpu_penalty", lambda table: table.assign(ratio=[1.1] * len(table), low=0.9, high=1.3))
+    assert "On no processor can it be told" in display_machines.draw_penalty().title
     data("succession", lambda table: table.assign(still="yes", by="", by_top1="", by_samples_per_sec=""))
     assert (
         f"{int((display_machines.small('succession', [], ['top1'])[0].top1 >= 70).sum())} are still there"

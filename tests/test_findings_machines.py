@@ -158,14 +158,11 @@ def test_each_machine_once_and_eager_apart_from_compiled(real):
     assert tables["rtx5090"]["torch"].iloc[0] == "2.9.1" and tables["rtx3090"]["torch"].iloc[0] == "2.4.0"
 
 
-def test_the_i7_penalises_transformers_and_the_i9_does_not(real):
-    found = (
-        machines.cpu_penalties(machines.main_tables(ours=False))
-        .query("kind == 'transformer'")
-        .set_index(["cpu", "gpu"])
-    )
-    assert found.loc["i7_12700h-compiled", "low"].min() > 1.1 and found.loc["i9_10940x-compiled", "ratio"].max() < 1.1
-    assert (found["low"] <= found["ratio"]).all() and (found["ratio"] <= found["high"]).all()
+def test_at_equal_size_neither_processor_penalises_transformers_beyond_chance(real):
+    """The penalty was 1.36 on the i7, sizes not held equal and networks taken as independent."""
+    found = machines.cpu_penalties(machines.main_tables(ours=False)).query("kind == 'transformer'").set_index("cpu")
+    assert dict(found["ratio"].round(2)) == {"i7_12700h-compiled": 1.12, "i9_10940x-compiled": 1.00}
+    assert ((found["low"] < 1) & (found["high"] > 1)).all() and (found["gpus"] == 3).all(), "compiled cards only"
 
 
 def test_same_card_new_torch(real):

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from scripts.common import frontier
+from scripts.common import families, frontier
 from scripts.findings import summary
 
 
@@ -81,6 +81,6 @@ def test_frontier_counts_follow_the_frontier(timm_tables, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     from scripts.data import read_data
 
-    table_ = summary.eligible(read_data.load("infer", *summary.TABLES["then"]))
+    table_ = families.contenders(read_data.load("infer", *summary.TABLES["then"]))
     levit = table_[frontier.on_frontier(table_) & (table_.family == "levit")]
     assert summary.numbers()["then.levit.frontier"] == len(levit) == 5

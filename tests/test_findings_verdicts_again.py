@@ -1,6 +1,6 @@
-"""Every verdict on timm's real tables, computed a second time: plain pandas and scipy over the raw CSVs, none of the
-project's joins, frontiers or judges. Of the project only what is a definition is used: a network's family and kind, and
-what a tag says about its pretraining."""
+"""Every verdict on timm's real tables, computed a second time from the claim's sentence: plain pandas and scipy over
+the raw CSVs, none of the project's joins, frontiers, intervals or judges. Of the project only what is a definition is
+used: a network's family and kind, and what a tag says about its pretraining."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 
 stats = pytest.importorskip("scipy.stats")
 THEN, NOW = "2022-04-01", "2026-08-08"
-NAMED_AS_IN_2022 = (
-    "pt111",
-    "pt112",
-    "pt113",
-)  # among today's tables, those whose names need the translator; read in the folder of 2022 only
+# among today's tables, those whose names need the translator; read in the folder of 2022 only
+NAMED_AS_IN_2022 = ("pt111", "pt112", "pt113")
+TIMES = 1.026  # timm's own repeats
+BEIT = ("beit", "beitv2", "beit3")
+MORE, PLAIN = ("in21k", "web"), ("in1k", "distilled")
+LOOSE = 0.03  # by which a bootstrap's end may differ from that of another one
 
 
 def accuracies(folder, vintage):
@@ -33,21 +34,36 @@ def accuracies(folder, vintage):
 def speeds(folder, vintage, file):
     frame = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)
     part = file.split("-")[1]
+    gmacs = frame.get(f"{part}_gmacs", np.nan)
     frame = frame.assign(
         speed=pd.to_numeric(frame[f"{part}_samples_per_sec"], errors="coerce"),
         img_size=pd.to_numeric(frame[f"{part}_img_size"], errors="coerce"),
+        gmacs=pd.to_numeric(gmacs, errors="coerce"),
     )
     frame = frame.dropna(subset=["speed", "img_size"]).astype({"img_size": int, "param_count": float})
-    frame["family"] = frame["model"].map(families.family)
-    frame["kind"] = frame["model"].map(families.kind)
-    return frame.loc[frame["family"] != "test", ["model", "img_size", "speed", "param_count", "family", "kind"]].rename(
-        columns={"model": "arch"}
-    )
+    frame["family"], frame["kind"] = (frame["model"].map(of) for of in (families.family, families.kind))
+    kept = ["model", "img_size", "speed", "param_count", "gmacs", "family", "kind"]
+    return frame.loc[frame["family"] != "test", kept].rename(columns={"model": "arch"})
 
 
 def joined(folder, vintage, file):
     both = accuracies(folder, vintage).merge(speeds(folder, vintage, file), on=["arch", "img_size"])
     return both.assign(pretrain=both["model"].map(pretraining)).reset_index(drop=True)
+
+
+def filled(folder, vintage, file):
+    """`joined`, and the weights that only the file of the other memory layout has, at its speed times the median
+    ratio."""
+    mine, layouts = joined(folder, vintage, file), ["-nchw-", "-nhwc-"]
+    other = folder / vintage / file.replace(*(layouts if layouts[0] in file else layouts[::-1]))
+    if not other.exists():
+        return mine
+    key = ["model", "img_size"]
+    theirs = joined(folder, vintage, other.name)
+    both = mine.merge(theirs, on=key)
+    extra = theirs[~theirs.set_index(key).index.isin(mine.set_index(key).index)]
+    extra = extra.assign(speed=extra["speed"] * (both["speed_x"] / both["speed_y"]).median())
+    return pd.concat([mine, extra], ignore_index=True)
 
 
 def front(frame):
@@ -57,93 +73,202 @@ def front(frame):
     return ~np.array(beaten)
 
 
-def doubt(a, b):
-    def variance(percent):
-        return percent / 100 * (1 - percent / 100) / 50_000
-
-    return 200 * np.sqrt(variance(a) + variance(b))
+def apart(a, b):
+    """Twice the error of the difference of two independent accuracies of 50,000 pictures, in points."""
+    return 200 * np.sqrt((a * (100 - a) + b * (100 - b)) / 1e4 / 50_000)
 
 
-def clearly_ahead(row, rivals):
-    """Ahead by more than chance of the best rival that is as fast or slower by no more than timings vary; None
-    where one is ahead at once.
-    """
-    as_fast, nearly = rivals[rivals["speed"] >= row.speed], rivals[rivals["speed"] >= row.speed / 1.026]
-    if len(as_fast) and as_fast["top1"].max() >= row.top1:
-        return None
-    base = as_fast["top1"].max() if len(as_fast) else row.top1
-    return row.top1 - (nearly["top1"].max() if len(nearly) else -np.inf) > doubt(row.top1, base)
+def nested(a, b):
+    """The same where one errs only on pictures on which the other errs too."""
+    d = abs(a - b) / 100
+    return 200 * np.sqrt(d * (1 - d) / 50_000)
 
 
-def levit_fastest(frame, folder, vintage, file):
+def lead(row, rivals, doubt=apart):
+    """(low, high) of the lead over the best rival as fast, give or take what timings vary and the test set's size."""
+    near, far = (rivals["top1"][rivals["speed"] >= row.speed * by] for by in (1 / TIMES, TIMES))
+    low = row.top1 - near.max() - doubt(row.top1, near.max()) if len(near) else np.inf
+    return low, row.top1 - far.max() + doubt(row.top1, far.max()) if len(far) else np.inf
+
+
+def said(low, high, holds=0.0, fails=0.0):
+    return HOLDS if low > holds else FAILS if high < fails else CONDITIONAL
+
+
+def wilson(share, names):
+    """95% interval of a share where rows of one family count together: n is (Σn)² / Σn²."""
+    counts = np.array(list(pd.Series(list(names)).value_counts()))
+    n, z = counts.sum() ** 2 / (counts**2).sum(), 1.96
+    middle, root = share + z * z / 2 / n, z * np.sqrt(share * (1 - share) / n + z * z / 4 / n / n)
+    return (middle - root) / (1 + z * z / n), (middle + root) / (1 + z * z / n)
+
+
+def difference(a, a_names, b, b_names):
+    """Newcombe's interval of the difference of two shares."""
+    (al, ah), (bl, bh) = wilson(a, a_names), wilson(b, b_names)
+    return a - b - np.hypot(a - al, bh - b), a - b + np.hypot(ah - a, b - bl)
+
+
+def by_family(frame, statistic, draws=250):
+    """95% interval of a figure when whole families are drawn, computed anew on every draw."""
+    random, parts = np.random.default_rng(7), [rows for _, rows in frame.groupby("family")]
+    found = [statistic(pd.concat([parts[i] for i in random.integers(0, len(parts), len(parts))])) for _ in range(draws)]
+    return tuple(np.nanquantile(found, [0.025, 0.975]))
+
+
+# ---- the claims: each gives (verdict, low, high)
+
+
+def levit_fastest(folder, vintage, file, doubt=apart):
+    frame = filled(folder, vintage, file)
     mine = frame[frame["family"] == "levit"].assign(size=lambda rows: rows["arch"].str.replace("_conv", ""))
     mine = mine.sort_values("speed").groupby("size").tail(1)
-    found = [clearly_ahead(row, frame[frame["family"] != "levit"]) for row in mine.itertuples()]
-    return FAILS if all(one is None for one in found) else HOLDS if all(found) else CONDITIONAL
+    ends = sorted(lead(row, frame[frame["family"] != "levit"], doubt) for row in mine.itertuples())
+    each = [said(*one) for one in ends]
+    if set(each) == {FAILS}:
+        return FAILS, *max(ends)
+    return (HOLDS if set(each) == {HOLDS} else CONDITIONAL), *ends[0]
 
 
-def convnext_middle(frame, folder, vintage, file):
-    there = frame[front(frame) & (frame["family"] == "convnext")]
-    if there.empty:
-        return FAILS
+def convnext_middle(folder, vintage, file, doubt=apart):
+    frame = filled(folder, vintage, file)
     low, high = np.percentile(frame["speed"], [25, 75])
-    plain = there[there["speed"].between(low, high) & there["pretrain"].isin(["in1k", "distilled"])]
-    leads = [bool(clearly_ahead(row, frame[frame["family"] != "convnext"])) for row in plain.itertuples()]
-    return HOLDS if any(leads) else CONDITIONAL
+    own, plain = frame["family"] == "convnext", frame["pretrain"].isin(PLAIN)
+    middle = own & frame["speed"].between(low, high)
+
+    def best(members, rivals):
+        ahead = [row.top1 - rivals["top1"][rivals["speed"] >= row.speed].max() for row in members.itertuples()]
+        return lead(list(members.itertuples())[int(np.argmax(ahead))], rivals, doubt)
+
+    all_, alike = best(frame[middle], frame[~own]), best(frame[middle & plain], frame[~own & plain])
+    if said(*all_) != HOLDS:
+        return said(*all_), *all_
+    return (HOLDS if said(*alike) == HOLDS else CONDITIONAL), *min(all_, alike)
 
 
-def beit_slow(frame, folder, vintage, file):
-    slow = frame[frame["speed"] <= np.percentile(frame["speed"], 25)]
-    own = slow["family"].isin(["beit", "beitv2", "beit3"])
-    mine, other = slow["top1"][own].max(), slow["top1"][~own].max()
-    return CONDITIONAL if abs(mine - other) <= doubt(mine, other) else HOLDS if mine > other else FAILS
+def beit_slow(folder, vintage, file, doubt=apart):
+    frame = filled(folder, vintage, file)
+    limit, own = np.percentile(frame["speed"], 25), frame["family"].isin(BEIT)
+
+    def best(which, by):
+        return frame["top1"][which & (frame["speed"] <= limit * by)].max()
+
+    low = best(own, 1 / TIMES) - best(~own, TIMES) - doubt(best(own, 1 / TIMES), best(~own, TIMES))
+    high = best(own, TIMES) - best(~own, 1 / TIMES) + doubt(best(own, TIMES), best(~own, 1 / TIMES))
+    return said(low, high), low, high
 
 
-def pretraining_explains(frame, folder, vintage, file):
-    best = frame[front(frame)]
-    best = best[best["top1"] >= best["top1"].median()]
-    share = best["pretrain"].isin(["in21k", "web"]).mean()
-    return FAILS if share < 0.5 else HOLDS if share >= 0.9 else CONDITIONAL
+def pretraining_(folder, vintage, file):
+    frame = filled(folder, vintage, file)
+    more, on = frame["pretrain"].isin(MORE), front(frame)
+    leads = on & (frame["top1"] >= frame["top1"][on].median())
+    ends = difference(more[leads].mean(), frame["family"][leads], more[~leads].mean(), frame["family"][~leads])
+    return said(*ends), *ends
 
 
-def vgg(frame, folder, vintage, file):
+def vgg(folder, vintage, file):
+    frame = filled(folder, vintage, file)
     old, others = frame[frame["family"] == "vgg"], frame[frame["family"] != "vgg"]
     best = old.sort_values("top1").iloc[-1]
-    ratio = others["speed"][others["top1"] - best.top1 > doubt(others["top1"], best.top1)].max() / best.speed
-    return HOLDS if ratio >= 2 else FAILS if ratio <= 1 else CONDITIONAL
+    ratio = others["speed"][others["top1"] - best.top1 > apart(others["top1"], best.top1)].max() / best.speed
+    return said(ratio / TIMES, ratio * TIMES, 2, 1), ratio / TIMES, ratio * TIMES
 
 
-def parameters(frame, folder, vintage, file):
-    nets = frame.drop_duplicates(["arch", "img_size"])
-    rho = abs(stats.spearmanr(nets["param_count"], nets["speed"]).statistic)
-    return HOLDS if rho < 0.7 else FAILS if rho >= 0.9 else CONDITIONAL
+def parameters(folder, vintage, file):
+    nets = joined(folder, vintage, file).drop_duplicates(["arch", "img_size"])
+    low, high = by_family(nets, lambda rows: -stats.spearmanr(rows["param_count"], rows["speed"]).statistic)
+    return said(-high, -low, -0.7, -0.9), low, high
 
 
-def training(frame, folder, vintage, file):
+def training(folder, vintage, file):
     other = folder / vintage / file.replace("-train-", "-infer-")
     if not other.exists():
-        return NO_DATA
+        return NO_DATA, np.nan, np.nan
+    known = accuracies(folder, vintage)[["arch", "img_size"]].drop_duplicates()
     both = speeds(folder, vintage, file).merge(speeds(folder, vintage, other.name), on=["arch", "img_size"])
-    rho = stats.spearmanr(both["speed_x"], both["speed_y"]).statistic
-    return HOLDS if rho >= 0.9 else CONDITIONAL if rho >= 0.7 else FAILS
+    both = both.merge(known, on=["arch", "img_size"]).rename(columns={"family_x": "family"})
+    ends = by_family(both, lambda rows: stats.spearmanr(rows["speed_x"], rows["speed_y"]).statistic)
+    return said(*ends, 0.9, 0.7), *ends
 
 
-def compiling(frame, folder, vintage, file):
-    other = folder / vintage / file.replace("-dynamo", "")
-    if not other.exists():
-        return NO_DATA
-    both = frame.merge(
-        joined(folder, vintage, other.name)[["model", "img_size", "speed"]],
-        on=["model", "img_size"],
-        suffixes=("", "_eager"),
-    )
-    before, now = front(both.assign(speed=both["speed_eager"])), front(both)
-    lost = [
-        row
-        for row, was, still in zip(both.itertuples(), before, now)
-        if was and not still and (both["top1"][both["speed"] >= row.speed * 1.026] > row.top1).any()
+def same(a, b):
+    return (a - b).abs() <= np.maximum(0.011, 1e-4 * b) + 1e-9
+
+
+def dethroned(before, after):
+    """(family, lost) of each weight on the frontier of `before` among the networks of both tables."""
+    both = before.merge(after[["model", "img_size", "speed", "param_count"]], on=["model", "img_size"])
+    both = both[same(both["param_count_x"], both["param_count_y"])].reset_index(drop=True)
+    edge = both[front(both.rename(columns={"speed_x": "speed"}))]
+    return [
+        (
+            row.family,
+            bool(
+                (
+                    (both["speed_y"] >= TIMES * row.speed_y) & (both["top1"] - row.top1 > apart(both["top1"], row.top1))
+                ).any()
+            ),
+        )
+        for row in edge.itertuples()
     ]
-    return HOLDS if len(lost) / before.sum() >= 1 / 3 else CONDITIONAL if lost else FAILS
+
+
+def compiling(folder, vintage, file):
+    eager = folder / vintage / file.replace("-dynamo", "")
+    if not eager.exists():
+        return NO_DATA, np.nan, np.nan
+    lost = dethroned(joined(folder, vintage, eager.name), joined(folder, vintage, file))
+    series: dict = {}
+    for path in (folder / vintage).glob("benchmark-infer-amp-*-cu*.csv"):
+        about = parse_benchmark_name(path.name)
+        if not about["compiled"] and "pt113" not in path.name:
+            order = tuple(map(int, about["torch"].split(".")))
+            series.setdefault((about["hardware"], about["layout"]), []).append((order, path.name))
+    pairs = [(card, a[1], b[1]) for (card, _), own in series.items() for a, b in zip(sorted(own), sorted(own)[1:])]
+    card = parse_benchmark_name(file)["hardware"]
+    if card not in {one for one, _, _ in pairs}:
+        return None  # all cards count, the tables under older names among them
+    usual = [
+        one
+        for name, a, b in pairs
+        if name == card
+        for one in dethroned(joined(folder, vintage, a), joined(folder, vintage, b))
+    ]
+    shares = [np.mean([hit for _, hit in some]) for some in (lost, usual)]
+    ends = difference(shares[0], [f for f, _ in lost], shares[1], [f for f, _ in usual])
+    return said(*ends), *ends
+
+
+def transformers_cpu(folder, vintage, file):
+    """One least-squares line per draw: log slow-down on log multiply-adds, and a step for transformers."""
+    if "-cpu-" not in file:
+        return None
+    here, cards = speeds(folder, vintage, file).drop_duplicates(["arch", "img_size"]), {}
+    for path in (folder / vintage).glob("benchmark-infer-amp-nchw-*-cu*.csv"):
+        about = parse_benchmark_name(path.name)
+        if about["compiled"] == ("-dynamo" in file):
+            order = tuple(map(int, about["torch"].split(".")))
+            cards[about["hardware"]] = max(cards.get(about["hardware"], (order, path.name)), (order, path.name))
+    known = accuracies(folder, vintage)[["arch", "img_size"]].drop_duplicates()
+    parts = []
+    for _, name in cards.values():
+        there = speeds(folder, vintage, name).drop_duplicates(["arch", "img_size"])
+        both = here.merge(there, on=["arch", "img_size"], suffixes=("", "_gpu")).merge(known, on=["arch", "img_size"])
+        both = both[same(both["param_count"], both["param_count_gpu"])]
+        gmacs = both["gmacs"].fillna(both["gmacs_gpu"])
+        parts.append(both.assign(slower=np.log(both["speed_gpu"] / both["speed"]), gmacs=gmacs))
+    nets = pd.concat(parts).groupby(["arch", "img_size", "family", "kind"], as_index=False)[["slower", "gmacs"]].mean()
+    nets = nets[(nets["gmacs"] > 0) & nets["kind"].isin(["transformer", "convnet"])]
+
+    def step(rows):
+        kind = (rows["kind"] == "transformer").to_numpy(float)
+        if kind.min() == kind.max():
+            return np.nan
+        design = np.column_stack([np.log(rows["gmacs"]), kind, np.ones(len(rows))])
+        return np.exp(np.linalg.lstsq(design, rows["slower"], rcond=None)[0][1])
+
+    ends = by_family(nets, step)
+    return said(*ends, 1, 1), *ends
 
 
 JUDGES = {
@@ -154,8 +279,11 @@ JUDGES = {
     "parameters": parameters,
     "training": training,
     "compiling": compiling,
-    "pretraining": pretraining_explains,
+    "pretraining": pretraining_,
+    "transformers_cpu": transformers_cpu,
 }
+LIMITS = {"parameters": (0.7, 0.9), "training": (0.7, 0.9), "transformers_cpu": (1.0,)}  # of the bootstrapped ones
+LEAST = {"training": 4, "compiling": 5, "transformers_cpu": 3}
 
 
 @pytest.fixture(scope="module")
@@ -189,77 +317,75 @@ def test_every_verdict_a_second_time(real, claim):
     compared = []
     for vintage, file in tables(folder):
         row = row_of(frame, claim, vintage, file)
-        if row is None:
+        again = None if row is None else JUDGES[claim](folder, vintage, file)
+        if again is None:
             continue
-        again = JUDGES[claim](joined(folder, vintage, file), folder, vintage, file)
-        assert row.verdict == again, (vintage, file, row.evidence)
-        compared.append(again)
-    assert len(compared) >= {"training": 2, "compiling": 7}.get(claim, 24)
+        verdict, low, high = again
+        loose = claim in LIMITS
+        if verdict != NO_DATA:
+            near = {"abs": LOOSE, "rel": LOOSE} if loose else {"abs": 1e-6}
+            assert (row.low, row.high) == (pytest.approx(low, **near), pytest.approx(high, **near)), (vintage, file)
+        if not any(abs(end - limit) < LOOSE for end in (low, high) for limit in LIMITS.get(claim, ())):
+            assert row.verdict == verdict, (vintage, file, row.evidence)
+        compared.append(verdict)
+    assert len(compared) >= LEAST.get(claim, 24)
+
+
+@pytest.mark.parametrize("claim", ["levit_fastest", "convnext_middle", "beit_slow"])
+def test_verdicts_that_change_where_two_models_err_on_the_same_pictures_say_so(real, claim):
+    frame, folder = real
+    for vintage, file in tables(folder):
+        row = row_of(frame, claim, vintage, file)
+        if row is not None:
+            other = JUDGES[claim](folder, vintage, file, doubt=nested)[0]
+            assert row.paired == ("" if other == row.verdict else other), (vintage, file)
+
+
+def test_holds_and_a_tie_never_stand_together(real):
+    frame, _ = real
+    assert set(frame.loc[frame["tie"], "verdict"]) == {CONDITIONAL}
+    ties = frame[frame["tie"] & frame["claim"].isin(["levit_fastest", "beit_slow", "transformers_cpu"])]
+    limit = ties["claim"].eq("transformers_cpu").astype(float)
+    assert ((ties["low"] <= limit) & (limit <= ties["high"])).all() and len(ties) > 10
 
 
 def test_more_data_lifts_the_same_network(real):
-    """The other half of the pretraining claim: the mean gain, on every table of today."""
+    """The other half of the pretraining claim: the mean gain, pairs of one family taken together, on every table."""
     frame, folder = real
     for vintage, file in [pair for pair in tables(folder) if pair[0] == NOW]:
-        rows = joined(folder, vintage, file)
-        more = rows["pretrain"].isin(["in21k", "web"])
+        rows = filled(folder, vintage, file)
         best = (
-            rows.assign(more=more)
-            .pivot_table(index=["arch", "img_size"], columns="more", values="top1", aggfunc="max")
+            rows.assign(more=rows["pretrain"].isin(MORE))
+            .pivot_table(index=["family", "arch", "img_size"], columns="more", values="top1", aggfunc="max")
             .dropna()
         )
-        gain = best[True] - best[False]
-        said = re.search(
-            r"gains (-?[\d.]+) ± ([\d.]+) points from it \((\d+) pairs\)",
+        gain = (best[True] - best[False]).groupby("family").mean()
+        told = re.search(
+            r"is (-?[\d.]+) ± ([\d.]+) points more accurate with more data \((\d+) pairs in (\d+) families\)",
             row_of(frame, "pretraining", vintage, file).evidence,
         )
-        assert (float(said[1]), int(said[3])) == (round(gain.mean(), 1), len(gain)) and stats.ttest_1samp(
-            gain, 0
-        ).pvalue < 1e-6
+        assert (float(told[1]), int(told[3]), int(told[4])) == (round(gain.mean(), 1), len(best), len(gain))
+        assert float(told[2]) == round(2 * gain.sem(), 1) and stats.ttest_1samp(gain, 0).pvalue < 1e-4
 
 
-def test_processors_a_second_time(real):
-    """Medians of slow-downs against every card of the same vintage, newest torch, and a bootstrap of another seed."""
+def test_a_rival_that_one_file_lacks_is_looked_for_in_the_cards_other_one(real):
+    """EfficientNet-L2 was not timed in nhwc in 2022: without it BEiT leads by a point, with it by a quarter."""
     frame, folder = real
-    cards: dict = {}
-    for vintage, file in tables(folder):
-        about = parse_benchmark_name(file)
-        if vintage == NOW and about["part"] == "infer" and about["precision"] == "amp":
-            key = (about["hardware"], about["compiled"])
-            cards.setdefault(key, []).append(
-                (tuple(int(one) for one in about["torch"].split(".")), about["layout"] == "nchw", file)
-            )
-    random, judged = np.random.default_rng(7), 0
-    for vintage, file in tables(folder):
-        row = row_of(frame, "transformers_cpu", vintage, file)
-        if row is None or vintage != NOW:
-            continue
-        here, ratios, lows = speeds(folder, NOW, file).drop_duplicates(["arch", "img_size"]), [], []
-        for options in cards.values():
-            there = speeds(folder, NOW, sorted(options)[-1][2]).drop_duplicates(["arch", "img_size"])
-            both = here.merge(there, on=["arch", "img_size"], suffixes=("", "_gpu"))
-            known = accuracies(folder, NOW)  # the project judges networks with published accuracy
-            both = both.merge(known[["arch", "img_size"]].drop_duplicates(), on=["arch", "img_size"])
-            both = both[
-                (both["param_count"] - both["param_count_gpu"]).abs()
-                <= np.maximum(0.011, 1e-4 * both["param_count_gpu"]) + 1e-9
-            ]
-            slower = {
-                kind: (both["speed_gpu"] / both["speed"])[both["kind"] == kind].to_numpy()
-                for kind in ("transformer", "convnet")
-            }
-            ratios.append(np.median(slower["transformer"]) / np.median(slower["convnet"]))
-            drawn = [
-                np.median(random.choice(slower["transformer"], len(slower["transformer"])))
-                / np.median(random.choice(slower["convnet"], len(slower["convnet"])))
-                for _ in range(300)
-            ]
-            lows.append(np.quantile(drawn, 0.025))
-        low, high = map(float, re.search(r"loses ([\d.]+) to ([\d.]+) times", row.evidence).groups())
-        assert low == pytest.approx(min(ratios), abs=0.02) and high == pytest.approx(max(ratios), abs=0.02), file
-        assert row.verdict == (HOLDS if min(lows) > 1.1 else FAILS if max(ratios) <= 1.1 else CONDITIONAL), file
-        judged += 1
-    assert judged == 3
+    file = "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv"
+    assert "tf_efficientnet_l2_ns" not in set(joined(folder, THEN, file)["model"])
+    row = row_of(frame, "beit_slow", THEN, file)
+    assert row.verdict == CONDITIONAL and row.tie and row.paired == HOLDS and row.estimate == pytest.approx(0.252)
+    assert "tf_efficientnet_l2_ns was timed with this torch in nchw only" in row.evidence
+
+
+def test_our_own_machine_is_judged_on_every_published_accuracy(real):
+    """BEiT 'held' on a processor of ours while four slow models with an accuracy were at hand."""
+    frame, _ = real
+    ours = frame[(frame["vintage"] == "measured") & (frame["hardware"] == "amd_epyc_2c") & (frame["part"] == "infer")]
+    row = ours.set_index("claim").loc["beit_slow"]
+    assert row.verdict == FAILS and row.estimate == pytest.approx(-1.238) and row.weights == 72
+    leads = ours[ours["claim"].isin(["levit_fastest", "convnext_middle", "pretraining"])]
+    assert set(leads["verdict"]) == {NO_DATA}, "72 weights are no field: a lead over them is none"
 
 
 def test_other_test_sets_a_second_time(real):
@@ -273,32 +399,35 @@ def test_other_test_sets_a_second_time(real):
     }
     for vintage in (THEN, NOW):
         base = accuracies(folder, vintage)
-        base = base[base["arch"].map(families.family) != "test"]
+        base = base.assign(family=base["arch"].map(families.family))
+        base = base[base["family"] != "test"]
         for name, file in sets.items():
-            there = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)[
-                ["model", "img_size", "top1"]
-            ]
-            both = base.merge(there, on=["model", "img_size"], suffixes=("", "_there"))
-            rho = stats.spearmanr(both["top1"], both["top1_there"]).statistic
-            best = base.nlargest(100, "top1").merge(there, on=["model", "img_size"], suffixes=("", "_there"))
-            near = stats.spearmanr(best["top1"], best["top1_there"]).statistic
-            row = frame[(frame["claim"] == f"carries_over_{name}") & (frame["vintage"] == vintage)].iloc[0]
-            assert row.verdict == (FAILS if rho < 0.7 else HOLDS if rho >= 0.9 and near >= 0.7 else CONDITIONAL), (
-                vintage,
-                name,
+            there = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)
+            there = there[["model", "img_size", "top1"]]
+            (low, high), (near, far) = (
+                by_family(
+                    some.merge(there, on=["model", "img_size"], suffixes=("", "_there")),
+                    lambda rows: stats.spearmanr(rows["top1"], rows["top1_there"]).statistic,
+                    120,
+                )
+                for some in (base, base.nlargest(100, "top1"))
             )
+            row = frame[(frame["claim"] == f"carries_over_{name}") & (frame["vintage"] == vintage)].iloc[0]
+            own = (near, far) if "best" in row.unit else (low, high)
+            assert (row.low, row.high) == (pytest.approx(own[0], abs=0.1), pytest.approx(own[1], abs=0.05))
+            if min(abs(low - 0.9), abs(near - 0.7)) > 0.05:
+                expected = FAILS if high < 0.7 else HOLDS if low > 0.9 and near > 0.7 else CONDITIONAL
+                assert row.verdict == expected, (vintage, name)
 
 
 def test_what_is_known_of_the_tables(real):
-    """LeViT on the frontier of 22 of 22, BEiT fails today, ConvNeXt on none of the three newest cards run eagerly,
-    the two processors disagree.
-    """
+    """LeViT on the frontier of 22 of 22, BEiT fails in inference today, ConvNeXt on none of the three newest cards run
+    eagerly, and neither processor's transformers differ from its convnets by more than chance."""
     frame, folder = real
     count = 0
     for path in sorted((folder / NOW).glob("benchmark-*.csv")):
         if any(torch in path.name for torch in NAMED_AS_IN_2022):
-            verdict = row_of(frame, "levit_fastest", NOW, path.name).verdict
-            count += verdict in (HOLDS, CONDITIONAL)
+            count += row_of(frame, "levit_fastest", NOW, path.name).verdict in (HOLDS, CONDITIONAL)
             continue
         rows = joined(folder, NOW, path.name)
         count += bool((rows["family"][front(rows)] == "levit").any())
@@ -310,8 +439,10 @@ def test_what_is_known_of_the_tables(real):
         for vintage, file in tables(folder)
         if vintage == NOW and "pt291" in file and "-amp-" in file and "dynamo" not in file
     ]
-    assert len(eager) == 3 and all(
-        (joined(folder, NOW, file).pipe(lambda rows: rows["family"][front(rows)]) != "convnext").all() for file in eager
-    )
-    chips = frame[(frame["claim"] == "transformers_cpu") & (frame["torch"] == "2.4.0")].set_index("hardware")["verdict"]
-    assert dict(chips) == {"i7_12700h": HOLDS, "i9_10940x": FAILS}
+    assert len(eager) == 3
+    for file in eager:
+        rows = joined(folder, NOW, file)
+        assert (rows["family"][front(rows)] != "convnext").all()
+        assert row_of(frame, "convnext_middle", NOW, file).estimate < 0
+    chips = frame[(frame["claim"] == "transformers_cpu") & (frame["torch"] == "2.4.0")]
+    assert set(chips["verdict"]) == {CONDITIONAL} and chips["tie"].all()

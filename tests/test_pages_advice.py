@@ -13,12 +13,12 @@ from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import advice, convnext, findings as verdicts
 
 
-def rows(*given, models="beit_a eva_b.x", margin=4.0):
+def rows(*given, models="beit_a eva_b.x", estimate=5.0):
     return pd.DataFrame(
         {
             "verdict": given,
             "models": models,
-            "margin": margin,
+            "estimate": estimate,
             "hardware_name": [f"Chip {i}" for i in range(len(given))],
         },
         index=range(len(given)),
@@ -44,7 +44,7 @@ def test_the_sentence_names_the_machines_and_the_model_that_decides():
     )
     assert "not clear" in advice.sentence("transformers_cpu", rows(CONDITIONAL, FAILS))
     assert "eva_" in advice.sentence("beit_slow", rows(FAILS)) and "5 times" in advice.sentence(
-        "vgg", rows(HOLDS, models="vgg shvit", margin=4.0)
+        "vgg", rows(HOLDS, models="vgg shvit", estimate=5.0)
     )
 
 
@@ -94,22 +94,26 @@ def test_whether_orders_are_alike(correlation, said):
     "rows, said, unsaid",
     [
         (
-            "A,0.95,0.8,10\nReaL,0.99,0.7,-5.25",
+            "A,0.95,0.93,0.97,0.8,10\nReaL,0.99,0.98,1,0.7,-5.25",
             [
-                "carries over: the lowest rank correlation is 0.95, on",
+                "carries over: the lowest rank correlation is 0.95 (95%: 0.93 to 0.97), on",
                 "it does so less (down to 0.70",
                 "gains 5.2 points",
             ],
             [],
         ),
-        ("A,0.8,0.9,10\nB,0.6,0.9,3", ["does not carry over everywhere", "0.60"], ["it does so less", "gain"]),
+        (
+            "A,0.8,0.7,0.9,0.9,10\nB,0.6,0.5,0.65,0.9,3",
+            ["does not carry over everywhere", "0.60"],
+            ["it does so less", "gain"],
+        ),
     ],
 )
 def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeypatch, capsys, rows, said, unsaid):
     monkeypatch.setattr(advice, "DATA", tmp_path)
     advice.carries_over()
     assert capsys.readouterr().out == ""
-    (tmp_path / "robustness.csv").write_text(f"name,rho,rho_best,loss\n{rows}\n")
+    (tmp_path / "robustness.csv").write_text(f"name,rho,rho_low,rho_high,rho_best,loss\n{rows}\n")
     advice.carries_over()
     out = capsys.readouterr().out
     assert all(words in out for words in said) and not any(words in out for words in unsaid)

@@ -12,9 +12,10 @@ from scripts.pages import content, findings as verdicts, glossary, hardware, hom
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PICKS = (
-    "machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count\n"
+    "machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count,"
+    "runner_up,runner_up_top1,runner_up_samples_per_sec\n"
     + "".join(
-        f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10\n"
+        f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10,,,\n"
         for machine, slug, vintage in (
             ("then", "rtx3090", "2022-04-01"),
             ("gpu", "rtx5090", "2026-08-08"),
@@ -213,15 +214,32 @@ def test_tables_are_counted_where_one_machine_has_two(data, capsys):
     assert "**holds** on the one table with data (2026)" in capsys.readouterr().out
 
 
-def test_a_machine_of_ours_says_on_how_few_it_was_judged(data, capsys, monkeypatch):
-    own = pd.DataFrame(
-        {"hardware": ["own", "own", "other"], "arch": ["a", "b", "c"], "top1": [80.0, float("nan"), 80.0]}
-    )
-    monkeypatch.setattr(verdicts.measured, "load", lambda part: own)
-    write_findings(data, finding(), finding(vintage="measured", hardware="own", hardware_name="Own <b>"))
+def test_a_machine_of_ours_says_on_how_few_it_was_judged(data, capsys):
+    own = {"vintage": "measured", "hardware": "own", "hardware_name": "Own <b>"}
+    write_findings(data, finding(), finding(**own), finding(**own, claim="levit_fastest", weights=72))
     verdicts.matrix()
     out = capsys.readouterr().out
-    assert "Own &lt;b&gt; · 2026 (2 architectures, 1 with accuracy)" in out and out.count("architectures") == 1
+    assert "Own &lt;b&gt; · 2026 (72 sets of weights)" in out and out.count("sets of weights") == 1
+    verdicts.headline()
+    assert "newest tables of 2 machines" in capsys.readouterr().out, "as many as the matrix shows"
+
+
+def test_what_decides_stands_in_the_evidence(data, capsys):
+    tie = {"verdict": "conditional", "tie": True, "paired": "holds", "estimate": 0.25, "low": -0.15, "high": 0.656}
+    write_findings(data, finding(claim="beit_slow", unit="points of top-1", **tie), finding(estimate=2.5, low=2.25))
+    verdicts.matrix()
+    assert "Estimate 0.25, 95% interval −0.15 to 0.66 (points of top-1): a tie; holds where" in capsys.readouterr().out
+    verdicts.claims()
+    out = capsys.readouterr().out
+    assert "conditional, a tie (or holds)" in out and "2.50; at least 2.25" in out
+    assert "*Estimated*: points of top-1 between the most accurate BEiT" in out and "*Rule*: holds where" in out
+
+
+def test_a_pick_within_the_noise_of_its_floor_names_the_runner_up(data, capsys):
+    (data / "picks.csv").write_text(PICKS.replace("0.4237,10,,,", "0.4237,10,levit_x.y,79.9,0.9", 1))
+    home.picks()
+    out = capsys.readouterr().out
+    assert out.count("only just fast enough") == 1 and "79.9%, 0.900 images/s" in out
 
 
 def test_the_matrix_opens_its_evidence(data, capsys):

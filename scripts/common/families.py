@@ -20,9 +20,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scripts.common.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("convnet", "transformer", "hybrid", "mlp")
 SYMBOLS = {"convnet": "circle", "transformer": "diamond", "hybrid": "diamond", "mlp": "square"}
@@ -39,6 +42,7 @@ COLOURS = {
     "beit": ("#692b3a", "#c73758"),  # red
     "vgg": ("#b884b3", "#896592"),  # mauve
 }
+TEST = "test"  # the family of timm's own test networks
 GREY = ("#868686", "#8f8f8f")  # every other family; 3.7:1 on white
 KEY_FAMILIES = ("levit", "efficientnet", "resnet", "regnet", "vgg", "convnext", "vit", "beit", "beitv2", "beit3", "eva")
 SHARED_COLOUR = {
@@ -251,6 +255,13 @@ def _row(arch: str) -> Row:
         check([arch])
         raise AssertionError(arch)  # never here: check raises
     return found
+
+
+def contenders(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` without timm's own test networks, which nobody would pick; by its column `family`, else by `arch`."""
+    if "family" in table:
+        return table[table["family"] != TEST]
+    return table[table["arch"].map(family) != TEST] if "arch" in table else table
 
 
 def label(name: str) -> str:

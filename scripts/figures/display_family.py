@@ -39,7 +39,7 @@ from scripts.figures.theme import (
     text_colour,
 )
 from scripts.findings import family as closeup
-from scripts.findings.summary import TABLES, eligible
+from scripts.findings.summary import TABLES
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
 SHADES = {
@@ -64,7 +64,7 @@ def shade(key: str, pretrain: str) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
-    return eligible(read_data.load("infer", *TABLES["gpu"])).dropna(subset=["top1"]).reset_index(drop=True)
+    return families.contenders(read_data.load("infer", *TABLES["gpu"])).dropna(subset=["top1"]).reset_index(drop=True)
 
 
 def draw_family(key: str) -> Drawing:

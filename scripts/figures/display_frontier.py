@@ -18,7 +18,7 @@ from scripts.data import read_data
 from scripts.figures import frontier_chart, published
 from scripts.figures.drawing import Drawing
 from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
-from scripts.findings.summary import TABLES, eligible
+from scripts.findings.summary import TABLES
 
 SUBTITLE = (
     "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or "
@@ -39,7 +39,7 @@ CARD = {
 def verdict(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Which of the notebook's families are on the table's frontier above FLOOR, and which are not. A family that is
     there only through a successor goes by the successor's name."""
-    present = set(frontier(frontier_chart.visible(eligible(table), FLOOR)).family)
+    present = set(frontier(frontier_chart.visible(families.contenders(table), FLOOR)).family)
     found = {claim: [name for name in names if name in present] for claim, names in CLAIMS.items()}
     return [families.label(names[0]) for names in found.values() if names], [
         claim for claim, names in found.items() if not names
@@ -60,7 +60,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     """The frontier chart of one of `summary.TABLES`; `where` is what the title calls the machine."""
     vintage, file = TABLES[machine]
     about = parse_benchmark_name(file)
-    table = eligible(read_data.load("infer", vintage, file))
+    table = families.contenders(read_data.load("infer", vintage, file))
     there, gone = verdict(table)
     shown = frontier_chart.visible(table, FLOOR)
     edge = frontier(shown)
@@ -113,7 +113,7 @@ def speed_for(edge: pd.DataFrame, score: float) -> float:
 
 def draw_years() -> Drawing:
     """The frontier of the RTX 3090 in the tables of 2022 and of today."""
-    tables = {year: eligible(read_data.load("infer", *CARD[year])) for year in CARD}
+    tables = {year: families.contenders(read_data.load("infer", *CARD[year])) for year in CARD}
     edges = {year: frontier(frontier_chart.visible(table, FLOOR)) for year, table in tables.items()}
     card = named(parse_benchmark_name(CARD["now"][1])["hardware"]).name
     score = float(np.floor(edges["then"].top1.quantile(0.5)))

@@ -256,36 +256,43 @@ def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
 
 
 def draw_penalty() -> Drawing:
-    """Slow-down of each kind of network relative to convnets on moving from a card to a processor; range over the
-    cards compared.
+    """Slow-down of each kind of network relative to convnets of as many multiply-adds on moving from cards to a
+    processor, with its 95% interval.
     """
-    table, about = small("cpu_penalty", ["cpu", "kind"], ["median", "least", "most", "gpus"])
+    table, about = small("cpu_penalty", ["cpu", "kind"], ["ratio", "low", "high", "gpus", "networks"])
     table = table.sort_values(["kind", "cpu"], ascending=[False, True], kind="stable")
-    moved = table[table.kind == "transformer"].sort_values("median", kind="stable")
+    moved = table[table.kind == "transformer"].sort_values("ratio", kind="stable")
     if moved.empty:
         raise DataMissing("no processor with enough transformers and convnets timed")
-    best, worst = moved.iloc[0], moved.iloc[-1]
-    title = f"Transformers lose {worst['median']:.2f} times as much as convnets on a {_plain(worst.cpu)}" + (
-        f", {best['median']:.2f} times on a {_plain(best.cpu)}" if len(moved) > 1 else ""
+    worst = moved.iloc[-1]
+    lose, gain = (
+        listing([f"a {_plain(name)}" for name in moved.cpu[which]]) for which in (moved.low > 1, moved.high < 1)
     )
+    title = (
+        f"Transformers lose more than convnets on {lose}"
+        if lose
+        else f"Transformers lose less than convnets on {gain}"
+        if gain
+        else "On no processor can it be told whether transformers lose more than convnets of as much arithmetic"
+    ) + f": {worst.ratio:.2f} times, {worst.low:.2f} to {worst.high:.2f}, on a {_plain(worst.cpu)}"
     rows = pd.DataFrame(
         {
             "label": [f"{KINDS.get(row.kind, row.kind)}, {_plain(row.cpu)}" for row in table.itertuples()],
-            "value": table["median"],
-            "low": table.least,
-            "high": table.most,
+            "value": table.ratio,
+            "low": table.low,
+            "high": table.high,
             "family": "other",
             "kind": table.kind,
             "details": [
-                f"{row.median:.2f} times the slow-down of convnets ({row.least:.2f} to {row.most:.2f} over "
-                f"{counted(int(row.gpus), 'setting')} of cards)"
+                f"{row.ratio:.2f} times the slow-down of convnets (95%: {row.low:.2f} to {row.high:.2f}), "
+                f"{int(row.networks):,} networks on {counted(int(row.gpus), 'card')}"
                 for row in table.itertuples()
             ],
         }
     )
     axis = Axis(
         "slow-down relative to convnets",
-        *nice_range(pd.concat([table.least, table.most]), log=False, before=0.08, after=0.08),
+        *nice_range(pd.concat([table.low, table.high]), log=False, before=0.08, after=0.08),
         write="{:g}×".format,
     )
     wide, phone = (
@@ -293,8 +300,8 @@ def draw_penalty() -> Drawing:
             rows,
             axis,
             title,
-            "Median slow-down from a graphics card to a processor, over that of convnets; lines: least and most over "
-            "the cards compared",
+            "Slow-down from graphics cards to a processor, over that of convnets of as many multiply-adds; lines: 95% "
+            "intervals, families resampled",
             FOOTER,
             size,
             (1.0, "as convnets"),
@@ -647,7 +654,7 @@ def draw_ours() -> Drawing:
         log=True,
         write=lambda value: f"{value:,.6g}×",
     )
-    words = (
+    subtitle = (
         f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, "
         f"least and most. Ours: {'; '.join(ways)}"
     )
@@ -656,7 +663,7 @@ def draw_ours() -> Drawing:
             rows,
             axis,
             title,
-            words,
+            subtitle,
             f"{FOOTER} ({THEIRS}) and this project’s own measurements{f' of {words.day(max(days))}' if days else ''}",
             size,
         ).figure

@@ -62,14 +62,9 @@ def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def penalties(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """How much more each kind of network loses than convnets on a CPU: the median over the GPUs that it is compared
-    with, and their range.
-    """
+    """How much more each kind of network loses than convnets on a CPU (see `machines.cpu_penalties`)."""
     found = machines.cpu_penalties(tables)
-    grouped = found.groupby(["cpu", "kind"], as_index=False).agg(
-        median=("ratio", "median"), least=("ratio", "min"), most=("ratio", "max"), gpus=("gpu", "count")
-    )
-    return grouped.assign(cpu=[machines.name_of(key, tables) for key in grouped["cpu"]]).round(3)
+    return found.assign(cpu=[machines.name_of(key, tables) for key in found["cpu"]]).round(3)
 
 
 def compiling(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -189,7 +184,7 @@ def update() -> None:
         "machines-ours": ours(published),
         "machines-software": machines.software().round(3),
         "families": family_overview(published[hardware.parse_benchmark_name(summary.TABLES["gpu"][1])["hardware"]]),
-        "robustness": robustness.correlations(read_data.NOW).round(3),
+        "robustness": robustness.correlations(read_data.NOW).round(5),
         "robustness-families": robustness_families(),
     }
     facts = sidecar(packages=("pandas",), source=f"timm's published tables of {read_data.NOW} and {read_data.THEN}")

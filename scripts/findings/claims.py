@@ -1,17 +1,17 @@
 """What a claim is, and what its judges have in common.
 
-A claim is a sentence, its origin, and a function that judges it on one hardware configuration. The function takes the
-tidy table of that configuration (timm's test networks left out) and `Tables`, from which it may ask for another one. It
-returns a `Finding`. Verdicts:
+A claim is a sentence, its origin, what is estimated (the estimand) with the rule that makes a verdict of it, and a
+function that judges it on one hardware configuration. The function takes the tidy table of that configuration (timm's
+test networks left out) and `Tables`, from which it may ask for another one. It returns a `Finding`. One rule for all
+(`decide`): a verdict is given where the whole 95% interval of what is estimated lies on one side of its limit.
 
-    holds         the figures say so by more than their uncertainty
-    conditional   only for some models, only with more pretraining, or by less than the uncertainty (a tie, and said so)
-    fails         they say otherwise. A family that has to be on the frontier and is not fails, though it be by less
-                  than the uncertainty: then the evidence says so
+    holds         the interval lies beyond the limit
+    conditional   only for some models, only with more pretraining, or the interval reaches the limit: a tie, said so
+    fails         the interval lies on the other side
     no data       the table lacks the rows or columns to tell; never counted as holding
 
 The judges are in `claims_families` (who leads) and `claims_speed` (what decides speed), those about other test sets in
-`robustness`; `findings` runs them all. A new claim about machines also needs its advice for readers:
+`robustness`; `verdicts` runs them all. A new claim about machines also needs its advice for readers:
 `scripts/pages/advice.py`.
 """
 
@@ -24,26 +24,30 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import hardware
-from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
+from scripts.common.uncertainty import TIMING_SPREAD, top1_least_uncertainty, top1_uncertainty
 
 HOLDS, CONDITIONAL, FAILS, NO_DATA = VERDICTS = ("holds", "conditional", "fails", "no data")
 LEAST_ROWS = 10  # fewer weights than this are no field of rivals
+CENSUS = 300  # weights measured here from which a lead over them is a lead; timm's smallest table has 547
 NOTEBOOK = "Which image models are best? (Howard and Wightman, 2022)"
+POINTS = "points of top-1"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with its evidence. margin: by how much, in `unit`; uncertainty: what of it may be chance; models:
-    those concerned.
-    """
+    """A verdict with its evidence. estimate: what the claim's estimand is here, in `unit`; low, high: the 95% interval
+    that decides; tie: it reaches the limit; paired: the verdict were the errors of two models nested (see
+    `uncertainty`), '' where that is the same; models: those concerned, the rival last."""
 
     verdict: str
     evidence: str
     models: tuple[str, ...] = ()
-    margin: float = float("nan")
-    uncertainty: float = float("nan")
+    estimate: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
     unit: str = ""
     tie: bool = False
+    paired: str = ""
 
 
 def version_key(text: str) -> tuple[int, ...]:
@@ -57,46 +61,93 @@ class Tables:
 
     tables: list[pd.DataFrame] = field(default_factory=list)
 
-    def find(self, like: pd.Series, **change) -> pd.DataFrame | None:
-        """The table of the configuration of row `like`, with some of its properties changed; None where there is
-        none.
-        """
+    def like(self, head: pd.Series, **change) -> list[pd.DataFrame]:
+        """The tables of the configuration of row `head`, with some of its properties changed; a property of None may be
+        anything."""
         wanted = {
-            name: like[name] for name in ("vintage", "part", "hardware", "precision", "layout", "compiled", "torch")
+            name: head[name] for name in ("vintage", "part", "hardware", "precision", "layout", "compiled", "torch")
         } | change
-        return next(
-            (table for table in self.tables if all(table.iloc[0][name] == value for name, value in wanted.items())),
-            None,
-        )
+        return [
+            table
+            for table in self.tables
+            if all(value is None or table.iloc[0][name] == value for name, value in wanted.items())
+        ]
 
-    def gpus(self, part: str, vintage: str) -> list[pd.DataFrame]:
-        """Tables of GPUs of one vintage and part, mixed precision: the newest torch of each card, eager and
-        compiled.
-        """
+    def find(self, head: pd.Series, **change) -> pd.DataFrame | None:
+        """The first of `like`; None where there is none."""
+        return next(iter(self.like(head, **change)), None)
+
+    def gpus(self, like: pd.Series, vintage: str) -> list[pd.DataFrame]:
+        """Tables of GPUs of one vintage that were run as `like` was (part, layout, compiled or not), in mixed
+        precision: the newest torch of each card."""
         newest: dict = {}
-        for table in self.tables:
+        for table in self.like(like, vintage=vintage, hardware=None, precision="amp", torch=None):
             head = table.iloc[0]
-            if (head["part"], head["vintage"], head["precision"], hardware.named(head["hardware"]).kind) == (
-                part,
-                vintage,
-                "amp",
-                "gpu",
-            ):
-                key, version = (head["hardware"], bool(head["compiled"])), version_key(head["torch"])
+            if hardware.named(head["hardware"]).kind == "gpu":
+                version = version_key(head["torch"])
+                key = head["hardware"]
                 newest[key] = max(newest.get(key, (version, table)), (version, table), key=lambda pair: pair[0])
         return [table for _, table in newest.values()]
+
+    def updates(self, vintage: str, part: str = "infer") -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        """(before, after) of the same GPU run the same way, eagerly, with a newer torch: what changes where nothing but
+        the software does."""
+        series: dict[tuple, list[pd.DataFrame]] = {}
+        for table in self.tables:
+            head = table.iloc[0]
+            if (head["vintage"], head["part"], head["precision"], bool(head["compiled"])) == (
+                vintage,
+                part,
+                "amp",
+                False,
+            ) and hardware.named(head["hardware"]).kind == "gpu":
+                series.setdefault((head["hardware"], head["layout"]), []).append(table)
+        ordered = [sorted(own, key=lambda table: version_key(table["torch"].iloc[0])) for own in series.values()]
+        return [pair for own in ordered for pair in zip(own, own[1:])]
+
+    def complete(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` with `lent`: '', or the layout of another file of the same card and torch that timed weights which
+        this one lacks; their speed is that one's times the median ratio of the two files. A rival whose row is missing
+        is a rival still."""
+        parts = [table.assign(lent="")]
+        known = pd.MultiIndex.from_frame(table[["model", "img_size"]])
+        for other in self.like(table.iloc[0], layout=None):
+            if other["layout"].iloc[0] == table["layout"].iloc[0]:
+                continue
+            there = other.set_index(["model", "img_size"])
+            both = there.index.intersection(known)
+            missing = other[~there.index.isin(known)]
+            if len(both) < LEAST_ROWS or missing.empty:
+                continue
+            here = table.set_index(["model", "img_size"])["samples_per_sec"]
+            ratio = (here.loc[both] / there.loc[both, "samples_per_sec"]).median()
+            parts.append(
+                missing.assign(
+                    lent=other["layout"].iloc[0],
+                    samples_per_sec=missing["samples_per_sec"] * ratio,
+                    secs=missing["secs"] / ratio,
+                )
+            )
+            known = known.union(pd.MultiIndex.from_frame(missing[["model", "img_size"]]))
+        return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """key: its name in findings.csv; sentence: as the report's sources put it; judge: see this module's docstring;
-    accuracy: it needs top-1; applies: whether it is about the configuration of a given row at all."""
+    """key: its name in findings.csv; sentence: as the report's sources put it; estimand: what is estimated, in one
+    line; rule: how a verdict follows; judge: see this module's docstring; accuracy: it needs top-1; rivals: it is about
+    who leads, so rivals that the file lacks are looked for in the card's other files; sound: verdicts that stay true
+    when only a part of all models was timed; applies: whether it is about the configuration of a given row at all."""
 
     key: str
     sentence: str
     origin: str
+    estimand: str
+    rule: str
     judge: Callable[[pd.DataFrame, Tables], Finding]
     accuracy: bool = True
+    rivals: bool = False
+    sound: tuple[str, ...] = (HOLDS, CONDITIONAL, FAILS)
     applies: Callable[[pd.Series], bool] = lambda head: True
 
 
@@ -104,32 +155,64 @@ def no_data(why: str) -> Finding:
     return Finding(NO_DATA, why)
 
 
-def verdict(margin: float, uncertainty: float) -> tuple[str, bool]:
-    """(verdict, tie) of a lead: beyond its uncertainty it holds, within it it is a tie, behind by more it fails."""
-    tie = abs(margin) <= uncertainty
-    return (CONDITIONAL if tie else HOLDS if margin > 0 else FAILS), tie
+def decide(low: float, high: float, holds: float = 0.0, fails: float = 0.0) -> tuple[str, bool]:
+    """(verdict, tie) of an interval: holds beyond `holds`, fails on the far side of `fails`; where holds < fails, less
+    is what is claimed. A tie: neither, and the interval reaches a limit."""
+    if holds < fails:
+        low, high, holds, fails = -high, -low, -holds, -fails
+    if low > holds:
+        return HOLDS, False
+    if high < fails:
+        return FAILS, False
+    return CONDITIONAL, low <= holds <= high or low <= fails <= high
 
 
 def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
     """`members` with, over the most accurate rival at least as fast: `lead` (points of top-1; infinite without one),
-    `rival`, its `uncertainty`, and `clear`: the lead exceeds that, rivals slower by no more than the timing spread
-    included."""
+    `rival`, the interval `low` to `high`, and `paired_low` to `paired_high`, the same were errors nested. A rival
+    slower by no more than the timing spread counts for `low`, one faster by less than it does not for `high`."""
     order = rivals.sort_values("samples_per_sec", ascending=False, kind="stable")
-    top1 = order["top1"].to_numpy()
+    top1, speeds = order["top1"].to_numpy(float), -order["samples_per_sec"].to_numpy(float)
     best = np.maximum.accumulate(top1) if len(top1) else top1
     which = np.maximum.accumulate(np.where(top1 == best, np.arange(len(top1)), 0)) if len(top1) else top1
-    speeds = -order["samples_per_sec"].to_numpy()
-    out = members.copy()
+    own = members["top1"].to_numpy(float)
 
-    def against(speed):
-        count = np.searchsorted(speeds, -np.asarray(speed), side="right")
+    def against(speed) -> tuple[np.ndarray, np.ndarray]:
+        count = np.searchsorted(speeds, -np.asarray(speed, float), side="right")
         return np.where(count > 0, best[np.maximum(count, 1) - 1] if len(best) else 0.0, -np.inf), count
 
-    top, count = against(out["samples_per_sec"])
-    near, _ = against(out["samples_per_sec"] / TIMING_SPREAD)
-    out["lead"] = out["top1"] - top
-    out["rival"] = [order["model"].iloc[which[n - 1]] if n else "" for n in count]
-    finite = np.where(np.isfinite(top), top, out["top1"])
-    out["uncertainty"] = top1_uncertainty(out["top1"], finite)
-    out["clear"] = out["top1"] - near > out["uncertainty"]
-    return out
+    def doubt(uncertainty, top):
+        return np.where(np.isfinite(top), uncertainty(own, np.where(np.isfinite(top), top, own)), 0.0)
+
+    speed = members["samples_per_sec"].to_numpy(float)
+    top, count = against(speed)
+    near, _ = against(speed / TIMING_SPREAD)
+    far, _ = against(speed * TIMING_SPREAD)
+    return members.assign(
+        lead=own - top,
+        rival=[order["model"].iloc[which[n - 1]] if n else "" for n in count],
+        low=own - near - doubt(top1_uncertainty, near),
+        high=own - far + doubt(top1_uncertainty, far),
+        paired_low=own - near - doubt(top1_least_uncertainty, near),
+        paired_high=own - far + doubt(top1_least_uncertainty, far),
+    )
+
+
+def lead_of(
+    row: pd.Series, evidence: str, models: tuple[str, ...] = (), verdicts: tuple[str, str] = ("", "")
+) -> Finding:
+    """The finding on one row of `leads`, the one that decides. verdicts: where other rows have a say, the verdict they
+    lead to, and that were errors nested."""
+    found, tie = decide(row["low"], row["high"])
+    outcome, paired = verdicts[0] or found, verdicts[1] or decide(row["paired_low"], row["paired_high"])[0]
+    return Finding(
+        outcome,
+        evidence,
+        models or tuple(filter(None, (row["model"], row["rival"]))),
+        row["lead"],
+        row["low"],
+        row["high"],
+        POINTS,
+        tie=tie and outcome == CONDITIONAL,
+        paired=paired if paired != outcome else "",
+    )

@@ -6,17 +6,34 @@ Each judge is documented in `claims`: it takes one configuration's tidy table an
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from scripts.common import families
 from scripts.common.frontier import on_frontier
-from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
+from scripts.common.uncertainty import TIMING_SPREAD, share_difference, top1_least_uncertainty, top1_uncertainty
 from scripts.common.words import rate
 from scripts.data import names
-from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NOTEBOOK, Claim, Finding, Tables, leads, no_data, verdict
+from scripts.findings.claims import (
+    CONDITIONAL,
+    FAILS,
+    HOLDS,
+    NOTEBOOK,
+    POINTS,
+    Claim,
+    Finding,
+    Tables,
+    decide,
+    lead_of,
+    leads,
+    no_data,
+)
 
 BEIT = ("beit", "beitv2", "beit3")
 PLAIN = ("in1k", "distilled")  # no images beyond ImageNet-1k
+MORE = ("in21k", "web")
+TWICE = 2.0  # times as fast: what shows how far things have come
+LEAST_FAMILIES = 4  # families of which both kinds of weights were timed; fewer have no spread to speak of
 
 
 def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
@@ -25,154 +42,137 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
         return no_data("no LeViT in this table")
     size = mine["arch"].str.replace("levit_conv_", "levit_", regex=False)  # the same weights, written with convolutions
     mine = mine.loc[mine.groupby(size)["samples_per_sec"].idxmax()]
-    mine = leads(mine, table[table["family"] != "levit"]).sort_values("samples_per_sec", ascending=False, kind="stable")
-    ahead = mine[mine["lead"] > 0]
-    faster = table[on_frontier(table) & (table["samples_per_sec"] > mine["samples_per_sec"].max())].sort_values(
-        "samples_per_sec", kind="stable"
-    )
-    said = f"{len(ahead)} of {len(mine)} LeViTs are more accurate than any rival as fast"
-    close = int((~ahead["clear"]).sum())
-    said += f" ({close} by less than the uncertainty)" if close else ""
-    beaten = mine[mine["lead"] <= 0]
-    said += "".join(
-        f"; {row.arch} is behind {row.rival} by {-row.lead:.2f} points" for row in beaten.head(1).itertuples()
-    )
+    mine = leads(mine, table[table["family"] != "levit"]).sort_values("low", kind="stable")
+    each = [
+        [decide(low, high)[0] for low, high in zip(mine[f"{which}low"], mine[f"{which}high"])]
+        for which in ("", "paired_")
+    ]
+    outcomes = [one[0] if len(set(one)) == 1 else CONDITIONAL for one in each]
+    least, most = mine.iloc[0], mine.iloc[-1]
+    clear, close = each[0].count(HOLDS), each[0].count(CONDITIONAL)
+    said = f"{clear} of {len(mine)} LeViTs are clearly more accurate than any other model as fast"
+    said += f", {close} can’t be told from the best" if close else ""
+    if outcomes[0] != HOLDS:
+        said += f"; {least['arch']} is {_apart(least['lead'])} {least['rival']}"
+    if outcomes[0] == FAILS and len(mine) > 1:
+        said += f", and the nearest, {most['arch']}, {_apart(most['lead'])} {most['rival']}"
+    faster = table[on_frontier(table) & (table["samples_per_sec"] > mine["samples_per_sec"].max())]
+    faster = faster.sort_values("samples_per_sec", kind="stable")["family"]
     if len(faster):
-        said += (
-            "; faster than all of them are "
-            f"{', '.join(dict.fromkeys(families.label(name) for name in faster['family']))}"
-        )
-    clear = int(ahead["clear"].sum())
-    outcome = FAILS if ahead.empty else HOLDS if clear == len(mine) else CONDITIONAL
-    edge = (ahead if len(ahead) else mine).sort_values("lead", kind="stable").iloc[0]
-    return Finding(
-        outcome,
-        said,
-        tuple(mine["model"]),
-        edge["lead"],
-        edge["uncertainty"],
-        "points of top-1",
-        tie=len(ahead) > 0 and clear == 0,
-    )
+        said += f"; faster than all of them are {', '.join(dict.fromkeys(families.label(name) for name in faster))}"
+    return lead_of(most if outcomes[0] == FAILS else least, said, tuple(mine["model"]), tuple(outcomes))
+
+
+def _apart(lead: float) -> str:
+    """'0.42 points ahead of', '1.20 points behind'."""
+    return f"{abs(lead):.2f} points {'ahead of' if lead >= 0 else 'behind'}"
 
 
 def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
-    mine = table[table["family"] == "convnext"]
-    if mine.empty or mine["top1"].isna().all():
+    mine = table["family"] == "convnext"
+    if not mine.any():
         return no_data("no ConvNeXt in this table")
     low, high = table["samples_per_sec"].quantile([0.25, 0.75])
-    front = table[on_frontier(table)]
-    there = front[front["family"] == "convnext"]
-    middle = there[there["samples_per_sec"].between(low, high)]
-    ranked = leads(mine[mine["samples_per_sec"].between(low, high)], table[table["family"] != "convnext"]).sort_values(
-        "lead", ascending=False, kind="stable"
-    )
+    middle = mine & table["samples_per_sec"].between(low, high)
     span = f"{rate(low)} to {rate(high)} images/s"
-    if ranked.empty:
+    if not middle.any():
         return no_data(f"no ConvNeXt among the middle half of the speeds ({span})")
-    best = ranked.iloc[0]
-    if there.empty:
-        return Finding(
-            FAILS,
-            f"no ConvNeXt is on the frontier; the nearest in the middle ({span}) is {best['model']}, "
-            f"{-best['lead']:.2f} points behind "
-            f"{best['rival']}, which is as fast",
-            (best["model"], best["rival"]),
-            best["lead"],
-            best["uncertainty"],
-            "points of top-1",
-            tie=bool(-best["lead"] <= best["uncertainty"]),
-        )
-    plain = middle[middle["pretrain"].isin(PLAIN)]
-    outcome = HOLDS if len(plain) and best["clear"] else CONDITIONAL
-    said = (
-        f"{len(there)} of the {len(front)} on the frontier are ConvNeXt, {len(middle) or 'none'} of them in the "
-        f"middle ({span})"
-    )
-    if not there["pretrain"].isin(PLAIN).any():
-        said += ", all pretrained on more than ImageNet-1k"
-    return Finding(
-        outcome,
-        said,
-        tuple(there["model"]),
-        best["lead"],
-        best["uncertainty"],
-        "points of top-1",
-        tie=bool(best["lead"] > 0 and not best["clear"]),
-    )
+    plain = table["pretrain"].isin(PLAIN)
+    best = leads(table[middle], table[~mine]).sort_values("lead", kind="stable").iloc[-1]
+    said = f"in the middle ({span}) the best placed ConvNeXt, {best['model']}, is "
+    said += f"{_apart(best['lead'])} {best['rival']}, which is as fast" if best["rival"] else "as fast as anything else"
+    alike = leads(table[middle & plain], table[~mine & plain]).sort_values("lead", kind="stable")
+    if alike.empty:
+        said += "; none of those timed was pretrained on ImageNet-1k only"
+        clear = decide(best["low"], best["high"])[0] == HOLDS
+        return lead_of(best, said, verdicts=(CONDITIONAL, CONDITIONAL)) if clear else lead_of(best, said)
+    fair = alike.iloc[-1]
+    said += f"; among those pretrained on ImageNet-1k only, {fair['model']} is "
+    said += f"{_apart(fair['lead'])} {fair['rival']}" if fair["rival"] else "as fast as anything else"
+    outcomes = []
+    for which in ("", "paired_"):
+        all_, same = (decide(row[f"{which}low"], row[f"{which}high"])[0] for row in (best, fair))
+        outcomes.append(all_ if all_ != HOLDS else HOLDS if same == HOLDS else CONDITIONAL)
+    decider = fair if decide(best["low"], best["high"])[0] == HOLDS and fair["low"] <= best["low"] else best
+    return lead_of(decider, said, verdicts=tuple(outcomes))
 
 
 def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:
-    slow = table[table["samples_per_sec"] <= table["samples_per_sec"].quantile(0.25)]
     if not table["family"].isin(BEIT).any():
         return no_data("no BEiT in this table")
-    mine, others = slow[slow["family"].isin(BEIT)], slow[~slow["family"].isin(BEIT)]
-    if mine.empty or others.empty:
-        return no_data("no BEiT, or nothing else, in the slowest quarter of this table")
-    ours, theirs = mine.loc[mine["top1"].idxmax()], others.loc[others["top1"].idxmax()]
-    margin, doubt = ours["top1"] - theirs["top1"], float(top1_uncertainty(ours["top1"], theirs["top1"]))
-    outcome, tie = verdict(margin, doubt)
+    quarter = table["samples_per_sec"].quantile(0.25)
+    sides = []  # of those surely, likely and perhaps among the slowest quarter: the most accurate BEiT and other model
+    for limit in (quarter / TIMING_SPREAD, quarter, quarter * TIMING_SPREAD):
+        slow = table[table["samples_per_sec"] <= limit].sort_values("top1", ascending=False, kind="stable")
+        own = slow["family"].isin(BEIT)
+        if not own.any() or own.all():
+            return no_data("no BEiT, or nothing else, in the slowest quarter of this table")
+        sides.append((slow[own].iloc[0], slow[~own].iloc[0]))
+    (least, _), (ours, theirs), (most, nearly) = sides
+    ends = {}
+    for which, uncertainty in (("", top1_uncertainty), ("paired_", top1_least_uncertainty)):
+        ends[f"{which}low"] = least["top1"] - nearly["top1"] - uncertainty(least["top1"], nearly["top1"])
+        ends[f"{which}high"] = most["top1"] - sides[0][1]["top1"] + uncertainty(most["top1"], sides[0][1]["top1"])
+    row = pd.Series({"lead": ours["top1"] - theirs["top1"], "model": ours["model"], "rival": theirs["model"], **ends})
     front = table[on_frontier(table) & table["family"].isin(BEIT)].sort_values("top1", ascending=False, kind="stable")
     said = (
-        f"the best BEiT of the slowest quarter, {ours['model']}, reaches {ours['top1']:.2f}%; {theirs['model']} "
-        f"{theirs['top1']:.2f}%"
+        f"the best BEiT of the slowest quarter, {ours['model']}, reaches {ours['top1']:.2f}%, the best other model, "
+        f"{theirs['model']}, {theirs['top1']:.2f}%; "
     )
     said += (
-        f"; on the frontier at any speed: {', '.join(front['model'].head(3))}"
+        f"on the frontier at any speed: {', '.join(front['model'].head(3))}"
         if len(front)
-        else "; none is on the frontier at any speed"
+        else "no BEiT is on the frontier at any speed"
     )
-    return Finding(outcome, said, (ours["model"], theirs["model"]), margin, doubt, "points of top-1", tie)
+    return lead_of(row, said)
 
 
-def pretraining_explains(table: pd.DataFrame, tables: Tables) -> Finding:
-    """The lead: the frontier's more accurate half. A fair comparison: the same network and size, with and without
-    more data.
-    """
+def pretraining_goes_with_it(table: pd.DataFrame, tables: Tables) -> Finding:
+    more = table["pretrain"].isin(MORE)
     front = table[on_frontier(table)]
     leaders = front[front["top1"] >= front["top1"].median()]
-    classes = table["pretrain"]
-    if not classes.isin(PLAIN).any() or not classes.isin(["in21k", "web"]).any() or len(leaders) < 4:
+    if more.all() or not more.any() or len(leaders) < 4:
         return no_data("not both kinds of pretraining in this table, or too short a frontier")
-    more = leaders["pretrain"].isin(["in21k", "web"])
-    network = [names.today(old).partition(".")[0] or old for old in table["model"]]
-    best = table.groupby([network, "img_size", classes.isin(["in21k", "web"])])["top1"].max().unstack().dropna()
-    gain = (best[True] - best[False]) if len(best) else pd.Series(dtype=float)
+    rest, hits = table.drop(index=leaders.index), leaders["pretrain"].isin(MORE)
+    ahead, low, high = share_difference(hits, leaders["family"], more[rest.index], rest["family"])
+    gain, spread, kin, pairs = gains(table)
+    outcome, tie = decide(low, high)
+    said = (
+        f"{int(hits.sum())} of the {len(leaders)} most accurate on the frontier saw more than ImageNet-1k, of the "
+        f"other weights {more[rest.index].mean():.0%}; the leaders are of {leaders['family'].nunique()} families"
+    )
+    if kin >= LEAST_FAMILIES:
+        said += (
+            f"; the same network is {gain:.1f} ± {spread:.1f} points more accurate with more data "
+            f"({pairs} pairs in {kin} families)"
+        )
     fair = table[table["pretrain"] == "in1k"]
     alone = fair[on_frontier(fair)].sort_values("top1", ascending=False, kind="stable")
-    said = f"{int(more.sum())} of the {len(leaders)} most accurate on the frontier saw more than ImageNet-1k"
-    doubt = float("nan")
-    if len(gain) > 1:
-        doubt = 2 * gain.std() / len(gain) ** 0.5
-        said += f"; the same network gains {gain.mean():.1f} ± {doubt:.1f} points from it ({len(gain)} pairs)"
     if len(alone):
-        top = alone.iloc[0]
+        top, most = alone.iloc[0], alone["family"].value_counts().index[:4]
         said += (
             f"; with ImageNet-1k only {top['model']} leads with {top['top1']:.2f}%, and the frontier is "
-            f"{', '.join(_most(alone['family']))}"
+            f"{', '.join(families.label(name) for name in most)}"
         )
-    clear = len(gain) > 1 and gain.mean() > doubt
-    outcome = (
-        HOLDS
-        if more.mean() >= 0.9 and clear
-        else FAILS
-        if more.mean() < 0.5 or (len(gain) > 1 and gain.mean() < -doubt)
-        else CONDITIONAL
-    )
-    return Finding(
-        outcome,
-        said,
-        tuple(leaders["model"][more].head(5)),
-        gain.mean() if len(gain) else float("nan"),
-        doubt,
-        "points of top-1",
-        tie=bool(len(gain) > 1 and not clear and gain.mean() >= -doubt),
-    )
+    models = tuple(leaders["model"][hits].head(5))
+    if outcome == HOLDS and not gain > spread:  # then it is the gain that decides
+        return Finding(CONDITIONAL, said, models, gain, gain - spread, gain + spread, POINTS, tie=bool(gain >= -spread))
+    return Finding(outcome, said, models, ahead, low, high, "more of the leaders", tie=tie)
 
 
-def _most(names: pd.Series, count: int = 4) -> list[str]:
-    """The families that stand most often in `names`, labelled."""
-    return [families.label(name) for name in names.value_counts().index[:count]]
+def gains(table: pd.DataFrame) -> tuple[float, float, int, int]:
+    """What the same network at the same size gains with weights that saw more than ImageNet-1k: (mean over families of
+    their mean in points, twice its standard error, families, pairs). NaN with fewer than LEAST_FAMILIES."""
+    network = [names.today(old).partition(".")[0] or old for old in table["model"]]
+    keyed = table.assign(network=network, more=table["pretrain"].isin(MORE))
+    best = keyed.groupby(["family", "network", "img_size", "more"])["top1"].max().unstack()
+    if best.shape[1] < 2:
+        return float("nan"), float("nan"), 0, 0
+    each = (best[True] - best[False]).dropna()
+    own = each.groupby("family").mean()
+    if len(own) < LEAST_FAMILIES:
+        return float("nan"), float("nan"), len(own), len(each)
+    return float(own.mean()), float(2 * own.std() / np.sqrt(len(own))), len(own), len(each)
 
 
 def vgg_shows_progress(table: pd.DataFrame, tables: Tables) -> Finding:
@@ -182,41 +182,84 @@ def vgg_shows_progress(table: pd.DataFrame, tables: Tables) -> Finding:
     best = old.loc[old["top1"].idxmax()]
     rivals = others[others["top1"] - best["top1"] > top1_uncertainty(others["top1"], best["top1"])]
     if rivals.empty:
-        return Finding(
-            FAILS,
-            f"nothing is clearly more accurate than {best['model']}",
-            (best["model"],),
-            0.0,
-            TIMING_SPREAD - 1,
-            "times the speed",
-        )
+        return Finding(FAILS, f"nothing is clearly more accurate than {best['model']}", (best["model"],))
     fast = rivals.loc[rivals["samples_per_sec"].idxmax()]
     ratio = fast["samples_per_sec"] / best["samples_per_sec"]
-    as_fast = others[others["samples_per_sec"] >= best["samples_per_sec"]]
+    outcome, tie = decide(ratio / TIMING_SPREAD, ratio * TIMING_SPREAD, TWICE, 1.0)
     said = (
         f"{fast['model']} is more accurate than {best['model']} ({fast['top1']:.1f} against {best['top1']:.1f}%), "
-        f"{ratio:.1f}× as fast, with "
+        f"{ratio:.1f}× as fast, with {fast['param_count'] / best['param_count']:.0%} of its parameters"
     )
-    said += f"{fast['param_count'] / best['param_count']:.0%} of its parameters"
+    as_fast = others[others["samples_per_sec"] >= best["samples_per_sec"]]
     if len(as_fast):
         top = as_fast.loc[as_fast["top1"].idxmax()]
         said += f"; at its speed {top['model']} is {top['top1'] - best['top1']:.1f} points ahead"
-    outcome = HOLDS if ratio >= 2 else FAILS if ratio <= 1 else CONDITIONAL
     return Finding(
         outcome,
         said,
         (best["model"], fast["model"]),
-        ratio - 1,
-        TIMING_SPREAD - 1,
-        "times the speed",
-        tie=abs(ratio - 1) <= TIMING_SPREAD - 1,
+        ratio,
+        ratio / TIMING_SPREAD,
+        ratio * TIMING_SPREAD,
+        "times as fast",
+        tie=tie,
     )
 
 
 CLAIMS = (
-    Claim("levit_fastest", "LeViT is the fastest for its accuracy", NOTEBOOK, levit_fastest),
-    Claim("convnext_middle", "ConvNeXt leads the middle", NOTEBOOK, convnext_middle),
-    Claim("beit_slow", "BEiT is the most accurate of the slow", NOTEBOOK, beit_slow),
-    Claim("pretraining", "More pretraining data explains the lead", "this report", pretraining_explains),
-    Claim("vgg", "VGG shows how far things have come", NOTEBOOK, vgg_shows_progress),
+    Claim(
+        "levit_fastest",
+        "LeViT is the fastest for its accuracy",
+        NOTEBOOK,
+        "points of top-1 by which each size of LeViT is ahead of the most accurate other model at least as fast",
+        "holds where every size is ahead beyond its uncertainty, fails where every size is behind beyond it; the size "
+        "with the least lead is shown, where all are behind the one with the most",
+        levit_fastest,
+        rivals=True,
+        sound=(FAILS,),
+    ),
+    Claim(
+        "convnext_middle",
+        "ConvNeXt leads the middle",
+        NOTEBOOK,
+        "points of top-1 by which the best placed ConvNeXt of the middle half of the speeds is ahead of the most "
+        "accurate other model at least as fast; among all weights, and among those pretrained on ImageNet-1k only",
+        "holds where both leads exceed their uncertainty, fails where the first is negative beyond it; a lead that "
+        "needs more pretraining is conditional; the lead that decides is shown",
+        convnext_middle,
+        rivals=True,
+        sound=(FAILS,),
+    ),
+    Claim(
+        "beit_slow",
+        "BEiT is the most accurate of the slow",
+        NOTEBOOK,
+        "points of top-1 between the most accurate BEiT and the most accurate other model of the slowest quarter",
+        "holds where the difference is positive beyond its uncertainty, fails where it is negative beyond it",
+        beit_slow,
+        rivals=True,
+        sound=(FAILS,),
+    ),
+    Claim(
+        "pretraining",
+        "The leaders saw more pretraining data than the rest",
+        "this report",
+        "of the more accurate half of the frontier, the share whose weights saw more than ImageNet-1k, less that share "
+        "of all other weights (an association: what else the leaders have in common is not taken out)",
+        "holds where the difference is positive beyond its uncertainty and the same network is more accurate with more "
+        "data beyond its own, fails where the difference is negative beyond it; weights of one family count together",
+        pretraining_goes_with_it,
+        rivals=True,
+        sound=(),
+    ),
+    Claim(
+        "vgg",
+        "VGG shows how far things have come",
+        NOTEBOOK,
+        "how many times as fast as the most accurate VGG the fastest model is that is clearly more accurate",
+        "holds from twice as fast on, beyond what timings vary, fails where it is slower beyond that",
+        vgg_shows_progress,
+        rivals=True,
+        sound=(HOLDS,),
+    ),
 )

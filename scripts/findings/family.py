@@ -150,7 +150,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
     `compare`). Most weights first."""
     rows, table = [], table.dropna(subset=["top1"])
     table = table.assign(front=on_frontier(table))
-    for key in sorted(set(table["family"]) - {"test"}):
+    for key in sorted(set(families.contenders(table)["family"])):
         own = members(table, key)
         if own.empty:
             continue

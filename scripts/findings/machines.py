@@ -79,7 +79,7 @@ def main_tables(
         rank = (version_key(head["torch"]), head["layout"] == "nchw", table["samples_per_sec"].median())
         key = key_of(head, theirs)
         if key not in chosen or rank > chosen[key][0]:
-            chosen[key] = (rank, table[table["family"] != "test"].reset_index(drop=True))
+            chosen[key] = (rank, families.contenders(table).reset_index(drop=True))
     found = {key: table for key, (_, table) in chosen.items()}
     if not compiled:
         found = {
@@ -142,19 +142,26 @@ def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def cpu_penalties(tables: dict[str, pd.DataFrame], kinds=("transformer", "hybrid", "mlp")) -> pd.DataFrame:
-    """How much more each kind of network loses than convnets when it moves from a GPU to a CPU: cpu, gpu, kind,
-    ratio, low, high (95%).
+    """How much more each kind of network loses than convnets of as many multiply-adds when it moves from GPUs to a CPU
+    run the same way: cpu, kind, ratio, low, high (95%, families resampled), gpus, networks.
     """
     kind = {
         key: hardware.named(table.iloc[0]["hardware"]).kind or str(table.iloc[0].get("kind_of_hardware", ""))
         for key, table in tables.items()
     }
+
+    def alike(cpu: str, gpu: str) -> bool:
+        return all(tables[cpu][name].iloc[0] == tables[gpu][name].iloc[0] for name in ("compiled", "layout"))
+
     rows = []
     for cpu in (key for key in tables if kind[key] == "cpu"):
-        for gpu in (key for key in tables if kind[key] == "gpu"):
-            both = slowdowns(tables[cpu], tables[gpu])
-            rows += [(cpu, gpu, name, *penalty(both, name)) for name in kinds]
-    return pd.DataFrame(rows, columns=["cpu", "gpu", "kind", "ratio", "low", "high"]).dropna(ignore_index=True)
+        cards = [tables[key] for key in tables if kind[key] == "gpu" and alike(cpu, key)]
+        both = slowdowns(tables[cpu], cards)
+        for name in kinds:
+            counted = int(both["kind"].isin([name, "convnet"]).sum())
+            rows.append((cpu, name, *penalty(both, name), len(cards), counted))
+    columns = ["cpu", "kind", "ratio", "low", "high", "gpus", "networks"]
+    return pd.DataFrame(rows, columns=columns).dropna(ignore_index=True)
 
 
 def speedups(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -181,7 +188,7 @@ def software(vintage: str = read_data.NOW) -> pd.DataFrame:
         table = read_data.load("infer", vintage, file)
         head = table.iloc[0]
         tables.setdefault((head["hardware"], head["precision"], head["layout"], bool(head["compiled"])), []).append(
-            table[table["family"] != "test"]
+            families.contenders(table)
         )
     rows = []
     for series in tables.values():

@@ -6,7 +6,8 @@ can be rebuilt where those tables cannot be had.
 
 summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine and
 need (fast, balanced, accurate), the most accurate model: fast means among the fastest tenth of the models in that
-table, balanced at least as fast as its median, accurate at any speed. joins.csv counts, per table, what the join of
+table, balanced at least as fast as its median, accurate at any speed; a pick within the noise of its floor names the
+runner-up. joins.csv counts, per table, what the join of
 speeds with accuracies did to its rows.
 """
 
@@ -24,6 +25,7 @@ from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
+from scripts.common.uncertainty import TIMING_SPREAD
 from scripts.data import read_data
 from scripts.findings.claims import version_key
 
@@ -39,19 +41,17 @@ NOTEBOOK_FAMILIES = ("levit", "convnext", "beit", "vgg")
 Figure = tuple[str, object, str]  # key, value, unit
 
 
-def eligible(table: pd.DataFrame) -> pd.DataFrame:
-    """Without timm's own test networks, which nobody would pick."""
-    return table[table.family != "test"]
-
-
 def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """One row per need: the most accurate model that is fast enough; of equals the fastest."""
-    table = eligible(table)
+    """One row per need: the most accurate model that is fast enough; of equals the fastest. runner_up: that among the
+    models above the floor by more than timings vary, where the pick is not."""
+    table = families.contenders(table)
     rows = []
     for need, quantile in NEEDS.items():
         floor = table.samples_per_sec.quantile(quantile)
         enough = table[table.samples_per_sec >= floor]
-        best = enough.sort_values(["top1", "samples_per_sec"], ascending=False).iloc[0]
+        order = enough.sort_values(["top1", "samples_per_sec"], ascending=False)
+        best, surely = order.iloc[0], order[order.samples_per_sec >= floor * TIMING_SPREAD]
+        near = quantile > 0 and best.samples_per_sec < floor * TIMING_SPREAD and len(surely) > 0
         rows.append(
             {
                 "machine": name,
@@ -65,6 +65,9 @@ def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
                 "top1": best.top1,
                 "samples_per_sec": best.samples_per_sec,
                 "param_count": best.param_count,
+                "runner_up": surely.iloc[0].model if near else "",
+                "runner_up_top1": surely.iloc[0].top1 if near else float("nan"),
+                "runner_up_samples_per_sec": surely.iloc[0].samples_per_sec if near else float("nan"),
             }
         )
     return pd.DataFrame(rows)
@@ -72,7 +75,7 @@ def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
     """What one table says: its size, its frontier, its extremes, and the notebook's families in it."""
-    table = eligible(table)
+    table = families.contenders(table)
     front = table[on_frontier(table)]
     yield f"{name}.hardware", hardware.named(table.hardware.iloc[0]).name, ""
     yield f"{name}.vintage", table.vintage.iloc[0], "date"
@@ -145,7 +148,7 @@ def training_figures() -> Iterator[Figure]:
         if newest in read_data.configs(TODAY, "train")
         else set(tables[1]["family"])
     )
-    table = eligible(read_data.load("infer", *TABLES["gpu"]))
+    table = families.contenders(read_data.load("infer", *TABLES["gpu"]))
     missing = set(table["family"]) - trained
     yield "training.newest.missing", len(missing), "families"
     front = table[on_frontier(table)].sort_values("top1", ascending=False, kind="stable")["family"]

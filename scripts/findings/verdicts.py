@@ -5,8 +5,9 @@ ours.
     python -m scripts.findings.verdicts
     python -m scripts.findings.verdicts --claim levit_fastest          # one claim's verdicts with their evidence
 
-findings.csv has a row per claim and configuration: verdict, whether it is a tie, margin and uncertainty in `unit`, the
-models concerned and the evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix:
+findings.csv has a row per claim and configuration: verdict, whether it is a tie, what it would be were the errors of
+two models nested (`paired`), the estimate and the interval that decides, in `unit`, the models concerned and the
+evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix:
 eager before compiled, the newest torch, the layout that the notebook used. Claims about other test sets have no
 hardware. What is a claim: see `claims`.
 """
@@ -15,24 +16,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pandas as pd
 
-from scripts.common import hardware
+from scripts.common import families, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
-from scripts.common.tables import MissingColumn, read_table
-from scripts.data import measured, read_data
-from scripts.findings import claims_families, claims_speed, robustness
-from scripts.findings.claims import LEAST_ROWS, VERDICTS, Claim, Finding, Tables, no_data, version_key
+from scripts.common.tables import read_table
+from scripts.data import read_data
+from scripts.findings import claims_families, claims_speed, fields, robustness
+from scripts.findings.claims import CENSUS, LEAST_ROWS, NO_DATA, VERDICTS, Claim, Finding, Tables, no_data, version_key
 
 FILE = "findings.csv"
-TIE = "the difference that decides is within its uncertainty"
+TIE = "the interval reaches the limit"
 ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_families.CLAIMS[3:])
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
+NUMBERS = ["estimate", "low", "high"]
 CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
 COLUMNS = [
     "claim",
@@ -42,8 +43,10 @@ COLUMNS = [
     "weights",
     "verdict",
     "tie",
-    "margin",
-    "uncertainty",
+    "paired",
+    "estimate",
+    "low",
+    "high",
     "unit",
     "models",
     "evidence",
@@ -51,54 +54,44 @@ COLUMNS = [
 ]
 
 
-def configurations() -> Iterable[pd.DataFrame]:
-    """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are
-    left out; of a table that lacks a column only the configuration is there, in one row: nothing can be told from
-    it."""
-    for vintage in read_data.VINTAGES:
-        for part in read_data.PARTS:
-            try:
-                files = read_data.configs(vintage, part)
-            except read_data.TablesMissing:
-                continue
-            for file in files:
-                try:
-                    yield _field(read_data.load(part, vintage, file))
-                except MissingColumn as error:
-                    print(f"findings: {error}; no data from it", file=sys.stderr)
-                    yield pd.DataFrame([{**hardware.parse_benchmark_name(file), "vintage": vintage}])
-    ours = measured.load()
-    for _, table in ours.groupby("file"):
-        yield _field(table)
-
-
-def _field(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["family"] != "test"].reset_index(drop=True) if "family" in table else table
-
-
-def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> Finding:
-    """The claim's finding on one configuration; 'no data' where the table lacks a column, or enough rows."""
+def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> tuple[Finding, int]:
+    """The claim's finding on one configuration, and on how many weights (or networks) it rests; 'no data' where the
+    table lacks a column, or enough rows."""
     try:
         head = table.iloc[0]
-        field = table.dropna(subset=["samples_per_sec", "top1"] if claim.accuracy else ["samples_per_sec"])
+        field = tables.complete(table) if claim.rivals else table
+        field = field.dropna(subset=["samples_per_sec", "top1"] if claim.accuracy else ["samples_per_sec"])
+        field = field if claim.accuracy else field.drop_duplicates(fields.NETWORK)
         if len(field) < LEAST_ROWS:
             return no_data(
                 f"only {len(field)} models with speed" + (" and published accuracy" if claim.accuracy else "")
-            )
+            ), len(field)
         found = claim.judge(field.reset_index(drop=True), tables)
-        said = found.evidence + (f"; a tie: {TIE}" if found.tie else "")
-        if head["vintage"] == "measured":  # a few dozen networks of our choice are no census
-            said += f" (among the {field['arch'].nunique()} architectures measured here)"
-        return replace(found, evidence=said)
     except KeyError as error:
-        return no_data(f"the table lacks {error}")
+        return no_data(f"the table lacks {error}"), 0
+    said = found.evidence + (f"; a tie: {TIE}" if found.tie else "")
+    if found.paired:
+        said += f"; were the two wrong on the same pictures, it would be: {found.paired}"
+    if claim.rivals and field["lent"].ne("").any():
+        lent = field[field["lent"].ne("") & field["model"].isin(found.models)]
+        said += "".join(
+            f"; {row.model} was timed with this torch in {row.lent} only: its speed there counts, scaled by what both "
+            "files timed"
+            for row in lent.itertuples()
+        )
+    if head["vintage"] == "measured":  # a few dozen networks of our choice are no census
+        said += f" (among the {field['arch'].nunique()} architectures measured here)"
+        if found.verdict not in (*claim.sound, NO_DATA) and len(field) < CENSUS:
+            why = f"{len(field)} weights are too few to tell: fewer than {CENSUS} are no field of rivals"
+            return no_data(f"{why}; among them, {said}"), len(field)
+    return replace(found, evidence=said), len(field)
 
 
 def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
     """All findings (`COLUMNS`), a row per claim and configuration that it is about. tables: tidy, one per
     configuration; default: all.
     """
-    tables = list(configurations()) if tables is None else [_field(table) for table in tables]
+    tables = list(fields.configurations()) if tables is None else [*map(families.contenders, tables)]
     known, rows = Tables([table for table in tables if "model" in table]), []
     for table in tables:
         head = table.iloc[0]
@@ -106,13 +99,11 @@ def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
             **{name: head[name] for name in CONFIGURATION},
             "hardware_name": head.get("hardware_name", hardware.named(head["hardware"]).name),
             "year": str(head.get("date", head["vintage"]))[:4],
-            "weights": len(table) if "model" in table else 0,
         }
-        rows += [
-            {"claim": claim.key, **about, **vars(judge(claim, table, known))}
-            for claim in ON_HARDWARE
-            if claim.applies(head)
-        ]
+        for claim in ON_HARDWARE:
+            if claim.applies(head):
+                found, weights = judge(claim, table, known)
+                rows.append({"claim": claim.key, **about, "weights": weights, **vars(found)})
     for vintage in dict.fromkeys(table.iloc[0]["vintage"] for table in tables):
         if vintage in read_data.VINTAGES:
             scores = robustness.load(vintage)
@@ -144,14 +135,14 @@ def _main(frame: pd.DataFrame) -> pd.Series:
 
 
 def load() -> pd.DataFrame:
-    """The committed findings (`COLUMNS`; margin and uncertainty as numbers, tie, compiled and main as booleans).
+    """The committed findings (`COLUMNS`; `NUMBERS` as numbers, tie, compiled and main as booleans).
 
     Raises UserError where they were never made or are damaged.
     """
     frame = read_table(
         DATA / FILE,
         required=COLUMNS,
-        optional_numeric=["margin", "uncertainty", "weights"],
+        optional_numeric=[*NUMBERS, "weights"],
         key=["claim", *CONFIGURATION],
     )
     for column in ("tie", "compiled", "main"):
@@ -206,7 +197,7 @@ def update() -> pd.DataFrame:
     rounded = frame.assign(
         **{
             name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4)
-            for name in ("margin", "uncertainty")
+            for name in NUMBERS
         },
         weights=frame["weights"].astype(int),
     )

@@ -22,7 +22,7 @@ from scripts.pages import findings as verdicts, page
 
 # claim -> (question, sentence where it holds on every machine, on some, on none); {yes} and {no}: machines where it
 # holds and where it fails, {best}: the
-# model that is most often named as the one that decides, {times}: one more than the median margin
+# model that is most often named as the one that decides, {times}: the median estimate
 WORDS: dict[str, tuple[str, str, str, str]] = {
     "levit_fastest": (
         "Is speed what counts?",
@@ -33,8 +33,8 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
     "convnext_middle": (
         "Something in the middle?",
         "Take a ConvNeXt.",
-        "ConvNeXt is one good choice, no longer the one: whether it leads depends on the machine and on what it was "
-        "pretrained on.",
+        "ConvNeXt is one good choice, no longer the one: where it leads, it needs more pretraining data for it, or the "
+        "lead is too small to tell.",
         "Not ConvNeXt any more: none of it is on the frontier.",
     ),
     "beit_slow": (
@@ -46,9 +46,10 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
     "pretraining": (
         "Two models compared?",
         "Compare within one kind of pretraining, and take weights that saw more than ImageNet-1k where their licence "
-        "allows: that is most of the lead.",
-        "Compare within one kind of pretraining: more data explains part of the lead, not everywhere nearly all of it.",
-        "More pretraining data is not what makes the leaders lead.",
+        "allows: most leaders did, and the same network is more accurate with them.",
+        "Compare within one kind of pretraining: on some machines the leaders saw more data than the rest, on others "
+        "that can’t be told.",
+        "The leaders saw no more pretraining data than the rest.",
     ),
     "vgg": (
         "Still on VGG?",
@@ -77,8 +78,9 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
     "compiling": (
         "Going to compile?",
         "Compile first and choose then: compiling changes who leads.",
-        "Choose with compiled figures: compiling moves some models off the frontier, and leaves most where they are.",
-        "Choose and compile in any order: the leaders stay.",
+        "Choose by the figures of the way in which you will run it. Compiling moves some models off the frontier; so "
+        "does a newer torch, and which of the two moves more can’t be told.",
+        "Choose and compile in any order: the leaders stay as they do with a newer torch.",
     ),
 }
 
@@ -117,11 +119,11 @@ def sentence(key: str, rows: pd.DataFrame) -> str:
     if "{yes}" in words and not {HOLDS, FAILS} <= found:
         return "Measure before you believe: the answer is not clear on any processor."
     deciding = rows.models[rows.models != ""].str.split().str[-1]
-    margin = rows.margin.median()
+    times = rows.estimate.median()
     return words.format(
         yes=_names(rows, HOLDS),
         no=_names(rows, FAILS),
-        times=f"{1 + margin:.0f}" if margin == margin else "several",
+        times=f"{times:.0f}" if times == times else "several",
         best=page.text(deciding.mode().iloc[0].partition(".")[0])._repr_markdown_()
         if len(deciding)
         else "something else",
@@ -131,20 +133,22 @@ def sentence(key: str, rows: pd.DataFrame) -> str:
 def carries_over() -> None:
     """Print whether the order on ImageNet carries over to the other test sets, from report/data/robustness.csv."""
     try:
-        table = read_table(DATA / "robustness.csv", required=["name"], numeric=["rho", "rho_best", "loss"])
+        table = read_table(
+            DATA / "robustness.csv", required=["name"], numeric=["rho", "rho_low", "rho_high", "rho_best", "loss"]
+        )
     except UserError:
         return
-    worst, near = table.loc[table.rho.idxmin()], table.loc[table.rho_best.idxmin()]
+    worst, near = table.loc[table.rho_low.idxmin()], table.loc[table.rho_best.idxmin()]
     word = (
         "carries over"
-        if worst.rho >= 0.9
+        if worst.rho_low > 0.9
         else "carries over in part"
-        if worst.rho >= 0.7
+        if worst.rho_high >= 0.7
         else "does not carry over everywhere"
     )
     lines = [
-        f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f}, "
-        f"on {page.text(worst['name'])._repr_markdown_()}."
+        f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f} "
+        f"(95%: {worst.rho_low:.2f} to {worst.rho_high:.2f}), on {page.text(worst['name'])._repr_markdown_()}."
     ]
     if (table.rho_best < table.rho).all():
         lines.append(

@@ -16,9 +16,9 @@ from collections import Counter
 
 import pandas as pd
 
+from scripts.common import uncertainty
 from scripts.common.paths import DATA
 from scripts.common.words import counted, listing
-from scripts.data import measured
 from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import page
@@ -44,8 +44,8 @@ def matrix() -> None:
     shown = pd.DataFrame(
         {"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]}
     )
-    ours = {column: row.hardware for (_, column), row in evidence.items() if row.vintage == "measured"}
-    few = {column: _measured(slug) for column, slug in ours.items()}
+    ours = frame[frame.main & (frame.vintage == "measured")].groupby(["hardware_name", "year"]).weights.max()
+    few = {f"{name} · {year}": f" ({counted(int(most), 'set')} of weights)" for (name, year), most in ours.items()}
     popovers = []
     for column in grid.columns[
         ~grid.isin([NO_DATA, ""]).all()
@@ -69,20 +69,18 @@ def matrix() -> None:
     page.html("".join(popovers))
 
 
+def tie(top1: float) -> float:
+    """Points by which two models of about this accuracy (percent) must differ to be told apart."""
+    return float(uncertainty.top1_uncertainty(top1, top1))
+
+
+def timing() -> float:
+    """The share within which timings of one model on one card repeat."""
+    return uncertainty.TIMING_SPREAD - 1
+
+
 def anchor(key: str) -> str:
     return key.replace("_", "-")
-
-
-def _measured(slug: str) -> str:
-    """On how few architectures a machine of ours was judged, for the head of its column; '' where its table is not
-    there.
-    """
-    rows = measured.load("infer").query("hardware == @slug")
-    return (
-        f" ({counted(rows.arch.nunique(), 'architecture')}, {rows.arch[rows.top1.notna()].nunique()} with accuracy)"
-        if len(rows)
-        else ""
-    )
 
 
 def _button(row, number: int) -> str:
@@ -93,26 +91,36 @@ def _button(row, number: int) -> str:
 
 
 def _popover(row, sentence: str, column: str, number: int) -> str:
-    margin = (
-        ""
-        if pd.isna(row.margin)
-        else (
-            f"<p>Margin {row.margin:.3g} ± {row.uncertainty:.2g} {page.escaped(row.unit)}"
-            f"{': a tie' if row.tie else ''}.</p>"
-        )
+    rule = next(claim.rule for claim in verdicts.CLAIMS if claim.key == row.claim)
+    figures = (
+        f"<p>Estimate {estimate(row)} ({page.escaped(row.unit)}){': a tie' if row.tie else ''}; "
+        f"{page.escaped(rule)}.</p>"
+        if estimate(row)
+        else ""
     )
     return (
         f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: '
         f"{page.escaped(row.verdict)}</strong> "
-        f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{margin}</div>"
+        f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{figures}</div>"
     )
+
+
+def estimate(row) -> str:
+    """What was estimated with its interval: '−0.70, 95% interval −1.18 to −0.23'; an end without bound is left open; ''
+    where there is none."""
+    if pd.isna(row.estimate) and pd.isna(row.low):
+        return ""
+    value, low, high = (
+        "" if pd.isna(number) else f"{number:.2f}".replace("-", "−") for number in (row.estimate, row.low, row.high)
+    )
+    ends = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
+    return ", ".join(filter(None, [value, f"95% interval {ends}"]))
 
 
 @page.or_note()
 def headline() -> None:
-    """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of all
-    machines.
-    """
+    """Print a sentence on how many of the claims hold, hold with conditions or fail, over the newest tables of the
+    machines that the matrix shows."""
     if not (DATA / verdicts.FILE).exists():
         return
     judged = newest()
@@ -123,9 +131,10 @@ def headline() -> None:
     if sides:
         holds, fails = sides.count({HOLDS}), sides.count({FAILS})
         print(
-            f"On the newest tables, of {counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can "
-            f"tell, **{_many(fails, 'fails', 'fail')}** on every one, and for "
-            f"**{len(sides) - holds - fails}** the answer needs a condition or a machine.\n"
+            f"On the newest tables of {counted(judged.hardware_name.nunique(), 'machine')}, of "
+            f"{counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can tell, "
+            f"**{_many(fails, 'fails', 'fail')}** on every one, and for **{len(sides) - holds - fails}** the answer "
+            "needs a condition or a machine.\n"
         )
 
 
@@ -145,14 +154,10 @@ def summary() -> None:
 
 
 def newest() -> pd.DataFrame:
-    """The main verdicts on each machine's newest table."""
+    """The main verdicts on each machine's newest table, those measured here included: `matrix`'s newest columns."""
     frame = verdicts.load()
-    return frame[
-        frame.main
-        & (frame.hardware != "")
-        & (frame.vintage == frame[frame.vintage != "measured"].vintage.max())
-        & (frame.verdict != NO_DATA)
-    ]
+    newest_ = frame.vintage.isin(["measured", frame[frame.vintage != "measured"].vintage.max()])
+    return frame[frame.main & (frame.hardware != "") & newest_ & (frame.verdict != NO_DATA)]
 
 
 def tally(column: pd.Series, what: str = "machine") -> str:
@@ -188,6 +193,7 @@ def claims() -> None:
                 if claim in verdicts.ON_HARDWARE
                 else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n"
             )
+        print(f"*Estimated*: {claim.estimand}.\n\n*Rule*: {claim.rule}.\n")
         main = rows.main & (rows.verdict != NO_DATA)
         if main.any() and not main.all():
             page.table(_evidence(rows[main]), claim.sentence, link=SOURCE)
@@ -229,10 +235,11 @@ def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
                 page.Html(
                     f'<span class="verdict {CLASSES[row.verdict]}"><span '
                     f'aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
-                    f"{', a tie' if row.tie else ''}</span>"
+                    f"{', a tie' if row.tie else ''}{f' (or {row.paired})' if row.paired else ''}</span>"
                 )
                 for row in rows.itertuples()
             ],
+            "Estimate": [estimate(row).replace(", 95% interval", ";") or "–" for row in rows.itertuples()],
             "Evidence": rows.evidence.to_list(),
         }
     )

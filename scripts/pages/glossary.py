@@ -55,7 +55,8 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         "standard-error": (
             "Standard error",
             "How far a figure measured on so many pictures would stray if other pictures had been drawn. Two "
-            "accuracies closer than twice that are a tie.",
+            "models whose accuracies differ by less than twice the standard error of the difference are a tie; what "
+            "that is depends on how often both are wrong on the same pictures (see [method](method.qmd)).",
         ),
         "pretraining": (
             "Pretraining",

@@ -86,27 +86,17 @@ def _penalty() -> str:
     """What moving to a processor costs transformers, chip by chip, in a sentence."""
     try:
         frame = read_table(
-            DATA / "machines-cpu_penalty.csv", required=["cpu", "kind"], numeric=["median", "least", "most"]
+            DATA / "machines-cpu_penalty.csv", required=["cpu", "kind"], numeric=["ratio", "low", "high"]
         )
     except UserError:
         return ""
-    rows = frame[frame.kind == "transformer"].sort_values("median", ascending=False)
-    said = {
-        row.cpu.removesuffix(", compiled"): "a loss"
-        if row.least > 1.1
-        else "none worth the name"
-        if row.most <= 1.1
-        else "more on some cards' account than on others'"
+    rows = frame[frame.kind == "transformer"].sort_values("ratio", ascending=False)
+    told = "; ".join(
+        f"on a {row.cpu.removesuffix(', compiled')} {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}), "
+        + ("a loss" if row.low > 1 else "a gain" if row.high < 1 else "which can’t be told from none")
         for row in rows.itertuples()
-    }
-    told = "; ".join(f"on a {name} {row.median:.2f}, {said[name]}" for name, row in zip(said, rows.itertuples()))
-    end = (
-        " It is one answer on one processor and another on the next, so mistrust whoever tells you without naming "
-        "the chip."
-        if len(set(said.values())) > 1
-        else ""
     )
-    return f"For transformers: {told}.{end}" if said else ""
+    return f"For transformers: {told}." if told else ""
 
 
 def beside_timm() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Hashable, Iterator
 import numpy as np
 import pandas as pd
 
+from scripts.common import families
 from scripts.common.errors import cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
@@ -62,7 +63,7 @@ def candidates(known: References, kind: str) -> np.ndarray:
         (keys["gmacs"] <= LARGEST[kind])
         & (known.known.mean(axis=1) >= 0.75)
         & keys["steady"]
-        & (keys["family"] != "test")
+        & keys["family"].ne(families.TEST)
     )
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
@@ -251,9 +252,7 @@ def weights(prediction: Prediction) -> pd.DataFrame:
     prediction."""
     results = read_data.results(read_data.NOW)
     columns = ["arch", "img_size", "family", "kind", "gmacs", "macts", "samples_per_sec", "low", "high", "status"]
-    known = prediction.networks[
-        prediction.networks["samples_per_sec"].notna() & prediction.networks["family"].ne("test")
-    ][columns]
+    known = families.contenders(prediction.networks[prediction.networks["samples_per_sec"].notna()])[columns]
     frame = results.merge(known, on=KEY, how="inner", validate="m:1")
     settings = prediction.settings
     single = 1 if settings["part"] == "latency" else pd.NA

@@ -71,6 +71,17 @@
     block.append(button);
   }
 
+  const answer = document.querySelector(".answer"), machine = answer?.querySelector("select"); // the home page's cards
+  if (machine) {
+    const turn = () => { for (const cards of answer.querySelectorAll("[data-machine]")) cards.hidden = cards.dataset.machine !== machine.value; };
+    try {
+      const before = localStorage.getItem("machine");
+      if ([...machine.options].some((option) => option.value === before)) machine.value = before;
+    } catch { /* private window: the first machine */ }
+    machine.addEventListener("change", () => { turn(); try { localStorage.setItem("machine", machine.value); } catch { /* this page only */ } });
+    turn();
+  }
+
   const entries = new Map([...document.querySelectorAll("#TOC a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
   const targets = [...entries.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   let asked = false;

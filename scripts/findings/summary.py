@@ -4,10 +4,11 @@ can be rebuilt where those tables cannot be had.
     # writes summary.csv, picks.csv and joins.csv to report/data, with sidecars
     python -m scripts.findings.summary
 
-summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine and
-need (fast, balanced, accurate), the most accurate model: fast means among the fastest tenth of the models in that
-table, balanced at least as fast as its median, accurate at any speed; a pick within the noise of its floor names the
-runner-up. joins.csv counts, per table, what the join of
+summary.csv has key, value, unit; a page reads a figure by its key and types none. picks.csv has, for each machine
+(then, gpu and cpu are those that the pages name; any other by its own name) and need (fast, balanced, accurate), the
+most accurate model: fast means among the fastest tenth of the models in that table, balanced at least as fast as its
+median, accurate at any speed; a pick within the noise of its floor names the runner-up. joins.csv counts, per table,
+what the join of
 speeds with accuracies did to its rows.
 """
 
@@ -27,6 +28,7 @@ from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import TIMING_SPREAD
 from scripts.data import read_data
+from scripts.findings import machines
 from scripts.findings.claims import version_key
 
 THEN, TODAY = "2022-04-01", "2026-08-08"
@@ -188,14 +190,17 @@ def numbers() -> dict[str, float | str]:
 
 
 def update() -> None:
-    """Compute the three tables and write those that changed. Raises TablesMissing where timm's tables can't be had."""
+    """Write summary, picks and joins where they changed. Raises TablesMissing where timm's tables can't be had."""
     tables = {name: read_data.load("infer", vintage, file) for name, (vintage, file) in TABLES.items()}
     figures = [*notebook_figures(), *training_figures(), *convnext_figures(tables["gpu"])]
     for name, table in tables.items():
         figures += machine_figures(name, table)
     summary = pd.DataFrame(figures, columns=["key", "value", "unit"])
     summary["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in summary.value]
-    chosen = pd.concat([picks(name, table) for name, table in tables.items()])
+    named = {tables[name].hardware.iloc[0] for name in ("gpu", "cpu")}
+    others = machines.main_tables(ours=False, compiled=False).values()
+    others = {table.hardware.iloc[0]: table for table in others if table.hardware.iloc[0] not in named}
+    chosen = pd.concat([picks(name, table) for name, table in {**tables, **others}.items()])
     facts = sidecar(
         packages=("pandas",),
         source="timm's published tables, " + " and ".join(f"{vintage}/{file}" for vintage, file in TABLES.values()),

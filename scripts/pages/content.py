@@ -2,7 +2,7 @@
 
     from scripts.pages import content
     n = content.numbers()                # figures for inline code: n["gpu.best.top1"]
-    content.answer()                     # prints Markdown, in a cell with `#| output: asis`
+    content.stored("joins", …)           # prints Markdown, in a cell with `#| output: asis`
 
 Everything comes from the CSVs in report/data, so that pages render where timm's tables cannot be had.
 """

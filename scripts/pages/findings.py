@@ -45,7 +45,7 @@ def matrix() -> None:
         {"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]}
     )
     ours = frame[frame.main & (frame.vintage == "measured")].groupby(["hardware_name", "year"]).weights.max()
-    few = {f"{name} · {year}": f" ({counted(int(most), 'set')} of weights)" for (name, year), most in ours.items()}
+    few = {f"{name} · {year}": f"{counted(int(most), 'set')} of weights" for (name, year), most in ours.items()}
     popovers = []
     for column in grid.columns[
         ~grid.isin([NO_DATA, ""]).all()
@@ -56,12 +56,13 @@ def matrix() -> None:
             cells.append(page.Html("") if row is None else page.Html(_button(row, len(popovers))))
             if row is not None:
                 popovers.append(_popover(row, sentence, column, len(popovers)))
-        shown[column + few.get(column, "")] = cells
+        shown[column] = cells
     page.table(
         shown,
         "Do the findings hold? "
         + ", ".join(f"{sign} {verdict}" for verdict, sign in SIGNS.items())
-        + ". Open a verdict for its evidence.",
+        + ". Open a verdict for its evidence."
+        + "".join(f" {column}: {said}." for column, said in few.items() if column in shown),
         label="tbl-findings",
         link=SOURCE,
         sort=False,

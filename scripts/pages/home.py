@@ -1,4 +1,4 @@
-"""What the home page says: the answer in a sentence, the picks of each kind of machine, and what was true then."""
+"""What the home page says: the answer at a glance, the picks of each kind of machine, and what was true then."""
 
 from __future__ import annotations
 
@@ -27,43 +27,40 @@ def pick_table() -> pd.DataFrame:
 
 
 def answer() -> None:
-    """The answer in one sentence: the balanced pick of each kind of machine, and the most accurate; by their whole
-    names, for timm gives other weights to the bare name of an architecture."""
+    """The answer at a glance: three cards (fast, balanced, accurate) for the machine that the reader chooses, which
+    assets/shell.js shows and remembers. Models by their whole names, for timm gives other weights to the bare name.
+    """
     if not (DATA / "picks.csv").exists():
         print("\n::: {.callout-note}\n## No answer yet\n`make data` computes it from timm's tables.\n:::\n")
         return
-    table = pick_table().set_index(["machine", "need"])
-
-    def named(machine: str, need: str) -> str:
-        return f"**{page.text(table.model[machine, need])._repr_markdown_()}**"
-
-    def on(machine: str) -> str:
-        return hardware.named(table.hardware[machine, "balanced"]).name
-
-    def figures(machine: str, need: str) -> str:
-        where = " on ImageNet" if machine == there[0] else ""
-        return (
-            f"{table.top1[machine, need]:.1f}% right{where}, "
-            f"{images_per_second(table.samples_per_sec[machine, need])} images a second"
-        )
-
-    there = [machine for machine in ("gpu", "cpu") if (machine, "balanced") in table.index]
-    best = {table.model[machine, "accurate"]: machine for machine in there}
-    sentence = "For a balance of speed and accuracy " + "; ".join(
-        f"on {'an' if m == 'gpu' else 'a'} {on(m)} {'' if i else 'take '}{named(m, 'balanced')} "
-        f"({figures(m, 'balanced')})"
-        for i, m in enumerate(there)
+    table = pick_table().query("machine != 'then'").drop_duplicates(["hardware", "need"])
+    by_machine = dict(list(table.groupby("hardware", sort=False)))
+    if not by_machine:
+        return
+    known = {slug: hardware.named(slug) for slug in by_machine}
+    # cards before processors, newer before older, as the picker begins with the newest card; timm's own choice first
+    order = sorted(known, key=lambda slug: (known[slug].kind == "cpu", -known[slug].year))
+    options = "".join(
+        f'<option value="{page.escaped(slug)}">{page.escaped(known[slug].name)}</option>' for slug in order
     )
-    if len(best) == 1 and len(there) > 1:
-        sentence += (
-            f"; and where only accuracy counts, on both, {named(there[0], 'accurate')} "
-            f"({table.top1[there[0], 'accurate']:.1f}% right)"
+    cards = [_cards(by_machine[slug], slug, hidden=at > 0) for at, slug in enumerate(order)]
+    page.html(
+        f'<div class="answer"><p class="answer-machine"><label>On <select autocomplete="off">{options}</select>'
+        f"</label></p>{''.join(cards)}</div>"
+    )
+
+
+def _cards(table: pd.DataFrame, slug: str, hidden: bool) -> str:
+    """The cards of one machine, as HTML."""
+    said = []
+    for need, row in table.set_index("need").reindex([need for need in WORDS if need in set(table.need)]).iterrows():
+        network, point, weights = str(row.model).partition(".")
+        said.append(
+            f'<li class="{need}"><p class="need">{WORDS[need]}</p><p><code><b>{page.breakable(network)}</b><wbr>'
+            f"{point}{page.breakable(weights)}</code></p><p><strong>{row.top1:.1f}%</strong> right on ImageNet</p>"
+            f"<p><strong>{images_per_second(row.samples_per_sec)}</strong> images a second</p></li>"
         )
-    else:
-        sentence += "; and where only accuracy counts, " + " and ".join(
-            f"{named(m, 'accurate')} on the {on(m)}" for m in there
-        )
-    print(f"::: {{.lead .answer}}\n{sentence}.\n:::\n" if there else "")
+    return f'<ol data-machine="{page.escaped(slug)}"{" hidden" if hidden else ""}>{"".join(said)}</ol>'
 
 
 def picks() -> None:

@@ -59,7 +59,7 @@ TABLES = [
         ("machine", "hardware", "vintage", "need"),
         {
             **MODEL,
-            "machine": Column("then, gpu or cpu"),
+            "machine": Column("then, gpu or cpu as the pages call them, else the machine"),
             "hardware": Column("the machine"),
             "vintage": Column("date of timm's tables"),
             "need": Column("fast, balanced or accurate"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.common import families
+from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.common.words import counted, listing
@@ -31,8 +32,21 @@ def said() -> None:
         f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'set')} of pictures, "
         f"{listing([part for part in parts if part])}. Where training began from ImageNet’s weights the rank "
         "correlation "
-        f"is {tuned.min():.2f} to {tuned.max():.2f}; from scratch it is {scratch.min():.2f} to {scratch.max():.2f}.\n"
+        f"is {tuned.min():.2f} to {tuned.max():.2f}; from scratch it is {scratch.min():.2f} to {scratch.max():.2f}.\n".replace(
+            "-", "−"
+        )
     )
+
+
+def line() -> str:
+    """How far an answer from ImageNet carries, for under it: rank correlations after fine-tuning, as text."""
+    try:
+        found = display_transfer.table()
+    except UserError:
+        return "ImageNet is not your data."
+    tuned = found[found["pretrained"] == "True"]
+    where = listing([f"{row.rho:.2f} on {row.what}" for row in tuned.itertuples()])
+    return f"ImageNet is not your data: fine-tuned, its order of networks keeps a rank correlation of {where}."
 
 
 @page.or_note()

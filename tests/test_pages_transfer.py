@@ -1,0 +1,37 @@
+"""The pages on other pictures and on phones, with their tables and without them."""
+
+import pytest
+
+from scripts.common.tables import read_table
+from scripts.figures import display_phones, display_transfer
+from scripts.pages import phones, transfer
+
+
+def test_the_line_under_an_answer_names_the_fine_tuned_sets():
+    found = read_table(display_transfer.DATA / "transfer.csv", numeric=["rho"])
+    line = transfer.line()
+    for row in found[found["pretrained"] == "True"].itertuples():
+        assert f"{row.rho:.2f} on {row.what}" in line
+
+
+@pytest.mark.parametrize("print_it", [transfer.said, transfer.table, transfer.largest, transfer.travellers])
+def test_the_page_on_other_pictures_prints_each_part(print_it, capsys):
+    print_it()
+    said = capsys.readouterr().out
+    assert said.strip() and "make data" not in said and "nan" not in said
+
+
+@pytest.mark.parametrize("print_it", [phones.said, phones.quantising, phones.table, phones.devices])
+def test_the_page_on_phones_prints_each_part(print_it, capsys):
+    print_it()
+    said = capsys.readouterr().out
+    assert said.strip() and "make data" not in said and "nan" not in said
+
+
+def test_without_their_tables_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
+    for module in (display_transfer, display_phones, transfer, phones):
+        monkeypatch.setattr(module, "DATA", tmp_path)
+    assert transfer.line() == "ImageNet is not your data."
+    for print_it in (transfer.said, transfer.table, transfer.travellers, phones.said, phones.table, phones.devices):
+        print_it()
+        assert "callout" in capsys.readouterr().out

@@ -28,7 +28,7 @@ def said() -> None:
         f"on {counted(len(by['fails']), 'set')} it does not" if "fails" in by else "",
     ]
     scratch, tuned = (found[found["pretrained"] == value]["rho"] for value in ("False", "True"))
-    page.markdown(
+    said = (
         f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'set')} of pictures, "
         f"{listing([part for part in parts if part])}. Where training began from ImageNet’s weights the rank "
         "correlation "

@@ -31,11 +31,10 @@ def said() -> None:
     said = (
         f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'set')} of pictures, "
         f"{listing([part for part in parts if part])}. Where training began from ImageNet’s weights the rank "
-        "correlation "
-        f"is {tuned.min():.2f} to {tuned.max():.2f}; from scratch it is {scratch.min():.2f} to {scratch.max():.2f}.\n".replace(
-            "-", "−"
-        )
+        f"correlation is {tuned.min():.2f} to {tuned.max():.2f}; from scratch it is {scratch.min():.2f} to "
+        f"{scratch.max():.2f}.\n"
     )
+    page.markdown(said.replace("-", "−"))
 
 
 def line() -> str:

@@ -17,7 +17,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data bench bench-gpu train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal perf test clean FORCE
+.PHONY: help all setup cloud data bench bench-gpu train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -152,6 +152,9 @@ proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer
 test: .venv/full.stamp  ## the tests (those of rented machines are skipped where `make cloud` fails)
 	@$(MAKE) --no-print-directory cloud || true
 	@$(PY) -m pytest
+
+engines: .venv/full.stamp  ## Playwright's Firefox and WebKit, for the tests in all three engines
+	@$(PY) -m playwright install --with-deps firefox webkit
 
 perf: .venv/full.stamp  ## the benchmarks of our own code, as ratios
 	@$(PY) -m scripts.perf

@@ -62,11 +62,14 @@ MIME = {
 
 
 class Server:
-    """Serves a folder on loopback, gzipped; `sizes` are the bytes of each answer's body by path."""
+    """Serves a folder on loopback, gzipped; `sizes` are the bytes of each answer's body by path.
 
-    def __init__(self, folder: Path):
+    instead: texts that take the place of files, by path.
+    """
+
+    def __init__(self, folder: Path, instead: dict[str, str] | None = None):
         self.sizes: dict[str, int] = {}
-        bodies: dict[str, bytes] = {}
+        bodies = {name: gzip.compress(text.encode(), 9, mtime=0) for name, text in (instead or {}).items()}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(handler):
@@ -122,6 +125,14 @@ def usual_pages(folder: Path) -> None:
     (folder / "all.html").write_text(every.to_html(), encoding="utf-8")
 
 
+def throttle(tab) -> None:
+    """Give a tab of Chromium the slow line and the slow processor."""
+    line = tab.context.new_cdp_session(tab)
+    line.send("Network.enable")
+    line.send("Network.emulateNetworkConditions", LINE)
+    line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+
+
 def visit(browser, server: Server, page: str, selector: str, throttled: bool = False) -> dict:
     """Open `page` once: milliseconds to the chart (`drawn`) and to the first text (`readable`), `shift`, and the
     `bytes` served until then.
@@ -131,10 +142,7 @@ def visit(browser, server: Server, page: str, selector: str, throttled: bool = F
     tab.set_default_timeout(120_000)
     tab.add_init_script(f"{WATCH}({selector!r})")
     if throttled:
-        line = context.new_cdp_session(tab)
-        line.send("Network.enable")
-        line.send("Network.emulateNetworkConditions", LINE)
-        line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+        throttle(tab)
     asked: list[str] = []
     tab.on("requestfinished", lambda request: asked.append(request.url.removeprefix(server.address).split("?")[0]))
     tab.goto(server.address + page, wait_until="commit")

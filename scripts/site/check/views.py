@@ -23,6 +23,7 @@ from scripts.common.progress import Progress
 
 FOLDER = "/best-image-models/"  # where the site lies on the server
 VIEWS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 780}}
+MORE_WIDTHS = {"desktop": (768, 1920), "phone": (390,)}  # pixels that a view's page is pulled to, too
 SCHEMES = ("light", "dark")
 PAGE_LIMIT_S = 60  # for one page in one view; 2-4 s on two idle cores
 DRAWN_LIMIT_S = 20  # for its charts

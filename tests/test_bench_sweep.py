@@ -80,6 +80,9 @@ def answer(verb: str, arguments: tuple):
     return row
 
 
+process.PRELOADED.clear()  # the stand-in needs none of it
+
+
 def stand_in(pipe) -> None:
     """`answer` in a process of its own, in place of `worker.serve`."""
     threading.Thread(target=worker._end_with, args=(multiprocessing.parent_process(),), daemon=True).start()

@@ -141,7 +141,7 @@ def _figures(name: str, settings: Settings) -> dict:
     from scripts.bench.count import count
 
     part = settings.part
-    prepare(settings.device, settings.threads)
+    prepare(settings.device, settings.threads, settings.kept)
     memory = Memory(settings.device)
     bench = Bench(name, settings)
     single, halved, batch = None, 0, settings.batch

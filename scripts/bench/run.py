@@ -26,7 +26,7 @@ class Run:
 
     tasks: dictionaries of the columns that tell rows apart (model, and batch_asked or round where the file has several
     of a model). beside: keep the journal beside the CSV, so that the folder can be carried to another machine and the
-    run go on there.
+    run go on there. columns: of the CSV, where they are not those of a sweep.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class Run:
         facts: dict,
         fresh: bool = False,
         beside: bool = False,
+        columns: list[str] | None = None,
     ):
         self.out, self.tasks, self.facts = out, tasks, facts
         self.extra = [name for name in tasks[0] if name not in ("model", "batch_asked")]
-        self.columns = [*measure.columns(part), *self.extra]
+        self.columns = columns or [*measure.columns(part), *self.extra]
         self.key = [*tasks[0]]
         self.rows = self._read()
         name = f"{out.stem[:80]}-{digest([out.name if beside else str(out.resolve()), settings, tasks])}.json"

@@ -24,7 +24,7 @@ SECONDS = {
 @dataclass(frozen=True)
 class Settings:
     """How to measure. batch: None finds the fastest that fits. seconds: budget for a model. img_size: None takes
-    the model's own.
+    the model's own. kept: the process keeps the memory that a step frees.
     """
 
     part: str = "infer"
@@ -37,6 +37,7 @@ class Settings:
     threads: int = 1
     seconds: float = 5.0
     img_size: int | None = None
+    kept: bool = False
 
     @property
     def kind(self) -> str:
@@ -69,12 +70,13 @@ def check_device(device: str) -> str:
     return device
 
 
-def prepare(device: str, threads: int) -> None:
+def prepare(device: str, threads: int, kept: bool = False) -> None:
     """Set torch as timm's benchmark does: the device, the CPU's threads, the fastest convolution for a size, fp32
-    products in TF32 on a GPU. The process keeps the memory that a step frees."""
+    products in TF32 on a GPU. kept: the process keeps the memory that a step frees."""
     import torch
 
-    allocator.keep_freed_memory()
+    if kept:
+        allocator.keep_freed_memory()
     torch.set_num_threads(threads)
     if device.startswith("cuda"):
         torch.cuda.set_device(device if ":" in device else 0)
@@ -112,6 +114,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--img-size", type=int, help="pixels; default: what the model is tested at (inference) or trained at"
     )
     parser.add_argument(
+        "--kept-memory",
+        action="store_true",
+        help="keep the memory that a step frees, as a long-running program may; default: as in a plain Python process",
+    )
+    parser.add_argument(
         "--seconds", type=float, help="time budget a model; default 5 and 7 on a CPU, 4 and 5 on a GPU (infer, train)"
     )
 
@@ -142,5 +149,6 @@ def settings_from(arguments: argparse.Namespace, device: str) -> Settings:
         cuda_graph=arguments.cuda_graph,
         batch=None if arguments.batch == "auto" else int(arguments.batch),
         img_size=arguments.img_size,
+        kept=arguments.kept_memory,
         **{**chosen, "threads": cores() if arguments.threads == "all" else int(arguments.threads)},
     )

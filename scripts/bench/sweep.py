@@ -65,6 +65,8 @@ def file_name(settings: Settings, machine: dict, curve: bool, repeat: int) -> st
         what += f"{settings.img_size}px" if what != "benchmark" else f"size{settings.img_size}px"
     if settings.cuda_graph:
         what += "graph"
+    if settings.kept:
+        what = f"kept{what.removeprefix('benchmark')}"
     return name.replace("benchmark", what, 1)
 
 
@@ -234,7 +236,10 @@ def go(arguments: list[str] | None = None) -> tuple[Path | None, int]:
             return None, 0
         settings = settings_from(options, machine["device"])
         facts = sidecar(
-            settings.device, uuid=machine["uuid"], platform=machine["platform"], allocator=machine["allocator"]
+            settings.device,
+            uuid=machine["uuid"],
+            platform=machine["platform"],
+            allocator="freed memory is kept" if settings.kept else "the C library's own way",
         )
         facts["code"] |= machine["code"]
         machine["slug"] = facts["hardware"]["slug"]

@@ -12,9 +12,9 @@ import threading
 import warnings
 
 
-def serve(pipe) -> None:
+def serve(pipe, verbs: dict | None = None) -> None:
     """Answer (verb, arguments) from `pipe` with ("ok", answer) or ("error", message). Ends with the process that
-    started it.
+    started it. verbs: name -> function, instead of VERBS.
     """
     import multiprocessing
 
@@ -29,7 +29,7 @@ def serve(pipe) -> None:
         except EOFError:
             return
         try:
-            answer = ("ok", VERBS[verb](*arguments))
+            answer = ("ok", (verbs or VERBS)[verb](*arguments))
         except UserError as error:
             answer = ("error", str(error))
         # a GPU without memory for the ceilings, say. A fault in a model's measurement ends the process: it may be
@@ -49,8 +49,8 @@ def _end_with(parent) -> None:
 
 
 def describe(device: str) -> dict:
-    """The checked device, the versions that make a file's name, how memory is kept, which card it is, and the
-    fingerprints of the scripts that measure.
+    """The checked device, the versions that make a file's name, which card it is, and the fingerprints of the scripts
+    that measure.
     """
     import timm
     import torch
@@ -67,7 +67,6 @@ def describe(device: str) -> dict:
         "platform": platform,
         "torch": torch.__version__,
         "timm": timm.__version__,
-        "allocator": "freed memory is kept" if keep_freed_memory() else "the C library's own way",
         "code": code.running(),
         "uuid": str(torch.cuda.get_device_properties(device).uuid) if device.startswith("cuda") else "",
     }

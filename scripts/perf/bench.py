@@ -2,16 +2,15 @@
 speeds agree.
 
 The other side is what timm's benchmark.py does under bulk_runner.py: a fresh process for each model, 10 warm-up and 40
-timed steps, one input, the mean. Same models, same batch, fp32, one thread, memory that a step frees kept
-(`scripts.runtimes.allocator`) on both sides; the two take turns model by model, and who goes first alternates, so that
-a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair of which one side got less
-than 95% of its core is measured again, up to TRIES times: the mean of forty steps has no defence against a neighbour,
-and what is to be compared is the methods. Pairs that stayed disturbed are marked, and left out of the agreement.
+timed steps, one input, the mean. Same models, same batch, fp32, one thread; the two take turns model by model, and who
+goes first alternates, so that a busy neighbour hits both alike. The sweep's start (imports, once) is counted in. A pair
+of which one side got less than 95% of its core is measured again, up to TRIES times: the mean of forty steps has no
+defence against a neighbour, and what is to be compared is the methods. Pairs that stayed disturbed are marked, and left
+out of the agreement.
 
     python -m scripts.perf.bench                                   # the quick set, about eight minutes on one core
     python -m scripts.perf.bench --models resnet18 levit_128s --batch 1
-    # what a plain Python process loses by giving memory back after each step
-    python -m scripts.perf.bench --default-allocator
+    python -m scripts.perf.bench --kept-memory     # both sides with the memory kept that a step frees
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ WARM_STEPS, TIMED_STEPS = 10, 40  # timm's benchmark.py
 TRIES = 3
 
 
-def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
+def process_for_one(name: str, batch: int, kept: bool = False) -> dict:
     """timm's protocol for one model in this process, on the CPU with one thread: images per second and seconds spent
-    timing. keep: keep the memory that a step frees, as our side does."""
+    timing. kept: keep the memory that a step frees."""
     import timm
     import torch
 
     from scripts.bench.loaded import input_size
     from scripts.runtimes.allocator import keep_freed_memory
 
-    if keep:
+    if kept:
         keep_freed_memory()
     torch.set_num_threads(1)
     model = timm.create_model(name).eval()
@@ -55,7 +54,7 @@ def process_for_one(name: str, batch: int, keep: bool = True) -> dict:
     return {"samples_per_sec": TIMED_STEPS * batch / seconds, "timed_secs": seconds, "core_share": busy / seconds}
 
 
-def other_side(name: str, batch: int, keep: bool = True) -> dict:
+def other_side(name: str, batch: int, kept: bool = False) -> dict:
     """`process_for_one` in a fresh process, with its wall time. Raises UserError where it fails."""
     start = time.perf_counter()
     done = subprocess.run(
@@ -67,7 +66,7 @@ def other_side(name: str, batch: int, keep: bool = True) -> dict:
             name,
             "--batch",
             str(batch),
-            *([] if keep else ["--default-allocator"]),
+            *(["--kept-memory"] if kept else []),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -127,19 +126,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", default=["quick"])
     parser.add_argument("--batch", type=int, default=4, help="images a step, on both sides")
     parser.add_argument(
-        "--default-allocator",
+        "--kept-memory",
         action="store_true",
-        help="the other side with the C library's own way to give memory back",
+        help="keep the memory that a step frees, on both sides",
     )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(process_for_one(options.one, options.batch, not options.default_allocator)))
+        print(json.dumps(process_for_one(options.one, options.batch, options.kept_memory)))
         return 0
     from scripts.bench.process import Measurer
     from scripts.bench.settings import Settings
 
-    settings, rows, start = Settings(batch=options.batch), [], time.perf_counter()
+    settings, rows, start = Settings(batch=options.batch, kept=options.kept_memory), [], time.perf_counter()
     with Measurer() as measurer:
         models = measurer.ask("choose", options.models)
         start_secs = time.perf_counter() - start
@@ -151,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
                     row[side] = (
                         our_side(measurer, name, settings)
                         if side == "ours"
-                        else other_side(name, options.batch, not options.default_allocator)
+                        else other_side(name, options.batch, options.kept_memory)
                     )
                 if not disturbed(row):
                     break
@@ -166,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = summary(rows, start_secs)
     print(
         f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now"
-        + (", the other side with the C library's allocator as it is" if options.default_allocator else "")
+        + (", freed memory kept" if options.kept_memory else "")
         + ":\n"
         f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: "
         f"ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"

@@ -2,7 +2,7 @@
 
 By default glibc gives large blocks back to the kernel when they are freed and fetches them again, page by page, in the
 next step. How many depends on what the process allocated before: the same model's speed then differs between two fresh
-processes, and a light model loses most (`python -m scripts.perf.bench --default-allocator` measures it). PyTorch's
+processes, and a light model loses most (`python -m scripts.perf.bench --kept-memory` measures it). PyTorch's
 guide for CPUs advises an allocator that keeps memory (jemalloc, TCMalloc) for this reason:
 https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html
 """

@@ -7,9 +7,11 @@ of_folder("models/pets")               # its model.onnx; torch is not needed to 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +35,8 @@ class NotExportable(UserError):
 class Network:
     """name: for people; size: pixels a side; margin: the picture's shorter side over `size` before the centre is cut.
 
-    module: in evaluation mode, or None where there is an ONNX file alone. identity: the same for the same network with
-    the same weights. classes: their names, () where nobody says.
+    build: gives the module, in evaluation mode, when it is first needed; None where there is an ONNX file alone.
+    identity: the same for the same network with the same weights. classes: their names, () where nobody says.
     """
 
     name: str
@@ -42,11 +44,15 @@ class Network:
     mean: tuple[float, ...] = IMAGENET[0]
     std: tuple[float, ...] = IMAGENET[1]
     margin: float = 8 / 7
-    module: nn.Module | None = None
+    build: Callable[[], nn.Module] | None = None
     content: bytes | None = None
     identity: str = ""
     classes: tuple[str, ...] = ()
     export_seconds: float = 0.0
+
+    @functools.cached_property
+    def module(self) -> nn.Module | None:
+        return self.build() if self.build else None
 
     def onnx(self) -> bytes:
         """The ONNX file, exported once a machine and kept in the cache. Raises NotExportable."""
@@ -78,7 +84,7 @@ def of_module(name: str, module: nn.Module, size: int, **facts) -> Network:
     for key, value in module.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().contiguous().flatten().numpy().tobytes())
-    return Network(name, size, module=module, identity=digest.hexdigest()[:32], **facts)
+    return Network(name, size, build=lambda: module, identity=digest.hexdigest()[:32], **facts)
 
 
 def of_timm(name: str, img_size: int | None = None, seed: int = 0) -> Network:
@@ -90,12 +96,15 @@ def of_timm(name: str, img_size: int | None = None, seed: int = 0) -> Network:
     own = (config.test_input_size or config.input_size)[-1] if config else 224
     size = img_size or own
     fixed = {"img_size": size} if config and config.fixed_input_size and size != config.input_size[-1] else {}
-    torch.manual_seed(seed)
-    module = timm.create_model(name, **fixed).eval()
+
+    def build() -> nn.Module:
+        torch.manual_seed(seed)
+        return timm.create_model(name, **fixed).eval()
+
     mean, std = (tuple(config.mean), tuple(config.std)) if config else IMAGENET
     identity = f"{name} {size}px seed {seed} timm {timm.__version__} torch {torch.__version__}"
     margin = 1 / config.crop_pct if config and config.crop_pct else 8 / 7
-    return Network(name, size, mean, std, margin, module, identity=identity)
+    return Network(name, size, mean, std, margin, build, identity=identity)
 
 
 def of_folder(folder: Path | str) -> Network:

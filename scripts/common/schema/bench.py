@@ -61,6 +61,54 @@ OUR_COLUMNS = {
 }
 
 
+# Of a runtime's measurement, after timm's columns.
+RUNTIME_COLUMNS = {
+    "runtime": "what computed: a name of scripts.runtimes.kinds",
+    "precision": "fp32; bf16: weights and activations; int8: calibrated, all but the first eighth of the layers",
+    "status": "ok, failed (see reason), or nonfinite (an answer held NaN or infinity; no figures)",
+    "reason": "why there is no figure, one line",
+    "samples_per_sec_low": OUR_COLUMNS["samples_per_sec_low"],
+    "samples_per_sec_high": OUR_COLUMNS["samples_per_sec_high"],
+    "converged": OUR_COLUMNS["converged"],
+    "times_eager": "speed over eager fp32's, median of the rounds in which both had the core to themselves",
+    "times_eager_low": "95% interval of that median, lower end",
+    "times_eager_high": "the same, upper end",
+    "step_p50_ms": OUR_COLUMNS["step_p50_ms"],
+    "step_p90_ms": OUR_COLUMNS["step_p90_ms"],
+    "threads": OUR_COLUMNS["threads"],
+    "layout": OUR_COLUMNS["layout"],
+    "computes": "the precision that the runtime says it computes in",
+    "export_secs": "seconds to write the ONNX file, once a network",
+    "quantise_secs": "seconds to make it int8, once a network and set of pictures",
+    "compile_secs": "seconds to load the network and give the first answer",
+    "difference": "largest difference of a logit from eager fp32's, over the largest logit",
+    "equal_top1": "share of the pictures with the same most likely class (random weights: it tells little)",
+    "memory_mb": "resident memory of the process, torch's own included",
+    "energy_j": "joules an image of processor package or GPU, neighbours included; empty where it can't be read",
+    "blocks": OUR_COLUMNS["blocks"],
+    "blocks_left_out": OUR_COLUMNS["blocks_left_out"],
+    "core_share": OUR_COLUMNS["core_share"],
+    "version": "of what computes",
+    "torch": "version",
+    "timm": "version",
+    "measured_at": "UTC",
+}
+STATED = (*ASKED, "runtime", "computes", "version")  # by a runtime's row
+
+
+def _runtimes() -> Table:
+    """Before the pattern of other batch sizes, which would match it, too."""
+    timm = _benchmark("infer", "").columns
+    ours = {name: Column(meaning, varies=name not in STATED) for name, meaning in RUNTIME_COLUMNS.items()}
+    return Table(
+        "runtimes-infer-*.csv",
+        "Speed of inference in every runtime of one machine",
+        "a model in a runtime at a precision; the first columns are timm's own",
+        ("model", "runtime", "precision"),
+        {name: column for name, column in timm.items() if name not in OUR_COLUMNS} | ours,
+    )
+
+
 def _benchmark(part: str, of: str, one: bool = True) -> Table:
     timm = {
         "model": MODEL["model"],
@@ -91,6 +139,7 @@ def _benchmark(part: str, of: str, one: bool = True) -> Table:
 
 
 TABLES = [
+    _runtimes(),
     _benchmark("infer", "inference"),
     _benchmark("train", "training"),
     _benchmark("infer", "inference", one=False),

@@ -1,5 +1,7 @@
 """Best Image Models: one folder per Make target; see README.md."""
 
+from scripts.common.processor import limit_threads
 from scripts.common.telemetry import switch_off
 
 switch_off()
+limit_threads()

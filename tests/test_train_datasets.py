@@ -1,9 +1,11 @@
 import os
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.train import datasets, photos
 
@@ -243,3 +245,70 @@ def test_pets_out_of_reach_is_one_line(tmp_path, monkeypatch, error):
     monkeypatch.setattr(torchvision.datasets, "OxfordIIITPet", download)
     with pytest.raises(UserError, match="Oxford-IIIT Pets cannot be downloaded .*--data FOLDER"):
         datasets.load("pets", 16, cache=tmp_path / "cache")
+
+
+def test_two_folders_of_one_name_have_a_cache_each(tmp_path):
+    first = load(pictures(tmp_path / "pets" / "images"), tmp_path)
+    second = load(pictures(tmp_path / "mood" / "images", ("happy", "sad"), first=500), tmp_path)
+    assert first.name == second.name == "images" and len(list((tmp_path / "cache").iterdir())) == 4
+    assert (load(tmp_path / "pets" / "images", tmp_path).pixels == first.pixels).all()
+
+
+@pytest.mark.parametrize(
+    "folder, name",
+    [("My Pets!", "my-pets"), ("Caf\u00e9", "cafe"), ("Cafe\u0301", "cafe"), ("写真", r"photos-[0-9a-f]{6}"),
+     ("фото", r"photos-[0-9a-f]{6}"), ("写真 2024", r"2024-[0-9a-f]{6}"), ("!!!", r"photos-[0-9a-f]{6}"),
+     ("digits", "digits-folder")],
+)  # fmt: skip
+def test_a_folders_results_have_a_name_of_their_own(tmp_path, folder, name):
+    assert re.fullmatch(name, load(pictures(tmp_path / folder), tmp_path).name)
+
+
+def test_names_in_other_scripts_differ():
+    names = [hardware.short_name(text) for text in ("写真", "фото", "写真2", "صور", "")]
+    assert len(set(names)) == len(names) and names[-1] == ""
+
+
+def test_a_file_whose_name_is_no_utf8_is_opened(tmp_path):
+    root = pictures(tmp_path / "data")
+    os.rename(root / "cats" / "cats.0.png", os.path.join(os.fsencode(root), b"cats", b"Caf\xe9.png"))
+    found = load(root, tmp_path)
+    row = found.files.index(r"cats/Caf\xe9.png")
+    assert found.paths[row].exists() and (found.pixels[row] == photos.read(found.paths[row], 19).pixels).all()
+    assert load(root, tmp_path).paths == found.paths  # also from the cache
+
+
+def test_an_empty_class_is_refused_by_name(tmp_path):
+    root = pictures(tmp_path / "data")
+    (root / "birds").mkdir()
+    with pytest.raises(UserError, match=r"too few usable pictures of 'birds' \(0\); each class needs 5"):
+        load(root, tmp_path)
+    (root / "birds" / "1.jpg").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"'birds' \(0\); left out: birds/1.jpg \(a link to nothing\)"):
+        load(root, tmp_path)
+
+
+def test_what_was_never_a_photo_is_listed_apart(tmp_path, monkeypatch, capsys):
+    root = pictures(tmp_path / "data")
+    (root / "README.md").write_text("photos")
+    (root / "cats" / ".DS_Store").write_bytes(b"x")
+    (root / "loose.jpg").write_bytes(b"x")
+    monkeypatch.setattr(datasets, "CACHE", tmp_path)
+    monkeypatch.setattr("sys.argv", ["datasets", str(root), "--size", "16"])
+    assert datasets.main() == 0
+    said = capsys.readouterr().out
+    assert "1 file left out: loose.jpg (not in a class folder)" in said
+    for line in ("README.md: not in a class folder", "cats/.DS_Store: a hidden file"):
+        assert f"left out: {line}\n" in said
+
+
+def test_oxfords_lists_that_are_not_there_or_name_nothing(tmp_path):
+    root = tmp_path / "pets-like"
+    paint(root / "images" / "a_1.jpg", 0)
+    (root / "annotations").mkdir()
+    (root / "annotations" / "trainval.txt").write_text("# nothing\n")
+    with pytest.raises(UserError, match="test.txt: cannot be read"):
+        load(root, tmp_path)
+    (root / "annotations" / "test.txt").write_text("a_1 1 1 1\n")
+    with pytest.raises(UserError, match="its lists name 1 breeds"):
+        load(root, tmp_path)

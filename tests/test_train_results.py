@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.tables import read_table
 from scripts.train import results
@@ -125,6 +126,39 @@ def test_class_names_with_colons_and_markup_survive(tmp_path):
     results.record(path, row(), pd.DataFrame({"epoch": [1]}), pd.DataFrame({"class": ["a:b", "<b>"]}), test)
     long = results.predictions(results.part(path, "-predictions"))
     assert long["predicted"].tolist() == ["a:b", "<b>"] and long["file"].tolist() == ["x,y.jpg", 'q".jpg']
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("file", "label"), ("label", "model"), ("NA", "nan"), ("007", "7"), ("a,b", 'x"y'), ("new\nline", "=1+1"),
+     ("p:cats", "Caf\u00e9"), ("predicted", "right")],
+)  # fmt: skip
+def test_classes_called_like_columns_or_worse(tmp_path, classes):
+    path = results.path("icons", "cpu", folder=tmp_path)
+    for model in ("lenet5", "resnet18"):
+        for _ in range(2):  # the second time the table is there already
+            test = pd.concat(
+                [
+                    pd.DataFrame({"file": ["a.jpg", "b.jpg"], "label": list(classes)}),
+                    pd.DataFrame([[0.75, 0.25], [0.25, 0.75]], columns=list(classes)),
+                ],
+                axis=1,
+            )
+            per_class = pd.DataFrame({"class": list(classes), "precision": [1.0, 0.5], "images": [1, 1]})
+            results.record(path, row(model), pd.DataFrame({"epoch": [1], "train_loss": [0.5]}), per_class, test)
+    long = results.predictions(results.part(path, "-predictions"))
+    assert len(long) == 4 and long["right"].all() and set(long["label"]) == set(classes)
+    assert list(results.read(results.part(path, "-classes"))["class"]) == [*classes] * 2
+    assert results.confusion(long).to_numpy().trace() == 4
+
+
+def test_a_table_of_other_pictures_keeps_its_name(tmp_path):
+    place = lambda name: tmp_path / f"pets-{name}-cpu.csv"
+    assert results.own_name("images", "abc1234", place) == "images"
+    place("images").write_text("epoch\n1\n")
+    provenance.write_sidecar(place("images"), {"schema": 1, "hardware": {}, "checksum": "abc1234"})
+    assert results.own_name("images", "abc1234", place) == "images"
+    assert results.own_name("images", "def5678", place) == "images-def567"
 
 
 def test_curves_are_scikit_learns():

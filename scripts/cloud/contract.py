@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.common.hardware import slugify
+from scripts.common.hardware import short_name
 
 OURS = ("code", "sm_drivers")  # channels that carry the program, not data
 DATASET = "BEST_IMAGE_MODELS_DATASET"  # what to call the dataset, whose folder is called after its channel
@@ -80,15 +80,8 @@ def found(environment: Mapping[str, str] = os.environ) -> Contract | None:
         Path(environment.get("SM_OUTPUT_DATA_DIR", model.parent / "output" / "data")),
         Path(environment.get("SM_OUTPUT_FAILURE", model.parent / "output" / "failure")),
         checkpoints if checkpoints.is_dir() else None,
-        name(environment.get(DATASET, "")),
+        short_name(environment.get(DATASET, "")),
     )
-
-
-def name(folder: str) -> str:
-    """What tables call the dataset in a folder of that name: small letters, digits and hyphens, so that file names
-    hold it; '' for ''.
-    """
-    return slugify(folder).replace("_", "-") if folder else ""
 
 
 def boolean(text: str) -> bool:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import platform
 import re
-import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts.common.errors import UserError, cli
+from scripts.common.processor import cores, model as cpu_model, output as _output, share
 
 
 class Hardware(NamedTuple):
@@ -124,36 +126,21 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60] or "unknown"
 
 
-def cpu_model() -> str:
-    """What the operating system calls the processor, without trademark signs and clock; 'unknown cpu' where it says
-    nothing.
+def short_name(text: str) -> str:
+    """What the results of a folder or study called `text` are called: small letters, digits and hyphens, without
+    accents; '' for ''. A name that these can't tell (写真) ends in six digits that stand for it.
     """
-    text = ""
-    if sys.platform == "linux" and Path("/proc/cpuinfo").exists():
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-        text = found.group(1) if found else ""
-    elif sys.platform == "darwin":
-        text = _output("sysctl", "-n", "machdep.cpu.brand_string")
-    text = text or platform.processor() or f"{platform.machine()} cpu"
-    text = re.sub(r"\((r|tm|c)\)|\bcpu\b|\d+-core processor|processor|@.*$", " ", text, flags=re.I)
-    return " ".join(text.split()) or "unknown cpu"
-
-
-def cores() -> int:
-    """Processor cores that this process may use (a container's share, not the host's)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    found = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60]
+    if text and (not found or re.search(r"[^\W\d_a-zA-Z]|[\udc80-\udcff]", plain)):
+        same = unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")
+        return f"{found[:53] or 'photos'}-{hashlib.sha256(same).hexdigest()[:6]}"
+    return found
 
 
 def has_gpu() -> bool:
     """Whether an NVIDIA GPU answers. Asks the driver, so that torch need not be imported."""
     return bool(_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
-
-
-def _output(*command: str) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def _uuid(device: str) -> str:
@@ -175,13 +162,17 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
     host = {
         "cpu": cpu_model(),
         "cores": cores(),
+        **({"cpu_quota": round(share(), 3)} if share() else {}),
         "memory_gb": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
     }
     if not device.startswith("cuda"):
-        known = lookup(cpu_model())
-        slug = known.slug if known else slugify(f"{cpu_model()} {cores()}c")
-        name = known.name if known else f"{cpu_model()}, {cores()} core{'s' if cores() > 1 else ''}"
+        known, part = lookup(cpu_model()), share()
+        amount = f"{part or cores():.3g}"
+        slug = known.slug if known and not part else slugify(f"{known.slug if known else cpu_model()} {amount}c")
+        name = known.name if known else cpu_model()
+        if part or not known:
+            name += f", {amount} core{'s' if amount != '1' else ''}" + (" of a container" if part else "")
         return {"slug": slug, "name": name, "kind": "cpu", "year": known.year if known else 0, **host}
     index = device.partition(":")[2] or "0"
     fields = ["name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit"]

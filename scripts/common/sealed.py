@@ -30,7 +30,7 @@ def seal(folder: Path, files: dict[str, bytes], beside: dict[str, bytes] | None 
 def checksums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256 as SHA256SUMS says. Raises UserError where it is missing or not one."""
     try:
-        text = (folder / SUMS).read_bytes()[:MAX_TEXT].decode()
+        text = (folder / SUMS).read_bytes()[:MAX_TEXT].decode("utf-8-sig")
     except FileNotFoundError:
         what = "no such folder" if not folder.is_dir() else f"no {SUMS} in it, so it is no exported model"
         raise UserError(f"{folder}: {what}; {MAKE}") from None
@@ -38,9 +38,8 @@ def checksums(folder: Path) -> dict[str, str]:
         raise UserError(f"{folder}: a file; name the model's folder") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder / SUMS}: cannot be read ({type(error).__name__}); {REMEDY}") from None
-    found = dict(
-        reversed(match.groups()) for match in re.finditer(r"^([0-9a-f]{64}) [ *]([A-Za-z0-9_.-]+)$", text, re.M)
-    )
+    lines = re.finditer(r"^([0-9a-f]{64}) [ *]([a-z0-9_.-]+)\r?$", text, re.M | re.I)  # editors change ends and letters
+    found = {match[2]: match[1].lower() for match in lines}
     if not found:
         raise UserError(f"{folder / SUMS}: holds no checksums; {REMEDY}")
     return found
@@ -60,6 +59,8 @@ def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_FIL
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
     if hashlib.sha256(content).hexdigest() != sums[name]:
+        if hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest() == sums[name]:
+            raise UserError(f"{path}: its line ends were changed, by git's autocrlf or an editor; copy it as it was")
         raise UserError(
             f"{path}: its checksum is not the one in {SUMS}, so it is damaged or another file; nothing of it was "
             f"used; {REMEDY}"

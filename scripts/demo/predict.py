@@ -8,11 +8,10 @@ transformers.
 
 from __future__ import annotations
 
-import io
 import math
+import os
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from torch.nn import functional as F
 from scripts.common.errors import UserError
 from scripts.demo.limits import MAX_BYTES, MAX_PIXELS
 from scripts.train import exported, photos
+from scripts.train.folders import kind
 
 SHOWN = 384  # pixels a side of the picture that shows where the model looked
 MIN_MAP = 4  # the smallest map that still says roughly where something is
@@ -52,27 +52,26 @@ def open_photo(data: bytes) -> Image.Image:
             f"This file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES >> 20} MB are read. Scale the photo down."
         )
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=photos.FORMATS) as image:
-            warnings.simplefilter("ignore")
-            megapixels = image.width * image.height / 1e6
-    except Exception:  # photos.decode says what it is instead
-        megapixels = 0.0
-    if megapixels > MAX_PIXELS / 1e6:
+        return photos.decode(data, SHOWN, MAX_PIXELS)
+    except photos.TooLarge as found:
         raise NotAPhoto(
-            f"This picture has {megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it down."
-        )
-    try:
-        return photos.decode(data, SHOWN)
+            f"This picture has {found.megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it "
+            "down."
+        ) from None
     except photos.Refused as reason:
         raise NotAPhoto(
-            f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file."
+            f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file."
         ) from None
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a file, no more than MAX_BYTES + 1 of them. Raises NotAPhoto."""
+    """The bytes of a file, no more than MAX_BYTES + 1 of them. Raises NotAPhoto; a pipe doesn't hang it."""
+    what, reason = kind(Path(path))
+    if what != "file":
+        why = reason if reason.startswith("cannot be read") else f"cannot be read: it is {reason or 'a folder'}"
+        raise NotAPhoto(f"This file {why}.")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise NotAPhoto(f"This file cannot be read: {error.strerror}.") from None

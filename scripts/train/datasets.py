@@ -18,9 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
-import re
 import sys
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,22 +134,10 @@ def load(data: str, size: int, cache: Path | None = None, workers: int | None = 
     named = root
     while named != given and splits.read(named.name):  # photos/train is called photos
         named = named.parent
-    name = short_name(named.resolve().name)
+    name = hardware.short_name(named.resolve().name)
     if name in (EMBEDDED, "pets") and data != "pets":
         name = f"{name}-folder"
     return folder(root, name, size, cache or CACHE / "photos", workers, above=given)
-
-
-def short_name(folder: str) -> str:
-    """What a folder's results are called: letters, digits and hyphens. A name that these can't tell (写真) ends in six
-    digits that stand for it.
-    """
-    plain = unicodedata.normalize("NFKD", folder)
-    found = hardware.slugify("".join(letter for letter in plain if not unicodedata.combining(letter))).replace("_", "-")
-    if not re.search(r"[^\W_]", plain) or re.search(r"[^\W\d_]", re.sub(r"[a-zA-Z]", "", plain)):
-        digits = hashlib.sha256(unicodedata.normalize("NFC", text(folder)).encode()).hexdigest()[:6]
-        return f"{'photos' if found == 'unknown' else found}-{digits}"
-    return found
 
 
 def digits(size: int) -> Dataset:

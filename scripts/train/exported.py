@@ -41,6 +41,7 @@ from scripts.train.fastai_network import fastai_network
 
 SCHEMA = 1
 BUILDERS = ("fastai", "zoo")
+MAX_NAME = 1024  # letters of a class: a folder has 255 bytes, and one that is no UTF-8 is written as four letters
 WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
 WAIT = 60  # seconds for another run to write the same model, which takes one
 ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another order differ by about 1e-6
@@ -208,7 +209,7 @@ def read_config(content: bytes, where: Path) -> Config:
     if not (
         isinstance(classes, list)
         and 2 <= len(classes) <= 10_000
-        and all(isinstance(name, str) and 0 < len(name) <= 200 for name in classes)
+        and all(isinstance(name, str) and 0 < len(name) <= MAX_NAME for name in classes)
         and len(set(classes)) == len(classes)
     ):
         raise wrong("'classes' is not a list of two or more different names")

@@ -104,7 +104,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=SIDE * 7 // 8, help="pixels to decode to")
     arguments = parser.parse_args()
     dataset = datasets.load(arguments.data, arguments.size)
-    runs = [path for path in results.runs(DATA) if path.stem.startswith(f"zoo-{dataset.name}-")]
+    # A folder's name is not enough: the table has to be of these photos.
+    runs = [path for path in results.runs(DATA) if results.checksum_of(path) == dataset.checksum]
     if not runs:
         raise UserError(f"no run on {dataset.name} yet; python -m scripts.train.train_models --data {arguments.data}")
     path = write(dataset, max(runs, key=lambda path: path.stat().st_mtime))

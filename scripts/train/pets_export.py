@@ -31,9 +31,9 @@ from PIL import Image
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, ROOT, relative, writing
+from scripts.common.paths import DATA, relative, writing
 from scripts.common.words import duration
-from scripts.train import datasets, finetune, runs, tracking
+from scripts.train import datasets, finetune, homes, results, runs, tracking
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
 
 EPOCHS, SCRATCH_EPOCHS = 3, 20  # fine-tuned; without pretrained weights three are not enough
@@ -85,6 +85,8 @@ def run_all(settings: Settings) -> dict:
     cfg = timm.models.get_pretrained_cfg(entry.arch)
     stats = tuple(cfg.mean), tuple(cfg.std)
     dataset = load_data(settings.data, settings.size)
+    name = results.own_name(dataset.name, dataset.checksum, lambda name: DATA / f"{stem(name, settings)}.csv")
+    dataset = dataclasses.replace(dataset, name=name)
     say = lambda text: print(text, file=sys.stderr, flush=True)
     for line in dataset.lines():
         say(line)
@@ -146,6 +148,7 @@ def run_all(settings: Settings) -> dict:
             learner, dataset, settings, config, np.random.default_rng(settings.seed).permutation(test_rows)[:CHECKED]
         )
         run.file(settings.out / exported.WEIGHTS)
+    homes.remember(settings.out, settings.data)
     if settings.data != datasets.EMBEDDED:
         write_tables(dataset, settings, facts, journal.history, found, error)
         if settings.tracker != "none":
@@ -199,10 +202,14 @@ def export(learner, dataset: datasets.Dataset, settings: Settings, config, rows:
     return said
 
 
+def stem(name: str, settings: Settings) -> str:
+    """What the tables of a run are called, without their ending."""
+    return f"pets-{name}-{hardware.slugify(settings.arch)}-{hardware.slug(settings.device)}"
+
+
 def write_tables(
     dataset, settings: Settings, facts: dict, history: list[dict], found: pd.DataFrame, error: dict
 ) -> None:
-    stem = f"pets-{dataset.name}-{hardware.slugify(settings.arch)}-{hardware.slug(settings.device)}"
     sidecar = provenance.sidecar(
         settings.device,
         ("torch", "timm", "fastai"),
@@ -210,7 +217,8 @@ def write_tables(
         error_rate=error,
         classes=dataset.classes,
     )
-    for name, frame in ((f"{stem}.csv", pd.DataFrame(history).round(6)), (f"{stem}-predictions.csv", found)):
+    start = stem(dataset.name, settings)
+    for name, frame in ((f"{start}.csv", pd.DataFrame(history).round(6)), (f"{start}-predictions.csv", found)):
         provenance.write_pair(frame, DATA / name, sidecar)
 
 
@@ -225,7 +233,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, help=f"pixels a side (default {SIZE})")
     parser.add_argument("--batch", type=int, help=f"photos a step (default {BATCH})")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="the model's folder (default models/pets; models/digits for digits)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="the model's folder (default models/digits or models/pets, or one of its own beside other photos' model)",
+    )
     parser.add_argument("--pretrained", choices=("auto", "yes", "no"), default="auto")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -248,7 +260,7 @@ def main() -> None:
     for name, low, high in (("epochs", 0, 10_000), ("size", 8, 2048), ("batch", 2, 65_536)):
         if not low <= chosen[name] <= high:
             raise UserError(f"--{name} {chosen[name]}: choose a number from {max(low, 1)} to {high}")
-    out = given.out or ROOT / "models" / ("digits" if digits else "pets")
+    out = given.out or homes.home("digits" if digits else "pets", given.data)
     with writing(out):  # another run would train for nothing
         outcome = run_all(
             Settings(

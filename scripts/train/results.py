@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,13 +85,22 @@ def path(dataset: str, hardware: str, part: str = "", folder: Path = DATA) -> Pa
 
 
 def apart(dataset: str, checksum: str | None, hardware: str, folder: Path = DATA) -> str:
-    """What to call `dataset`: where its table is of other pictures (a folder that has changed, or another of that
-    name), with the checksum's first six digits, so that rows of different pictures are never ranked together and none
-    is lost.
+    """What to call `dataset` in the zoo's tables: see `own_name`."""
+    return own_name(dataset, checksum, lambda name: path(name, hardware, folder=folder))
+
+
+def own_name(dataset: str, checksum: str | None, place: Callable[[str], Path]) -> str:
+    """What to call `dataset`: where the table at `place(dataset)` is of other pictures (a folder that has changed, or
+    another of that name), with the checksum's first six digits, so that rows of different pictures are never ranked
+    together and none is lost.
     """
-    there = path(dataset, hardware, folder=folder)
-    known = read_sidecar(there).get("checksum") if there.exists() and sidecar_path(there).exists() else None
+    known = checksum_of(place(dataset))
     return dataset if None in (known, checksum) or known == checksum else f"{dataset}-{slugify(str(checksum))[:6]}"
+
+
+def checksum_of(csv_path: Path) -> str | None:
+    """The checksum of the pictures that a table speaks of, None where there is no such table or it doesn't say."""
+    return read_sidecar(csv_path).get("checksum") if csv_path.exists() and sidecar_path(csv_path).exists() else None
 
 
 def runs(folder: Path = DATA) -> list[Path]:
@@ -279,8 +289,8 @@ def record(csv_path: Path, row: dict, history: pd.DataFrame, classes: pd.DataFra
 
 
 def _predictions(file: Path, row: dict, seeds: set, test: pd.DataFrame) -> None:
-    names = {label: f"{row['model']}:{row['weights']}:{row['seed']}:{label}" for label in test.columns[2:]}
-    test = test.rename(columns=names)
+    run = ":".join(str(row[name]) for name in KEY)
+    test = test.set_axis(["file", "label", *(f"{run}:{label}" for label in test.columns[2:])], axis=1)
     if file.exists():
         gone = tuple(f"{row['model']}:{row['weights']}:{seed}:" for seed in seeds)
         old = read(file)

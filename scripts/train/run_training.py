@@ -31,7 +31,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.cloud import contract, fast_local, jobs as cloud_jobs, sample
+from scripts.cloud import fast_local, jobs as cloud_jobs, sample
+from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT
 from scripts.train import take_in
@@ -211,7 +212,7 @@ def aws(options: argparse.Namespace, hyperparameters: dict[str, str]) -> int:
             key,
             fast_local.ENTRY,
             hyperparameters=hyperparameters,
-            environment={fast_local.DATASET: contract.name(data.resolve().name)},
+            environment={fast_local.DATASET: hardware.short_name(data.resolve().name)},
         )
         if options.dry_run:
             print(json.dumps(jobs.rehearse(work, machine, source, data=True), indent=2))

@@ -131,9 +131,14 @@ def open_study(options: Options, number: int = 0):
     return study
 
 
+def dataset_name(data: str) -> str:
+    """What a study calls its dataset."""
+    return data if data in ("digits", "pets") else hardware.short_name(Path(data).resolve().name)
+
+
 def identity(options: Options) -> dict:
     """What trials of one study share; as JSON gives it back."""
-    name = options.data if options.data in ("digits", "pets") else Path(options.data).resolve().name
+    name = dataset_name(options.data)
     return json.loads(
         json.dumps(
             {
@@ -184,7 +189,7 @@ def work(options: Options, number: int = 0) -> None:
     dataset = datasets.load(options.data, options.size)
     pixels = fit.Pixels(dataset, options.device)
     started = time.monotonic()
-    lock = FileLock(make_folder(CACHE / "locks") / f"search-{hardware.slugify(options.study)}.lock")
+    lock = FileLock(make_folder(CACHE / "locks") / f"search-{hardware.short_name(options.study)}.lock")
     failed = 0
     with database(options):
         study = open_study(options, number)
@@ -294,7 +299,7 @@ def write(options: Options, study) -> Path:
         )
     path = atomic_csv(
         frame.map(tables.significant),
-        DATA / f"search-{hardware.slugify(options.study).replace('_', '-')}-{hardware.slug(options.device)}.csv",
+        DATA / f"search-{hardware.short_name(options.study)}-{hardware.slug(options.device)}.csv",
     )
     provenance.write_sidecar(
         path,
@@ -341,10 +346,7 @@ def main() -> None:
         size = models.size_for(entry, size, chosen=bool(given.size) or len(entries) > 1)
     dataset = datasets.load(given.data, size)
     print("\n".join(dataset.lines()), file=sys.stderr)  # what's wrong with the data is said before any worker starts
-    name = (
-        given.study
-        or f"{given.data if given.data in ('digits', 'pets') else Path(given.data).resolve().name}-{given.model}"
-    )
+    name = given.study or f"{dataset_name(given.data)}-{given.model}"
     options = Options(
         name,
         given.db,

@@ -36,7 +36,7 @@ import pandas as pd
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, ROOT, atomic_csv, make_folder, relative
+from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
 from scripts.common.progress import Progress
 from scripts.train import results, runs, tracking
 
@@ -159,10 +159,13 @@ def train(given: argparse.Namespace, device: str) -> dict:
     """Train, test, export, write the CSVs. Returns the row. Raises UserError."""
     import torch
 
-    from scripts.train import exported, fit, models, recipe as recipes
+    from scripts.train import exported, fit, homes, models, recipe as recipes
     from scripts.train.recipe import MEAN, STD, Recipe
 
     dataset = load_data(given.data, given.size, given.limit)
+    limited = f"-{given.limit}" if given.limit else ""
+    place = lambda name: DATA / f"cnn-{name}-{given.recipe}{limited}-{hardware.slug(device)}.csv"
+    dataset = dataclasses.replace(dataset, name=results.own_name(dataset.name, dataset.checksum, place))
     print("\n".join(dataset.lines()), file=sys.stderr)
     side = dataset.size
     chosen = {name: getattr(given, name) or value for name, value in RECIPES[given.recipe].items()}
@@ -263,7 +266,8 @@ def train(given: argparse.Namespace, device: str) -> dict:
         ):
             print(line, file=sys.stderr)
         run.file(given.out / exported.WEIGHTS)
-    stem = f"cnn-{dataset.name}-{given.recipe}{f'-{given.limit}' if given.limit else ''}-{hardware.slug(device)}"
+    homes.remember(given.out, given.data)
+    stem = place(dataset.name).stem
     sidecar = provenance.sidecar(
         device,
         ("torch", "timm", "torchinfo"),
@@ -302,7 +306,7 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, default=0, help="only so many training and test photos of each class")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "models" / "cnn")
+    parser.add_argument("--out", type=Path, help="the model's folder (default models/cnn, see scripts.train.homes)")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
@@ -321,8 +325,9 @@ def main() -> None:
         return
     if not given.data:
         raise UserError("which photos? name a folder with --data FOLDER (or --summary for the layers alone)")
-    from scripts.train import distributed
+    from scripts.train import distributed, homes
 
+    given.out = given.out or homes.home("cnn", given.data)
     row = train(given, distributed.device(given.device))
     print(
         f"{relative(given.out)}: loss {row['train_loss']:.4f} on {row['train_images']:,} training photos and "

@@ -17,7 +17,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data bench bench-gpu train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf test clean FORCE
+.PHONY: help all setup cloud data bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -87,16 +87,21 @@ build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)
 	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$(FOLDER)")
 
+# --- choose ----------------------------------------------------------------------------------------------------------------------
+choose: .venv/full.stamp  ## rank pretrained networks on your own photos (DATA=photos, MINUTES=5); again goes on with what is known
+	@[ -n "$$DATA" ] || { echo "choose: DATA=folder of photos is missing, one folder per class" >&2; exit 2; }
+	@$(PY) -m scripts.choose "$$DATA" $(if $(MINUTES),--minutes $(MINUTES))
+
 # --- train -----------------------------------------------------------------------------------------------------------------------
 train: .venv/full.stamp  ## train and export a network for DATA, in the full profile the whole zoo too; without DATA the zoo on the embedded digits
 	@rm -f build/train.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
 
 build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
-	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
 	@if [ -z "$$DATA" ]; then $(PY) -m scripts.train.pets_export --data digits --tracker none; \
 	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA" \
-	&& { [ $(CHOSEN) = full ] || echo "train: to compare a dozen networks on these photos: $(PY) -m scripts.train.train_models --data \"$$DATA\""; }; fi
+	&& { [ $(CHOSEN) = full ] || echo "train: to train a dozen networks on these photos from scratch: $(PY) -m scripts.train.train_models --data \"$$DATA\""; }; fi
+	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
 	@touch $@
 
 # --- demo ------------------------------------------------------------------------------------------------------------------------

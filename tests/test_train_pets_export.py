@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, finetune, models, pets_export, runs, tracking
+from scripts.train import datasets, exported, features, finetune, pets_export, runs, tracking, weights
 
 ARCH, SIZE = "test_resnet", 32
+FIND = weights.find
 
 
 def draw(path: Path, bright: bool, rng) -> None:
@@ -45,7 +46,8 @@ def settings(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
-    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "the weights' hub cannot be reached")
+    monkeypatch.setattr(weights, "find", lambda name, folder=None: (None, "the weights' hub cannot be reached"))
+    monkeypatch.setattr(weights, "embedded_for", lambda size: None)
     monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
     monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
     (tmp_path / "cache").mkdir()
@@ -161,40 +163,71 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
     assert again.history == [] and len(loaded) == 1
 
 
-def test_pretrained_weights_are_fine_tuned(settings, monkeypatch, capsys):
-    """Weights that can be had: fastai's fine_tune, the head first. (The weights are made up, since tests ask no
-    hub.)
-    """
+@pytest.fixture
+def pretrained(settings, tmp_path, monkeypatch):
+    """Settings of a run that finds weights of test_resnet in a folder. (They are made up.)"""
     import timm
+    from safetensors.torch import save_file
 
-    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
-    create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda name, pretrained=False, **options: create(name, **options))
-    pets_export.run_all(settings)
-    assert "fine-tuning the weights" in capsys.readouterr().err
-    found = history(settings)
-    assert (
-        found.phase.tolist() == ["head", "all", "all", "all"]
-        and exported.load(settings.out).config.weights != "scratch"
-    )
+    (tmp_path / "weights").mkdir()
+    save_file(timm.create_model(ARCH).state_dict(), tmp_path / "weights" / f"{ARCH}.safetensors")
+    monkeypatch.setattr(weights, "find", FIND)
+    monkeypatch.setattr(features, "RUNTIMES", {"cpu": (("eager", "fp32"),)})
+    monkeypatch.setattr(features, "CACHE", tmp_path / "cache")
+    return dataclasses.replace(settings, weights=tmp_path / "weights", epochs=2)
 
 
-def test_weights_that_fail_to_load_are_said(settings, monkeypatch, capsys):
-    import timm
+def test_training_begins_with_a_probe_and_keeps_the_better_one(pretrained, capsys):
+    outcome = pets_export.run_all(pretrained)
+    found, said = history(pretrained), capsys.readouterr().err
+    assert found.phase.tolist() == ["probe", "all", "all"] and found.epoch.tolist() == [0, 1, 2]
+    assert "from the folder given" in said and "kept: the" in said
+    back = exported.load(pretrained.out)
+    assert back.config.builder == "probed" and back.config.weights != "scratch"
+    best = "probe" if found.error_rate[0] <= found.error_rate[2] else "fine-tuned network"
+    assert outcome["kept"] == best and outcome["error_rate"]["test"] <= 0.5
 
-    create = timm.create_model
-    monkeypatch.setattr(models, "weights_out_of_reach", lambda entry: "")
 
-    def breaks(name, pretrained=False, **options):
-        if pretrained:
-            raise ConnectionError("the line is dead")
-        return create(name, **options)
+@pytest.mark.parametrize("better", [True, False])
+def test_fine_tuning_that_spoils_the_probe_is_not_kept(pretrained, monkeypatch, better):
+    """Whichever is kept, the exported model answers as the table says."""
+    train = finetune.train
 
-    monkeypatch.setattr(timm, "create_model", breaks)
-    pets_export.run_all(settings)
-    assert "trained from scratch, since weights could not be loaded (ConnectionError)" in capsys.readouterr().err
-    with pytest.raises(UserError, match="--pretrained auto"):
-        pets_export.run_all(dataclasses.replace(settings, pretrained="yes"))
+    def spoil(learner, settings, journal, run, from_probe):
+        train(learner, settings, journal, run, from_probe)
+        journal.history[-1]["error_rate"] = -1.0 if better else 1.0
+
+    monkeypatch.setattr(finetune, "train", spoil)
+    outcome = pets_export.run_all(pretrained)
+    assert outcome["kept"] == ("fine-tuned network" if better else "probe")
+    table = pd.read_csv(next(pets_export.DATA.glob("*-predictions.csv")))
+    dataset = datasets.load(pretrained.data, SIZE)
+    back = exported.load(pretrained.out)
+    test = table[table.split == "test"]
+    for file, predicted, probability in zip(test.file, test.predicted, test.probability):
+        row = dataset.files.index(file)
+        answer = back.probabilities(exported.preprocess(np.asarray(dataset.pixels[row]), back.config))[0]
+        assert back.config.classes[answer.argmax()] == predicted and abs(answer.max() - probability) < 0.03
+
+
+def test_the_probe_alone(pretrained, capsys):
+    outcome = pets_export.run_all(dataclasses.replace(pretrained, epochs=0))
+    assert outcome["kept"] == "probe" and history(pretrained).phase.tolist() == ["probe"]
+
+
+def test_a_slow_machine_keeps_to_the_probe_and_says_so(pretrained, monkeypatch, capsys):
+    monkeypatch.setattr(finetune, "affordable", lambda learner, settings, ladder: ladder[-1])
+    outcome = pets_export.run_all(dataclasses.replace(pretrained, seconds=1.0, epochs=None))
+    assert outcome["kept"] == "probe" and "no fine-tuning: an epoch does not fit" in capsys.readouterr().err
+
+
+def test_damaged_weights_are_one_line(pretrained):
+    file = pretrained.weights / f"{ARCH}.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match="cut short"):
+        pets_export.run_all(pretrained)
+    with pytest.raises(UserError, match="no weights called"):
+        pets_export.run_all(dataclasses.replace(pretrained, arch="resnet99"))
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings, monkeypatch):

@@ -58,7 +58,6 @@ def describe(device: str) -> dict:
     from scripts.bench import count, measure, models, roofline  # noqa: F401 - loaded, so that `code.running` sees them
     from scripts.bench.settings import check_device
     from scripts.common import code
-    from scripts.runtimes.allocator import keep_freed_memory
 
     device = check_device(device)
     platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"

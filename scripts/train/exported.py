@@ -36,11 +36,11 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import make_folder, relative, writing
 from scripts.common.sealed import MAX_TEXT as MAX_CONFIG, REMEDY, checksums, seal, verified
 from scripts.runtimes.onnx_file import onnx_difference, to_onnx
-from scripts.train import photos
+from scripts.train import photos, probed_network
 from scripts.train.fastai_network import fastai_network
 
 SCHEMA = 1
-BUILDERS = ("fastai", "zoo")
+BUILDERS = ("fastai", "zoo", probed_network.NAME)
 MAX_NAME = 1024  # letters of a class: a folder has 255 bytes, and one that is no UTF-8 is written as four letters
 WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
 WAIT = 60  # seconds for another run to write the same model, which takes one
@@ -49,8 +49,8 @@ ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another o
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json says. builder: 'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels
-    a side.
+    """What config.json says. builder: 'probed' (timm body, one linear layer), 'fastai' (timm body, fastai's head) or
+    'zoo' (scripts.train.models); size: pixels a side.
 
     A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by
     mean and std.
@@ -116,8 +116,9 @@ def build(config: Config) -> nn.Module:
         raise UserError(
             f"{config.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch"
         )
+    make = probed_network.probed_network if config.builder == probed_network.NAME else fastai_network
     try:
-        return fastai_network(entry.arch, len(config.classes), config.size)
+        return make(entry.arch, len(config.classes), config.size)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         raise UserError(
             f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another "

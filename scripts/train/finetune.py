@@ -31,25 +31,28 @@ from scripts.common.progress import Progress
 from scripts.train import datasets, tracking
 
 ARCH, SIZE, BATCH = "resnet18", 224, 64
-FINE_TUNE_LR, SCRATCH_LR = 2e-3, 3e-3  # fastai's default for fine_tune; for fit_one_cycle from scratch
+BODY_LR, HEAD_LR = 2e-4, 1e-3  # largest of one cycle, from a probe; the second is fastai's for fine_tune
+SCRATCH_LR = 3e-3  # for fit_one_cycle from scratch
 TOLD = ("train_loss", "valid_loss", "error_rate", "seconds")  # to the tracker, each epoch
-LADDER = (24, 18, 14, 10, 8, 6, 4, 3, 2)  # epochs to choose from where time is short
+LADDER = (24, 18, 14, 10, 8, 6, 4, 3, 2)  # epochs to choose from where time is short; from a probe 1 and 0, too
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a run is asked for. out: folder of the model; pretrained: auto, yes or no."""
+    """What a run is asked for. out: folder of the model; pretrained: auto, yes or no; weights: a folder of them."""
 
     data: str
-    arch: str = ARCH
-    epochs: int = 0  # 0: EPOCHS fine-tuned, SCRATCH_EPOCHS from scratch
-    size: int = SIZE
-    batch: int = BATCH
+    arch: str = ""  # '': what make choose found on these photos, else an embedded network, else ARCH from scratch
+    epochs: int | None = None  # None: as scripts.train.pets_export says; 0: the probe alone
+    size: int = 0  # 0: that of the choice, or the network's
+    batch: int = 0  # 0: BATCH, or less from a probe
     seed: int = 0
     out: Path = ROOT / "models" / "pets"
     pretrained: str = "auto"
     tracker: str = "local"
     device: str = "cpu"
+    weights: Path | None = None
+    train_size: int = 0  # pixels in training, 0: as in use
     seconds: float = (
         0  # about so much time for training: fewer epochs of LADDER where they would take longer; 0: no matter
     )
@@ -83,6 +86,7 @@ def loaders(
     )
 
     train, valid = rows
+    in_training = settings.train_size or settings.size
     if items is None:
         order = np.concatenate([train, valid])
         items = [(dataset.pixels[row].transpose(1, 2, 0), dataset.classes[dataset.labels[row]]) for row in order]
@@ -96,7 +100,7 @@ def loaders(
         get_y=ItemGetter(1),
         item_tfms=[
             Resize(math.ceil(settings.size * 8 / 7)),
-            RandomResizedCrop(settings.size, min_scale=0.35, split_idx=0, order=2),
+            RandomResizedCrop(in_training, min_scale=0.35, split_idx=0, order=2),
             CropPad(settings.size, split_idx=1, order=2),
         ],
         batch_tfms=[
@@ -107,45 +111,52 @@ def loaders(
     return block.dataloaders(items, bs=min(settings.batch, max(2, len(train))), num_workers=0, device=settings.device)
 
 
-def make_learner(dataset: datasets.Dataset, dls, settings: Settings):
-    """(learner, weights, reason): fastai's vision_learner, pretrained where it can be; `weights` and `reason` as in
-    scripts.train.models.
-    """
-    import torch
-    from fastai.vision.all import OptimWrapper, error_rate, vision_learner
+def learner_from_scratch(dls, settings: Settings):
+    """fastai's vision_learner with random weights. Raises UserError where the network refuses the size."""
+    from fastai.vision.all import error_rate, vision_learner
 
     from scripts.train import fastai_network, models
 
     entry = models.find(settings.arch)
-    adam = functools.partial(
-        OptimWrapper, opt=torch.optim.AdamW, fused=True
-    )  # fastai's own: 0.1 s a step on one core, a quarter of the time
-    options = dict(
-        metrics=error_rate, opt_func=adam, normalize=False, path=CACHE, model_dir="pets", **entry.options(settings.size)
-    )
-    reason = "" if settings.pretrained == "no" else models.weights_out_of_reach(entry)
-    learner = None
-    if settings.pretrained != "no" and not reason:
-        try:
-            learner = vision_learner(dls, entry.arch, **options)
-        except Exception as error:  # the hub's client has a dozen kinds of its own
-            reason = f"weights could not be loaded ({type(error).__name__})"
-    if reason and settings.pretrained == "yes":
-        raise UserError(f"{settings.arch}: {reason}; use --pretrained auto to train it from scratch instead")
-    if learner is None:
-        try:
-            learner = vision_learner(dls, entry.arch, pretrained=False, **options)
-        except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-            raise UserError(
-                f"{settings.arch}: does not take {settings.size} pixels ({str(error).splitlines()[0][:80]}); choose "
-                "another --size"
-            ) from None
-        learner.unfreeze()
+    options = dict(metrics=error_rate, opt_func=_adam(), normalize=False, path=CACHE, model_dir="pets")
+    try:
+        learner = vision_learner(dls, entry.arch, pretrained=False, **options, **entry.options(settings.size))
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise UserError(
+            f"{settings.arch}: does not take {settings.size} pixels ({str(error).splitlines()[0][:80]}); choose "
+            "another --size"
+        ) from None
+    learner.unfreeze()
     fastai_network.probe(learner.model, settings.arch, settings.size)
-    import timm
+    return learner
 
-    weights = "scratch" if not learner.pretrained else timm.models.get_pretrained_cfg(entry.arch).tag or "pretrained"
-    return learner, weights, reason
+
+def learner_from_probe(dls, model):
+    """A Learner of a pretrained network with a probe as classifier (scripts.train.frozen), all of it to be trained, the
+    classifier at a larger rate.
+    """
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, error_rate
+
+    learner = Learner(
+        dls,
+        model,
+        loss_func=CrossEntropyLossFlat(),
+        opt_func=_adam(),
+        splitter=lambda model: [list(part.parameters()) for part in model],
+        metrics=error_rate,
+        path=CACHE,
+        model_dir="pets",
+    )
+    learner.unfreeze()
+    return learner
+
+
+def _adam():
+    """fastai's own takes 0.1 s a step on one core, a quarter of the time."""
+    import torch
+    from fastai.vision.all import OptimWrapper
+
+    return functools.partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)
 
 
 class Epochs:
@@ -214,7 +225,7 @@ def watcher(journal: Epochs, run: tracking.Run, progress: Progress, seed: int, p
             train_loss = float(np.mean(self.losses))  # the recorder's is smoothed over the epochs before
             row = {
                 "epoch": len(journal.history) + 1,
-                "phase": "head" if phases["frozen"] else "all",
+                "phase": "all",
                 "train_loss": train_loss,
                 "valid_loss": valid_loss,
                 "error_rate": error,
@@ -229,9 +240,9 @@ def watcher(journal: Epochs, run: tracking.Run, progress: Progress, seed: int, p
     return Watcher()
 
 
-def affordable(learner, settings: Settings) -> int:
+def affordable(learner, settings: Settings, ladder: tuple[int, ...] = LADDER) -> int:
     """Epochs that fit into `settings.seconds`, by the time of three steps. A ladder, so that a run which goes on
-    finds the same number.
+    finds the same number; its last step where none fits.
     """
     learner.model.train()
     steps = []
@@ -243,7 +254,7 @@ def affordable(learner, settings: Settings) -> int:
     learner.model.zero_grad()
     epoch = 1.3 * min(steps) * len(learner.dls.train)  # the optimiser and the validation photos take the rest
     return next(
-        (epochs for epochs in LADDER if epochs <= settings.epochs and epochs * epoch <= settings.seconds), LADDER[-1]
+        (epochs for epochs in ladder if epochs <= settings.epochs and epochs * epoch <= settings.seconds), ladder[-1]
     )
 
 
@@ -269,35 +280,22 @@ def fast_arithmetic(model, device: str):
 
 
 def train(learner, settings: Settings, journal: Epochs, run: tracking.Run, pretrained: bool) -> None:
-    """Train to the end from where the journal stands: fine_tune, or one cycle from scratch. Raises UserError where
-    the loss is no number.
+    """Train to the end from where the journal stands: fine-tuned from a probe, or from scratch, one cycle each. Raises
+    UserError where the loss is no number.
     """
-    epochs = settings.epochs + pretrained  # fine_tune's first epoch trains the head alone
-    phases = {"frozen": False, "steps": 0}
+    epochs, phases, done = (
+        settings.epochs,
+        {"steps": len(journal.history) * len(learner.dls.train)},
+        len(journal.history),
+    )
     learner.logger = lambda log: None
-    with (
-        learner.no_bar(),
-        Progress(epochs, f"{settings.arch} on {settings.size} pixels", done=len(journal.history)) as progress,
-    ):
+    pixels = settings.train_size or settings.size
+    with learner.no_bar(), Progress(epochs, f"{settings.arch} on {pixels} pixels", done=done) as progress:
         watch = watcher(journal, run, progress, settings.seed, phases)
         learner.add_cb(watch)
-        phases["steps"] = len(journal.history) * len(learner.dls.train)
-        done = len(journal.history)
         try:
-            if pretrained and not done:
-                phases["frozen"] = True
-                learner.freeze()
-                learner.fit_one_cycle(1, slice(FINE_TUNE_LR), pct_start=0.99)
-                phases["frozen"], done = False, 1
-            if pretrained:  # what Learner.fine_tune does, apart so that it can go on in the middle
-                learner.unfreeze()
-                learner.fit_one_cycle(
-                    settings.epochs,
-                    slice(FINE_TUNE_LR / 200, FINE_TUNE_LR / 2),
-                    pct_start=0.3,
-                    div=5.0,
-                    start_epoch=done - 1,
-                )
+            if pretrained and done < epochs:  # what Learner.fine_tune does once its classifier is trained
+                learner.fit_one_cycle(epochs, slice(BODY_LR, HEAD_LR), pct_start=0.3, div=5.0, start_epoch=done)
             elif done < epochs:
                 learner.fit_one_cycle(epochs, SCRATCH_LR, start_epoch=done)
         except (RuntimeError, MemoryError) as error:
@@ -310,13 +308,10 @@ def train(learner, settings: Settings, journal: Epochs, run: tracking.Run, pretr
             learner.remove_cb(watch)
 
 
-def predictions(learner, dataset: datasets.Dataset, rows: np.ndarray, split: str) -> pd.DataFrame:
+def predictions(dataset: datasets.Dataset, rows: np.ndarray, probabilities: np.ndarray, split: str) -> pd.DataFrame:
     """A row per photo: file, split, label, predicted, probability of the prediction, loss, and a column p_<class>
     for each class.
     """
-    items = [(dataset.pixels[row].transpose(1, 2, 0), dataset.classes[dataset.labels[row]]) for row in rows]
-    with learner.no_bar():
-        probabilities = learner.get_preds(dl=learner.dls.test_dl(items, with_labels=True))[0].float().numpy()
     labels = dataset.labels[rows]
     frame = pd.DataFrame(
         {
@@ -333,6 +328,13 @@ def predictions(learner, dataset: datasets.Dataset, rows: np.ndarray, split: str
     )
 
 
+def answers(learner, dataset: datasets.Dataset, rows: np.ndarray) -> np.ndarray:
+    """float32 (n, classes), the Learner's probabilities for the photos `rows`."""
+    items = [(dataset.pixels[row].transpose(1, 2, 0), dataset.classes[dataset.labels[row]]) for row in rows]
+    with learner.no_bar():
+        return learner.get_preds(dl=learner.dls.test_dl(items, with_labels=True))[0].float().numpy()
+
+
 def pickled(learner, dataset: datasets.Dataset, settings: Settings, stats: tuple, example: Path | None) -> bytes:
     """The Learner as fastai exports it, with transforms that take a file: `load_learner(…).predict("photo.jpg")`."""
     if example is not None:
@@ -343,6 +345,9 @@ def pickled(learner, dataset: datasets.Dataset, settings: Settings, stats: tuple
     learner.opt = None
     import cloudpickle
     import torch
+    from fastai.torch_core import trainable_params
+
+    learner.splitter = trainable_params  # fastai's own, so that the file needs nothing of this project
 
     torch.save(learner, buffer, pickle_module=cloudpickle, pickle_protocol=2)
     return buffer.getvalue()

@@ -13,13 +13,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from scripts.common.paths import DATA
-from scripts.common.schema import bench, findings, predict, train
+from scripts.common.schema import bench, choose, findings, predict, train
 from scripts.common.schema.base import Table
 from scripts.common.tables import read_table
 
 EXACT = 1e-9  # relative: what is counted, published or computed from fixed tables does not vary
 VARIES = 0.05  # relative: one model timed twice on one machine; timm's own repeats lie within 0.984-1.026 (5-95%)
-TABLES: list[Table] = [*bench.TABLES, *train.TABLES, *predict.TABLES, *findings.TABLES]
+TABLES: list[Table] = [*bench.TABLES, *train.TABLES, *choose.TABLES, *predict.TABLES, *findings.TABLES]
 
 
 def table(name: str) -> Table | None:

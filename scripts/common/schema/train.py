@@ -144,7 +144,7 @@ TABLES = [
         ("epoch", "phase"),
         {
             "epoch": Column("its number"),
-            "phase": Column("head, or all layers"),
+            "phase": Column("probe (frozen, before the first epoch), head, or all layers"),
             "train_loss": Column("cross-entropy", varies=True),
             "valid_loss": Column("cross-entropy on the validation photos", varies=True),
             "error_rate": Column("share of validation photos that are wrong", varies=True),

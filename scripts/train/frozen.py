@@ -1,0 +1,170 @@
+"""Training that begins where `make choose` ends: a pretrained network, frozen, with a probe as its classifier.
+
+The probe is fitted in seconds (scripts.train.probe) and becomes one linear layer behind the network's pooled features.
+Fine-tuning starts from it (Kumar et al. 2022, arXiv:2202.10054: a random classifier would first spoil the features), on
+smaller pictures than the network is used at where it takes any size (Touvron et al. 2019, arXiv:1906.06423: crops make
+things look larger in training). What is better on the validation photos is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from scripts.common import hardware
+from scripts.common.errors import UserError
+from scripts.runtimes import network as networks
+from scripts.train import choice, features, models, probe, weights
+from scripts.train.datasets import Dataset
+from scripts.train.probed_network import with_head
+
+SMALLER, STEP = 0.72, 32  # pictures in training, of the size in use, in whole steps
+
+
+class Start(NamedTuple):
+    """What training starts from. source: None for scratch; said: why it is this one, for the user."""
+
+    arch: str
+    size: int
+    source: weights.Source | None
+    said: str
+
+
+class Probed(NamedTuple):
+    """model: the network with the probe that learned from the training photos as classifier; head: that probe.
+
+    valid: (n, classes), its probabilities for the validation photos; loss and wrong: on them; seconds: for all of it;
+    network: what the runtimes had, without a classifier.
+    """
+
+    model: nn.Sequential
+    head: probe.Head
+    extractor: features.Extractor
+    valid: np.ndarray
+    train_loss: float
+    loss: float
+    wrong: float
+    seconds: float
+
+
+def decide(arch: str, size: int, pretrained: str, folder: Path | None, checksum: str, default: Start) -> Start:
+    """The network to train. arch '' and size 0: what `make choose` found on these photos, else the best embedded one.
+
+    default: what to train from scratch. Raises UserError as weights.choose does.
+    """
+    if pretrained == "no":
+        return default
+    if not arch and (chosen := choice.of(checksum)) is not None:
+        best = chosen.best
+        try:
+            source, _ = weights.find(str(best["backbone"]), folder)
+        except UserError:  # a colour histogram
+            source = None
+        if source is not None and best["weights"] == source.tag:
+            pixels = size or int(best["img_size"])
+            return Start(source.arch, pixels, source, "the best on these photos by make choose")
+    wanted = arch or weights.embedded_for(size) or default.arch
+    picked = weights.choose(wanted, size, pretrained, folder)
+    if picked.source is None:
+        return default._replace(said=picked.reason)
+    return Start(
+        picked.arch, size or weights.own_size(picked.source), picked.source, picked.reason and f"since {picked.reason}"
+    )
+
+
+def backbone(source: weights.Source, size: int) -> features.Backbone:
+    """The network of `source` for pictures of `size` pixels, downloaded when it is first used; also choose's."""
+    import timm
+
+    from scripts.data.pretraining import pretraining
+
+    full = f"{source.arch}.{source.tag}" if source.tag else source.arch
+    name = source.arch if source.arch in weights.EMBEDDED else full
+    cfg = timm.models.get_pretrained_cfg(full)
+
+    def make() -> networks.Network:
+        module = weights.network(source, 0, **models.find(source.arch).options(size))
+        return networks.of_module(name, module, size, mean=tuple(cfg.mean), std=tuple(cfg.std))
+
+    return features.Backbone(name, size, source.tag, weights.digest(source), make, pretraining(full), source.bytes)
+
+
+def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, device: str = "cpu") -> Probed:
+    """Features of the training and validation photos, kept in the cache, and the probe on them. Raises UserError."""
+    began = time.monotonic()
+    train, valid = rows
+    extractor = features.Extractor(backbone(start.source, start.size), device, hardware.cores())
+    known = extract(extractor, dataset, np.concatenate([train, valid]))
+    labels, classes = dataset.labels[train], len(dataset.classes)
+    share = np.bincount(labels, minlength=classes)
+    weight = (1 / share[labels]) if share.max() >= 10 * share.min() else None
+    with threadpool_limits(1):
+        judged = probe.judge(known[: len(train)], labels, probe.folds(labels, np.arange(len(train))), classes, weight)
+    found, truth = judged.head.probabilities(known[len(train) :]), dataset.labels[valid]
+    network, _ = extractor.running or extractor.start()
+    return Probed(
+        with_head(network.module, judged.head),
+        judged.head,
+        extractor,
+        found,
+        surprise(judged.probabilities, labels),
+        surprise(found, truth),
+        float((found.argmax(1) != truth).mean()),
+        time.monotonic() - began,
+    )
+
+
+def again(probed: Probed, dataset: Dataset, rows: np.ndarray) -> Probed:
+    """The probe learned once more from `rows`: training and validation photos, once nothing is decided by these."""
+    labels, classes = dataset.labels[rows], len(dataset.classes)
+    known = extract(probed.extractor, dataset, rows)
+    share = np.bincount(labels, minlength=classes)
+    weight = (1 / share[labels]) if share.max() >= 10 * share.min() else None
+    with threadpool_limits(1):
+        head = probe.judge(known, labels, probe.folds(labels, np.arange(len(rows))), classes, weight).head
+    return probed._replace(model=with_head(probed.model[0], head), head=head)
+
+
+def extract(extractor: features.Extractor, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """float32 (n, features) of the photos `rows`."""
+    hashes = features.hashes(features.Rows(dataset.pixels, rows))
+    missing = len(extractor.missing(hashes))
+    if missing:
+        print(f"{extractor.backbone.label}: features of {missing:,} photos", file=sys.stderr, flush=True)
+    extractor.run(features.Rows(dataset.pixels, rows), hashes)
+    return extractor.matrix(hashes)
+
+
+def answers(model: nn.Module, network: networks.Network, dataset: Dataset, rows: np.ndarray, device: str) -> np.ndarray:
+    """float32 (n, classes): probabilities of a fine-tuned `model` for the photos `rows`, in the fastest fp32 runtime.
+
+    network: what it was before, for size and normalisation.
+    """
+    made = lambda: networks.of_module("fine-tuned", model, network.size, mean=network.mean, std=network.std)
+    tuned = features.Backbone("fine-tuned", network.size, "", make=made)
+    extractor = features.Extractor(tuned, device, hardware.cores(), keep=False, exact=True)
+    return probe.softmax(extract(extractor, dataset, rows))
+
+
+def surprise(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross entropy."""
+    return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean())
+
+
+def smaller(model: nn.Module, size: int) -> int:
+    """Pixels a side to fine-tune at: smaller than in use, where the network takes that."""
+    import torch
+
+    pixels = max(STEP, round(SMALLER * size / STEP) * STEP)
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, pixels, pixels))
+    except (RuntimeError, ValueError, AssertionError, IndexError):  # networks for one size have errors of their own
+        return size
+    return pixels

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.common import paths
+from scripts.data import download
 
 SHARED = paths.ROOT.parent / "shared"
 
@@ -21,7 +22,7 @@ SHARED = paths.ROOT.parent / "shared"
 def timm_tables() -> Path:
     """The folder of timm's real tables, two vintages; the test is skipped where they are not at hand."""
     for candidate in (os.environ.get("TIMM_RESULTS", ""), SHARED / "timm-results", paths.CACHE / "timm-results"):
-        if candidate and (Path(candidate) / "2026-08-08").is_dir() and (Path(candidate) / "2022-04-01").is_dir():
+        if candidate and all((Path(candidate) / vintage).is_dir() for vintage in download.VINTAGES):
             return Path(candidate)
     pytest.skip("timm's tables are not at hand; `make data` fetches them")
 

@@ -183,7 +183,7 @@ def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
     frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000.123, 19.0))
     made = picker_files.scripts(
         picker_files.picker_data(
-            {"rtx5090": frame}, {"rtx5090": frame.head(2).assign(vintage="2022-04-01", torch="1.12.0")}
+            {"rtx5090": frame}, {"rtx5090": frame.head(2).assign(date="2022-07-27", torch="1.12.0")}
         )
     )
     (_, models), (key, columns) = parse(made["models.js"]), parse(made["rtx5090.js"])
@@ -213,8 +213,8 @@ def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
         "models": 13,
         "latency": False,
         "training": True,
-        "source": "timm's table of 2026-08-08, torch 2.9.1, amp",
-        "training_source": "timm's table of 2022-04-01, torch 1.12.0, amp",
+        "source": "timm's table of 2026-01-06, torch 2.9.1, amp",
+        "training_source": "timm's table of 2022-07-27, torch 1.12.0, amp",
     }
 
 

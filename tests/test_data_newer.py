@@ -2,40 +2,56 @@
 written.
 """
 
+import hashlib
 import json
 import socket
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.provenance import sha256
+from scripts.common.paths import ROOT
 from scripts.data import download, newer
 
 OLD, NEW = "b" * 40, "c" * 40
 TABLE = "model,top1\nlevit_128,78.6\n"
-WAS, IS = (
-    "-".join(("2026", "08", "08")),
-    "-".join(("2096", "01", "05")),
-)  # in parts: taking in a vintage renews its date in the tests too
+THEN, WAS, IS = "2022-04-01", "2026-08-08", "2096-01-05"  # vintages
+DAY, EARLIER = "2096-01-03", "2025-10-30"  # of files
 
 
 class Upstream:
     """Stands for GitHub: answers by the end of the address."""
 
     def __init__(self):
-        self.commit, self.date = NEW, f"{IS}T10:00:00Z"
-        self.files = {"results-imagenet.csv": TABLE, "benchmark-new.csv": TABLE}
+        self.commit, self.date, self.asked = NEW, f"{IS}T10:00:00Z", []
+        self.files = {"results-imagenet.csv": TABLE, "same.csv": TABLE, "benchmark-new.csv": TABLE}
         self.extra = [{"name": "README.md", "type": "file"}, {"name": "old", "type": "dir"}]
 
     def get(self, url):
+        self.asked.append(url)
+        if "path=results/" in url:
+            return json.dumps([{"sha": "d" * 40, "commit": {"committer": {"date": f"{DAY}T01:00:00Z"}}}]).encode()
         if "/commits?" in url:
             return json.dumps([{"sha": self.commit, "commit": {"committer": {"date": self.date}}}]).encode()
         if "/contents/" in url:
             return json.dumps([*({"name": name, "type": "file"} for name in self.files), *self.extra]).encode()
         return self.files[url.rsplit("/", 1)[1]].encode()
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pin(folder, monkeypatch, files):
+    """Pin these files as the newest vintage, `WAS`."""
+    older = {"commit": "a" * 40, "files": {"a.csv": {"date": "2022-03-29", "sha256": "1"}}}
+    facts = {"repository": "x/y", "licence": "MIT", "vintages": {THEN: older, WAS: {"commit": OLD, "files": files}}}
+    path = folder / "scripts/data/vintages.json"
+    path.write_text(json.dumps(facts))
+    monkeypatch.setattr(download, "PINNED", path)
+    monkeypatch.setattr(download, "VINTAGES", {vintage: one["commit"] for vintage, one in facts["vintages"].items()})
+    download.pinned.cache_clear()
 
 
 @pytest.fixture
@@ -53,20 +69,18 @@ def upstream(tmp_path, monkeypatch):
     monkeypatch.setattr(newer, "relative", lambda path: path.relative_to(tmp_path).as_posix())
     for folder in ("scripts/data", "tests", "report/data", "build"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "old.csv").write_text(TABLE.replace("78.6", "78.5"))
-    registry = tmp_path / "scripts/data/timm_results.json"
-    registry.write_text(
-        json.dumps(
-            {"2022-04-01": {"a.csv": "1"}, WAS: {"results-imagenet.csv": sha256(tmp_path / "old.csv"), "gone.csv": "2"}}
-        )
-    )
-    monkeypatch.setattr(download, "REGISTRY", registry)
-    monkeypatch.setattr(download, "VINTAGES", {"2022-04-01": "a" * 40, WAS: OLD})
-    (tmp_path / "scripts/data/download.py").write_text(
-        f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{WAS}": "{OLD}"}}  # not {WAS}1, nor x{WAS}\n'
+    pin(
+        tmp_path,
+        monkeypatch,
+        {
+            "results-imagenet.csv": {"date": EARLIER, "sha256": digest(TABLE.replace("78.6", "78.5"))},
+            "same.csv": {"date": EARLIER, "sha256": digest(TABLE)},
+            "gone.csv": {"date": EARLIER, "sha256": "2"},
+        },
     )
     made.root = tmp_path
-    return made
+    yield made
+    download.pinned.cache_clear()
 
 
 def files(root):
@@ -84,25 +98,26 @@ def test_newer_tables_are_taken_in(upstream, capsys):
         "changed": ["results-imagenet.csv"],
         "gone": ["gone.csv"],
     }
-    assert (
-        upstream.root / "scripts/data/download.py"
-    ).read_text() == f'VINTAGES = {{"2022-04-01": "{"a" * 40}", "{IS}": "{NEW}"}}  # not {WAS}1, nor x{WAS}\n'
-    registry = json.loads(download.REGISTRY.read_text())
-    assert list(registry) == ["2022-04-01", IS]
-    assert registry[IS]["benchmark-new.csv"] == sha256(upstream.root / f".cache/timm-results/{IS}/benchmark-new.csv")
+    text = download.PINNED.read_text()
+    made = json.loads(text)["vintages"]
+    assert list(made) == [THEN, IS] and made[IS]["commit"] == NEW and len(text.splitlines()) == 20, "a line per file"
+    assert made[IS]["files"] == {
+        "benchmark-new.csv": {"date": DAY, "sha256": digest(TABLE)},
+        "results-imagenet.csv": {"date": DAY, "sha256": digest(TABLE)},
+        "same.csv": {"date": EARLIER, "sha256": digest(TABLE)},
+    }
+    assert not [url for url in upstream.asked if "same.csv" in url and "/commits?" in url], "its day is known"
+    assert all(f"sha={NEW}" in url for url in upstream.asked if "path=results/" in url), "as of the commit taken in"
     assert "1 new, 1 changed, 1 gone" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("same", ["commit", "tables"])
-def test_without_news_nothing_is_written(upstream, capsys, same):
+def test_without_news_nothing_is_written(upstream, monkeypatch, capsys, same):
     if same == "commit":
         upstream.commit = OLD
     else:
         upstream.files = {"results-imagenet.csv": TABLE}
-        (upstream.root / "new.csv").write_text(TABLE)
-        download.REGISTRY.write_text(
-            json.dumps({"2022-04-01": {}, WAS: {"results-imagenet.csv": sha256(upstream.root / "new.csv")}})
-        )
+        pin(upstream.root, monkeypatch, {"results-imagenet.csv": {"date": EARLIER, "sha256": digest(TABLE)}})
     before = files(upstream.root)
     assert newer.main([]) == 0
     assert "nothing" in capsys.readouterr().out and files(upstream.root) == before
@@ -132,7 +147,7 @@ def test_what_is_odd_upstream_stops_it(upstream, capsys, spoil, words):
 
 def test_a_name_that_leads_elsewhere_is_not_taken(upstream):
     upstream.extra = [{"name": "../../evil.csv", "type": "file"}, {"name": "a b.csv", "type": "file"}]
-    assert set(newer.fetch(NEW, IS)) == {"results-imagenet.csv", "benchmark-new.csv"}
+    assert set(newer.fetch(NEW, IS, {})) == {"results-imagenet.csv", "same.csv", "benchmark-new.csv"}
 
 
 def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
@@ -184,7 +199,7 @@ def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
     for sign in ("<img", "](", "://", "@all", "| x |"):
         assert sign not in body
     patch = (upstream.root / "build/newer/changes.patch").read_text()
-    assert "scripts/data/timm_results.json" in patch and "images/new.jpg" in patch
+    assert "scripts/data/vintages.json" in patch and "images/new.jpg" in patch
 
 
 def test_a_proposal_without_news(upstream, capsys):
@@ -195,7 +210,7 @@ def test_a_proposal_without_news(upstream, capsys):
 def test_no_network_is_one_line(monkeypatch):
     monkeypatch.setattr(newer, "API", "http://127.0.0.1:9/repos")
     with pytest.raises(UserError, match="cannot be reached"):
-        newer.newest()
+        newer.last_change("results")
 
 
 def test_a_connection_that_breaks_halfway_is_one_line():
@@ -211,6 +226,15 @@ def test_a_connection_that_breaks_halfway_is_one_line():
             newer.get(f"http://127.0.0.1:{server.getsockname()[1]}/table.csv")
 
 
-def test_these_tests_outlive_the_vintage():
-    """Taking one in renews its date wherever it stands in the tests."""
-    assert list(download.VINTAGES)[1] not in Path(__file__).read_text()
+def test_what_is_pinned_is_written_as_it_is_committed():
+    assert newer.written(download.pinned()) == download.PINNED.read_text()
+
+
+def test_no_script_types_a_vintage():
+    """A vintage's name stands in vintages.json alone, so that taking one in changes no script."""
+    typed = [
+        path
+        for path in (ROOT / "scripts").rglob("*.py")
+        if any(vintage in path.read_text(encoding="utf-8") for vintage in download.VINTAGES)
+    ]
+    assert typed == []

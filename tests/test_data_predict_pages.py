@@ -136,7 +136,7 @@ def test_the_evaluation_shows_every_table_and_rival(capsys):
     )
     facts = method.evaluation_facts()
     yours.trust()
-    assert f"{facts.gpu:.1%} on any table of a graphics card" in capsys.readouterr().out
+    assert f"{facts.gpu:.1%} on any inference table of a graphics card" in capsys.readouterr().out
     assert (
         0 < facts.gpu < facts.cpu < 1
         and facts.covered_least <= facts.covered_most

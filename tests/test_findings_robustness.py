@@ -104,5 +104,5 @@ def test_changing_what_load_returned_changes_nothing(real):
 
 
 def test_an_unknown_vintage(real):
-    with pytest.raises(UserError, match="2022-04-01 or 2026-08-08"):
+    with pytest.raises(UserError, match=" or ".join(read_data.VINTAGES)):
         robustness.load("2024-01-01")

@@ -1,14 +1,16 @@
 import pandas as pd
 import pytest
 
-from scripts.common import families, frontier
+from scripts.common import frontier
+from scripts.common.provenance import Source, carry
+from scripts.data import read_data
 from scripts.findings import summary
 
 
 def table(rows):
     """A tidy table with what `summary` needs; rows: (model, family, samples_per_sec, top1)."""
     frame = pd.DataFrame(rows, columns=["model", "family", "samples_per_sec", "top1"])
-    return frame.assign(
+    frame = frame.assign(
         arch=frame.model.str.partition(".")[0],
         tag="",
         img_size=224,
@@ -16,8 +18,12 @@ def table(rows):
         gmacs=1.0,
         macts=float("nan"),
         hardware="rtx5090",
-        vintage="2026-08-08",
+        compiled=False,
+        vintage="newest",
+        date="2026-01-06",
     )
+    carry(frame, Source("speeds", "1", "2026-01-06"), Source("accuracies", "2", "2025-10-30"))
+    return frame
 
 
 def test_picks_are_the_most_accurate_that_are_fast_enough():
@@ -49,18 +55,18 @@ def test_a_family_without_members_gives_no_best():
 def test_the_committed_figures_read_back(tmp_path, monkeypatch):
     monkeypatch.setattr(summary, "DATA", tmp_path)
     assert summary.numbers() == {}
-    (tmp_path / "summary.csv").write_text("key,value,unit\na.top1,90.056,%\na.model,NA,\na.vintage,2026-08-08,date\n")
-    assert summary.numbers() == {"a.top1": 90.056, "a.model": "NA", "a.vintage": "2026-08-08"}
+    (tmp_path / "summary.csv").write_text("key,value,unit\na.top1,90.056,%\na.model,NA,\na.date,2026-01-06,date\n")
+    assert summary.numbers() == {"a.top1": 90.056, "a.model": "NA", "a.date": "2026-01-06"}
 
 
 def test_the_committed_summary_is_that_of_the_tables(timm_tables, monkeypatch):
     """What prose quotes is recomputed here from the tables, by plain pandas."""
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     committed = summary.numbers()
-    results = pd.read_csv(timm_tables / "2026-08-08" / "results-imagenet.csv", thousands=",", keep_default_na=False)
+    results = pd.read_csv(timm_tables / read_data.NOW / "results-imagenet.csv", thousands=",", keep_default_na=False)
     assert committed["gpu.best.top1"] == pytest.approx(results.top1.max())
     assert committed["gpu.best.model"] == results.model[results.top1.idxmax()]
-    speeds = pd.read_csv(timm_tables / "2026-08-08" / summary.TABLES["gpu"][1], keep_default_na=False)
+    speeds = pd.read_csv(timm_tables / read_data.NOW / summary.TABLES["gpu"][1], keep_default_na=False)
     results["arch"] = results.model.str.split(".").str[0]
     joined = results.merge(speeds, left_on=["arch", "img_size"], right_on=["model", "infer_img_size"])
     joined = joined[~joined.arch.str.startswith("test_")]
@@ -79,8 +85,7 @@ def test_the_committed_summary_is_that_of_the_tables(timm_tables, monkeypatch):
 
 def test_frontier_counts_follow_the_frontier(timm_tables, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
-    from scripts.data import read_data
 
-    table_ = families.contenders(read_data.load("infer", *summary.TABLES["then"]))
+    table_ = summary.table_of("then")
     levit = table_[frontier.on_frontier(table_) & (table_.family == "levit")]
     assert summary.numbers()["then.levit.frontier"] == len(levit) == 5

@@ -11,6 +11,7 @@ import pytest
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
+from scripts.common.provenance import Source, carry
 from scripts.common.uncertainty import spearman, top1_se, top1_uncertainty
 from scripts.data import read_data
 from scripts.data.pretraining import pretraining
@@ -30,7 +31,9 @@ def table(
     """A tidy table from (model, size, top1, images/s, parameters) tuples."""
     frame = pd.DataFrame(rows, columns=["model", "img_size", "top1", "samples_per_sec", "param_count"])
     arch = frame["model"].str.partition(".")[0]
-    return frame.assign(
+    date = "2022-03-29" if vintage == read_data.THEN else "2026-01-06"
+    speeds = Source(f"timm-results/{hardware}.csv", "1", date, setting=hardware)
+    frame = frame.assign(
         arch=arch,
         tag=frame["model"].str.partition(".")[2],
         family=arch.map(families.family),
@@ -48,7 +51,11 @@ def table(
         compiled=compiled,
         torch=torch,
         vintage=vintage,
+        date=date,
+        file=f"{hardware}.csv",
     )[read_data.TIDY]
+    carry(frame, speeds, Source("timm-results/r.csv", "2", date))
+    return frame
 
 
 def field(*special, **about) -> pd.DataFrame:
@@ -592,17 +599,17 @@ def test_without_tables_the_rows_keep_their_order(project, monkeypatch):
     new = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))
     frames = [new.assign(vintage=read_data.THEN), new, new.assign(vintage="measured", hardware="our_gpu")]
     monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
-    monkeypatch.setattr(verdicts, "configurations", lambda: list(frames))
+    monkeypatch.setattr(verdicts.fields, "configurations", lambda: list(frames))
     names = ["claim", *verdicts.CONFIGURATION]
     before = verdicts.update()[names].to_csv()
     for away in (slice(2, 3), slice(1, 3)):  # neither vintage, then the old one
-        monkeypatch.setattr(verdicts, "configurations", lambda away=away: frames[away])
+        monkeypatch.setattr(verdicts.fields, "configurations", lambda away=away: frames[away])
         assert verdicts.update()[names].to_csv() == before
 
 
 def test_a_card_of_timms_that_was_measured_here_too_has_its_own_column(project, monkeypatch):
     frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))]
-    frames.append(frames[0].assign(vintage="measured", hardware_name="RTX 5090", date=read_data.NOW))
+    frames.append(frames[0].assign(vintage="measured", hardware_name="RTX 5090"))
     monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
     monkeypatch.setattr(verdicts.fields, "configurations", lambda: frames)
     assert list(verdicts.matrix(verdicts.update()).columns) == ["RTX 5090 · 2026", "RTX 5090, measured here · 2026"]

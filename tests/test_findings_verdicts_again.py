@@ -12,12 +12,13 @@ import pytest
 
 from scripts.common import families
 from scripts.common.hardware import parse_benchmark_name
+from scripts.data import download
 from scripts.data.pretraining import pretraining
 from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 
 stats = pytest.importorskip("scipy.stats")
-THEN, NOW = "2022-04-01", "2026-08-08"
+THEN, NOW = download.VINTAGES
 # among today's tables, those whose names need the translator; read in the folder of 2022 only
 NAMED_AS_IN_2022 = ("pt111", "pt112", "pt113")
 TIMES = 1.026  # timm's own repeats

@@ -12,14 +12,14 @@ from scripts.pages import content, findings as verdicts, glossary, hardware, hom
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PICKS = (
-    "machine,hardware,vintage,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count,"
+    "machine,hardware,date,compiled,need,floor_samples_per_sec,model,family,img_size,top1,samples_per_sec,param_count,"
     "runner_up,runner_up_top1,runner_up_samples_per_sec\n"
     + "".join(
-        f"{machine},{slug},{vintage},{need},1,{model},vit,224,80.5,0.4237,10,,,\n"
-        for machine, slug, vintage in (
-            ("then", "rtx3090", "2022-04-01"),
-            ("gpu", "rtx5090", "2026-08-08"),
-            ("cpu", "i7_12700h", "2026-08-08"),
+        f"{machine},{slug},{date},{compiled},{need},1,{model},vit,224,80.5,0.4237,10,,,\n"
+        for machine, slug, date, compiled in (
+            ("then", "rtx3090", "2022-03-29", False),
+            ("gpu", "rtx5090", "2026-01-06", False),
+            ("cpu", "i7_12700h", "2024-09-04", True),
         )
         for need, model in (("fast", HOSTILE), ("balanced", "vit_b"), ("accurate", "vit_c"))
     )
@@ -39,7 +39,7 @@ def data(tmp_path, monkeypatch):
 def finding(**change):
     row = dict.fromkeys(findings.COLUMNS, "") | {
         "claim": "vgg",
-        "vintage": "2026-08-08",
+        "vintage": "newest",
         "hardware": "rtx5090",
         "hardware_name": "RTX 5090",
         "year": 2026,
@@ -87,7 +87,9 @@ def test_the_answer_is_three_cards_for_each_machine_and_follows_its_data(data, c
     assert said.count("<li ") == 6 and said.count('" hidden>') == 1 and '<ol data-machine="rtx5090">' in said
     assert "<strong>80.5%</strong> right" in said and "<strong>0.424</strong> images a second" in said
     (data / "picks.csv").write_text(
-        PICKS.replace("cpu,i7_12700h,2026-08-08,accurate,1,vit_c", "cpu,i7_12700h,2026-08-08,accurate,1,other.tag")
+        PICKS.replace(
+            "cpu,i7_12700h,2024-09-04,True,accurate,1,vit_c", "cpu,i7_12700h,2024-09-04,True,accurate,1,other.tag"
+        )
     )
     home.answer()
     # the bare name would load timm's default weights
@@ -200,7 +202,7 @@ def test_tables_are_counted_where_one_machine_has_two(data, capsys):
     write_findings(
         data,
         finding(),
-        finding(vintage="2022-04-01", year=2022),
+        finding(vintage="then", year=2022),
         finding(vintage="measured", hardware="own", hardware_name="Own", verdict="fails"),
     )
     verdicts.claims()

@@ -86,9 +86,9 @@ def test_one_panel_for_all_that_were_made_alike(project):
 
 
 def test_published_tables_keep_their_own_machine_and_date():
-    path = "timm-results/2026-08-08/benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
-    assert how_made.published(path) == {"hardware": "RTX 5090", "date": "2026-08-08"}
-    assert how_made.published("timm-results/2026-08-08/results-imagenet.csv") == {"hardware": "", "date": "2026-08-08"}
+    speeds = {"path": "timm-results/x/a.csv", "date": "2026-01-06", "setting": "RTX 5090, eager"}
+    assert how_made.published(speeds) == {"hardware": "RTX 5090", "date": "2026-01-06"}
+    assert how_made.published({"path": "timm-results/x/r.csv"}) == {"hardware": "", "date": ""}, "never its folder's"
 
 
 def test_a_sidecar_is_not_trusted(project):

@@ -56,7 +56,8 @@ def made_up(hardware: str, seed: int) -> pd.DataFrame:
             "layout": "nchw",
             "compiled": False,
             "torch": "2.9.1",
-            "vintage": "2026-08-08",
+            "vintage": "newest",
+            "date": "2026-01-06",
         }
     ).assign(secs=lambda t: 1 / t.samples_per_sec)
 

@@ -141,11 +141,12 @@ def picker_data(
 
 
 def _source(head: pd.Series) -> str:
-    """Where a table's speeds come from, by its first row: "timm’s table of 2026-08-08, torch 2.9.1, amp"."""
+    """Where a table's speeds come from, by its first row: "timm’s table of 2026-01-06, torch 2.9.1, amp"."""
+    theirs = f"timm’s table of {head['date']}" if head["date"] else "timm’s table, undated"
     source = {
         "measured": f"measured here, {head.get('date')}",
         "predicted": f"measured and predicted here, {head.get('date')}",
-    }.get(head["vintage"], f"timm’s table of {head['vintage']}")
+    }.get(head["vintage"], theirs)
     return f"{source}, torch {head['torch']}, {head['precision']}"
 
 

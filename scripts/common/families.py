@@ -144,7 +144,7 @@ repvit          convnet      repvit_.*
 res2net         convnet      res2ne[tx]t?\\d.*
 resnest         convnet      resnest\\d.*
 rexnet          convnet      rexnetr?_.*
-selecsls        convnet      selecsls\\d.*
+selecsls        convnet      [sS]elec[sS]ls\\d.*
 senet           convnet      (gluon_|legacy_)?(senet|seresnet|seresnext)(aa)?\\d.*
 senet           convnet      (eca|gc)(resnet|resnext)(light|\\d.*)
 senet           convnet      (eca|bat)_resne[tx]t?\\d.*
@@ -257,11 +257,14 @@ def _row(arch: str) -> Row:
     return found
 
 
+def contending(table: pd.DataFrame) -> pd.Series:
+    """Which rows are none of timm's own test networks, which nobody would pick; by `family`, else by `arch`."""
+    return (table["family"] if "family" in table else table["arch"].map(family)) != TEST
+
+
 def contenders(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` without timm's own test networks, which nobody would pick; by its column `family`, else by `arch`."""
-    if "family" in table:
-        return table[table["family"] != TEST]
-    return table[table["arch"].map(family) != TEST] if "arch" in table else table
+    """`table` without timm's own test networks; all of it where it does not say what a row is."""
+    return table[contending(table)] if {"family", "arch"} & set(table) else table
 
 
 def label(name: str) -> str:

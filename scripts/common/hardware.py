@@ -61,6 +61,8 @@ KNOWN: list[tuple[str, Hardware]] = [
     (r"i9[-_]10940x\b", Hardware("i9_10940x", "Core i9-10940X", "cpu", 2019)),
 ]
 
+PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat16", "amp_bf16": "mixed bfloat16"}
+
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
     r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
@@ -113,6 +115,16 @@ def parse_benchmark_name(filename: str) -> dict:
         "compiled": bool(found["compiled"]),
         "hardware": named(found["hardware"]).slug,
     }
+
+
+def setting(filename: str) -> str:
+    """How a benchmark file was measured, for people: RTX 5090, mixed precision, eager, PyTorch 2.9.1. Raises UserError
+    for a name of another form.
+    """
+    about = parse_benchmark_name(filename)
+    precision = PRECISIONS.get(about["precision"], about["precision"])
+    compiled = "compiled" if about["compiled"] else "eager"
+    return f"{named(about['hardware']).name}, {precision}, {compiled}, PyTorch {about['torch']}"
 
 
 def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str, hardware: str, compiled: bool) -> str:

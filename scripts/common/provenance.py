@@ -13,25 +13,82 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.common import code, hardware
+from scripts.common import code, hardware, words
 from scripts.common.errors import UserError
+from scripts.common.files import content, sha256
 from scripts.common.paths import ROOT, atomic_write, csv_text, read_file, relative, write_together
 
 SCHEMA = 1
 MAX_BYTES = 2**20  # of a sidecar; our largest has 2 kB
+TIMM = "timm-results/"  # how the path of one of timm's tables begins
+CARRIED = "sources"  # where a data frame keeps what it was read from (`DataFrame.attrs`)
 
 
-def sha256(path: Path | str) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Source:
+    """A table that a result is made from, as its reader found it.
+
+    path: in the project, or timm-results/<vintage>/<file>; date: the day (UTC) on which the file last changed upstream,
+    or was measured, '' where that is not known; setting: how its speeds were measured, '' for accuracies.
+    """
+
+    path: str
+    sha256: str
+    date: str = ""
+    licence: str = ""
+    setting: str = ""
+    url: str = ""
+
+    def __deepcopy__(self, memo) -> Source:
+        """Itself: pandas copies what a frame carries at every step."""
+        return self
+
+    def facts(self) -> dict[str, str]:
+        """For the manifest and sidecars: what is known of it."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+def carry(frame, *found: Source) -> None:
+    """From now on `frame` says that it was read from `found`."""
+    frame.attrs[CARRIED] = found
+
+
+def sources(*frames) -> tuple[Source, ...]:
+    """What `frames` were read from, as far as they know, each table once."""
+    return tuple(dict.fromkeys(one for frame in frames for one in frame.attrs.get(CARRIED, ())))
+
+
+def published(found: Iterable[Source], write: Callable[[str], str] = words.day) -> str:
+    """How old timm's tables among them are: speeds of 6 January 2026 and accuracies of 30 October 2025; '' for none."""
+    theirs = [one for one in found if one.path.startswith(TIMM)]
+    days = {"speeds": [one.date for one in theirs if one.setting]}
+    days["accuracies"] = [one.date for one in theirs if not one.setting]
+    said = {kind: words.span(some, write) for kind, some in days.items() if some}
+    said = {kind: f", {when}" if when == words.UNKNOWN else f" of {when}" for kind, when in said.items()}
+    if len(said) == 2 and said["speeds"] == said["accuracies"]:
+        return f"speeds and accuracies{said['speeds']}"
+    return " and ".join(f"{kind}{when}" for kind, when in said.items())
+
+
+def origin(found: Iterable[Source], ours: str = "") -> dict:
+    """For the sidecar of a table computed from others: in words, and one by one. ours: which of the project's own."""
+    found = list(found)
+    theirs = published(found)
+    words = [f"timm's published {theirs}"] * bool(theirs) + [ours] * bool(ours)
+    return {"source": "; ".join(words), "sources": [one.facts() for one in found]}
+
+
+def made_from(facts: dict) -> tuple[Source, ...]:
+    """The tables that a sidecar's result was computed from, as far as it says so."""
+    fields = Source.__dataclass_fields__
+    known = [{name: str(one[name]) for name in fields if name in one} for one in facts.get("sources", [])]
+    return tuple(Source(**one) for one in known if {"path", "sha256"} <= set(one))
 
 
 def now() -> str:
@@ -129,19 +186,21 @@ def write_pair(frame, csv_path: Path | str, facts: dict) -> Path:
 
 def write_derived(frame, csv_path: Path | str, facts: dict) -> bool:
     """Write a table computed from others, and its sidecar, unless the same table stands there already with the sidecar
-    that was written with it: its date is then still true, and the sidecar only learns that today's scripts give it too.
+    that was written with it: its date is then still true, and the sidecar only learns that today's scripts give it
+    too, and from what.
 
     Returns whether it was written.
     """
     csv_path, table = Path(csv_path), csv_text(frame)
     try:
         known = read_sidecar(csv_path)
-        same = csv_path.read_bytes() == table.encode() and known.get("sha256") == sha256(csv_path)
+        same = content(csv_path) == table.encode() and known.get("sha256") == sha256(csv_path)
     except (UserError, OSError):  # missing, damaged or of another version: made anew
         same = False
     if same:
-        if known.get("code") != facts.get("code"):
-            write_sidecar(csv_path, {**known, "code": facts.get("code", {})})
+        now_known = {name: facts[name] for name in ("code", "source", "sources") if name in facts}
+        if known != known | now_known:
+            write_sidecar(csv_path, known | now_known)
         return False
     write_pair(table, csv_path, facts)
     return True

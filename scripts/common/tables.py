@@ -10,10 +10,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from scripts.common import files
 from scripts.common.errors import UserError
 
 
@@ -24,6 +26,75 @@ class MissingColumn(UserError):
 MAX_BYTES = 64 * 2**20  # the largest table of timm's is 0.2 MB
 
 
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A table of which every cell is still text, and the line of each row in its file."""
+
+    name: str
+    cells: pd.DataFrame
+    lines: list[int]
+
+
+def read_text(path: Path | str, max_bytes: float = MAX_BYTES) -> Text:
+    """Read a CSV strictly. max_bytes: a larger file is none of ours.
+
+    Raises UserError with file, line and remedy: not a CSV (HTML, binary), no rows, a doubled column, a row with too few
+    or too many cells, a line cut short.
+    """
+    path = Path(path)
+    rows = _rows(path, max_bytes)
+    header = rows[0][1]
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise UserError(
+            f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again"
+        )
+    frame = pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
+    return Text(path.name, frame, [line for line, _ in rows[1:]])
+
+
+def typed(
+    text: Text,
+    required: Iterable[str] = (),
+    numeric: Iterable[str] = (),
+    key: Iterable[str] = (),
+    optional_numeric: Iterable[str] = (),
+) -> pd.DataFrame:
+    """A copy of the table in which the columns named in `numeric` or `optional_numeric` are numbers.
+
+    numeric: must be finite numbers ("1,014.45" is one). optional_numeric: numbers where the column and cell are there;
+    an empty cell is NaN. key: columns whose values together occur once. Raises UserError with file, line and remedy:
+    missing columns, text in a number, a duplicate key.
+    """
+    numeric, optional_numeric, key = list(numeric), list(optional_numeric), list(key)
+    header = [str(name) for name in text.cells]
+    missing = [name for name in [*required, *numeric, *key] if name not in header]
+    if missing:
+        raise MissingColumn(
+            f"{text.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?"
+        )
+    frame = text.cells.copy()
+    for name in [*numeric, *(column for column in optional_numeric if column in header)]:
+        cells = frame[name].str.strip().str.replace(",", "", regex=False)
+        values = pd.to_numeric(cells, errors="coerce").astype(float)
+        empty_is_fine = (cells == "") if name in optional_numeric else pd.Series(False, index=frame.index)
+        bad = frame.index[(values.isna() | values.abs().eq(float("inf"))) & ~empty_is_fine]
+        if len(bad):
+            raise UserError(
+                f"{text.name}, line {text.lines[bad[0]]}: {str(frame[name][bad[0]])[:60]!r} in column {name!r} is not "
+                "a number; mend the row or download the file again"
+            )
+        frame[name] = values
+    if key:
+        twice = frame.index[frame.duplicated(key)]
+        if len(twice):
+            what = ", ".join(str(frame[name][twice[0]])[:80] for name in key)
+            raise UserError(
+                f"{text.name}, line {text.lines[twice[0]]}: {what} stands twice; each {' + '.join(key)} may occur once"
+            )
+    return frame
+
+
 def read_table(
     path: Path | str,
     required: Iterable[str] = (),
@@ -32,59 +103,19 @@ def read_table(
     optional_numeric: Iterable[str] = (),
     max_bytes: float = MAX_BYTES,
 ) -> pd.DataFrame:
-    """Read a CSV strictly. Every cell stays text unless its column is named in `numeric` or `optional_numeric`.
-
-    numeric: must be finite numbers ("1,014.45" is one). optional_numeric: numbers where the column and cell are there;
-    an empty cell is NaN. key: columns whose values together occur once. max_bytes: a larger file is none of ours.
-    Raises UserError with file, line and remedy: not a CSV (HTML, binary), no rows, missing or doubled columns, a row
-    with too few or too many cells, a line cut short, text in a number, a duplicate key.
+    """Read a CSV strictly. Every cell stays text unless its column is named in `numeric` or `optional_numeric`. See
+    `read_text` and `typed`, whose errors it raises.
     """
-    path = Path(path)
-    numeric, optional_numeric, key = list(numeric), list(optional_numeric), list(key)
-    rows = _rows(path, max_bytes)
-    header = rows[0][1]
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if doubled:
-        raise UserError(
-            f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again"
-        )
-    missing = [name for name in [*required, *numeric, *key] if name not in header]
-    if missing:
-        raise MissingColumn(
-            f"{path.name}: column {missing[0]!r} is missing (it has {', '.join(header)[:200]}); is this the right file?"
-        )
-    frame = pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
-    lines = [line for line, _ in rows[1:]]
-    for name in [*numeric, *(column for column in optional_numeric if column in header)]:
-        text = frame[name].str.strip().str.replace(",", "", regex=False)
-        values = pd.to_numeric(text, errors="coerce").astype(float)
-        empty_is_fine = (text == "") if name in optional_numeric else pd.Series(False, index=frame.index)
-        bad = frame.index[(values.isna() | values.abs().eq(float("inf"))) & ~empty_is_fine]
-        if len(bad):
-            raise UserError(
-                f"{path.name}, line {lines[bad[0]]}: {str(frame[name][bad[0]])[:60]!r} in column {name!r} is not a "
-                "number; "
-                "mend the row or download the file again"
-            )
-        frame[name] = values
-    if key:
-        twice = frame.index[frame.duplicated(key)]
-        if len(twice):
-            what = ", ".join(str(frame[name][twice[0]])[:80] for name in key)
-            raise UserError(
-                f"{path.name}, line {lines[twice[0]]}: {what} stands twice; each {' + '.join(key)} may occur once"
-            )
-    return frame
+    return typed(read_text(path, max_bytes), required, numeric, key, optional_numeric)
 
 
 def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     """(line number, cells) of each row, header first; every row as long as the header."""
     try:
-        if path.stat().st_size > max_bytes:
-            raise UserError(
-                f"{path.name}: {path.stat().st_size / 2**20:.0f} MB is too large for a table; is this the right file?"
-            )
-        text = path.read_bytes().decode("utf-8-sig")
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise UserError(f"{path.name}: {size / 2**20:.0f} MB is too large for a table; is this the right file?")
+        text = files.content(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(
             f"{path.name}: no such file in {path.parent}; run `make data` or `make bench`, or check the name"

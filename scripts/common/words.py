@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from datetime import date
 
+UNKNOWN = "undated"  # a table that is not the pinned one
 MONTHS = "January February March April May June July August September October November December".split()
 
 
@@ -62,11 +65,39 @@ def wait(milliseconds: float, digits: int = 3) -> str:
     return f"{minutes} min" + (f" {rest} s" if rest else "")
 
 
-def day(date: str) -> str:
-    """2026-08-08 as 8 August 2026; a text that is no date stays as it is."""
-    parts = date[:10].split("-")
+def day(text: str) -> str:
+    """2026-01-06 as 6 January 2026; a text that is no date stays as it is."""
+    parts = str(text)[:10].split("-")
     return (
         f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
         if len(parts) == 3 and all(map(str.isdigit, parts))
-        else date
+        else str(text)
     )
+
+
+def month(text: str) -> str:
+    """2026-01-06 as January 2026; a text that is no date stays as it is."""
+    return day(text).partition(" ")[2] or str(text)
+
+
+def year(text: str) -> str:
+    """2026-01-06 as 2026; UNKNOWN for ''."""
+    return UNKNOWN if text in ("", UNKNOWN) else str(text)[:4]
+
+
+def span(days: Iterable[str], write: Callable[[str], str] = str) -> str:
+    """The one day, or the first and the last: 2024-09-04 to 2026-01-06; UNKNOWN where none is known."""
+    days = list(days)
+    known = sorted({str(one)[:10] for one in days if one})
+    if not known:
+        return UNKNOWN
+    said = " to ".join(dict.fromkeys(map(write, (known[0], known[-1]))))
+    return said if all(days) else f"{said} (some {UNKNOWN})"
+
+
+def apart(first: str, last: str) -> float:
+    """Years from one day to another; NaN where one is unknown."""
+    try:
+        return (date.fromisoformat(last[:10]) - date.fromisoformat(first[:10])).days / 365.25
+    except ValueError:
+        return float("nan")

@@ -1,7 +1,10 @@
 """Fetch timm's published tables: two pinned commits, every file checked against its SHA-256, kept in an ignored cache.
 
-    from scripts.data.download import locate
-    locate("2026-08-08", "results-imagenet.csv")      # a path on this machine
+    from scripts.data.download import VINTAGES, table
+    table(list(VINTAGES)[-1], "results-imagenet.csv")      # its path on this machine, and where it comes from
+
+vintages.json has what is pinned: for each vintage a commit, and for each file of it the day on which it last changed
+upstream, and its SHA-256. A vintage is called by its commit's day, which is no file's date: most are older.
 
 `TIMM_RESULTS` names another copy: a folder with one subfolder per vintage, or a base URL of the same layout. Such a
 copy may be newer than what is pinned here, so a differing checksum is a notice, and what is in the file is judged when
@@ -17,24 +20,21 @@ import os
 import socket
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from scripts.common import hardware
 from scripts.common.errors import UserError
+from scripts.common.files import sha256
 from scripts.common.paths import CACHE, atomic_write
-from scripts.common.provenance import sha256
+from scripts.common.provenance import TIMM, Source
 
-VINTAGES = {  # commits of github.com/huggingface/pytorch-image-models; the tables are under results/
-    "2022-04-01": "02b806e00a24fa9c6e34187980700e1af927e817",
-    "2026-08-08": "aa4b5850c1543fa488abf260f18390eda46cf85d",
-}
-REMOTE = "https://raw.githubusercontent.com/huggingface/pytorch-image-models/{commit}/results/{file}"
-REGISTRY = Path(__file__).with_name("timm_results.json")
-CONNECT_S, READ_S, WHOLE_S = (
-    4,
-    10,
-    40,
-)  # seconds until a connection stands, between two packets, for a file (at most 0.2 MB)
+REMOTE = "https://raw.githubusercontent.com/{repository}/{commit}/results/{file}"
+ADDRESS = "https://github.com/{repository}/blob/{commit}/results/{file}"
+PINNED = Path(__file__).with_name("vintages.json")
+# seconds until a connection stands, between two packets, for a file (at most 0.2 MB)
+CONNECT_S, READ_S, WHOLE_S = 4, 10, 40
 
 _unreachable: set[str] = set()  # hosts that did not answer in this process: asked once, not once per file
 _noticed: set[str] = set()
@@ -44,14 +44,50 @@ class TablesMissing(UserError):
     """timm's tables are not at hand: no copy named, none in the cache, and no way to download them."""
 
 
+@dataclass(frozen=True)
+class Table:
+    """One of timm's tables on this machine: where it comes from, and its path."""
+
+    source: Source
+    path: Path
+
+
 @functools.lru_cache(maxsize=1)
+def pinned() -> dict:
+    """vintages.json: repository, licence, and for each vintage its commit and {file: {date, sha256}}."""
+    return json.loads(PINNED.read_text(encoding="utf-8"))
+
+
+# vintage -> commit: what the original analysis was drawn from, and the newest
+VINTAGES: dict[str, str] = {vintage: one["commit"] for vintage, one in pinned()["vintages"].items()}
+
+
 def registry() -> dict[str, str]:
     """{'vintage/file': SHA-256} of every table at the pinned commits."""
     return {
-        f"{vintage}/{file}": digest
-        for vintage, files_ in json.loads(REGISTRY.read_text()).items()
-        for file, digest in files_.items()
+        f"{vintage}/{file}": facts["sha256"]
+        for vintage, one in pinned()["vintages"].items()
+        for file, facts in one["files"].items()
     }
+
+
+def table(vintage: str, file: str) -> Table:
+    """One of timm's tables with what is known of it. Its date is '' where it is not the pinned file (see TIMM_RESULTS).
+    Raises as `locate` does.
+    """
+    path = locate(vintage, file)
+    digest = sha256(path)
+    facts = pinned()["vintages"][vintage]["files"].get(path.name, {})
+    same = facts.get("sha256") == digest
+    source = Source(
+        path=f"{TIMM}{vintage}/{path.name}",
+        sha256=digest,
+        date=facts["date"] if same else "",
+        licence=pinned()["licence"],
+        setting=hardware.setting(path.name) if path.name.startswith("benchmark-") else "",
+        url=_web(ADDRESS, vintage, path.name) if same else "",
+    )
+    return Table(source, path)
 
 
 def named_copy() -> str:
@@ -85,16 +121,16 @@ def locate(vintage: str, file: str) -> Path:
     """
     known(vintage)
     copy = named_copy()
-    pinned = registry().get(f"{vintage}/{file}")
+    wanted = registry().get(f"{vintage}/{file}")
     if copy and not _is_url(copy):
         path = _folder(copy, vintage) / Path(file).name
         if not path.is_file():
             raise UserError(
                 f"{file}: not in TIMM_RESULTS for {vintage}; it has {', '.join(files(vintage)) or 'no CSV'}"[:600]
             )
-        _notice(path, pinned)
+        _notice(path, wanted)
         return path
-    if pinned is None:
+    if wanted is None:
         raise UserError(
             f"{file[:100]!r} is not one of timm's tables of {vintage}; `python -m scripts.data.read_data --list` "
             "names them"
@@ -103,12 +139,17 @@ def locate(vintage: str, file: str) -> Path:
         path = CACHE / f"timm-results-{hashlib.sha256(copy.encode()).hexdigest()[:8]}" / vintage / file
         if not path.is_file():
             _download(f"{copy}/{vintage}/{file}", path, None)
-        _notice(path, pinned)
+        _notice(path, wanted)
         return path
     path = CACHE / "timm-results" / vintage / file
-    if not (path.is_file() and sha256(path) == pinned):
-        _download(REMOTE.format(commit=VINTAGES[vintage], file=file), path, pinned)
+    if not (path.is_file() and sha256(path) == wanted):
+        _download(_web(REMOTE, vintage, file), path, wanted)
     return path
+
+
+def _web(form: str, vintage: str, file: str) -> str:
+    """The address of a table at its vintage's commit."""
+    return form.format(repository=pinned()["repository"], commit=VINTAGES[vintage], file=file)
 
 
 def _is_url(copy: str) -> bool:
@@ -125,9 +166,9 @@ def _folder(copy: str, vintage: str) -> Path:
     return folder
 
 
-def _notice(path: Path, pinned: str | None) -> None:
+def _notice(path: Path, wanted: str | None) -> None:
     """Say once that the named copy is not what is pinned here."""
-    if "copy" not in _noticed and pinned and sha256(path) != pinned:
+    if "copy" not in _noticed and wanted and sha256(path) != wanted:
         _noticed.add("copy")
         print(
             f"notice: {path.parent.name}/{path.name} in TIMM_RESULTS differs from the pinned table; results may "
@@ -136,7 +177,7 @@ def _notice(path: Path, pinned: str | None) -> None:
         )
 
 
-def _download(url: str, path: Path, pinned: str | None) -> None:
+def _download(url: str, path: Path, wanted: str | None) -> None:
     """Bring `url` to `path`, whole or not at all, within WHOLE_S seconds."""
     import pooch
     import requests
@@ -154,7 +195,7 @@ def _download(url: str, path: Path, pinned: str | None) -> None:
             pooch.get_logger().setLevel("ERROR")
             temporary = pooch.retrieve(
                 url,
-                known_hash=pinned and f"sha256:{pinned}",
+                known_hash=wanted and f"sha256:{wanted}",
                 path=CACHE / "downloads",
                 fname=f"{os.getpid()}-{threading.get_ident()}-{path.name}",
                 downloader=pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S)),

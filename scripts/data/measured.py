@@ -18,20 +18,16 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
-from scripts.common.hardware import named, parse_benchmark_name
-from scripts.common.paths import DATA
-from scripts.common.provenance import read_sidecar
+from scripts.common.files import sha256
+from scripts.common.hardware import named, parse_benchmark_name, setting
+from scripts.common.paths import DATA, relative
+from scripts.common.provenance import Source, carry, read_sidecar, sources
 from scripts.common.tables import read_table
 from scripts.data.pretraining import pretraining
 from scripts.data.read_data import PARTS, TIDY
 
 ACCURACY = "accuracy.csv"
-EXTRA = [
-    "hardware_name",
-    "kind_of_hardware",
-    "date",
-    "file",
-]  # after the tidy columns; then whatever else the CSV holds
+EXTRA = ["hardware_name", "kind_of_hardware"]  # after the tidy columns; then whatever else the CSV holds
 
 
 def files(part: str | None = None, folder: Path | None = None) -> list[Path]:
@@ -44,7 +40,7 @@ def files(part: str | None = None, folder: Path | None = None) -> list[Path]:
 def load(part: str | None = None, folder: Path | None = None) -> pd.DataFrame:
     """Measured rows of all machines (of one part), models that failed left out: the columns of `read_data.TIDY`, then
     `EXTRA`, then the CSV's own such as samples_per_sec_low. `vintage` is 'measured', `date` the day (UTC), from the
-    sidecar.
+    sidecar. The table carries its sources: the CSVs and the accuracies.
 
     One row per weights where accuracy.csv knows several for an architecture and size, one with an empty top1 where it
     knows none. Empty (with the columns) where nothing was measured. Raises UserError for a damaged CSV or a missing
@@ -53,8 +49,12 @@ def load(part: str | None = None, folder: Path | None = None) -> pd.DataFrame:
     tables = [_one(path) for path in files(part, folder)]
     if not tables:
         return pd.DataFrame(columns=TIDY + EXTRA)
-    frame = _with_accuracy(pd.concat(tables, ignore_index=True), (folder or DATA) / ACCURACY)
-    return frame[[*TIDY, *EXTRA, *(column for column in frame if column not in {*TIDY, *EXTRA})]]
+    path = (folder or DATA) / ACCURACY
+    frame = _with_accuracy(pd.concat(tables, ignore_index=True), path)
+    frame = frame[[*TIDY, *EXTRA, *(column for column in frame if column not in {*TIDY, *EXTRA})]]
+    known = [Source(relative(path), sha256(path))] if path.exists() else []
+    carry(frame, *sources(*tables), *known)
+    return frame
 
 
 def curve(hardware: str, folder: Path | None = None) -> pd.DataFrame | None:
@@ -159,7 +159,8 @@ def _one(path: Path) -> pd.DataFrame:
     families.check(frame["arch"])
     for column in ("gmacs", "macts"):
         frame[column] = frame[column].astype(float) if column in frame else float("nan")
-    return frame.assign(
+    date = str(facts.get("date", ""))[:10]
+    frame = frame.assign(
         family=frame["arch"].map(families.family),
         kind=frame["arch"].map(families.kind),
         part=part,
@@ -170,9 +171,11 @@ def _one(path: Path) -> pd.DataFrame:
         vintage="measured",
         hardware_name=facts["hardware"].get("name") or named(about["hardware"]).name,
         kind_of_hardware=facts["hardware"].get("kind", ""),
-        date=str(facts.get("date", ""))[:10],
+        date=date,
         file=path.name,
     )
+    carry(frame, Source(relative(path), sha256(path), date, setting=setting(path.name)))
+    return frame
 
 
 def accuracies(path: Path | None = None) -> pd.DataFrame:

@@ -5,8 +5,8 @@ pull request of it.
     # after `make figures`: build/newer/body.md (join audit, findings that changed) and changes.patch
     make proposal
 
-The newest vintage is replaced: its date and commit in the scripts and the tests, its checksums in timm_results.json.
-The older one, from which the original analysis was drawn, stays. Nothing is committed here.
+The newest vintage is replaced in vintages.json: its commit, and for each file the day on which it last changed and its
+checksum. The older one, from which the original analysis was drawn, stays. Nothing is committed here.
 """
 
 from __future__ import annotations
@@ -23,32 +23,16 @@ import sys
 import pandas as pd
 
 from scripts.common.errors import UserError, cli
+from scripts.common.files import sha256
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT, atomic_write, relative
-from scripts.common.provenance import sha256
-from scripts.common.tables import read_table
+from scripts.common.tables import read_table, read_text
 from scripts.data import download
 
-API = "https://api.github.com/repos/huggingface/pytorch-image-models"
+REPOSITORY = download.pinned()["repository"]
+API = f"https://api.github.com/repos/{REPOSITORY}"
 OUT = BUILD / "newer"
 MAX_FILES, MAX_BYTES = 200, 8 * 2**20  # there are 31 tables, the largest of 0.2 MB
-SOURCES = (
-    "scripts/data",
-    "scripts/findings",
-    "scripts/predict",
-    "scripts/choose",
-    "scripts/figures",
-    "scripts/pages",
-    "tests",
-)  # where a vintage is called by its date
-FINDING = [
-    "claim",
-    "hardware",
-    "part",
-    "precision",
-    "layout",
-    "compiled",
-    "torch",
-]  # a finding's row, but for the vintage
+FINDING = ["claim", "hardware", "part", "precision", "layout", "compiled", "torch"]  # a finding's, but for the vintage
 
 
 def get(url: str) -> bytes:
@@ -73,21 +57,23 @@ def get(url: str) -> bytes:
     return content
 
 
-def newest() -> tuple[str, str]:
-    """(commit, date) of the last change to timm's results. Raises UserError where the answer is none of GitHub's."""
+def last_change(path: str, commit: str = "") -> tuple[str, str]:
+    """(commit, day) of the last change to `path`, as of `commit`. Raises UserError where the answer is none of
+    GitHub's.
+    """
     try:
-        (head, *_) = json.loads(get(f"{API}/commits?path=results&per_page=1"))
-        commit, date = head["sha"], head["commit"]["committer"]["date"][:10]
-        if not (re.fullmatch(r"[0-9a-f]{40}", commit) and re.fullmatch(r"\d{4}-\d\d-\d\d", date)):
+        (head, *_) = json.loads(get(f"{API}/commits?path={path}&per_page=1{f'&sha={commit}' if commit else ''}"))
+        found, day = head["sha"], head["commit"]["committer"]["date"][:10]
+        if not (re.fullmatch(r"[0-9a-f]{40}", found) and re.fullmatch(r"\d{4}-\d\d-\d\d", day)):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{API}/commits: not the answer of GitHub's API; try again later") from None
-    return commit, date
+    return found, day
 
 
-def fetch(commit: str, date: str) -> dict[str, str]:
-    """{table: SHA-256} of timm's results at `commit`, each downloaded to the cache and read once. Raises UserError
-    for what is no table.
+def fetch(commit: str, vintage: str, before: dict[str, dict]) -> dict[str, dict]:
+    """{table: its day and SHA-256} of timm's results at `commit`, each downloaded to the cache and read once. One that
+    is as `before` keeps its day. Raises UserError for what is no table.
     """
     try:
         listed = [
@@ -103,15 +89,20 @@ def fetch(commit: str, date: str) -> dict[str, str]:
             f"timm's results at {commit[:10]}: {len(names)} tables, which cannot be; look at "
             f"{API.replace('api.', '').replace('repos/', '')}"
         )
-    folder = CACHE / "timm-results" / date
+    folder, found = CACHE / "timm-results" / vintage, {}
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        path = atomic_write(folder / name, get(download.REMOTE.format(commit=commit, file=name)))
-        read_table(path)
-    return {name: sha256(folder / name) for name in names}
+        address = download.REMOTE.format(repository=REPOSITORY, commit=commit, file=name)
+        path = atomic_write(folder / name, get(address))
+        read_text(path)
+        digest = sha256(path)
+        known = before.get(name, {})
+        day = known["date"] if known.get("sha256") == digest else last_change(f"results/{name}", commit)[1]
+        found[name] = {"date": day, "sha256": digest}
+    return found
 
 
-def take_in(commit: str, date: str, tables: dict[str, str]) -> dict:
+def take_in(commit: str, date: str, tables: dict[str, dict]) -> dict:
     """Put the vintage in place of the newest one. Returns what is new, changed and gone among its tables."""
     then, old = list(download.VINTAGES)
     if date <= old:
@@ -119,15 +110,10 @@ def take_in(commit: str, date: str, tables: dict[str, str]) -> dict:
             f"timm's results of {date} ({commit[:10]}) are not newer than those of {old}; look at what happened "
             "upstream"
         )
-    registry = json.loads(download.REGISTRY.read_text())
-    before = registry[old]
-    atomic_write(download.REGISTRY, json.dumps({then: registry[then], date: tables}, indent=1) + "\n")
-    for folder in SOURCES:
-        for path in sorted((ROOT / folder).glob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            renewed = re.sub(rf"(?<![\w-]){old}(?![\w-])", date, text).replace(download.VINTAGES[old], commit)
-            if renewed != text:
-                atomic_write(path, renewed)
+    facts = download.pinned()
+    before = facts["vintages"][old]["files"]
+    vintages = {then: facts["vintages"][then], date: {"commit": commit, "files": tables}}
+    atomic_write(download.PINNED, written({**facts, "vintages": vintages}))
     return {
         "vintage": date,
         "commit": commit,
@@ -138,14 +124,21 @@ def take_in(commit: str, date: str, tables: dict[str, str]) -> dict:
     }
 
 
+def written(facts: dict) -> str:
+    """vintages.json as text, a line per file."""
+    text = json.dumps(facts, indent=1)
+    return re.sub(r'\{\s+("date": "[^"]*"),\s+("sha256": "[^"]*")\s+\}', r"{\1, \2}", text) + "\n"
+
+
 def look() -> dict | None:
     """The news, taken in; None where there are none."""
     old = list(download.VINTAGES)[1]
-    commit, date = newest()
+    commit, date = last_change("results")
     if commit == download.VINTAGES[old]:
         return None
-    tables = fetch(commit, date)
-    if tables == json.loads(download.REGISTRY.read_text())[old]:
+    before = download.pinned()["vintages"][old]["files"]
+    tables = fetch(commit, date, before)
+    if tables == before:
         return None
     return take_in(commit, date, tables)
 

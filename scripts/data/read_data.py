@@ -2,15 +2,18 @@
 
     # fetch every table of both vintages into the cache
     python -m scripts.data.read_data
-    python -m scripts.data.read_data --list
-    python -m scripts.data.read_data --part infer --vintage 2026-08-08 --out tidy.csv \\
-        --file benchmark-infer-amp-nchw-pt291-cu130-5090.csv
-    python -m scripts.data.read_data --part train --vintage 2022-04-01 --view notebook --out notebook.csv
+    python -m scripts.data.read_data --list           # their names, vintage/file
+    python -m scripts.data.read_data --part infer --vintage VINTAGE --file FILE --out tidy.csv
+    python -m scripts.data.read_data --part train --vintage VINTAGE --view notebook --out notebook.csv
 
 Speeds and accuracies stand in different files. They are joined on (architecture, image size): a speed belongs to an
 architecture and a size, an accuracy to one set of weights of it. Joining on names alone matched 580 rows in 2022, and
 none today. Files measured before timm renamed its models are read under today's names. A family that is in both files
-and finds no match is an error with its name.
+and finds no match is an error with its name (`LostFamilies`); where all files of a part are read, such a one is left
+out, and the command says so.
+
+A table knows where it comes from: `date` and `file` of each row's speeds, and for footers and sidecars
+`scripts.common.provenance.sources(table)`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -27,9 +31,10 @@ from scripts.common.errors import UserError, cli
 from scripts.common.hardware import parse_benchmark_name
 from scripts.common.paths import atomic_csv
 from scripts.common.progress import Progress
-from scripts.common.tables import read_table
+from scripts.common.provenance import carry
+from scripts.common.tables import MissingColumn, Text, read_text, typed
 from scripts.data import download, names
-from scripts.data.download import VINTAGES, TablesMissing
+from scripts.data.download import VINTAGES, Table, TablesMissing
 from scripts.data.pretraining import pretraining
 
 THEN, NOW = VINTAGES
@@ -58,10 +63,11 @@ TIDY = [
     "compiled",
     "torch",
     "vintage",
+    "date",
+    "file",
 ]
 # Of a family's rows whose architecture was timed, the share whose size was timed too. The lowest in timm's tables is 2
-# of 6 (vovnet,
-# RTX 3090, torch 1.13: results moved to another size since); a broken join finds next to nothing.
+# of 6 (vovnet, RTX 3090, torch 1.13: results moved to another size since); a broken join finds next to nothing.
 LEAST_COVERAGE = 0.25
 
 # What the notebook drew: fast.ai's "Which image models are best?" (Jeremy Howard, Ross Wightman), code cells 4 and 7.
@@ -69,6 +75,13 @@ NOTEBOOK_FILE = "benchmark-{part}-amp-nhwc-pt111-cu113-rtx3090.csv"
 NOTEBOOK_FAMILY = r"^([a-z]+?(?:v2)?)(?:\d|_|$)"
 NOTEBOOK_FILTER = r"^re[sg]netd?|beit|convnext|levit|efficient|vit|vgg"
 NOTEBOOK_SUBSET = r"levit|resnetd?|regnetx|vgg|convnext.*|efficientnetv2|beit"
+
+
+_said: set[str] = set()  # why files were left out, as far as the reader was told
+
+
+class LostFamilies(UserError):
+    """A benchmark file whose families the join lost: names or sizes that are not those of the accuracies beside it."""
 
 
 def configs(vintage: str, part: str | None = None) -> list[str]:
@@ -88,8 +101,7 @@ def results(vintage: str, file: str = RESULTS) -> pd.DataFrame:
     `file` may be a robustness table (results-sketch.csv, …). Raises UserError for a damaged one or an architecture
     without family.
     """
-    path = download.locate(vintage, file)
-    return _results(path, _stamp(path)).copy()
+    return _results(download.table(vintage, file)).copy()
 
 
 def load(part: str, vintage: str, file: str | None = None) -> pd.DataFrame:
@@ -102,12 +114,34 @@ def load(part: str, vintage: str, file: str | None = None) -> pd.DataFrame:
     family.
     """
     _known_part(part)
-    chosen = configs(vintage, part) if file is None else [file]
-    if file is not None and not file.startswith(f"benchmark-{part}-"):
+    if file is None:
+        return pd.concat(list(tables(part, vintage)), ignore_index=True)
+    if not file.startswith(f"benchmark-{part}-"):
         raise UserError(
             f"{file[:100]}: not a benchmark-{part}-… file; choose one of {', '.join(configs(vintage, part))}"
         )
-    return pd.concat([_joined(part, vintage, name)[0] for name in chosen], ignore_index=True)
+    return _joined(part, vintage, file)[0].copy()
+
+
+def tables(part: str, vintage: str, broken: dict[str, str] | None = None) -> Iterator[pd.DataFrame]:
+    """`load` of every file of the part, one by one. One that can't be joined, for its sizes moved or a column is not
+    there, is left out with a line that says why; `broken` gets it as {file: why}. Raises TablesMissing without tables,
+    UserError for a damaged one.
+    """
+    for file in configs(vintage, part):
+        try:
+            yield load(part, vintage, file)
+        except (LostFamilies, MissingColumn) as error:
+            if broken is not None:
+                broken[file] = str(error)
+            if str(error) not in _said:
+                _said.add(str(error))
+                print(f"notice: left out: {error}", file=sys.stderr)
+
+
+def every_table(*parts: str) -> list[pd.DataFrame]:
+    """`tables` of both vintages, of these parts or of both."""
+    return [table for vintage in VINTAGES for part in parts or PARTS for table in tables(part, vintage)]
 
 
 def audit(vintage: str, file: str) -> pd.DataFrame:
@@ -118,11 +152,12 @@ def audit(vintage: str, file: str) -> pd.DataFrame:
 
 
 def audits() -> pd.DataFrame:
-    """`audit` of every table of both vintages, with `vintage` and `file`."""
-    return pd.concat(
-        [audit(vintage, file).assign(vintage=vintage, file=file) for vintage in VINTAGES for file in configs(vintage)],
-        ignore_index=True,
-    )
+    """`audit` of every table of both vintages that can be joined, with `vintage`, `file` and its `date`."""
+    found = [
+        audit(*table.iloc[0][["vintage", "file"]]).assign(**table.iloc[0][["vintage", "file", "date"]])
+        for table in every_table()
+    ]
+    return pd.concat(found, ignore_index=True).sort_values(["vintage", "file"], kind="stable", ignore_index=True)
 
 
 def notebook(part: str, subset: bool = False) -> pd.DataFrame:
@@ -135,9 +170,10 @@ def notebook(part: str, subset: bool = False) -> pd.DataFrame:
     _known_part(part)
     file = NOTEBOOK_FILE.format(part=part)
     numeric = [f"{part}_samples_per_sec", f"{part}_step_time", f"{part}_batch_size", f"{part}_img_size", "param_count"]
-    speeds = read_table(download.locate(THEN, file), required=["model"], numeric=numeric, key=["model"])
-    accuracies = read_table(
-        download.locate(THEN, RESULTS),
+    sides = [download.table(THEN, name) for name in (file, RESULTS)]
+    speeds = typed(_text(sides[0]), required=["model"], numeric=numeric, key=["model"])
+    accuracies = typed(
+        _text(sides[1]),
         required=["model"],
         key=["model"],
         numeric=["top1", "top1_err", "top5", "top5_err", "param_count", "img_size"],
@@ -152,7 +188,9 @@ def notebook(part: str, subset: bool = False) -> pd.DataFrame:
     frame = frame[frame["family"].str.fullmatch(NOTEBOOK_SUBSET)] if subset else frame
     if frame.empty:
         raise UserError(f"{file}: no row passes the notebook's filter; is this the table of {THEN}?")
-    return frame.reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    carry(frame, *(side.source for side in sides))
+    return frame
 
 
 def _known_part(part: str | None) -> None:
@@ -160,19 +198,22 @@ def _known_part(part: str | None) -> None:
         raise UserError(f"part {str(part)[:40]!r}: no such one; choose infer or train")
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    return path.stat().st_mtime_ns, path.stat().st_size
+@functools.lru_cache(maxsize=64)
+def _text(table: Table) -> Text:
+    """A table's cells, parsed once."""
+    return read_text(table.path)
 
 
 @functools.lru_cache(maxsize=32)
-def _results(path: Path, stamp) -> pd.DataFrame:
+def _results(table: Table) -> pd.DataFrame:
     numbers = ["top1", "top5", "param_count", "img_size"]
-    frame = read_table(path, required=["model"], numeric=numbers, key=["model", "img_size"])[["model", *numbers]]
+    frame = typed(_text(table), required=["model"], numeric=numbers, key=["model", "img_size"])[["model", *numbers]]
     for column, least, most in (("top1", 0, 100), ("top5", 0, 100), ("param_count", 0, 1e6), ("img_size", 1, 1e5)):
-        _within(frame, column, least, most, path.name)
+        _within(frame, column, least, most, table.path.name)
     parts = frame["model"].str.partition(".")
     frame = frame.assign(arch=parts[0], tag=parts[2], img_size=frame["img_size"].astype(int))
     families.check(frame["arch"])
+    carry(frame, table.source)
     return frame
 
 
@@ -186,23 +227,29 @@ def _within(frame: pd.DataFrame, column: str, least: float, most: float, file: s
         )
 
 
-def read_benchmark(path: Path, part: str) -> pd.DataFrame:
+def benchmark(vintage: str, file: str) -> pd.DataFrame:
     """One benchmark file with the part's prefix taken off its columns: model, img_size, samples_per_sec, batch_size,
     param_count, and gmacs and macts (NaN where missing). Rows without a speed (it ran out of memory) are left out."""
+    return _benchmark(download.table(vintage, file)).copy()
+
+
+@functools.lru_cache(maxsize=64)
+def _benchmark(table: Table) -> pd.DataFrame:
+    part = parse_benchmark_name(table.path.name)["part"]
     numbers = [f"{part}_img_size", "param_count"]
     maybe = [f"{part}_samples_per_sec", f"{part}_batch_size", f"{part}_gmacs", f"{part}_macts"]
-    frame = read_table(
-        path, required=["model", *maybe[:2]], numeric=numbers, optional_numeric=maybe, key=["model", f"{part}_img_size"]
-    )
+    key = ["model", f"{part}_img_size"]
+    frame = typed(_text(table), required=["model", *maybe[:2]], numeric=numbers, optional_numeric=maybe, key=key)
     frame = frame.rename(columns={name: str(name).removeprefix(f"{part}_") for name in frame})
     frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "gmacs", "macts"])))
     frame = frame[frame["samples_per_sec"].notna()]
     for column, least, most in (("samples_per_sec", 1e-9, 1e9), ("img_size", 1, 1e5), ("param_count", 0, 1e6)):
-        _within(frame, column, least, most, path.name)
+        _within(frame, column, least, most, table.path.name)
     families.check(frame["model"].str.partition(".")[0])
-    return frame.assign(
-        img_size=frame["img_size"].astype(int), **{c: frame[c].astype(float) for c in ("gmacs", "macts")}
-    ).reset_index(drop=True)
+    floats = {column: frame[column].astype(float) for column in ("gmacs", "macts")}
+    frame = frame.assign(img_size=frame["img_size"].astype(int), **floats).reset_index(drop=True)
+    carry(frame, table.source)
+    return frame
 
 
 def _today(speeds: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -222,23 +269,22 @@ def _today(speeds: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(part: str, vintage: str, file: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    paths = download.locate(vintage, file), download.locate(vintage, RESULTS)
-    return _join(part, vintage, *paths, tuple(_stamp(path) for path in paths))
+    return _join(part, vintage, download.table(vintage, file), download.table(vintage, RESULTS))
 
 
 @functools.lru_cache(maxsize=128)
-def _join(part: str, vintage: str, path: Path, results_path: Path, stamps) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _join(part: str, vintage: str, table: Table, results: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(tidy rows, audit) of one benchmark file."""
-    about = parse_benchmark_name(path.name)
-    accuracies = _results(results_path, stamps[1])
-    speeds = read_benchmark(path, part)
+    file = table.path.name
+    about = parse_benchmark_name(file)
+    accuracies, speeds = _results(results), _benchmark(table)
     keyed = _today(speeds, accuracies)
     frame = accuracies.merge(
         keyed.drop(columns="model"), on=["arch", "img_size"], how="left", validate="m:1", suffixes=("_results", "")
     )
     rows = {arch: families.lookup(arch) for arch in set(frame["arch"]) | set(speeds["model"])}
     frame["family"] = frame["arch"].map(families.family)
-    report = _audit(frame, keyed, speeds, rows, path.name)
+    report = _audit(frame, keyed, speeds, rows, file)
     frame = frame[frame["samples_per_sec"].notna()].copy()
     frame["kind"] = frame["arch"].map(families.kind)
     frame["pretrain"] = frame["model"].map(pretraining)
@@ -246,11 +292,14 @@ def _join(part: str, vintage: str, path: Path, results_path: Path, stamps) -> tu
     frame["batch_size"] = frame["batch_size"].astype("Int64")
     for column in ("hardware", "precision", "layout", "compiled", "torch"):
         frame[column] = about[column]
-    return frame.assign(part=part, vintage=vintage)[TIDY].reset_index(drop=True), report
+    frame = frame.assign(part=part, vintage=vintage, date=table.source.date, file=file)
+    frame = frame[TIDY].reset_index(drop=True)
+    carry(frame, table.source, results.source)
+    return frame, report
 
 
 def _audit(frame: pd.DataFrame, keyed: pd.DataFrame, speeds: pd.DataFrame, rows: dict, file: str) -> pd.DataFrame:
-    """Counts per family; raises UserError naming each family that the join lost."""
+    """Counts per family; raises LostFamilies naming each family that the join lost, and why."""
     matched, timed = frame["samples_per_sec"].notna(), frame["arch"].isin(keyed["arch"])
     renamed = frame["renamed"].eq(True)
     counts = (
@@ -277,13 +326,18 @@ def _audit(frame: pd.DataFrame, keyed: pd.DataFrame, speeds: pd.DataFrame, rows:
         & ((counts["matched"] == 0) | (counts["matched"] < LEAST_COVERAGE * (counts["matched"] + counts["wrong_size"])))
     ]
     if len(lost) or not matched.any():
-        which = ", ".join(f"{row.family} ({row.matched} of {row.results})" for row in lost.itertuples()) or "every one"
-        raise UserError(
+        which = "; ".join(_lost(row) for row in lost.itertuples()) or "every one"
+        raise LostFamilies(
             f"{file}: the join with {RESULTS} lost families: {which}; the names or sizes of the two files do not fit "
-            "together, "
-            "compare their 'model' columns"
+            "together, compare their 'model' columns"
         )
     return counts
+
+
+def _lost(row) -> str:
+    """One family of `_audit` that the join lost, and why: 'convnext (3 of 24, 21 timed at another size)'."""
+    why = f"{row.wrong_size} timed at another size" if row.wrong_size else "none timed under its name"
+    return f"{row.family} ({row.matched} of {row.results}, {why})"
 
 
 def fetch() -> int:
@@ -291,7 +345,7 @@ def fetch() -> int:
     wanted = [(vintage, file) for vintage in VINTAGES for file in download.files(vintage)]
     with Progress(len(wanted), "timm's tables") as progress:
         for vintage, file in wanted:
-            download.locate(vintage, file)
+            download.table(vintage, file)
             progress.advance(f"{vintage}/{file}")
     return len(wanted)
 

@@ -138,7 +138,7 @@ def draw_all_families(part: str) -> Drawing:
         "drew them: left is fast, "
         f"up is accurate, the bubble grows with the size of the picture. They range {ends}.",
         data=table,
-        **published.provenance("2022-04-01", published.notebook_file(part)),
+        **published.provenance(table),
     )
 
 
@@ -160,5 +160,5 @@ def draw_by_parameters() -> Drawing:
         f"{len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 million parameters span a factor "
         f"of {spread:.0f} in speed.",
         data=table,
-        **published.provenance("2022-04-01", published.notebook_file("infer")),
+        **published.provenance(table),
     )

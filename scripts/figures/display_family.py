@@ -17,7 +17,6 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.words import counted, listing, plain
-from scripts.data import read_data
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.figures import published
 from scripts.figures.drawing import Chart, Drawing
@@ -39,7 +38,7 @@ from scripts.figures.theme import (
     text_colour,
 )
 from scripts.findings import family as closeup
-from scripts.findings.summary import TABLES
+from scripts.findings.summary import table_of
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
 SHADES = {
@@ -64,20 +63,20 @@ def shade(key: str, pretrain: str) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
-    return families.contenders(read_data.load("infer", *TABLES["gpu"])).dropna(subset=["top1"]).reset_index(drop=True)
+    return table_of("gpu").dropna(subset=["top1"]).reset_index(drop=True)
 
 
 def draw_family(key: str) -> Drawing:
-    """All members of the family `key` on the card of `summary.TABLES['gpu']`. Raises UserError where it has fewer
+    """All members of the family `key` on the card of `summary.table_of('gpu')`. Raises UserError where it has fewer
     than LEAST there.
     """
     table = _table()
     own = closeup.members(table, key)
     if len(own) < LEAST:
         raise UserError(
-            f"{families.label(key)} has {counted(len(own), 'member')} in {TABLES['gpu'][1]}; a chart needs {LEAST}"
+            f"{families.label(key)} has {counted(len(own), 'member')} in {table.file.iloc[0]}; a chart needs {LEAST}"
         )
-    name, vintage, file = families.label(key), *TABLES["gpu"]
+    name = families.label(key)
     front, best = own[own["front"]], own.loc[own["top1"].idxmax()]
     classes = [one for one in CLASSES if one in set(own["pretrain"])]
     tops = own.groupby("pretrain")["top1"].max()
@@ -87,9 +86,7 @@ def draw_family(key: str) -> Drawing:
         if len(front)
         else f"{name}: none of its {counted(len(own), 'set')} of weights is on the frontier"
     )
-    wide, phone = (
-        _members(table, own, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE)
-    )
+    wide, phone = (_members(table, own, key, title, published.footer(table), size).figure for size in (WIDE, PHONE))
     by_class = listing([f"{LABELS[one]} {tops[one]:.1f}%" for one in classes])
     return Drawing(
         figure=wide,
@@ -102,7 +99,7 @@ def draw_family(key: str) -> Drawing:
         f"best by pretraining: {by_class}.",
         caption=f"{title}. Lines go from a network to the next larger one of the same recipe, dots from a picture to a "
         f"larger one. Best by pretraining: {by_class}.",
-        **published.provenance(vintage, file),
+        **published.provenance(table),
     )
 
 
@@ -200,12 +197,11 @@ def _key(canvas: Canvas, own: pd.DataFrame, key: str, generations: bool) -> None
 
 def draw_steps(key: str) -> Drawing:
     """Gain and cost of every step to a larger picture or a larger network within the family `key`."""
-    own = closeup.members(_table(), key)
-    found = closeup.steps(own)
+    table = _table()
+    found = closeup.steps(closeup.members(table, key))
     trades = {what: closeup.trade(found, what) for what in ("picture", "network")}
     if any(np.isnan(one["price"]) for one in trades.values()):
-        raise UserError(f"{families.label(key)}: too few steps to a larger picture or network in {TABLES['gpu'][1]}")
-    vintage, file = TABLES["gpu"]
+        raise UserError(f"{families.label(key)}: too few steps to a larger picture or network in {table.file.iloc[0]}")
     name, winner = families.label(key), closeup.compare(found)
     prices = {what: f"{one['price']:.1f}" for what, one in trades.items()}
     verdict = {
@@ -214,9 +210,7 @@ def draw_steps(key: str) -> Drawing:
         "tie": "A larger picture and a larger network buy about as much",
     }[winner]
     title = f"{name}: {verdict[0].lower()}{verdict[1:]} for the same time"
-    wide, phone = (
-        _trade(found, trades, key, title, published.footer(vintage, file), size).figure for size in (WIDE, PHONE)
-    )
+    wide, phone = (_trade(found, trades, key, title, published.footer(table), size).figure for size in (WIDE, PHONE))
     said = (
         f"doubling the time brings {prices['network']} points by a larger network (median of "
         f"{counted(trades['network']['n'], 'step')}) and "
@@ -237,7 +231,7 @@ def draw_steps(key: str) -> Drawing:
             if (odd := len(found) - len(usual(found)))
             else ""
         ),
-        **published.provenance(vintage, file),
+        **published.provenance(table),
     )
 
 

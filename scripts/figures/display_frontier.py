@@ -1,9 +1,9 @@
 """Today's question on today's tables: which models are worth their time, on a current graphics card, on a laptop's
-processor, and what four years have brought on the same card.
+processor, and what the years between two tables have brought on the same card.
 
-frontier_gpu, frontier_cpu: a frontier chart each. frontier_2022_2026: the two frontiers of the RTX 3090.
+frontier_gpu, frontier_cpu: a frontier chart each. frontier_then_now: the two frontiers of the notebook's card.
 
-    python -m scripts.figures.export --only frontier_gpu frontier_cpu frontier_2022_2026
+    python -m scripts.figures.export --only frontier_gpu frontier_cpu frontier_then_now
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families, words
-from scripts.common.hardware import named, parse_benchmark_name
+from scripts.common.hardware import named
+from scripts.common.provenance import published as said, sources
 from scripts.common.words import counted, listing, plain
 from scripts.data import read_data
 from scripts.figures import frontier_chart, published
 from scripts.figures.drawing import Drawing
 from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
-from scripts.findings.summary import TABLES
+from scripts.findings.summary import chosen, table_of
 
 SUBTITLE = (
     "ImageNet top-1 accuracy against images per second in inference; the line is the best accuracy at that speed or "
@@ -30,16 +31,13 @@ CLAIMS = {
     "ConvNeXt": ("convnext",),
     "BEiT": ("beit", "beitv2", "beit3"),
 }  # what the notebook recommended, with successors
-CARD = {
-    "then": TABLES["then"],
-    "now": (TABLES["gpu"][0], "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"),
-}  # one card, four years apart
+CARD = {"then": "then", "now": "card"}  # one card, years apart: names of `summary.TABLES`
 
 
 def verdict(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Which of the notebook's families are on the table's frontier above FLOOR, and which are not. A family that is
     there only through a successor goes by the successor's name."""
-    present = set(frontier(frontier_chart.visible(families.contenders(table), FLOOR)).family)
+    present = set(frontier(frontier_chart.visible(table[families.contending(table)], FLOOR)).family)
     found = {claim: [name for name in names if name in present] for claim, names in CLAIMS.items()}
     return [families.label(names[0]) for names in found.values() if names], [
         claim for claim, names in found.items() if not names
@@ -57,10 +55,11 @@ def headline(where: str, there: list[str], gone: list[str]) -> str:
 
 
 def draw_frontier(machine: str, where: str) -> Drawing:
-    """The frontier chart of one of `summary.TABLES`; `where` is what the title calls the machine."""
-    vintage, file = TABLES[machine]
-    about = parse_benchmark_name(file)
-    table = families.contenders(read_data.load("infer", vintage, file))
+    """The frontier chart of one of `summary.TABLES`; `where` is how the title calls the machine: 'an {}'."""
+    table = read_data.load("infer", *chosen(machine))
+    table = table[families.contending(table)]
+    head = table.iloc[0]
+    where = where.format(named(head.hardware).name)
     there, gone = verdict(table)
     shown = frontier_chart.visible(table, FLOOR)
     edge = frontier(shown)
@@ -69,7 +68,7 @@ def draw_frontier(machine: str, where: str) -> Drawing:
         name for names in CLAIMS.values() for name in names if not set(names) & {claim.lower() for claim in gone}
     )
     wide, phone = (
-        frontier_chart.draw(shown, title, SUBTITLE, published.footer(vintage, file), size=size, first=claims).figure
+        frontier_chart.draw(shown, title, SUBTITLE, published.footer(table), size=size, first=claims).figure
         for size in (WIDE, PHONE)
     )
     best, fast = edge.iloc[0], edge.iloc[-1]
@@ -96,8 +95,8 @@ def draw_frontier(machine: str, where: str) -> Drawing:
                 else ""
             )
         ).strip(),
-        explore={"machine": f"{about['hardware']}{'-compiled' * about['compiled']}", "part": "infer"},
-        **published.provenance(vintage, file),
+        explore={"machine": f"{head.hardware}{'-compiled' * bool(head.compiled)}", "part": "infer"},
+        **published.provenance(table),
     )
 
 
@@ -112,16 +111,26 @@ def speed_for(edge: pd.DataFrame, score: float) -> float:
 
 
 def draw_years() -> Drawing:
-    """The frontier of the RTX 3090 in the tables of 2022 and of today."""
-    tables = {year: families.contenders(read_data.load("infer", *CARD[year])) for year in CARD}
+    """The frontier of the notebook's card in its tables and in the newest."""
+    tables = {year: table_of(machine) for year, machine in CARD.items()}
     edges = {year: frontier(frontier_chart.visible(table, FLOOR)) for year, table in tables.items()}
-    card = named(parse_benchmark_name(CARD["now"][1])["hardware"]).name
+    then, now = (table.iloc[0] for table in tables.values())
+    card = named(now.hardware).name
+    if then.hardware != now.hardware:
+        raise read_data.TablesMissing(f"timm no longer has a table of the {named(then.hardware).name}")
     score = float(np.floor(edges["then"].top1.quantile(0.5)))
     faster = speed_for(edges["now"], score) / speed_for(edges["then"], score)
     gain = edges["now"].top1.max() - edges["then"].top1.max()
-    title = f"The same {card}, four years on: {score:g}% accuracy now comes {faster:.1f} times as fast"
-    years = {year: CARD[year][0][:4] for year in CARD}
-    wide, phone = (two_frontiers(edges, years, title, size).figure for size in (WIDE, PHONE))
+    years = {"then": words.year(then.date), "now": words.year(now.date)}
+    title = (
+        f"The same {card}, {words.apart(then.date, now.date):.1f} years on: {score:g}% accuracy in {years['now']} "
+        f"comes {faster:.1f} times as fast"
+    )
+    foot = (
+        f"Source: timm’s published {said(sources(tables['then']))}, and {said(sources(tables['now']))} · "
+        f"{named(then.hardware).name}, mixed precision, eager, PyTorch {then.torch} and {now.torch}"
+    )
+    wide, phone = (two_frontiers(edges, years, title, foot, size).figure for size in (WIDE, PHONE))
     data = pd.concat([edge.assign(year=years[year]) for year, edge in edges.items()])
     speeds = np.geomspace(data.samples_per_sec.min(), edges["then"].samples_per_sec.max(), 200)
     above = np.mean([best_at(edges["now"], speed) >= best_at(edges["then"], speed) for speed in speeds])
@@ -136,13 +145,13 @@ def draw_years() -> Drawing:
         f"that of {years['then']}; its best model has {edges['now'].top1.max():.1f}%, {gain:.1f} points more.",
         caption=f"{title}, and the best accuracy has risen by {gain:.1f} points. Part of the speed is newer software, "
         "the rest is newer models.",
-        sources=[*published.sources(*CARD["then"]), *published.sources(*CARD["now"])],
-        hardware="; ".join(published.setting(file) for _, file in CARD.values()),
-        date=CARD["now"][0],
+        **published.provenance(*tables.values()),
     )
 
 
-def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: str, size: tuple[int, int]) -> Canvas:
+def two_frontiers(
+    edges: dict[str, pd.DataFrame], years: dict[str, str], title: str, foot: str, size: tuple[int, int]
+) -> Canvas:
     """Step lines of `edges` (then and now), each with its year and some of its models by name."""
     both = pd.concat(edges.values())
     x = Axis(
@@ -153,8 +162,7 @@ def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], title: 
         size,
         title,
         "Best ImageNet top-1 accuracy at that speed or faster, in inference",
-        f"Source: timm’s published results of {words.day(CARD['then'][0])} and {words.day(CARD['now'][0])} · "
-        f"{published.setting(CARD['then'][1])}; now {published.setting(CARD['now'][1]).split(', ')[-1]}",
+        foot,
         x,
         y,
     )

@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.common import families, words
+from scripts.common import families, hardware, words
 from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar, source
 from scripts.common.words import counted, plain
 from scripts.data import measured
-from scripts.figures import list_chart, published
+from scripts.figures import list_chart
 from scripts.figures.display_measured import about, footer, machine_rows, of_fullest_file
 from scripts.figures.drawing import Drawing
 from scripts.figures.labels import safe, width
@@ -114,7 +114,7 @@ def draw_curve() -> Drawing:
     )
     foot = (
         f"Source: measured by this project on {words.day(str(facts['date'])[:10])} · {where}, "
-        f"{published.PRECISIONS.get(facts['settings']['precision'], '')}, "
+        f"{hardware.PRECISIONS.get(facts['settings']['precision'], '')}, "
         f"{counted(int(facts['settings']['threads']), 'thread')}, PyTorch {facts['settings']['torch'].split('+')[0]}"
     )
     wide, phone = (_curve(table, best, title, subtitle, foot, size) for size in (WIDE, PHONE))

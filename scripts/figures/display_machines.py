@@ -1,6 +1,6 @@
 """The same models on many machines: each machine's frontier, how alike they rank, what moving to a processor costs each
-kind of network, what compiling gives each, what dethroned the frontier of 2022, our own machines beside timm's, and the
-models that stay on top nearly everywhere.
+kind of network, what compiling gives each, what dethroned the notebook's frontier, our own machines beside timm's, and
+the models that stay on top nearly everywhere.
 
 machines_frontiers and machines_compiling are drawn from timm's tables, the others from the small tables of
 scripts/findings/aggregates.py in report/data, so that they can be drawn where timm's cannot be had.
@@ -11,6 +11,8 @@ scripts/findings/aggregates.py in report/data, so that they can be drawn where t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,7 +20,7 @@ import plotly.graph_objects as go
 from scripts.common import families, hardware, words
 from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
-from scripts.common.provenance import source
+from scripts.common.provenance import TIMM, Source, made_from, published as said, read_sidecar, source, sources
 from scripts.common.tables import read_table
 from scripts.common.words import counted, listing, plain
 from scripts.data import measured, read_data
@@ -44,24 +46,33 @@ from scripts.figures.theme import (
 )
 from scripts.findings import machines
 from scripts.findings.claims import version_key
-from scripts.findings.summary import TABLES
+from scripts.findings.summary import chosen
 
 BLUE = families.COLOURS["convnext"][0]  # of the heat map: one hue, from the grid's grey to this
 KINDS = {"convnet": "Convnets", "transformer": "Transformers", "hybrid": "Hybrids", "mlp": "MLPs"}
 
 
 def small(name: str, required: list[str], numeric: list[str]) -> tuple[pd.DataFrame, dict]:
-    """report/data/machines-<name>.csv and where its numbers come from (sources and date of a Drawing: timm's, not
-    the day of computing). Raises DataMissing where it was never made.
+    """report/data/machines-<name>.csv and where its numbers come from (sources and date of a Drawing: those of timm's
+    tables, not the day of computing). Raises DataMissing where it was never made.
     """
     path = DATA / f"machines-{name}.csv"
     if not path.exists():
         raise DataMissing(f"report/data/{path.name} is not there; run `make data` where timm's tables can be had")
     table = read_table(path, required=required, optional_numeric=numeric)
-    return table, {"sources": [source(path)], "date": read_data.NOW}
+    return table, {"sources": [source(path)], "date": published.date(behind(name))}
 
 
-FOOTER = f"Source: computed from timm’s published results of {words.day(read_data.NOW)}"
+def behind(name: str) -> tuple[Source, ...]:
+    """timm's tables from which report/data/machines-<name>.csv was computed, as its sidecar says."""
+    return tuple(one for one in made_from(read_sidecar(DATA / f"machines-{name}.csv")) if one.path.startswith(TIMM))
+
+
+def footer(found: Iterable[Source]) -> str:
+    """Source: computed from timm’s published speeds of … to … and accuracies of …"""
+    return f"Source: computed from timm’s published {said(found)}"
+
+
 THEIRS = "mixed precision on cards, 32-bit floats on processors"  # of `machines.main_tables`
 
 
@@ -81,10 +92,8 @@ def draw_frontiers() -> Drawing:
         if len(tables) > 1
         else machines.name_of(*tables, tables)
     )
-    wide, phone = (_frontiers(edges, title, size).figure for size in (WIDE, PHONE))
-    files = [
-        file for file in read_data.configs(read_data.NOW, "infer") if any(_is(file, table) for table in tables.values())
-    ]
+    foot = f"{footer(sources(*tables.values()))} · {THEIRS}"
+    wide, phone = (_frontiers(edges, title, foot, size).figure for size in (WIDE, PHONE))
     data = pd.concat([edge.assign(machine=machines.name_of(key, tables)) for key, edge in edges.items()])
     names = listing([machines.name_of(key, tables) for key in tables])
     return Drawing(
@@ -97,17 +106,11 @@ def draw_frontiers() -> Drawing:
         f"close together.",
         caption=f"{title}. Each line is the best accuracy at that speed or faster on one machine, cards not compiled, "
         f"models above {FLOOR:g}%; colours are families.",
-        **published.provenance(read_data.NOW, *files),
+        **published.provenance(*tables.values()),
     )
 
 
-def _is(file: str, table: pd.DataFrame) -> bool:
-    """Whether a tidy table is that of a file."""
-    named, head = hardware.parse_benchmark_name(file), table.iloc[0]
-    return all(named[name] == head[name] for name in ("hardware", "precision", "layout", "compiled", "torch"))
-
-
-def _frontiers(edges: dict[str, pd.DataFrame], title: str, size: tuple[int, int]) -> Canvas:
+def _frontiers(edges: dict[str, pd.DataFrame], title: str, foot: str, size: tuple[int, int]) -> Canvas:
     every = pd.concat(edges.values())
     x = Axis(
         "images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True
@@ -117,7 +120,7 @@ def _frontiers(edges: dict[str, pd.DataFrame], title: str, size: tuple[int, int]
         size,
         title,
         "The best ImageNet top-1 accuracy at that speed or faster, machine by machine",
-        f"{FOOTER} · {THEIRS}",
+        foot,
         x,
         y,
     )
@@ -179,7 +182,7 @@ def draw_agreement() -> Drawing:
         raise DataMissing("one machine alone has nothing to agree with")
     least, most = min(pairs), max(pairs)
     title = f"Machines rank networks alike: rank correlations from {least[0]:.2f} to {most[0]:.3f}"
-    wide, phone = (_heat(square, title, size).figure for size in (WIDE, PHONE))
+    wide, phone = (_heat(square, title, footer(behind("agreement")), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide,
         phone=phone,
@@ -204,14 +207,14 @@ def _settings(names: list[str], whose: str = "") -> str:
     return machines if count == len(names) else f"{counted(len(names), 'setting')} of {machines}"
 
 
-def _heat(square: pd.DataFrame, title: str, size: tuple[int, int]) -> Canvas:
+def _heat(square: pd.DataFrame, title: str, foot: str, size: tuple[int, int]) -> Canvas:
     names, count = list(square), len(square)
     numbers = [str(i + 1) for i in range(count)]
     canvas = Canvas(
         size,
         title,
         "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both",
-        FOOTER,
+        foot,
         Axis("", -0.5, count - 0.5, names=numbers),
         Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]),
     )
@@ -302,7 +305,7 @@ def draw_penalty() -> Drawing:
             title,
             "Slow-down from graphics cards to a processor, over that of convnets of as many multiply-adds; lines: 95% "
             "intervals, families resampled",
-            FOOTER,
+            footer(behind("cpu_penalty")),
             size,
             (1.0, "as convnets"),
         ).figure
@@ -331,11 +334,10 @@ def _plain(name: str) -> str:
 
 
 def draw_compiling() -> Drawing:
-    """Speed-up by torch.compile of every network on the card of `summary.TABLES['gpu']`. Re-parameterised networks
+    """Speed-up by torch.compile of every network on the card of `summary.chosen('gpu')`. Re-parameterised networks
     are left out.
     """
-    file = TABLES["gpu"][1]
-    key = hardware.parse_benchmark_name(file)["hardware"]
+    key = hardware.parse_benchmark_name(chosen("gpu")[1])["hardware"]
     tables = machines.main_tables(ours=False)
     if key not in tables or f"{key}-compiled" not in tables:
         raise read_data.TablesMissing(f"timm's tables of the {key}, eager and compiled, are not at hand")
@@ -352,10 +354,8 @@ def draw_compiling() -> Drawing:
         f"{hardware.named(key).name}: compiling makes the median network {gain.speedup.median():.2f} times as fast, "
         f"{counted(slower, 'network')} slower"
     )
-    compiled = next(name for name in read_data.configs(read_data.NOW, "infer") if _is(name, tables[f"{key}-compiled"]))
-    wide, phone = (
-        _gains(gain, medians, title, published.footer(read_data.NOW, compiled), size).figure for size in (WIDE, PHONE)
-    )
+    both = tables[key], tables[f"{key}-compiled"]
+    wide, phone = (_gains(gain, medians, title, published.footer(*both), size).figure for size in (WIDE, PHONE))
     by_kind = listing([f"{KINDS.get(kind, kind)} {value:.2f}" for kind, value in medians.items()])
     best = gain.loc[gain.speedup.idxmax()]
     return Drawing(
@@ -373,7 +373,7 @@ def draw_compiling() -> Drawing:
             if changed
             else ""
         ),
-        **published.provenance(read_data.NOW, file, compiled),
+        **published.provenance(*both),
     )
 
 
@@ -443,7 +443,7 @@ def _gains(gain: pd.DataFrame, medians: pd.Series, title: str, footer: str, size
 
 
 def draw_succession() -> Drawing:
-    """The frontier of 2022 on one card, with an arrow from each dethroned member to what beats it on the same card
+    """The notebook's frontier on its card, with an arrow from each dethroned member to what beats it on the same card
     today.
     """
     table, about = small(
@@ -454,21 +454,21 @@ def draw_succession() -> Drawing:
     table = table[table.top1 >= FLOOR] if (table.top1 >= FLOOR).any() else table
     gone, kept = table[table.still == "no"], table[table.still == "yes"]
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
-    card = "RTX 3090"
-    foot = (
-        f"Source: computed from timm’s published results of {words.day(read_data.THEN)} and "
-        f"{words.day(read_data.NOW)} · {card}, mixed precision, eager"
-    )
+    found = behind("succession")
+    speeds = sorted((one for one in found if one.setting), key=lambda one: one.date)
+    card = speeds[0].setting.partition(",")[0] if speeds else "the notebook's card"
+    then, now = (words.year(one.date) for one in (speeds[0], speeds[-1])) if speeds else ("then", "now")
+    foot = f"{footer(found)} · {card}, mixed precision, eager"
     title = (
-        f"Of {counted(len(table), 'model')} on the frontier of 2022, {len(kept)} {'is' if len(kept) == 1 else 'are'} "
-        "still there"
+        f"Of {counted(len(table), 'model')} on the frontier of {then}, {len(kept)} {'is' if len(kept) == 1 else 'are'} "
+        f"still there in {now}"
         + (
             f"; the {'heir is' if len(gone) == 1 else 'heirs are'} {listing([str(name) for name in heirs.index[:3]])}"
             if len(heirs)
             else ""
         )
     )
-    wide, phone = (_succession(table, title, card, foot, size).figure for size in (WIDE, PHONE))
+    wide, phone = (_succession(table, title, card, (then, now), foot, size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide,
         phone=phone,
@@ -476,17 +476,16 @@ def draw_succession() -> Drawing:
         data=table,
         hardware=card,
         alt=f"Images per second (log axis) against ImageNet top-1 accuracy on an {card}: "
-        f"{counted(len(table), 'model')} of the frontier of 2022"
+        f"{counted(len(table), 'model')} of the frontier of {then}"
         + (
-            f", {len(gone)} of them with an arrow to the model that beats them today: "
+            f", {len(gone)} of them with an arrow to the model that beats them in {now}: "
             f"{listing([f'{row.model} by {row.by}' for row in gone.head(6).itertuples()])}"
             if len(gone)
             else ""
         )
         + (" and others." if len(gone) > 6 else "."),
-        caption=f"The frontier of 2022 on an {card}. Full: still on the frontier. Hollow: beaten by the model at the "
-        "end of the arrow, timed on the same card with the software of "
-        f"{read_data.NOW[:4]}."
+        caption=f"The frontier of {then} on an {card}. Full: still on the frontier. Hollow: beaten by the model at the "
+        f"end of the arrow, timed on the same card with the software of {now}."
         + (
             f" Most of those are {listing([f'{name} ({number})' for name, number in heirs.head(3).items()])}."
             if len(heirs)
@@ -496,7 +495,9 @@ def draw_succession() -> Drawing:
     )
 
 
-def _succession(table: pd.DataFrame, title: str, card: str, foot: str, size: tuple[int, int]) -> Canvas:
+def _succession(
+    table: pd.DataFrame, title: str, card: str, years: tuple[str, str], foot: str, size: tuple[int, int]
+) -> Canvas:
     gone, kept = table[table.still == "no"], table[table.still != "no"]
     x = Axis(
         "images per second (log scale)",
@@ -507,7 +508,7 @@ def _succession(table: pd.DataFrame, title: str, card: str, foot: str, size: tup
     canvas = Canvas(
         size,
         title,
-        f"The frontier of 2022 on an {card}, and what is at least as fast and more accurate on the same card today",
+        f"The frontier of {years[0]} on an {card}, and what is at least as fast and more accurate on it in {years[1]}",
         foot,
         x,
         y,
@@ -550,7 +551,7 @@ def _succession(table: pd.DataFrame, title: str, card: str, foot: str, size: tup
                 "line": {"width": 2 if form else 1, **({} if form else {"color": PAPER[0]})},
             },
             text=[
-                f"<b>{safe(row.model, 80)}</b>, 2022<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s"
+                f"<b>{safe(row.model, 80)}</b>, {years[0]}<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s"
                 + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "")
                 for row in rows.itertuples()
             ],
@@ -627,7 +628,7 @@ def draw_ours() -> Drawing:
     own = {name: tables.get(name.replace(", measured here", "")) for name in dict.fromkeys(table.ours)}
     ways = [name if rows is None else f"{_plain(name)}, {display_measured.setting(rows)}" for name, rows in own.items()]
     days = [rows.date.iloc[0] for rows in own.values() if rows is not None]
-    about |= {"date": max(days)} if days else {}
+    about |= {"date": words.span([one.date for one in behind("ours") if one.setting] + days)}
     title = (
         f"{first.ours} beside timm’s machines: the {first.theirs}{',' if ', ' in first.theirs else ''} is "
         f"{plain(first.ratio, 2)} times as fast"
@@ -654,6 +655,8 @@ def draw_ours() -> Drawing:
         log=True,
         write=lambda value: f"{value:,.6g}×",
     )
+    foot = f"{footer(behind('ours'))} ({THEIRS}) and this project’s own measurements"
+    foot += f" of {words.day(max(days))}" if days else ""
     subtitle = (
         f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, "
         f"least and most. Ours: {'; '.join(ways)}"
@@ -664,7 +667,7 @@ def draw_ours() -> Drawing:
             axis,
             title,
             subtitle,
-            f"{FOOTER} ({THEIRS}) and this project’s own measurements{f' of {words.day(max(days))}' if days else ''}",
+            foot,
             size,
         ).figure
         for size in (WIDE, PHONE)
@@ -698,7 +701,7 @@ def draw_stable() -> Drawing:
         if every
         else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
     )
-    wide, phone = (_stable(table, names, title, size).figure for size in (WIDE, PHONE))
+    wide, phone = (_stable(table, names, title, footer(behind("stable")), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide,
         phone=phone,
@@ -714,7 +717,7 @@ def draw_stable() -> Drawing:
     )
 
 
-def _stable(table: pd.DataFrame, names: list[str], title: str, size: tuple[int, int]) -> Canvas:
+def _stable(table: pd.DataFrame, names: list[str], title: str, foot: str, size: tuple[int, int]) -> Canvas:
     rows = table.head(16 if size == PHONE else 22)
     arches = rows.model.str.partition(".")[0]
     labels = [arch if f"{size:.0f}" in arch else f"{arch}, {size:.0f} px" for arch, size in zip(arches, rows.img_size)]
@@ -723,7 +726,7 @@ def _stable(table: pd.DataFrame, names: list[str], title: str, size: tuple[int, 
         title,
         "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by "
         "their number in the caption",
-        FOOTER,
+        foot,
         Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]),
         Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]),
     )

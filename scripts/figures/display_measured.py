@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from scripts.common import words
+from scripts.common import hardware, words
 from scripts.common.errors import DataMissing
 from scripts.common.hardware import named
 from scripts.common.paths import DATA
 from scripts.common.provenance import source
 from scripts.common.words import counted, plain, short, wait
 from scripts.data import measured
-from scripts.figures import frontier_chart, list_chart, published
+from scripts.figures import frontier_chart, list_chart
 from scripts.figures.drawing import Drawing
 from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range
 from scripts.findings import machines
@@ -80,7 +80,7 @@ def setting(table: pd.DataFrame) -> str:
         else ""
     )
     return (
-        f"{published.PRECISIONS.get(row.precision, row.precision)}, "
+        f"{hardware.PRECISIONS.get(row.precision, row.precision)}, "
         f"{'compiled' if row.compiled else 'eager'}{threads}, PyTorch {row.torch}"
     )
 
@@ -126,7 +126,7 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
         f"{best.model} ({best.top1:.1f}%, "
         f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} "
         "images/s).",
-        caption=f"Speed in {STEP[part]} as measured on {where}, with the best published accuracy of each architecture "
+        caption=f"Speed in {STEP[part]} as measured on {where}, with a published accuracy of each architecture "
         "at that picture size. "
         f"{counted(len(edge), 'model')} of {len(table)} {'is' if len(edge) == 1 else 'are'} on the frontier.",
         explore={} if gpu else {"machine": machines.key_of(table.iloc[0], machines.published()), "part": part},

@@ -426,7 +426,7 @@ def draw_runs() -> Drawing:
         data=history,
         alt=f"Line chart of the validation loss by epoch of {counted(len(frames), 'training run')}; the lowest is "
         f"{lowest}, of {best}.",
-        caption="Runs with different photos are no contest; the table says what each was.",
+        caption="Runs on different photos cannot be compared with each other; the table says what each run was.",
         **about(found, "-history"),
     )
 

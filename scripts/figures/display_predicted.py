@@ -15,10 +15,10 @@ import pandas as pd
 from scripts.common import families, words
 from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import DATA
-from scripts.common.provenance import source
+from scripts.common.provenance import TIMM, made_from, published as said, source
 from scripts.common.words import counted, plain
 from scripts.data import measured, read_data
-from scripts.figures import frontier_chart, list_chart, published
+from scripts.figures import frontier_chart, list_chart
 from scripts.figures.display_measured import setting
 from scripts.figures.drawing import Drawing
 from scripts.figures.theme import (
@@ -91,8 +91,7 @@ def draw() -> Drawing:
     rows = measured_rows()
     foot = (
         f"Source: measured by this project on {words.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
-        "predicted from timm’s published "
-        f"results of {words.day(read_data.NOW)}"
+        f"predicted from timm’s published {said(prediction.known.sources)}"
     )
     wide, phone = (_draw(prediction, shown, likely, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
@@ -115,12 +114,7 @@ def draw() -> Drawing:
             source(DATA / rows.file.iloc[0]),
             source(DATA / "predict-calibration.csv"),
             source(DATA / "predict-families.csv"),
-            *published.sources(
-                read_data.NOW,
-                *sorted(
-                    prediction.known.tables.file[prediction.known.tables.file.isin(read_data.configs(read_data.NOW))]
-                ),
-            ),
+            *(one.facts() for one in prediction.known.sources if one.path.startswith(TIMM)),
         ],
         explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"},
         hardware=f"{where}, {setting(rows)}",
@@ -282,8 +276,7 @@ def draw_check() -> Drawing:
     )
     foot = (
         f"Source: measured by this project on {words.day(str(about['date'])[:10])} · {where} · predicted from "
-        f"{about['used']} other models and timm’s published "
-        f"results of {words.day(read_data.NOW)}"
+        f"{about['used']} other models and timm’s published {said(made_from(about))}"
     )
     wide, phone = (
         list_chart.draw(

@@ -127,7 +127,7 @@ def draw_key_families(part: str) -> Drawing:
         "drew them (a guide to the eye: "
         f"the families do not lie on lines). Most accurate is {said}.",
         data=table,
-        **published.provenance("2022-04-01", published.notebook_file(part)),
+        **published.provenance(table),
     )
 
 
@@ -155,5 +155,5 @@ def draw_convnext() -> Drawing:
         "ImageNet lifts the same network at the "
         f"same speed by {gain.min():.1f} to {gain.max():.1f} points.",
         data=table,
-        **published.provenance("2022-04-01", published.notebook_file("infer")),
+        **published.provenance(table),
     )

@@ -13,7 +13,6 @@ from scripts.figures.display_frontier import CLAIMS, FLOOR
 from scripts.figures.frontier_chart import NAMED
 from scripts.figures.labels import LONGEST
 from scripts.figures.theme import CONTEXT, GRID, INK, LEADER, MUTED, PALE, PAPER, for_text, mix
-from scripts.findings.summary import TABLES
 
 
 def data() -> dict:
@@ -37,11 +36,3 @@ def data() -> dict:
         "named": NAMED,
         "longest": LONGEST,
     }
-
-
-def machine(name: str) -> str:
-    """The picker's key of one of `summary.TABLES`: 'rtx5090', 'i7_12700h-compiled'."""
-    from scripts.common.hardware import parse_benchmark_name
-
-    about = parse_benchmark_name(TABLES[name][1])
-    return about["hardware"] + ("-compiled" if about["compiled"] else "")

@@ -1,56 +1,46 @@
-"""Where the charts of timm's published tables come from: files, addresses, hardware and date, for footers and the
-manifest.
+"""Where the charts of timm's published tables come from: sources, hardware and date, for footers and the manifest. All
+of it is what the tables themselves carry (`scripts.common.provenance.sources`).
 """
 
 from __future__ import annotations
 
-from scripts.common.hardware import named, parse_benchmark_name
-from scripts.common.provenance import sha256
-from scripts.common.words import day
-from scripts.data import download, read_data
+from collections.abc import Iterable
 
-ADDRESS = "https://github.com/huggingface/pytorch-image-models/blob/{commit}/results/{file}"
-PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat16", "amp_bf16": "mixed bfloat16"}
+import pandas as pd
 
-
-def notebook_file(part: str) -> str:
-    """The benchmark file that the notebook drew."""
-    return read_data.NOTEBOOK_FILE.format(part=part)
+from scripts.common import words
+from scripts.common.provenance import Source, published, sources
 
 
-def sources(vintage: str, *files: str) -> list[dict]:
-    """Manifest entries of timm's tables: the accuracies and the benchmark `files` of one vintage."""
-    return [
-        {
-            "path": f"timm-results/{vintage}/{file}",
-            "sha256": sha256(download.locate(vintage, file)),
-            "url": ADDRESS.format(commit=download.VINTAGES[vintage], file=file),
-        }
-        for file in (read_data.RESULTS, *files)
-    ]
-
-
-def setting(file: str) -> str:
-    """How a benchmark file was measured: RTX 5090, mixed precision, eager, PyTorch 2.9.1."""
-    about = parse_benchmark_name(file)
-    return ", ".join(
-        [
-            named(about["hardware"]).name,
-            PRECISIONS.get(about["precision"], about["precision"]),
-            "compiled" if about["compiled"] else "eager",
-            f"PyTorch {about['torch']}",
-        ]
-    )
-
-
-def provenance(vintage: str, *files: str) -> dict:
+def provenance(*tables: pd.DataFrame) -> dict:
     """sources, hardware and date of a Drawing made from timm's tables."""
+    found = _of(*tables)
     return {
-        "sources": sources(vintage, *files),
-        "hardware": "; ".join(dict.fromkeys(map(setting, files))),
-        "date": vintage,
+        "sources": [one.facts() for one in found],
+        "hardware": "; ".join(settings(found)),
+        "date": date(found),
     }
 
 
-def footer(vintage: str, file: str) -> str:
-    return f"Source: timm’s published results of {day(vintage)} · {setting(file)}"
+def settings(found: Iterable[Source]) -> list[str]:
+    """How the speeds among them were measured, each setting once: RTX 5090, mixed precision, eager, PyTorch 2.9.1."""
+    return list(dict.fromkeys(one.setting for one in found if one.setting))
+
+
+def date(found: Iterable[Source]) -> str:
+    """The days of the speeds (of the accuracies where there are none): 2024-09-04 to 2026-01-06."""
+    found = list(found)
+    return words.span([one.date for one in found if one.setting] or [one.date for one in found])
+
+
+def footer(*tables: pd.DataFrame) -> str:
+    """Source: timm’s published speeds of 6 January 2026 and accuracies of 30 October 2025 · RTX 5090, …"""
+    found = _of(*tables)
+    return f"Source: timm’s published {published(found)} · {'; '.join(settings(found))}"
+
+
+def _of(*tables: pd.DataFrame) -> tuple[Source, ...]:
+    """What the tables carry. Raises ValueError where one has lost it: no chart without its source."""
+    if not all(map(sources, tables)):
+        raise ValueError("a table that no longer knows where it was read; carry its sources along (provenance.carry)")
+    return sources(*tables)

@@ -13,10 +13,10 @@ import sys
 
 import pandas as pd
 
-from scripts.common import families, hardware
-from scripts.common.errors import cli
+from scripts.common import families
+from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
-from scripts.common.provenance import sidecar, write_derived
+from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.uncertainty import spearman
 from scripts.data import read_data
 from scripts.findings import family, machines, robustness, summary
@@ -46,6 +46,7 @@ def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
                 {
                     "machine": machines.name_of(key, tables),
                     "torch": table["torch"].iloc[0],
+                    "date": table["date"].iloc[0],
                     "weights": int(table["top1"].notna().sum()),
                     "frontier": len(mine),
                     "families": ", ".join(families.label(name) for name in mine["family"].unique()),
@@ -93,7 +94,9 @@ def compiling(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def succession() -> pd.DataFrame:
-    """What became of the frontier of 2022 on an RTX 3090."""
+    """What became of the notebook's frontier on its card. Raises UserError where timm no longer has a newer table of
+    that card.
+    """
     found = machines.succession()
     found["still"] = found["still"].map({True: "yes", False: "no"}).fillna("not timed")
     return found.assign(family=found["family"].map(families.label)).round(
@@ -174,23 +177,41 @@ def family_overview(table: pd.DataFrame) -> pd.DataFrame:
 def update() -> None:
     """Compute all and write those that changed. Raises TablesMissing where timm's tables can't be had."""
     published = machines.main_tables(ours=False)
-    made = {
-        "machines-stable": stable(published),
-        "machines-frontiers": frontiers(published),
-        "machines-agreement": agreement(published),
-        "machines-cpu_penalty": penalties(published),
-        "machines-compiling": compiling(published),
-        "machines-succession": succession(),
-        "machines-ours": ours(published),
-        "machines-software": machines.software().round(3),
-        "families": family_overview(published[hardware.parse_benchmark_name(summary.TABLES["gpu"][1])["hardware"]]),
-        "robustness": robustness.correlations(read_data.NOW).round(5),
-        "robustness-families": robustness_families(),
+    try:
+        gpu = [summary.table_of("gpu")]
+    except read_data.TablesMissing:
+        gpu = []
+    every = sources(*published.values())
+    then = read_data.load("infer", read_data.THEN, read_data.NOTEBOOK_FILE.format(part="infer"))
+    eager = machines.main_tables(ours=False, compiled=False)
+    both = [then, *(table for table in eager.values() if table["hardware"].iloc[0] == then["hardware"].iloc[0])]
+    series = list(read_data.tables("infer", read_data.NOW))
+    scores = robustness.load(read_data.NOW)
+    mine = "report/data/benchmark-infer-*.csv"
+    made = {  # table -> (what computes it, from which of timm's, from which of ours)
+        "machines-stable": (lambda: stable(published), every, ""),
+        "machines-frontiers": (lambda: frontiers(published), every, ""),
+        "machines-agreement": (lambda: agreement(published), every, ""),
+        "machines-cpu_penalty": (lambda: penalties(published), every, ""),
+        "machines-compiling": (lambda: compiling(published), every, ""),
+        "machines-succession": (succession, sources(*both), ""),
+        "machines-ours": (lambda: ours(published), every, mine),
+        "machines-software": (lambda: machines.software().round(3), sources(*series), ""),
+        "families": (lambda: family_overview(gpu[0]), sources(*gpu), ""),
+        "robustness": (lambda: robustness.correlations(read_data.NOW).round(5), sources(scores), ""),
+        "robustness-families": (robustness_families, sources(scores), ""),
     }
-    facts = sidecar(packages=("pandas",), source=f"timm's published tables of {read_data.NOW} and {read_data.THEN}")
-    for name, frame in made.items():
-        write_derived(frame, DATA / f"{name}.csv", facts)
-    print(f"{len(made)} tables about machines and robustness in report/data")
+    written = 0
+    for name, (compute, found, own) in made.items():
+        if not found:
+            print(f"notice: {name}.csv is kept as it is: timm no longer has its tables", file=sys.stderr)
+            continue
+        try:
+            write_derived(compute(), DATA / f"{name}.csv", sidecar(packages=("pandas",), **origin(found, own)))
+            written += 1
+        except UserError as error:
+            print(f"notice: {name}.csv is kept as it is: {error}", file=sys.stderr)
+    print(f"{written} tables about machines and robustness in report/data")
 
 
 @cli

@@ -20,9 +20,10 @@ from scripts.common.uncertainty import (
     spearman_interval,
     top1_uncertainty,
 )
+from scripts.data.download import VINTAGES
 from scripts.findings.claims import LEAST_ROWS, NOTEBOOK, Claim, Finding, Tables, decide, no_data
 
-NEWEST = "2026-08-08"  # the vintage whose GPUs a machine measured here is compared with
+NEWEST = list(VINTAGES)[-1]  # the vintage whose GPUs a machine measured here is compared with
 NETWORK = ["arch", "img_size"]
 LEAST_OF_A_KIND = 5
 

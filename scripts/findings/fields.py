@@ -5,14 +5,12 @@ for table in fields.configurations(): ...
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 import pandas as pd
 
 from scripts.common import families, hardware
-from scripts.common.tables import MissingColumn
-from scripts.data import measured, read_data
+from scripts.data import download, measured, read_data
 
 NETWORK = ["arch", "img_size"]
 WEIGHTS = ["model", "tag", *NETWORK, "top1", "top5", "pretrain"]
@@ -20,20 +18,19 @@ WEIGHTS = ["model", "tag", *NETWORK, "top1", "top5", "pretrain"]
 
 def configurations() -> Iterable[pd.DataFrame]:
     """The tidy table of each configuration, ours last, without timm's test networks. Vintages that can't be had are
-    left out; of a table that lacks a column only the configuration is there, in one row: nothing can be told from
-    it."""
+    left out; of a table that can't be joined or lacks a column only the configuration is there, in one row with why it
+    was `left_out`: nothing can be told from it."""
     for vintage in read_data.VINTAGES:
         for part in read_data.PARTS:
+            broken: dict[str, str] = {}
             try:
-                files = read_data.configs(vintage, part)
+                for table in read_data.tables(part, vintage, broken):
+                    yield families.contenders(table).reset_index(drop=True)
             except read_data.TablesMissing:
                 continue
-            for file in files:
-                try:
-                    yield families.contenders(read_data.load(part, vintage, file)).reset_index(drop=True)
-                except MissingColumn as error:
-                    print(f"findings: {error}; no data from it", file=sys.stderr)
-                    yield pd.DataFrame([{**hardware.parse_benchmark_name(file), "vintage": vintage}])
+            for file, reason in broken.items():
+                about = {**hardware.parse_benchmark_name(file), "vintage": vintage, "left_out": reason}
+                yield pd.DataFrame([{**about, "date": download.table(vintage, file).source.date}])
     for _, table in measured.load().groupby("file"):
         yield families.contenders(with_accuracies(table)).reset_index(drop=True)
 

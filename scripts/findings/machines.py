@@ -64,7 +64,7 @@ def main_tables(
     displace timm's whole table of the same card: they stand beside it (`key_of`).
     """
     try:
-        tables = [read_data.load(part, vintage, file) for file in read_data.configs(vintage, part)]
+        tables = list(read_data.tables(part, vintage))
     except read_data.TablesMissing:
         tables = []
     theirs = published(vintage) if ours else frozenset()
@@ -184,8 +184,7 @@ def software(vintage: str = read_data.NOW) -> pd.DataFrame:
     speed-up), changed (networks that were re-parameterised in between, left out of it) and families (theirs). One row
     per pair of consecutive tables run the same way."""
     tables: dict[tuple, list[pd.DataFrame]] = {}
-    for file in read_data.configs(vintage, "infer"):
-        table = read_data.load("infer", vintage, file)
+    for table in read_data.tables("infer", vintage):
         head = table.iloc[0]
         tables.setdefault((head["hardware"], head["precision"], head["layout"], bool(head["compiled"])), []).append(
             families.contenders(table)

@@ -1,9 +1,9 @@
 """Does accuracy on ImageNet carry over? timm evaluates the same weights on five other test sets.
 
     from scripts.findings import robustness
-    robustness.load("2026-08-08")            # one row per weights and size, a column per test set
-    robustness.correlations("2026-08-08")    # rank correlation with ImageNet, overall and among the hundred best
-    robustness.families_losses("2026-08-08") # which families lose least
+    robustness.load(read_data.NOW)            # one row per weights and size, a column per test set
+    robustness.correlations(read_data.NOW)    # rank correlation with ImageNet, overall and among the hundred best
+    robustness.families_losses(read_data.NOW) # which families lose least
 
 A and R cover 200 of the classes: their loss is counted from timm's accuracy on ImageNet's images of just those classes.
 """
@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families
+from scripts.common.provenance import carry, sources
 from scripts.common.uncertainty import spearman, spearman_interval
-from scripts.data import read_data
+from scripts.data import download, read_data
 from scripts.data.pretraining import pretraining
 from scripts.findings.claims import CONDITIONAL, HOLDS, Claim, Finding, decide, no_data
 
@@ -33,31 +34,31 @@ BEST = 100  # "among the top hundred"
 LEAST_OF_A_FAMILY = 5
 
 
-@functools.lru_cache(maxsize=4)
-def _load(vintage: str, copy: str) -> pd.DataFrame:
-    key = ["model", "img_size"]
+def load(vintage: str) -> pd.DataFrame:
+    """One row per weights and size: model, arch, family, kind, pretrain, img_size, top1, and for each of `SETS` that
+    the vintage has its top-1 (percent) and `…_loss` (points below ImageNet; negative for a gain).
+
+    Raises TablesMissing or UserError as `read_data.results` does.
+    """
+    key, there = ["model", "img_size"], download.files(vintage)
     frame = read_data.results(vintage)
+    parts = [frame]
     frame = families.contenders(frame)
     for column, (file, _, clean, _) in SETS.items():
-        there = read_data.results(vintage, file)[[*key, "top1"]].rename(columns={"top1": column})
-        frame = frame.merge(there, on=key, how="left", validate="1:1")
-        base = read_data.results(vintage, clean)[[*key, "top1"]].rename(columns={"top1": "clean"})
-        frame = frame.merge(base, on=key, how="left", validate="1:1")
+        if not {file, clean} <= set(there):
+            continue
+        for name, what in ((file, column), (clean, "clean")):
+            parts.append(read_data.results(vintage, name))
+            scores = parts[-1][[*key, "top1"]].rename(columns={"top1": what})
+            frame = frame.merge(scores, on=key, how="left", validate="1:1")
         frame[f"{column}_loss"] = frame.pop("clean") - frame[column]
-    return frame.assign(
+    frame = frame.assign(
         family=frame["arch"].map(families.family),
         kind=frame["arch"].map(families.kind),
         pretrain=frame["model"].map(pretraining),
     )
-
-
-def load(vintage: str) -> pd.DataFrame:
-    """One row per weights and size: model, arch, family, kind, pretrain, img_size, top1, and for each of `SETS` its
-    top-1 (percent) and `…_loss` (points below ImageNet; negative for a gain). Raises TablesMissing or UserError as
-    `read_data.results` does."""
-    from scripts.data import download
-
-    return _load(vintage, download.named_copy()).copy()
+    carry(frame, *sources(*parts))
+    return frame
 
 
 def correlations(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def correlations(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataFram
     frame = load(vintage) if frame is None else frame
     best = frame.nlargest(BEST, "top1")
     rows = []
-    for column, (_, name, _, _) in SETS.items():
+    for column, name in ((column, name) for column, (_, name, _, _) in SETS.items() if column in frame):
         row = {"set": column, "name": name, "n": int(frame[column].notna().sum())}
         for what, part in (("rho", frame), ("rho_best", best)):
             part = part.dropna(subset=["top1", column])
@@ -97,7 +98,7 @@ def families_losses(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataF
     `beyond`, the points above what its ImageNet accuracy lets one expect. Sorted within each set, the best first."""
     frame = load(vintage) if frame is None else frame
     rows = []
-    for column in SETS:
+    for column in (column for column in SETS if column in frame):
         scored = frame.assign(beyond=beyond_expected(frame, column), loss=frame[f"{column}_loss"])
         for family, members in scored.groupby("family"):
             if members["beyond"].notna().sum() >= LEAST_OF_A_FAMILY:
@@ -110,9 +111,8 @@ def families_losses(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataF
                         "beyond": members["beyond"].median(),
                     }
                 )
-    return (
-        pd.DataFrame(rows).sort_values(["set", "beyond"], ascending=[True, False], kind="stable").reset_index(drop=True)
-    )
+    found = pd.DataFrame(rows, columns=["set", "family", "n", "loss", "beyond"])
+    return found.sort_values(["set", "beyond"], ascending=[True, False], kind="stable").reset_index(drop=True)
 
 
 def carries_over(column: str, frame: pd.DataFrame) -> Finding:

@@ -24,23 +24,54 @@ from scripts.common import families, hardware
 from scripts.common.errors import cli
 from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
-from scripts.common.provenance import sidecar, write_derived
+from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import TIMING_SPREAD
 from scripts.data import read_data
 from scripts.findings import machines
 from scripts.findings.claims import version_key
 
-THEN, TODAY = "2022-04-01", "2026-08-08"
-TABLES = {  # what the pages call a machine -> its table
-    "then": (THEN, "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv"),
-    "gpu": (TODAY, "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"),
-    "cpu": (TODAY, "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv"),
+TABLES = {  # what the pages call a machine -> its table, as long as timm has it: see `chosen`
+    "then": (read_data.THEN, "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv"),
+    "gpu": (read_data.NOW, "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"),
+    "cpu": (read_data.NOW, "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv"),
+    "card": (read_data.NOW, "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"),  # that of "then", with newer software
 }
+MACHINES = ("then", "gpu", "cpu")  # those that have picks
 NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}  # the quantile of a table's speeds that a model must reach
 NOTEBOOK_FAMILIES = ("levit", "convnext", "beit", "vgg")
 
 Figure = tuple[str, object, str]  # key, value, unit
+
+
+def chosen(machine: str) -> tuple[str, str]:
+    """(vintage, file) of one of `TABLES`. Where timm no longer has the file, or it can't be joined, of the nearest that
+    can: the same hardware before the same kind of processor, then the same precision, layout and compiler, the newest
+    torch. Raises TablesMissing where there is none of that kind.
+    """
+    vintage, wanted = TABLES[machine]
+    like = hardware.parse_benchmark_name(wanted)
+    there = [table["file"].iloc[0] for table in read_data.tables("infer", vintage)]
+    alike = [file for file in there if _kind(file) == _kind(wanted)]
+    if not alike:
+        kind = {"gpu": "graphics card", "cpu": "processor"}[_kind(wanted)]
+        raise read_data.TablesMissing(f"timm has no table of a {kind} that can be read")
+    return vintage, wanted if wanted in alike else max(alike, key=lambda file: _likeness(file, like))
+
+
+def table_of(machine: str) -> pd.DataFrame:
+    """The tidy table of `chosen`, without timm's test networks."""
+    return families.contenders(read_data.load("infer", *chosen(machine)))
+
+
+def _kind(file: str) -> str:
+    return hardware.named(hardware.parse_benchmark_name(file)["hardware"]).kind
+
+
+def _likeness(file: str, like: dict) -> tuple:
+    about = hardware.parse_benchmark_name(file)
+    same = [about[name] == like[name] for name in ("hardware", "precision", "layout", "compiled")]
+    return *same, version_key(about["torch"]), about["hardware"]
 
 
 def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -59,6 +90,8 @@ def picks(name: str, table: pd.DataFrame) -> pd.DataFrame:
                 "machine": name,
                 "hardware": best.hardware,
                 "vintage": best.vintage,
+                "date": best.date,
+                "compiled": bool(best.compiled),
                 "need": need,
                 "floor_samples_per_sec": round(floor, 1),
                 "model": best.model,
@@ -80,7 +113,9 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
     table = families.contenders(table)
     front = table[on_frontier(table)]
     yield f"{name}.hardware", hardware.named(table.hardware.iloc[0]).name, ""
-    yield f"{name}.vintage", table.vintage.iloc[0], "date"
+    speeds, accuracies = sources(table)
+    yield f"{name}.date", speeds.date, "date"
+    yield f"{name}.accuracies", accuracies.date, "date"
     yield f"{name}.weights", len(table), "weights"
     yield f"{name}.architectures", table.arch.nunique(), "architectures"
     yield f"{name}.families", table.family.nunique(), "families"
@@ -124,9 +159,21 @@ def _model(key: str, row: pd.Series) -> Iterator[Figure]:
     yield f"{key}.img_size", int(row.img_size), "pixels"
 
 
-def training_figures() -> Iterator[Figure]:
-    """Training against inference on the notebook's card: the same models, measured both ways."""
-    tables = [read_data.load(part, THEN, read_data.NOTEBOOK_FILE.format(part=part)) for part in read_data.PARTS]
+def newest_training() -> pd.DataFrame:
+    """The training table of the newest torch that timm has published."""
+    return max(
+        read_data.every_table("train"),
+        key=lambda table: (version_key(table["torch"].iloc[0]), table["date"].iloc[0]),
+    )
+
+
+def training_figures(gpu: pd.DataFrame) -> Iterator[Figure]:
+    """Training against inference on the notebook's card: the same models, measured both ways; and which families of the
+    newest card's table `gpu` no training table has.
+    """
+    tables = [
+        read_data.load(part, read_data.THEN, read_data.NOTEBOOK_FILE.format(part=part)) for part in read_data.PARTS
+    ]
     both = tables[0].merge(tables[1], on=["model", "img_size"], suffixes=("_infer", "_train"))
     yield "training.models", len(both), "models"
     yield (
@@ -138,22 +185,13 @@ def training_figures() -> Iterator[Figure]:
     yield "training.cost.median", ratio.median(), "ratio"
     yield "training.cost.low", ratio.quantile(0.1), "ratio"
     yield "training.cost.high", ratio.quantile(0.9), "ratio"
-    newest = max(
-        (file for vintage in read_data.VINTAGES for file in read_data.configs(vintage, "train")),
-        key=lambda file: version_key(hardware.parse_benchmark_name(file)["torch"]),
-    )
-    about = hardware.parse_benchmark_name(newest)
-    yield "training.newest.hardware", hardware.named(about["hardware"]).name, ""
-    yield "training.newest.torch", about["torch"], ""
-    trained = (
-        set(read_data.load("train", TODAY, newest)["family"])
-        if newest in read_data.configs(TODAY, "train")
-        else set(tables[1]["family"])
-    )
-    table = families.contenders(read_data.load("infer", *TABLES["gpu"]))
-    missing = set(table["family"]) - trained
+    newest = newest_training()
+    yield "training.newest.hardware", hardware.named(newest["hardware"].iloc[0]).name, ""
+    yield "training.newest.torch", newest["torch"].iloc[0], ""
+    yield "training.newest.date", newest["date"].iloc[0], "date"
+    missing = set(gpu["family"]) - set(newest["family"])
     yield "training.newest.missing", len(missing), "families"
-    front = table[on_frontier(table)].sort_values("top1", ascending=False, kind="stable")["family"]
+    front = gpu[on_frontier(gpu)].sort_values("top1", ascending=False, kind="stable")["family"]
     yield (
         "training.newest.lacks",
         ", ".join(families.label(name) for name in front.unique() if name in missing) or "none",
@@ -190,31 +228,35 @@ def numbers() -> dict[str, float | str]:
 
 
 def update() -> None:
-    """Write summary, picks and joins where they changed. Raises TablesMissing where timm's tables can't be had."""
-    tables = {name: read_data.load("infer", vintage, file) for name, (vintage, file) in TABLES.items()}
-    figures = [*notebook_figures(), *training_figures(), *convnext_figures(tables["gpu"])]
+    """Compute the three tables and write those that changed. Raises TablesMissing where timm's tables can't be had."""
+    tables = {}
+    for name in MACHINES:
+        try:
+            tables[name] = table_of(name)
+        except read_data.TablesMissing as missing:
+            if name != "cpu":
+                raise
+            print(f"notice: {missing}; the pages do without it", file=sys.stderr)
+    figures = [*notebook_figures(), *training_figures(tables["gpu"]), *convnext_figures(tables["gpu"])]
     for name, table in tables.items():
         figures += machine_figures(name, table)
-    summary = pd.DataFrame(figures, columns=["key", "value", "unit"])
-    summary["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in summary.value]
-    named = {tables[name].hardware.iloc[0] for name in ("gpu", "cpu")}
+    said = pd.DataFrame(figures, columns=["key", "value", "unit"])
+    said["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in said.value]
+    named = {tables[name].hardware.iloc[0] for name in ("gpu", "cpu") if name in tables}
     others = machines.main_tables(ours=False, compiled=False).values()
     others = {table.hardware.iloc[0]: table for table in others if table.hardware.iloc[0] not in named}
-    chosen = pd.concat([picks(name, table) for name, table in {**tables, **others}.items()])
-    facts = sidecar(
-        packages=("pandas",),
-        source="timm's published tables, " + " and ".join(f"{vintage}/{file}" for vintage, file in TABLES.values()),
-    )
-    joins = (
-        read_data.audits()
-        .groupby(["vintage", "file"], as_index=False)[
-            ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
-        ]
-        .sum()
-    )
-    for name, frame in {"summary": summary, "picks": chosen, "joins": joins}.items():
-        write_derived(frame, DATA / f"{name}.csv", facts)
-    print(f"{len(summary)} figures and {len(chosen)} picks in report/data")
+    picked = pd.concat([picks(name, table) for name, table in {**tables, **others}.items()])
+    counts = ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
+    joins = read_data.audits().groupby(["vintage", "file", "date"], as_index=False)[counts].sum()
+    notebook = [read_data.notebook(part) for part in read_data.PARTS]
+    made = {
+        "summary": (said, sources(*tables.values(), *notebook, newest_training())),
+        "picks": (picked, sources(*tables.values(), *others.values())),
+        "joins": (joins, sources(*read_data.every_table())),
+    }
+    for name, (frame, found) in made.items():
+        write_derived(frame, DATA / f"{name}.csv", sidecar(packages=("pandas",), **origin(found)))
+    print(f"{len(said)} figures and {len(picked)} picks in report/data")
 
 
 @cli

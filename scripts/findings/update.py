@@ -19,24 +19,21 @@ from scripts.predict import command as predict_command, evaluate as predict_eval
 
 
 @cli
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     argparse.ArgumentParser(
         prog="python -m scripts.findings.update", description=__doc__.split("\n\n")[0], epilog="example: make data"
-    ).parse_args()
+    ).parse_args(arguments)
     try:
         print(f"timm's tables: {read_data.fetch()} files at hand")
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
-    for room in (transfer, phones):
+    steps = (transfer, phones, summary, aggregates, predict_evaluate, predict_command)
+    for step in steps:
         try:
-            room.update()
-        except read_data.TablesMissing as missing:
+            step.update()
+        except read_data.TablesMissing as missing:  # or timm dropped what this was computed from
             print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
-    summary.update()
-    aggregates.update()
-    predict_evaluate.update()
-    predict_command.update()
 
 
 if __name__ == "__main__":

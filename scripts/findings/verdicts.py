@@ -17,15 +17,17 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
-from scripts.common import families, hardware
+from scripts.common import families, hardware, words
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA
-from scripts.common.provenance import sidecar, write_derived
+from scripts.common.files import sha256
+from scripts.common.paths import DATA, ROOT
+from scripts.common.provenance import Source, made_from, origin, read_sidecar, sidecar, sources, write_derived
 from scripts.common.tables import read_table
-from scripts.data import read_data
+from scripts.data import measured, read_data
 from scripts.findings import claims_families, claims_speed, fields, robustness
 from scripts.findings.claims import CENSUS, LEAST_ROWS, NO_DATA, VERDICTS, Claim, Finding, Tables, no_data, version_key
 
@@ -35,9 +37,9 @@ ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_famili
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
 NUMBERS = ["estimate", "low", "high"]
 CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
+KEY = ["claim", *CONFIGURATION]
 COLUMNS = [
-    "claim",
-    *CONFIGURATION,
+    *KEY,
     "hardware_name",
     "year",
     "weights",
@@ -57,6 +59,8 @@ COLUMNS = [
 def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> tuple[Finding, int]:
     """The claim's finding on one configuration, and on how many weights (or networks) it rests; 'no data' where the
     table lacks a column, or enough rows."""
+    if "left_out" in table:
+        return no_data(table["left_out"].iloc[0]), 0
     try:
         head = table.iloc[0]
         field = tables.complete(table) if claim.rivals else table
@@ -98,7 +102,7 @@ def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
         about = {
             **{name: head[name] for name in CONFIGURATION},
             "hardware_name": head.get("hardware_name", hardware.named(head["hardware"]).name),
-            "year": str(head.get("date", head["vintage"]))[:4],
+            "year": words.year(head["date"]),
         }
         for claim in ON_HARDWARE:
             if claim.applies(head):
@@ -107,7 +111,8 @@ def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
     for vintage in dict.fromkeys(table.iloc[0]["vintage"] for table in tables):
         if vintage in read_data.VINTAGES:
             scores = robustness.load(vintage)
-            about = {"vintage": vintage, "compiled": False, "year": vintage[:4], "weights": len(scores)}
+            year = words.year(words.span([one.date for one in sources(scores)[:1]]))
+            about = {"vintage": vintage, "compiled": False, "year": year, "weights": len(scores)}
             rows += [{"claim": claim.key, **about, **vars(claim.judge(scores, known))} for claim in robustness.CLAIMS]
     frame = pd.DataFrame(rows).reindex(columns=COLUMNS)
     frame["models"] = frame["models"].map(" ".join)
@@ -118,7 +123,7 @@ def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
 
 
 def _main(frame: pd.DataFrame) -> pd.Series:
-    """Boolean: the row that stands for its claim, machine and vintage in the matrix."""
+    """Boolean: the row that stands for its claim, machine and year in the matrix."""
     order = pd.DataFrame(
         {
             "part": (frame["part"] == "train") & (frame["claim"] != "training"),
@@ -130,7 +135,13 @@ def _main(frame: pd.DataFrame) -> pd.Series:
         index=frame.index,
     )
     ranked = frame.assign(rank=list(order.itertuples(index=False, name=None))).sort_values("rank", kind="stable")
-    first = ranked.drop_duplicates(["claim", "vintage", "hardware"]).index
+    ranked = ranked.drop_duplicates(["claim", "vintage", "hardware"])
+    # two vintages may hold tables of one year; the one that can tell stands for it
+    told = ranked["verdict"].ne(NO_DATA) if len(ranked) else ranked["verdict"]
+    first = ranked.assign(told=told, ours=ranked["vintage"] == "measured").sort_values(
+        ["told", "vintage"], ascending=[False, True], kind="stable"
+    )
+    first = first.drop_duplicates(["claim", "year", "hardware", "ours"]).index
     return pd.Series(frame.index.isin(first), index=frame.index)
 
 
@@ -143,7 +154,7 @@ def load() -> pd.DataFrame:
         DATA / FILE,
         required=COLUMNS,
         optional_numeric=[*NUMBERS, "weights"],
-        key=["claim", *CONFIGURATION],
+        key=KEY,
     )
     for column in ("tie", "compiled", "main"):
         frame[column] = frame[column].eq("True")
@@ -177,23 +188,29 @@ def matrix(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def update() -> pd.DataFrame:
-    """Judge everything, write findings.csv where it changed, and return it. Findings on tables that can't be had
-    now are kept as committed.
+    """Judge everything, write findings.csv where it changed, and return it. Where timm's tables can't be had now, what
+    was found with them stays as committed.
     """
-    frame = compute()
-    if (DATA / FILE).exists():
-        try:
-            before = load()
-        except UserError:  # from an older version or damaged: what can be computed takes its place
-            before = frame.iloc[:0]
-        kept = before[before["vintage"].isin(set(read_data.VINTAGES) - set(frame["vintage"]))]
-        frame = _in_order(pd.concat([kept, frame], ignore_index=True)) if len(kept) else frame
-    if frame.empty:
+    tables = list(fields.configurations())
+    frame, before = compute(tables), _committed()
+    found = sources(*(table for table in tables if "model" in table), measured.load())
+    away = set(read_data.VINTAGES) - set(frame["vintage"])
+    known = made_from(read_sidecar(DATA / FILE)) if away and len(before) else ()
+    kept = _kept(before, frame, away, known) if away else before.iloc[:0]
+    if frame.empty and kept.empty:
         raise UserError(
             "nothing to judge: neither timm's tables nor measurements are at hand; run `make data` or `make bench`"
         )
     ours = frame["vintage"] == "measured"  # on a card of timm's it has a column of its own in the matrix
-    frame.loc[ours & frame["hardware"].isin(frame["hardware"][~ours]), "hardware_name"] += ", measured here"
+    theirs = {*frame["hardware"][~ours], *kept["hardware"][kept["vintage"] != "measured"]}
+    frame.loc[ours & frame["hardware"].isin(theirs), "hardware_name"] += ", measured here"
+    if len(kept):
+        place = {key: i for i, key in enumerate(_keys(before))}
+        frame = pd.concat([kept, frame], ignore_index=True).drop_duplicates(KEY, ignore_index=True)
+        order = pd.Series([place.get(key, len(place)) for key in _keys(frame)]).sort_values(kind="stable")
+        frame = _in_order(frame.loc[order.index].reset_index(drop=True))
+        frame["main"] = _main(frame)
+        found = tuple({one.path: one for one in (*known, *found)}.values())
     rounded = frame.assign(
         **{
             name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4)
@@ -201,14 +218,8 @@ def update() -> pd.DataFrame:
         },
         weights=frame["weights"].astype(int),
     )
-    write_derived(
-        rounded,
-        DATA / FILE,
-        sidecar(
-            packages=("pandas", "numpy"),
-            source="timm's published tables (see scripts/data/download.py), and report/data/benchmark-*.csv",
-        ),
-    )
+    facts = sidecar(packages=("pandas", "numpy"), **origin(found, "report/data/benchmark-*.csv"))
+    write_derived(rounded, DATA / FILE, facts)
     return rounded
 
 
@@ -218,6 +229,40 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
     vintages = [*read_data.VINTAGES, "measured"]
     place = pd.DataFrame({"all": frame["hardware"] == "", "vintage": frame["vintage"].map(vintages.index)})
     return frame.loc[place.sort_values(["all", "vintage"], kind="stable").index].reset_index(drop=True)
+
+
+def _committed() -> pd.DataFrame:
+    """The findings as they stand; none where they were never made, or come from an older version or are damaged."""
+    try:
+        return load() if (DATA / FILE).exists() else pd.DataFrame(columns=COLUMNS)
+    except UserError:
+        return pd.DataFrame(columns=COLUMNS)
+
+
+def _kept(before: pd.DataFrame, frame: pd.DataFrame, away: set[str], known: tuple[Source, ...]) -> pd.DataFrame:
+    """Of the findings `before` those that today's `frame`, made without the vintages `away`, can't judge as well: on
+    the tables that are away; on measurements that have not changed since (`known`), for they are compared with timm's;
+    and on changed ones where no answer would take the place of one.
+    """
+    same = [one.path for one in known if (ROOT / one.path).is_file() and sha256(ROOT / one.path) == one.sha256]
+    unchanged = {_configuration(Path(path).name) for path in same if Path(path).name.startswith("benchmark-")}
+    now = dict(zip(_keys(frame), frame["verdict"]))
+    ours = [
+        vintage == "measured" and key in now and (key[2:] in unchanged or now[key] == NO_DATA)
+        for vintage, key in zip(before["vintage"], _keys(before))
+    ]
+    return before[before["vintage"].isin(away) | pd.Series(ours, before.index, dtype=bool)]
+
+
+def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
+    """What names each finding, as text."""
+    return list(frame[KEY].astype(str).itertuples(index=False, name=None))
+
+
+def _configuration(file: str) -> tuple[str, ...]:
+    """What comes after claim and vintage in the key of findings on a benchmark file."""
+    about = hardware.parse_benchmark_name(file)
+    return tuple(str(about[name]) for name in KEY[2:])
 
 
 @cli

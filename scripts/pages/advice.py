@@ -98,22 +98,19 @@ def today() -> None:
         rows = newest[newest.claim == claim.key]
         if claim.key in WORDS:
             lines.append(
-                f"- **{WORDS[claim.key][0]}** {sentence(claim.key, rows)} "
+                f"- **{WORDS[claim.key][0]}** {sentence(claim.key, rows, verdicts.last_told(claim.key))} "
                 f"[{_behind(claim, rows)}](report/findings.qmd#{verdicts.anchor(claim.key)})"
             )
     print("\n".join(lines) + "\n")
 
 
-def sentence(key: str, rows: pd.DataFrame) -> str:
+def sentence(key: str, rows: pd.DataFrame, told: str = "") -> str:
     """The advice that the verdicts in `rows` (one claim, a row per machine) choose, as Markdown in which data are
-    escaped.
+    escaped. told: the year of the last table that can tell, where none of the newest can.
     """
     if rows.empty:
-        return (
-            "No table since 2022 can tell: measure it on [your own machine](report/machine.qmd)."
-            if key == "training"
-            else "No newest table can tell: measure it."
-        )
+        last = f"The last tables that can tell are of {told}" if told else "No table can tell"
+        return f"{last}: measure it on [your own machine](report/machine.qmd)."
     found = set(rows.verdict)
     words = WORDS[key][1 if found == {HOLDS} else 3 if found == {FAILS} else 2]
     if "{yes}" in words and not {HOLDS, FAILS} <= found:
@@ -172,7 +169,11 @@ def speed_goes_with(figures: dict) -> str:
     """Which of parameters, multiply-adds and activations goes best with speed on the card and on the processor of
     the summary, as a sentence.
     """
-    words = {"parameters": "parameters", "gmacs": "arithmetic (multiply-adds)", "macts": "memory (activations)"}
+    words = {
+        "parameters": "the number of parameters",
+        "gmacs": "the arithmetic (multiply-adds)",
+        "macts": "the numbers that it writes to memory (activations)",
+    }
     best = {}
     for machine in ("gpu", "cpu"):
         known = {
@@ -184,8 +185,11 @@ def speed_goes_with(figures: dict) -> str:
             return ""
         best[machine] = max(known, key=known.get)
     if best["gpu"] == best["cpu"]:
-        return f"On both, {words[best['gpu']]} goes best with speed."
-    return f"On the card {words[best['gpu']]} goes best with speed, on the processor {words[best['cpu']]}."
+        return f"On both, a network's speed goes best with {words[best['gpu']]}."
+    return (
+        f"On the graphics card, a network's speed goes best with {words[best['gpu']]}; on the processor, with "
+        f"{words[best['cpu']]}."
+    )
 
 
 def alike(correlation: float) -> str:

@@ -42,6 +42,11 @@ def numbers() -> Numbers:
     return Numbers(summary.numbers())
 
 
+def few(number: float) -> str:
+    """A count for a sentence: 'none' for 0, 'n/a' where it is not known."""
+    return "n/a" if number != number else f"{number:.0f}" if number else "none"
+
+
 def top1_standard_error(top1: float) -> float:
     """Binomial standard error in points of a top-1 accuracy (%) on ImageNet's validation set."""
     share = top1 / 100

@@ -161,6 +161,13 @@ def newest() -> pd.DataFrame:
     return frame[frame.main & (frame.hardware != "") & newest_ & (frame.verdict != NO_DATA)]
 
 
+def last_told(claim: str) -> str:
+    """The year of timm's last table on which a claim could be judged; '' where there is none."""
+    frame = verdicts.load()
+    judged = frame[(frame.claim == claim) & (frame.vintage != "measured") & (frame.verdict != NO_DATA)]
+    return str(judged.year.max()) if len(judged) else ""
+
+
 def tally(column: pd.Series, what: str = "machine") -> str:
     """holds on all 6 machines; holds on 2, fails on 4 of 6 machines. what: of which there is a verdict each."""
     counts, total = Counter(column), len(column)
@@ -206,7 +213,7 @@ def claims() -> None:
 
 
 def _origins(rows: pd.DataFrame) -> str:
-    """Where the tables come from: 2022, 2026 and our own."""
+    """The years of the tables, and whether there are ours: 2022, 2024, 2026 and our own."""
     years = sorted(set(rows.year[rows.vintage != "measured"].astype(str)))
     return listing([*years, *(["our own"] if (rows.vintage == "measured").any() else [])])
 

@@ -129,7 +129,7 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         "amp": (
             "AMP",
             "Automatic mixed precision: most of the arithmetic in 16 bits, the delicate parts in 32. Faster on "
-            "graphics cards, at the same accuracy. *fp32* is all in 32 bits, "
+            "graphics cards; whether a network is as accurate with it is not tested here. *fp32* is all in 32 bits, "
             "*bf16* a 16-bit format with the range of fp32.",
         ),
         "channels-last": (
@@ -142,7 +142,7 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
             "Compiled, eager",
             "*Eager*: PyTorch runs a network operation by operation. *Compiled*: `torch.compile` first makes one "
             "program of it, with operations "
-            "merged. It takes a minute once and is faster after.",
+            "merged. That takes a minute once; most networks are faster after it, some slower.",
         ),
         "roofline": (
             "Roofline",
@@ -167,7 +167,8 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
     "Where it comes from": {
         "vintage": (
             "Vintage",
-            "The state of timm's published tables on a day, pinned by commit: the one of the notebook, and the newest.",
+            "A state of timm's published tables, pinned by commit: the notebook's, and the newest. Each file in it has "
+            "a date of its own: the day on which it last changed.",
         ),
         "sidecar": (
             "Sidecar",

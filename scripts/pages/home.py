@@ -8,10 +8,10 @@ from scripts.common import families, hardware
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
-from scripts.common.words import images_per_second
+from scripts.common.words import images_per_second, listing, month, year
 from scripts.pages import page
 
-MACHINES = {"then": "{hardware}, 2022", "gpu": "{hardware}, today", "cpu": "{hardware}, today"}
+MACHINES = ("then", "gpu", "cpu")
 WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
 
 
@@ -19,7 +19,7 @@ def pick_table() -> pd.DataFrame:
     """report/data/picks.csv, numbers as numbers."""
     return read_table(
         DATA / "picks.csv",
-        required=["machine", "hardware", "need", "model", "family", "vintage", "runner_up"],
+        required=["machine", "hardware", "need", "model", "family", "date", "compiled", "runner_up"],
         numeric=["floor_samples_per_sec", "img_size", "top1", "samples_per_sec", "param_count"],
         optional_numeric=["runner_up_top1", "runner_up_samples_per_sec"],
         key=["machine", "need"],
@@ -63,6 +63,15 @@ def _cards(table: pd.DataFrame, slug: str, hidden: bool) -> str:
     return f'<ol data-machine="{page.escaped(slug)}"{" hidden" if hidden else ""}>{"".join(said)}</ol>'
 
 
+def machine_heads(table: pd.DataFrame) -> dict[str, str]:
+    """For the columns of the picks: {'cpu': 'Core i7-12700H, compiled, September 2024'}, the month of the speeds."""
+    return {
+        row.machine: f"{hardware.named(row.hardware).name}, {'compiled' if row.compiled == 'True' else 'eager'}, "
+        f"{month(row.date)}"
+        for row in table.drop_duplicates("machine").itertuples()
+    }
+
+
 def picks() -> None:
     """The table of picks: needs down, machines across."""
     if not (DATA / "picks.csv").exists():
@@ -79,16 +88,13 @@ def picks() -> None:
     wide = table.pivot(index="need", columns="machine", values="cell").reindex(
         index=list(WORDS), columns=list(MACHINES)
     )
-    slugs = table.groupby("machine").hardware.first()
-    wide.columns = [
-        MACHINES[machine].format(hardware=hardware.named(slugs[machine]).name if machine in slugs else "no table")
-        for machine in MACHINES
-    ]
+    heads = machine_heads(table)
+    wide.columns = [heads.get(machine, "no table") for machine in MACHINES]
     wide.insert(0, "You need it", [WORDS[need] for need in wide.index])
     page.table(
         wide.iloc[:, [0, 2, 3, 1]],
         "The most accurate model that is fast enough, by need and machine: ImageNet top-1, images per second, "
-        "picture size.",
+        "picture size. The month is that of timm’s table of speeds.",
         label="tbl-picks",
         link="report/data/picks.csv",
         sort=False,
@@ -105,13 +111,21 @@ def _runner_up(row) -> str:
     )
 
 
+def when(machine: str, write: str = "month") -> str:
+    """The month, or the year, of a machine's speeds in the picks; 'n/a' where they are not there."""
+    try:
+        date = pick_table().drop_duplicates("machine").set_index("machine").date[machine]
+    except (UserError, KeyError):
+        return "n/a"
+    return month(date) if write == "month" else year(date)
+
+
 def then() -> str:
-    """What the rule of the picks gives on the tables of the first vintage: 'LeViT, EfficientNet and BEiT'; 'n/a'
-    where they are not there.
+    """What the rule of the picks gives on the notebook's tables: 'LeViT, EfficientNet and BEiT'; 'n/a' where they are
+    not there.
     """
     try:
         old = pick_table().set_index(["machine", "need"]).loc["then"]
     except (UserError, KeyError):
         return "n/a"
-    names = [families.label(old.family[need]) for need in WORDS if need in old.index]
-    return ", ".join(names[:-1]) + f" and {names[-1]}"
+    return listing([families.label(old.family[need]) for need in WORDS if need in old.index])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from scripts.common import hardware, provenance
+from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA, ROOT, relative
 from scripts.common.status import stale
@@ -38,14 +38,17 @@ def mark(paths: list[str]) -> str:
     return f'<span class="stale" title="{safe(why)}">older than its script</span>' if why else ""
 
 
-def published(path: str) -> dict[str, str]:
-    """hardware and date of one of timm's tables, from its path timm-results/<date>/<file>."""
-    pieces = path.split("/")
-    try:
-        where = hardware.named(hardware.parse_benchmark_name(path)["hardware"]).name
-    except UserError:
-        where = ""
-    return {"hardware": where, "date": pieces[1] if len(pieces) > 2 else ""}
+def published(one: dict) -> dict[str, str]:
+    """hardware and date of one of timm's tables, from its entry among a manifest's or a sidecar's sources."""
+    return {"hardware": str(one.get("setting", "")).partition(",")[0], "date": str(one.get("date", ""))}
+
+
+def computed_from(known: dict) -> str:
+    """timm's tables that a result was computed from, as its sidecar tells: 'timm’s speeds of 2024-09-04 to 2026-01-06
+    and accuracies of 2025-10-30'; '' for none.
+    """
+    found = provenance.published(provenance.made_from(known), str)
+    return f"timm’s {found}" if found else ""
 
 
 def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> str:
@@ -59,8 +62,7 @@ def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> st
     parts += [f'<p class="made-name">{_link(one)}</p>{_list(_facts(one))}' for one in tables if one not in theirs]
     if theirs:
         rows = "".join(
-            f"<li>{_link(one)}, {safe(published(one['path'])['date'])}: {_digest(one.get('sha256', ''))}</li>"
-            for one in theirs
+            f"<li>{_link(one)}, {safe(published(one)['date'])}: {_digest(one.get('sha256', ''))}</li>" for one in theirs
         )
         parts.append(f'<p class="made-name">Published by timm, with SHA-256</p><ul>{rows}</ul>')
     body = f"<strong>How this {safe(what)} was made</strong></p>{''.join(parts)}"
@@ -106,7 +108,8 @@ def _facts(one: dict) -> list[tuple[str, str]]:
     found = [
         ("command", f"<code>{safe(known.get('command', ''))}</code>"),
         ("commit", commit),
-        ("date", safe(str(known.get("date", ""))[:10])),
+        ("computed from", safe(computed_from(known))),
+        ("made on", safe(str(known.get("date", ""))[:10])),
         ("hardware", safe(", ".join(about))),
         ("versions", safe(", ".join(f"{name} {version}" for name, version in versions.items()))),
         ("SHA-256", _digest(one.get("sha256") or known.get("sha256", ""))),

@@ -73,8 +73,8 @@ def table(part: str) -> None:
     what = "inference" if part == "infer" else "a training step"
     page.table(
         shown,
-        f"Measured here: {what}. Top-1 is the best published accuracy on ImageNet of weights for that architecture "
-        "at that size.",
+        f"Measured here: {what}. Top-1 is that of the most accurate weights that accuracy.csv lists for the "
+        "architecture at that size; there may be better ones.",
         label=f"tbl-machine-{part}",
         link=f"report/data/{frame.file.iloc[0]}",
         formats={

@@ -23,12 +23,14 @@ from scripts.predict import (
 def join_audit() -> None:
     """What the join of speeds with accuracies did to each of timm's tables."""
     counts = ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
-    table = read_table(DATA / "joins.csv", required=["vintage", "file"], numeric=counts, key=["vintage", "file"])
+    named = ["vintage", "file", "date"]
+    table = read_table(DATA / "joins.csv", required=named, numeric=counts, key=named[:2])
     table[counts] = table[counts].astype(int)
+    table = table[["file", "date", *counts]]
     table["file"] = table["file"].str.removeprefix("benchmark-").str.removesuffix(".csv")
     table.columns = [
-        "Vintage",
         "Table",
+        "Last changed",
         "Accuracies",
         "Matched",
         "of these renamed",
@@ -143,9 +145,9 @@ def evaluation() -> None:
 
 
 def evaluation_facts() -> SimpleNamespace:
-    """For prose: worst median errors over GPU and CPU tables of inference, least rank correlation on GPUs, least and
-    most coverage by machine, and on how many of how many tables, and of how many machines, the best rival does
-    better."""
+    """For prose: worst median errors over GPU and CPU tables of inference and over training tables, least rank
+    correlation on GPUs, least and most coverage by machine, and on how many of how many tables, and of how many
+    machines, the best rival does better."""
     try:
         frame = predict_evaluate.table()
     except UserError:
@@ -153,6 +155,7 @@ def evaluation_facts() -> SimpleNamespace:
         return SimpleNamespace(
             gpu=nan,
             cpu=nan,
+            train=nan,
             spearman=nan,
             covered_least=nan,
             covered_most=nan,
@@ -161,7 +164,9 @@ def evaluation_facts() -> SimpleNamespace:
             machines=0,
             machines_beaten=0,
         )
-    main = frame[(frame["measured"] == predict_evaluate.MAIN) & (frame["part"] == "infer")]
+    main = frame[frame["measured"] == predict_evaluate.MAIN]
+    train = main[(main["part"] == "train") & (main["method"] == "model")]["median_error"].max()
+    main = main[main["part"] == "infer"]
     ours = main[main["method"] == "model"].set_index("file")
     best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
     machines = predict_evaluate.by_machine(frame)
@@ -170,6 +175,7 @@ def evaluation_facts() -> SimpleNamespace:
     return SimpleNamespace(
         gpu=kind["median_error"].max().get("gpu", Missing("nan")),
         cpu=kind["median_error"].max().get("cpu", Missing("nan")),
+        train=train if train == train else Missing("nan"),
         spearman=kind["spearman"].min().get("gpu", Missing("nan")),
         covered_least=covered.min(),
         covered_most=covered.max(),

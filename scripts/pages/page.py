@@ -51,7 +51,7 @@ def chart(name: str) -> None:
             {
                 **one,
                 **(
-                    how_made.published(path)
+                    how_made.published(one)
                     if one.get("url")
                     else {"hardware": entry.get("hardware", ""), "date": entry.get("date", "")}
                 ),
@@ -212,9 +212,10 @@ def uses(path: str) -> None:
     facts: dict = {"path": path}
     try:
         found = provenance.read_sidecar(ROOT / path)
+        made, behind = str(found.get("date", ""))[:10], how_made.computed_from(found)
         facts |= {
             "hardware": found["hardware"].get("name", ""),
-            "date": str(found.get("date", ""))[:10],
+            "date": f"computed on {made} from {behind}" if behind else made,
             "sha256": found.get("sha256", ""),
             "command": found.get("command", ""),
         }

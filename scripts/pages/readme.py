@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.common import hardware, words
+from scripts.common import words
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT, atomic_write
 from scripts.pages import home
@@ -20,11 +20,9 @@ START, END = "<!-- answer -->", "<!-- /answer -->"
 def answer() -> str:
     """The table of picks as GitHub Markdown."""
     table = home.pick_table()
-    first = table.groupby("machine").first()
-    heads = [
-        f"{hardware.named(first.hardware[machine]).name}, tables of {first.vintage[machine]}"
-        for machine in home.MACHINES
-    ]
+    named = home.machine_heads(table)
+    there = [machine for machine in home.MACHINES if machine in named]
+    heads = [named[machine] for machine in there]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     cells = {
         (
@@ -34,15 +32,14 @@ def answer() -> str:
         for row in table.itertuples()
     }
     lines += [
-        f"| **{home.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in home.MACHINES)} |"
-        for need in home.WORDS
+        f"| **{home.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in there)} |" for need in home.WORDS
     ]
     return (
         "\n".join(lines)
         + "\n\nImageNet top-1 and throughput. *Fast*: the most accurate among the fastest tenth of the models in "
         "that table; "
-        "*balanced*: among the faster half; *accurate*: at any speed. From timm's published results, joined and "
-        "recomputed by `make data`."
+        "*balanced*: among the faster half; *accurate*: at any speed. The month is that of timm's table of speeds. "
+        "From timm's published results, joined and recomputed by `make data`."
     )
 
 

@@ -9,8 +9,8 @@ from scripts.pages import page
 
 @page.or_note()
 def robust_families(column: str, name: str) -> None:
-    """The ten families that do best beyond expectation on one test set, and how many points their median model
-    loses there.
+    """The ten families furthest above expectation on one test set, and how many points their median model loses
+    there.
     """
     frame = read_table(DATA / "robustness-families.csv", required=["set", "family"], numeric=["n", "loss", "beyond"])
     best = frame[frame["set"] == column].nlargest(10, "beyond")
@@ -19,7 +19,7 @@ def robust_families(column: str, name: str) -> None:
     )
     page.table(
         shown,
-        f"The ten families that keep most of their accuracy on {name}.",
+        f"The ten families furthest above what their ImageNet accuracy lets one expect on {name}.",
         label=f"tbl-robust-{column}",
         link="report/data/robustness-families.csv",
         formats={"Weights": "{:.0f}", "Median loss (points)": "{:.1f}", "Beyond expectation (points)": "{:+.1f}"},

@@ -33,6 +33,8 @@ def table() -> None:
         )
         return
     table = found.tables[""]
+    history = found.tables["-history"]
+    seconds = pd.to_numeric(history.get("seconds"), errors="coerce").groupby(history["run"]).sum()
     names = {
         "valid_loss": "Validation loss",
         "error_rate": "Validation error",
@@ -46,7 +48,7 @@ def table() -> None:
             "Run": table["name"],
             "Date (UTC)": table.date,
             "Ended": table.status,
-            "Minutes": table.minutes,
+            "Minutes": table["run"].map(seconds) / 60,
             "Epochs": table.epochs,
             **{names[name]: table[name] for name in metrics},
             "Settings": [_settings(text) for text in table.settings],
@@ -54,7 +56,7 @@ def table() -> None:
     )
     page.table(
         shown,
-        f"Runs on {found.hardware}, newest first.",
+        f"Runs on {found.hardware}, newest first. Minutes: of all epochs, those before an interruption included.",
         label="tbl-runs",
         link=relative(found.paths[""]),
         formats={

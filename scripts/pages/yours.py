@@ -88,8 +88,8 @@ def trust() -> None:
     if e.tables:
         print(
             f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks "
-            f"measured, the median error is at most {e.gpu:.1%} on any table of a graphics card and {e.cpu:.1%} on "
-            "any of a processor, and "
+            f"measured, the median error is at most {e.gpu:.1%} on any inference table of a graphics card, {e.cpu:.1%} "
+            f"on any of a processor and {e.train:.1%} on any training table, and "
             f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. "
             f"Scaling the table of the most similar machine did better on {e.beaten} "
             f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} "

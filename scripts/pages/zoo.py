@@ -59,11 +59,13 @@ def about(which: str) -> SimpleNamespace:
         return SimpleNamespace(**UNKNOWN)
     rows, models = run.table, run.models()
     best = models.iloc[0]
-    leader = (
-        f"{best.model}, the best of {counted(run.networks, 'network')} ({counted(run.seeds, 'seed')}),"
-        if run.networks > 1
-        else f"{best.model} ({counted(run.seeds, 'seed')})"
-    )
+    level, seeds = len(near(models)), counted(run.seeds, "seed")
+    leader = f"{best.model} ({seeds})"
+    if run.networks > 1:
+        place = (
+            f"level with {level} of the other {run.networks - 1}" if level else f"the best of {run.networks} networks"
+        )
+        leader = f"{best.model}, {place} ({seeds}),"
     span = lambda values: " to ".join(f"{value:.0f}" for value in sorted({values.min(), values.max()}))
     return SimpleNamespace(
         there=True,
@@ -108,15 +110,18 @@ def exceptions() -> str:
 
 def close(models: pd.DataFrame) -> str:
     """A sentence on the networks whose interval reaches into that of the best one."""
-    best = models.iloc[0]
-    near = models.iloc[1:][models.iloc[1:].accuracy_high >= best.accuracy_low]
-    if not len(near):
+    level = len(near(models))
+    if not level:
         return "" if len(models) < 2 else "No other network’s interval reaches into its own."
     return (
-        f"{counted(len(near), 'other network')} {'has an interval' if len(near) == 1 else 'have intervals'} that "
-        f"{'reaches' if len(near) == 1 else 'reach'} into its own, "
-        "so these pictures do not tell them apart."
+        f"{counted(level, 'other network')} {'has an interval' if level == 1 else 'have intervals'} that "
+        f"{'reaches' if level == 1 else 'reach'} into its own, so these pictures do not tell them apart."
     )
+
+
+def near(models: pd.DataFrame) -> pd.DataFrame:
+    """Of the networks, best first, those whose interval reaches into that of the best one."""
+    return models.iloc[1:][models.iloc[1:].accuracy_high >= models.iloc[0].accuracy_low]
 
 
 def _run(which: str) -> zoo_runs.Run | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
-from scripts.common.provenance import read_sidecar, sidecar, write_derived
+from scripts.common.provenance import origin, read_sidecar, sidecar, sources, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import spearman
 from scripts.common.words import rate
@@ -94,10 +94,9 @@ def write_check(rows: pd.DataFrame, made: speeds.Prediction, compared: pd.DataFr
     the machine's.
     """
     path = DATA / f"predict-check-{made.settings['hardware']}.csv"
+    own = [one for one in sources(rows) if Path(one.path).name == rows["file"].iloc[0]]
     facts = {
-        **sidecar(
-            packages=("pandas", "numpy"), source=f"{rows['file'].iloc[0]} and timm's published tables", used=made.used
-        ),
+        **sidecar(packages=("pandas", "numpy"), used=made.used, **origin([*made.known.sources, *own])),
         "hardware": read_sidecar(DATA / rows["file"].iloc[0])["hardware"],
     }
     write_derived(

@@ -21,7 +21,7 @@ import pandas as pd
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
-from scripts.common.provenance import sidecar, write_derived
+from scripts.common.provenance import origin, sidecar, write_derived
 from scripts.common.tables import read_table
 from scripts.predict import model as predict_model, tables as predict_tables
 from scripts.predict.evaluate import MAIN, candidates
@@ -122,7 +122,9 @@ def _own_size(timm, arch: str) -> int:
 def update() -> None:
     """Write the lists if they changed. Raises TablesMissing where the tables can't be had."""
     write_derived(
-        made(), DATA / FILE, sidecar(packages=("pandas", "numpy", "timm"), source="timm's published tables", seed=SEED)
+        made(),
+        DATA / FILE,
+        sidecar(packages=("pandas", "numpy", "timm"), seed=SEED, **origin(predict_tables.references().sources)),
     )
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import cli
 from scripts.common.paths import DATA
-from scripts.common.provenance import sidecar, write_derived
+from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import spearman
 from scripts.predict import model as predict_model, tables as predict_tables
@@ -225,7 +225,8 @@ def update() -> None:
     """Evaluate and write the tables that changed. Raises TablesMissing where timm's can't be had."""
     found = pd.concat(errors(), ignore_index=True)
     evaluation, calibration, factors = evaluate(found)
-    facts = sidecar(packages=("pandas", "numpy"), source="timm's published tables, each machine left out in turn")
+    known = predict_tables.published()[1]
+    facts = sidecar(packages=("pandas", "numpy"), **origin(sources(known), "each machine left out in turn"))
     for name, frame in {
         "predict-evaluation": evaluation,
         "predict-calibration": calibration,

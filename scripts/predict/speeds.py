@@ -263,7 +263,8 @@ def weights(prediction: Prediction) -> pd.DataFrame:
         batch_size=single,
         hardware_name=prediction.hardware_name,
         kind_of_hardware=settings["kind"],
-        **{name: settings[name] for name in ("part", "hardware", "precision", "layout", "compiled", "torch")},
+        **{name: settings[name] for name in ("part", "hardware", "precision", "layout", "compiled", "torch", "file")},
+        date="",
     )
     extra = ["low", "high", "status", "hardware_name", "kind_of_hardware"]
     return (

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.hardware import parse_benchmark_name
-from scripts.data import download, measured, names, read_data
+from scripts.common.provenance import Source, carry, sources
+from scripts.data import measured, names, read_data
 
 KEY = ["arch", "img_size"]
 SETTINGS = ["hardware", "kind", "part", "precision", "layout", "compiled", "torch"]  # what tells two tables apart
@@ -35,13 +37,15 @@ ROUNDS = 12  # of filling; the largest change is below 0.01 then
 class References:
     """keys: n networks (`KEY`, family, network (its kind), `COUNTS`, steady (the same network in every table)); speeds:
     (n, p) log of images per second, gaps filled; known: (n, p) whether that was measured; tables: p rows of `SETTINGS`
-    and `file`; features: (n, 4) log GMACs, activations, parameters and size, standardised."""
+    and `file`; features: (n, 4) log GMACs, activations, parameters and size, standardised; sources: where all of it
+    was read."""
 
     keys: pd.DataFrame
     speeds: np.ndarray
     known: np.ndarray
     tables: pd.DataFrame
     features: np.ndarray
+    sources: tuple[Source, ...] = ()
 
     def find(self, frame: pd.DataFrame) -> np.ndarray:
         """Position of each row's network (`KEY`) among `keys`; -1 where no table has it."""
@@ -62,15 +66,17 @@ def settings_of(file: str, kind: str = "") -> dict:
 @functools.lru_cache(maxsize=1)
 def published() -> tuple[pd.DataFrame, pd.DataFrame]:
     """(rows, tables) of timm's newest vintage: rows have `KEY`, file, samples_per_sec, batch_size and `COUNTS`, once
-    per network and file.
+    per network and file; tables carry their sources.
 
     Raises TablesMissing where they can't be had.
     """
     files = read_data.configs(read_data.NOW)
-    today = set(read_data.results(read_data.NOW)["arch"])
-    parts = []
+    results = read_data.results(read_data.NOW)
+    today = set(results["arch"])
+    parts, read = [], [results]
     for file in files:
-        rows = read_data.read_benchmark(download.locate(read_data.NOW, file), parse_benchmark_name(file)["part"])
+        rows = read_data.benchmark(read_data.NOW, file)
+        read.append(rows)
         bare = rows["model"].str.partition(".")[0]
         arch = [name if name in today else names.today(name).partition(".")[0] or name for name in bare]
         parts.append(
@@ -79,9 +85,9 @@ def published() -> tuple[pd.DataFrame, pd.DataFrame]:
             .drop_duplicates(KEY)
         )
     frame = pd.concat(parts, ignore_index=True)
-    return frame[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame(
-        [settings_of(file) for file in files]
-    )
+    tables = pd.DataFrame([settings_of(file) for file in files])
+    carry(tables, *sources(*read))
+    return frame[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], tables
 
 
 def ours() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -89,9 +95,9 @@ def ours() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = measured.load().drop_duplicates([*KEY, "file"])
     full = rows[rows.groupby("file")["arch"].transform("size") >= LEAST_ROWS]
     tables = [settings_of(file, kind) for file, kind in full.groupby("file")["kind_of_hardware"].first().items()]
-    return full[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], pd.DataFrame(
-        tables, columns=[*SETTINGS, "file"]
-    )
+    known = pd.DataFrame(tables, columns=[*SETTINGS, "file"])
+    carry(known, *sources(rows))
+    return full[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], known
 
 
 @functools.lru_cache(maxsize=16)
@@ -99,7 +105,8 @@ def references(without: str = "") -> References:
     """All tables at hand but those of the hardware `without` (a slug). Raises TablesMissing where timm's can't be
     had.
     """
-    rows, tables = (pd.concat(pair, ignore_index=True) for pair in zip(published(), ours()))
+    pairs = [published(), ours()]
+    rows, tables = (pd.concat(pair, ignore_index=True) for pair in zip(*pairs))
     # a network's properties do not depend on the machine: they are known from any table
     keys = rows.groupby(KEY, as_index=False)[COUNTS].median()
     keys["steady"] = (
@@ -117,7 +124,9 @@ def references(without: str = "") -> References:
     speeds = np.log(wide.reindex(pd.MultiIndex.from_frame(keys[KEY]))[tables["file"]].to_numpy(float))
     features = np.log(np.column_stack([keys[COUNTS].to_numpy(float), keys["img_size"].to_numpy(float)]))
     features = (features - features.mean(axis=0)) / features.std(axis=0)
-    return References(keys, fill(speeds, features), ~np.isnan(speeds), tables, features)
+    used = set(tables["file"])
+    read = [one for one in sources(*(pair[1] for pair in pairs)) if not one.setting or Path(one.path).name in used]
+    return References(keys, fill(speeds, features), ~np.isnan(speeds), tables, features, tuple(read))
 
 
 def _counted(keys: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf test clean FORCE
+.PHONY: help all setup cloud data bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf check format test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -154,9 +154,21 @@ proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer
 	@$(PY) -m scripts.pages.readme
 	@$(PY) -m scripts.data.newer --proposal
 
-test: .venv/full.stamp  ## the tests (those of rented machines are skipped where `make cloud` fails)
+check: .venv/full.stamp  ## format, lint, the floors of the house, types and the quick tests, in under a minute
+	@.venv/bin/ruff format --check --quiet || { echo "make format mends that"; exit 1; }
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/lint-imports --verbose 2>&1 >build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
+	@.venv/bin/mypy
+	@$(PY) -m pytest -m quick
+
+format: .venv/full.stamp  ## mend what `make check` finds and can be mended
+	@.venv/bin/ruff check --fix-only --quiet
+	@.venv/bin/ruff format
+
+# worksteal: a worker keeps a file's tests together, so that what they share is made once, until another has nothing to do.
+test: .venv/full.stamp  ## the tests, on every core (those of rented machines are skipped where `make cloud` fails)
 	@$(MAKE) --no-print-directory cloud || true
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n logical --dist worksteal
 
 engines: .venv/full.stamp  ## Playwright's Firefox and WebKit, for the tests in all three engines
 	@$(PY) -m playwright install --with-deps firefox webkit

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from scripts.common.paths import ROOT
+from tests.waiting import PATIENCE_S, until
 
 PYTHON = ROOT / ".venv" / "cloud" / "bin" / "python"
 ROLE = "arn:aws:iam::123456789012:role/training"
@@ -49,7 +50,8 @@ class Answer:
 
 class Cloud:
     """requests: [(operation or 'METHOD /path', body)]; refuse: operation -> (status, code, message); lives: what
-    DescribeTrainingJob says, in turn; on_create: called with each CreateTrainingJob body before it is passed on."""
+    DescribeTrainingJob says, in turn; on_create: called with each CreateTrainingJob body before it is passed on;
+    on_describe: called before a DescribeTrainingJob is passed on."""
 
     def __init__(self, folder: Path):
         self.folder, self.moto_port = folder, 0
@@ -60,7 +62,8 @@ class Cloud:
         self.worker = None
 
     def forget(self):
-        self.requests, self.refuse, self.lives, self.on_create = [], {}, [], None
+        self.requests, self.refuse, self.lives = [], {}, []
+        self.on_create = self.on_describe = None
 
     def start(self):
         import socket
@@ -89,18 +92,21 @@ class Cloud:
         self.worker = subprocess.Popen(
             [PYTHON, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT
         )
-        for _ in range(300):
-            try:
-                http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=5).request("GET", "/")
-                return self
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("moto did not start")
+        until(self._answers, "moto has started")
+        return self
+
+    def _answers(self) -> bool:
+        assert self.moto.poll() is None, (self.folder / "moto.log").read_text()[-2000:]
+        try:
+            http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=PATIENCE_S).request("GET", "/")
+        except OSError:
+            return False
+        return True
 
     def stop(self):
         self.worker.stdin.close()
         self.moto.terminate()
-        self.moto.wait(10), self.worker.wait(10)
+        self.moto.wait(), self.worker.wait()
         self.server.shutdown()
 
     def command(self, *argv, module="scripts.train.run_training", **env) -> Answer:
@@ -158,7 +164,7 @@ class Cloud:
     # --- the proxy ----------------------------------------------------------------------------------------------------
 
     def _forward(self, method, path, headers, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=PATIENCE_S)
         connection.request(method, path, body, {**headers, "Content-Length": str(len(body))})
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read()
@@ -194,6 +200,8 @@ class Cloud:
                     return
                 if name == "CreateTrainingJob" and cloud.on_create:
                     cloud.on_create(json.loads(plain))
+                if name == "DescribeTrainingJob" and cloud.on_describe:
+                    cloud.on_describe()
                 headers = {
                     key: value
                     for key, value in self.headers.items()
@@ -283,7 +291,6 @@ def container(
         cwd=code,
         capture_output=True,
         text=True,
-        timeout=300,
         env={**clean, **variables, **environment, "BEST_IMAGE_MODELS_CACHE": str(home / "cache")},
     )
     (home / "log.txt").write_text(done.stdout + done.stderr)

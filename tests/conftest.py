@@ -1,9 +1,10 @@
-"""Shared by all tests: the real tables and photos where they are at hand, and a project folder of one's own to
-spoil.
+"""Shared by all tests: marks by what a test needs, the real tables and photos where they are at hand, one browser for
+all tests of a worker, and disks of their own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -12,10 +13,35 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import paths
+from scripts.common import browser as drawing, paths
+from scripts.common.errors import UserError
 from scripts.data import download
 
 SHARED = paths.ROOT.parent / "shared"
+NEEDS = {"timm_tables": "tables", "browser": "browser", "chrome": "browser", "cloud": "cloud", "photos": "photos"}
+# Files whose tests, where they need nothing of the above and are not marked slow, make up `make check`: no torch here.
+QUICK = ("common", "data", "findings", "predict", "choose", "pages", "diff", "setup", "workflows")
+PATIENCE_S = 240  # for what takes a second: eight busy processes beside the tests make thirty of it
+
+
+def _is_quick(path: Path) -> bool:
+    return path.stem.removeprefix("test_").startswith(QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick`, files that have none are not even imported: torch alone takes seconds."""
+    skip = config.option.markexpr == "quick" and collection_path.suffix == ".py" and not _is_quick(collection_path)
+    return True if skip else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        needs = {mark for fixture, mark in NEEDS.items() if fixture in getattr(item, "fixturenames", ())}
+        for mark in needs:
+            item.add_marker(mark)
+        if not needs and _is_quick(item.path) and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +59,51 @@ def photos() -> Path:
     if not (SHARED / "cats-and-dogs" / "training_set").is_dir():
         pytest.skip("the cat and dog photos are not at hand")
     return SHARED / "cats-and-dogs"
+
+
+# --- a browser --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chrome() -> str:
+    """The path of a Chrome; the test is skipped where there is none."""
+    try:
+        return drawing.browser()
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser(chrome: str):
+    """The worker's browser (playwright's Browser); each test takes pages or contexts of its own and closes them."""
+    with drawing.window(chrome, env={**os.environ, "FONTCONFIG_FILE": str(drawing.font_config())}) as window:
+        context, page = window.new_context, window.new_page
+        window.new_context = lambda **settings: _patient(context(**settings))
+        window.new_page = lambda **settings: _patient(page(**settings))
+        loop = asyncio.get_running_loop()
+        yield window
+        asyncio._set_running_loop(loop)
+
+
+def _patient(opened):
+    opened.set_default_timeout(PATIENCE_S * 1000)
+    return opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Playwright leaves its event loop running between tests, and a test without a browser may run one of its own."""
+    loop = asyncio._get_running_loop()
+    if loop is None or "browser" in getattr(item, "fixturenames", ()):
+        return (yield)
+    asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        asyncio._set_running_loop(loop)
+
+
+# --- disks ------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

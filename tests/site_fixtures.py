@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import pytest
 
 from scripts.common import paths
 
@@ -137,34 +135,12 @@ def command(root: Path, *arguments: str, **environment: str) -> dict:
 
 def run(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """The renderer's command line, to its end."""
-    return subprocess.run(**command(root, *arguments, **environment), capture_output=True, timeout=120)
+    return subprocess.run(**command(root, *arguments, **environment), capture_output=True)
 
 
-@contextlib.contextmanager
-def chromium():
-    """A headless browser: BROWSER_PATH, or Chromium on PATH. Skips where there is none."""
-    from playwright.sync_api import sync_playwright
+def rendered(root: Path) -> None:
+    """Render the project `root` in a thread of its own: the renderer's event loop has no room beside a browser's."""
+    from scripts.site import render
 
-    path = (
-        os.environ.get("BROWSER_PATH")
-        or shutil.which("chromium")
-        or shutil.which("google-chrome")
-        or shutil.which("chromium-browser")
-    )
-    if not path:
-        pytest.skip("no Chrome or Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-            ],
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(render.render, root, root / "_site", "builtin").result()

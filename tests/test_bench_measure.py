@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -107,7 +108,10 @@ def test_memory_grows_with_the_batch():
     small, large = (
         measure.measure("test_resnet", Settings(seconds=0.2, batch=batch))["peak_memory_mb"] for batch in (1, 32)
     )
-    assert small == "" or large > small + 5
+    if sys.platform == "linux":
+        assert large > small + 5
+    else:  # no other system says what the peak was since a moment
+        assert small == large == ""
 
 
 def test_memory_that_never_suffices_is_a_row(odd):

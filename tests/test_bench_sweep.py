@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -27,6 +28,7 @@ from scripts.common import hardware, paths
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar, sha256
 from scripts.predict import design as predict_design
+from tests.waiting import until
 
 MODELS = [f"model{i}" for i in range(6)]
 KNOWN = {
@@ -52,7 +54,8 @@ def answer(verb: str, arguments: tuple):
     if verb != "measure":
         return KNOWN[verb]
     name, settings, _ = arguments
-    time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
+    if name in os.environ.get("STAND_IN_HANGS", "").split():
+        threading.Event().wait()
     if name == "crash" or (name.startswith("/") and not Path(name).exists() and not Path(name).write_text("")):
         os.kill(os.getpid(), signal.SIGKILL)
     row, batch = dict.fromkeys(measure.columns(settings.part), ""), settings.batch or 4
@@ -94,9 +97,12 @@ def stand_in(pipe) -> None:
 
 
 class InProcess(process.Measurer):
-    """The stand-in without a process: quick."""
+    """The stand-in without a process: quick. By the sweep's clock, `seconds`, each model takes 0.1 s."""
+
+    seconds = 0.0
 
     def ask(self, verb, *arguments, patience=0.0):
+        InProcess.seconds += 0.1 * (verb == "measure")
         return answer(verb, arguments)
 
 
@@ -105,6 +111,7 @@ def run(monkeypatch, tmp_path):
     """run(*models and options) is a sweep on tmp_path/out.csv with the stand-in; returns its exit code."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "DATA", tmp_path)
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: InProcess.seconds))
 
     def go(*arguments, out=tmp_path / "out.csv", measurer=InProcess):
         monkeypatch.setattr(sweep, "Measurer", measurer)
@@ -170,14 +177,10 @@ def test_a_committed_csv_does_not_stand_for_this_run(run, tmp_path):
 
 
 def test_minutes_stops_and_the_next_run_goes_on(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     assert run(*MODELS, "--minutes", "0.006") == 0
     first = read(run.out)
-    assert (
-        0 < len(first) < 6
-        and not read_sidecar(run.out)["complete"]
-        and "left: run the same command again" in capsys.readouterr().out
-    )
+    assert len(first) == 3 and not read_sidecar(run.out)["complete"]
+    assert "left: run the same command again" in capsys.readouterr().out
     assert len(journals(tmp_path)) == 1
     run(*MODELS)
     whole = read(run.out)
@@ -185,7 +188,6 @@ def test_minutes_stops_and_the_next_run_goes_on(run, tmp_path, monkeypatch, caps
 
 
 def test_other_settings_do_not_continue_a_run(run, monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run(*MODELS, "--minutes", "0.006")
     first = read(run.out)
     run(*MODELS, "--seconds", "1")
@@ -193,7 +195,6 @@ def test_other_settings_do_not_continue_a_run(run, monkeypatch):
 
 
 def test_fresh_begins_anew(run, monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run(*MODELS, "--minutes", "0.006")
     first = read(run.out)
     run(*MODELS, "--fresh")
@@ -201,7 +202,6 @@ def test_fresh_begins_anew(run, monkeypatch):
 
 
 def test_a_row_that_vanished_from_the_file_is_measured_again(run, monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run(*MODELS, "--minutes", "0.006")
     run.out.unlink()
     run(*MODELS)
@@ -209,7 +209,6 @@ def test_a_row_that_vanished_from_the_file_is_measured_again(run, monkeypatch):
 
 
 def test_a_damaged_journal_is_no_journal(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run(*MODELS, "--minutes", "0.006")
     journals(tmp_path)[0].write_text('{"done": [["mod')
     assert run(*MODELS) == 0 and list(read(run.out)["model"]) == MODELS
@@ -218,19 +217,20 @@ def test_a_damaged_journal_is_no_journal(run, tmp_path, monkeypatch):
 def test_killed_with_kill_9_at_most_one_models_work_is_lost(run, tmp_path):
     whole, out, after = tmp_path / "whole.csv", tmp_path / "out.csv", 2
     run(*MODELS, out=whole)
-    environment = {**os.environ, "STAND_IN_SECONDS": "0.15", "BEST_IMAGE_MODELS_ROOT": str(tmp_path)}
+    environment = {**os.environ, "BEST_IMAGE_MODELS_ROOT": str(tmp_path)}
     command = [sys.executable, __file__, "--models", *MODELS, "--out"]
     child = subprocess.Popen(
-        [*command, str(out)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [*command, str(out)],
+        env={**environment, "STAND_IN_HANGS": MODELS[4]},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (out.exists() and len(read(out)) >= after):
-        time.sleep(0.01)
+    until(lambda: out.exists() and len(read(out)) >= after, "two models are measured")
     child.kill()
     child.wait()
     left = read(out)
     assert after <= len(left) < 6
-    again = subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True, timeout=120)
+    again = subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     resumed, uninterrupted = read(out), read(whole)
     assert list(resumed["model"]) == list(uninterrupted["model"]) and list(resumed.columns) == list(
@@ -276,7 +276,6 @@ def test_killed_at_any_write_the_next_run_ends_as_an_uninterrupted_one(run, tmp_
 
 
 def test_a_folder_holds_all_that_going_on_elsewhere_needs(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     (tmp_path / "there").mkdir()
     run(*MODELS, "--minutes", "0.006", out=tmp_path / "there")
     (first,) = (tmp_path / "there").glob("benchmark-infer-*.csv")
@@ -300,7 +299,7 @@ def test_a_model_that_crashes_the_process_is_tried_once_more_and_then_a_row(run,
 
 
 def test_a_model_that_never_answers_is_a_row(monkeypatch):
-    monkeypatch.setenv("STAND_IN_SECONDS", "60")
+    monkeypatch.setenv("STAND_IN_HANGS", "model0")
     monkeypatch.setattr(process, "PATIENCE", 3.0)
     with process.Measurer(stand_in) as measurer:
         row = measurer.measure("model0", Settings(seconds=0.01), None)
@@ -415,10 +414,10 @@ def test_a_curve_stops_where_a_step_would_outlast_the_budget_or_memory_ends(run,
 def test_the_design_says_what_is_expected_of_the_predictions(run, monkeypatch, capsys):
     monkeypatch.setattr(predict_design, "design", lambda count, kind, **_: MODELS if kind == "cpu" else ["a card's"])
     monkeypatch.setattr(predict_design, "expected", lambda kind: [0.5, 0.4, 0.3, 0.25, 0.21, 0.2])
+    ask = InProcess.ask
     monkeypatch.setattr(
-        InProcess, "ask", lambda self, verb, *arguments, **_: MODELS if verb == "choose" else answer(verb, arguments)
+        InProcess, "ask", lambda self, verb, *given, **_: MODELS if verb == "choose" else ask(self, verb, *given)
     )
-    monkeypatch.setenv("STAND_IN_SECONDS", "0.1")
     run("design", "--minutes", "0.0001")
     assert (
         "1 of the 6 most telling models measured" in (said := capsys.readouterr().out)
@@ -477,7 +476,6 @@ def test_it_needs_no_package_beyond_torch_timm_pandas(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=240,
         env={**os.environ, "PYTHONPATH": str(paths.ROOT), "BEST_IMAGE_MODELS_ROOT": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr

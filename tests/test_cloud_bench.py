@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
 
 import pandas as pd
 import pytest
@@ -168,7 +167,7 @@ def test_a_job_whose_tables_were_not_kept_loses_nothing_and_is_looked_at_again(c
 def test_ctrl_c_rents_nothing_more_and_names_what_goes_on(cloud, tmp_path):
     (tmp_path / "out").mkdir()
     cloud.lives = [{"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}]
-    cloud.on_create = lambda body: threading.Timer(0.5, os.kill, (cloud.worker.pid, signal.SIGINT)).start()
+    cloud.on_describe = lambda: os.kill(cloud.worker.pid, signal.SIGINT)  # once it follows the job
     answer = run(cloud, tmp_path, "ml.g5.xlarge,ml.g4dn.xlarge", "--limit", "1")
     (job,) = (body["TrainingJobName"] for body in cloud.created())
     assert (
@@ -276,7 +275,6 @@ def test_the_packed_sweep_is_complete(tmp_path):
         cwd=tmp_path / "code",
         capture_output=True,
         text=True,
-        timeout=120,
         env={**os.environ, "PYTHONPATH": "", "BEST_IMAGE_MODELS_CACHE": str(tmp_path / "cache")},
     )
     assert done.returncode == 0 and "resnet50" in done.stdout.splitlines(), done.stderr[-1500:]

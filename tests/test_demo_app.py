@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,7 @@ from scripts.pages import pets
 from scripts.perf import demo as load_test
 from scripts.train import exported
 from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
-
-CHROME = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), ""
-)
+from tests.waiting import PATIENCE_S, alive, until
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +44,7 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(models):
     """(process, address) of the running app."""
-    process, address, _ = serving.start(models)
+    process, address, _ = serving.start(models, PATIENCE_S)
     yield process, address
     serving.stop(process)
 
@@ -62,7 +58,7 @@ def served(running):
 def client(served):
     import httpx
 
-    with httpx.Client(base_url=served, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=served, trust_env=False, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -246,17 +242,12 @@ def test_a_crash_over_one_photo_is_a_sentence_and_the_next_is_answered(running):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_nothing_stays_behind_when_the_app_is_killed(models):
-    process, _, _ = serving.start(models[:1])
+    process, _, _ = serving.start(models[:1], PATIENCE_S)
     left = children(process.pid)
     assert left
     process.kill()
     process.wait()
-    for _ in range(100):
-        if not any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left):
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the models' process goes on")
+    until(lambda: not any(map(alive, left)), "the models' process ends")
 
 
 def test_a_damaged_model_is_one_line_before_anything_is_served(models, tmp_path):
@@ -267,7 +258,6 @@ def test_a_damaged_model_is_one_line_before_anything_is_served(models, tmp_path)
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "checksum" in done.stderr
 
@@ -279,7 +269,6 @@ def test_a_taken_port_is_one_line(models, served):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert (
         done.returncode == 2
@@ -322,32 +311,17 @@ def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
     )
     assert "Ctrl-C ends it" in process.stdout.readline()
     process.send_signal(2)
-    assert process.wait(30) == 0
+    assert process.wait() == 0
     assert not list(tmp_path.glob("best-image-models-*"))
 
 
 # --- in a real browser ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROME:
-        pytest.skip("no Chromium here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROME, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser, served):
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(60_000)
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail("markup was run"))

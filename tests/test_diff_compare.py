@@ -661,24 +661,17 @@ def test_a_comment_never_exceeds_what_github_takes(studio):
     assert table.moved == 6000 and len(table.cells) == 500
 
 
-def test_the_report_works_in_a_browser(studio, tmp_path):
+def test_the_report_works_in_a_browser(studio, browser, tmp_path):
     """View modes, filters and keys in Chromium; no error on the console, no request, and the hostile cells do
     nothing.
     """
-    sync = pytest.importorskip("playwright.sync_api")
-    from scripts.common import browser
-
     resized(studio)
     title(studio)
     new_figure(studio)
     studio.edit(SCORES, 1, "top1", f'"{EVIL[1]}"')
     report.write(studio.diff(), tmp_path / "out")
     problems = []
-    with sync.sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(
-            executable_path=browser.browser(), args=["--no-sandbox", "--disable-background-networking"]
-        )
-        page = chrome.new_page()
+    with browser.new_page() as page:
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: problems.append(dialog.message))
@@ -706,5 +699,4 @@ def test_the_report_works_in_a_browser(studio, tmp_path):
         assert page.locator("article:visible").count() == 4
         page.keyboard.press("?")
         assert page.locator("dialog").is_visible()
-        chrome.close()
     assert problems == []

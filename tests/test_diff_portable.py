@@ -29,7 +29,6 @@ def hashes(**environment):
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

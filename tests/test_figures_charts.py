@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common import browser, families
-from scripts.common.errors import DataMissing, UserError
+from scripts.common import browser as chrome, families
+from scripts.common.errors import DataMissing
 from scripts.common.words import counted, listing, plain, wait
 from scripts.data import read_data
 from scripts.figures import (
@@ -180,12 +180,7 @@ def test_no_label_overlaps_or_is_cut(drawings, name):
         no_overlap(figure, size)
 
 
-def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    try:
-        chrome = browser.browser()
-    except UserError as error:
-        pytest.skip(str(error))
+def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings, browser):
     figures = {
         f"{name} {size}": figure
         for name in OWN
@@ -194,14 +189,8 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
     specs = {name: json.loads(figure_json(figure)) for name, figure in figures.items()}
     for spec in specs.values():
         spec["layout"]["meta"]["scale"] = 1
-    drawn = dict(browser.draw(specs, path=chrome, image="svg"))
-    with sync_api.sync_playwright() as playwright:
-        window = playwright.chromium.launch(
-            executable_path=chrome,
-            args=["--no-sandbox"],
-            env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())},
-        )
-        page = window.new_page(viewport={"width": 1100, "height": 900})
+    drawn = dict(chrome.draw(specs, image="svg"))
+    with browser.new_page(viewport={"width": 1100, "height": 900}) as page:
         for name, figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[name].decode()}</body>")
             boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')]
@@ -217,7 +206,6 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(drawings):
             for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
                 across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
                 assert across <= 1 or down <= 3, (name, one, other)  # line boxes hold air above and below the letters
-        window.close()
 
 
 @pytest.mark.parametrize("name", ["frontier_gpu", "frontier_cpu"])
@@ -289,7 +277,7 @@ def test_figures_are_the_same_in_another_process(drawings, timm_tables):
     )
     out = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=browser.CODE,
+        cwd=chrome.CODE,
         capture_output=True,
         text=True,
         check=True,

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 
 import pytest
 
-from scripts.common import browser
-from scripts.common.errors import UserError
+from scripts.common import browser as chrome
 from scripts.figures.catalogue import drawings
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, REPLICA, SHOWN, WIDE, label_boxes
@@ -82,20 +80,12 @@ def test_no_two_names_overlap(figures):
             ), (name, kind, text)
 
 
-def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures):
-    pytest.importorskip("playwright.sync_api")
-    try:
-        chrome = browser.browser()
-    except UserError as error:
-        pytest.skip(str(error))
+def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures, browser):
     for figure in figures.values():
         figure["layout"].setdefault("meta", {})["scale"] = 1
-    drawn = dict(
-        browser.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, path=chrome, image="svg")
-    )
+    drawn = dict(chrome.draw({f"{name} {kind}": figure for (name, kind), figure in figures.items()}, image="svg"))
     wrong = []
-    with browser.window(chrome, env={**os.environ, "FONTCONFIG_FILE": str(browser.font_config())}) as window:
-        page = window.new_page(viewport={"width": 1100, "height": 900})
+    with browser.new_page(viewport={"width": 1100, "height": 900}) as page:
         for (name, kind), figure in figures.items():
             page.set_content(f"<body style='margin:0'>{drawn[f'{name} {kind}'].decode()}</body>")
             boxes = page.evaluate("""() => [...document.querySelectorAll('svg text')]

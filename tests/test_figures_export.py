@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +26,7 @@ from scripts.figures import export as exporting
 from scripts.figures.drawing import Chart, Drawing
 from scripts.figures.export import export, read_manifest
 from tests.killing import kills, snapshot
+from tests.waiting import until
 
 HOW = {"plotly": "7", "kaleido": "1", "browser": "Chromium 1", "font": "Source Sans Pro 1"}
 
@@ -343,17 +343,11 @@ export(catalogue(*[chart(f"chart_{{i:02}}", size=(400, 300)) for i in range(14)]
 """
 
 
-def test_kill_in_the_middle_leaves_whole_pictures_and_the_next_run_goes_on(tmp_path):
-    try:
-        browser.browser()
-    except UserError as error:
-        pytest.skip(str(error))
+def test_kill_in_the_middle_leaves_whole_pictures_and_the_next_run_goes_on(chrome, tmp_path):
     out = tmp_path / "images"
     code = KILLED.format(tests=str(Path(__file__).parent), out=str(out))
     process = subprocess.Popen([sys.executable, "-c", code], cwd=browser.CODE, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(out.glob("*.jpg"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(list(out.glob("*.jpg"))) >= 3, "three pictures are drawn")
     process.send_signal(signal.SIGKILL)
     process.wait()
     for path in out.glob("*.jpg"):

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from scripts.pages import html_table
-from scripts.site import render
 from scripts.site.check.views import served
-from tests.site_fixtures import HOSTILE, chromium, project
+from tests.site_fixtures import HOSTILE, project, rendered
 
 NAME80 = "vit_enormous_patch14_reg4_siglip_384_with_a_head_of_its_own_and_then_some_more_x"
 
@@ -93,14 +92,8 @@ page.table(pd.DataFrame({"Order": ["first", "second", "third"]}), "As it is", la
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     root = project(tmp_path_factory.mktemp("tables"), {"index.qmd": PAGE})
-    render.render(root, root / "_site", "builtin")
+    rendered(root)
     with served(root / "_site") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(address):  # the site first: Playwright's event loop leaves no room for the renderer's
-    with chromium() as found:
         yield found
 
 

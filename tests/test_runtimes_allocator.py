@@ -46,7 +46,7 @@ print(json.dumps({{"kept": kept, "faults": faults, "held": held, "after": reside
 
 
 def measured(how: str) -> dict:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, how], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, how], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

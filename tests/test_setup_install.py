@@ -41,6 +41,33 @@ def test_no_network_is_one_line_that_says_where_to_look(world, capsys):
     assert not (install.VENV / "found.json").exists()
 
 
+@pytest.mark.parametrize(
+    "system, machine, about, light, said",
+    [
+        ("Linux", "x86_64", ("glibc", "2.28"), False, ""),
+        ("Linux", "x86_64", ("glibc", "2.17"), False, "glibc 2.17 is too old .*glibc 2.28"),
+        ("Linux", "x86_64", ("", ""), True, "without glibc, such as Alpine"),
+        ("Linux", "aarch64", ("glibc", "2.31"), False, "glibc 2.31 is too old .*glibc 2.35"),
+        ("Linux", "aarch64", ("glibc", "2.31"), True, ""),
+        ("Darwin", "arm64", "14.5", False, ""),
+        ("Darwin", "arm64", "13.6", False, "macOS 13.6 is too old"),
+        ("Darwin", "x86_64", "14.5", False, "no packages for Intel Macs"),
+        ("Darwin", "x86_64", "14.5", True, ""),
+    ],
+)
+def test_a_platform_without_packages_is_named_before_anything_is_downloaded(
+    world, monkeypatch, capsys, system, machine, about, light, said
+):
+    monkeypatch.setattr(sys, "argv", ["install.py", *["--light"] * light])
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("platform.libc_ver", lambda: about)
+    monkeypatch.setattr("platform.mac_ver", lambda: (about, ("", "", ""), machine))
+    assert install.main() == (2 if said else 0)
+    err = capsys.readouterr().err
+    assert re.search(said, err) and len(err.splitlines()) == bool(said) and bool(world[0]) is not bool(said)
+
+
 def test_pip_takes_over_where_uv_fails(world):
     world[1]["bin/uv"] = False
     assert install.main() == 0

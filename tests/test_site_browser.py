@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from scripts.site import render
 from scripts.site.check.views import served
-from tests.site_fixtures import CONFIG, HOSTILE, add_chart, chromium, project, run
+from tests.site_fixtures import CONFIG, HOSTILE, add_chart, project, rendered, run
 
 PAGE = """---
 title: Charts
@@ -54,15 +53,9 @@ def site(tmp_path_factory):
     root = project(tmp_path_factory.mktemp("site"), {"index.qmd": PAGE})
     add_chart(root, text=HOSTILE)
     (root / "hostile.txt").write_text(HOSTILE)
-    render.render(root, root / "_site", "builtin")
+    rendered(root)
     with served(root / "_site") as address:
         yield root / "_site", address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 class Visit:
@@ -86,7 +79,7 @@ class Visit:
         self.context.close()
 
     def drawn(self):
-        self.page.wait_for_selector('.chart[data-drawn="true"] .main-svg', timeout=30_000)
+        self.page.wait_for_selector('.chart[data-drawn="true"] .main-svg')
         return self.page.locator(".chart")
 
 

@@ -4,7 +4,6 @@ import pytest
 from PIL import Image
 
 from scripts.site.check import screenshots
-from tests.site_fixtures import chromium
 
 PAGE = (
     '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light '
@@ -41,9 +40,7 @@ def test_what_cannot_be_photographed_is_said_in_a_line(site, capsys, monkeypatch
     assert words in capsys.readouterr().err and not (site.parent / "out").exists()
 
 
-def test_every_view_of_a_page_is_photographed_and_endless_ones_are_cut(site, tmp_path, capsys):
-    with chromium():
-        pass  # skips where there is none
+def test_every_view_of_a_page_is_photographed_and_endless_ones_are_cut(site, chrome, tmp_path, capsys):
     assert screenshots.main(["--site", str(site), "--out", str(tmp_path / "out"), "--pages", "report/long.html"]) in (
         None,
         0,

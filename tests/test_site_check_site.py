@@ -207,16 +207,6 @@ def test_what_a_chart_loads_is_looked_for_as_the_script_it_is(site):
 
 
 # --- in Chrome --------------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def chrome():
-    from scripts.common import browser
-
-    try:
-        return browser.browser()
-    except UserError:
-        pytest.skip("no Chrome here")
-
-
 def test_a_good_site_has_no_problem_in_a_browser(good, chrome):
     assert [str(problem) for problem in check.in_browser(good, ["report/two.html"])] == []
 

@@ -14,7 +14,6 @@ import pytest
 
 from scripts.choose import files as picker_files, rules
 from scripts.common import paths
-from tests import site_fixtures
 
 HOSTILE = "vit_<img src=x onerror=document.title='owned'>.in1k"
 
@@ -87,14 +86,8 @@ def site(tables, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with site_fixtures.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def tab(site, chromium):
-    tab = chromium.new_page()
+def tab(site, browser):
+    tab = browser.new_page()
     tab.errors = []
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     tab.goto(site.as_uri())
@@ -161,8 +154,8 @@ def test_latency_counts_only_where_it_was_measured(tab, tables):
     assert tab.is_disabled("[name=max_latency]") and not tab.is_disabled("[name=min_throughput]")
 
 
-def test_it_begins_with_the_newest_card(site, chromium, tables):
-    page = chromium.new_page()
+def test_it_begins_with_the_newest_card(site, browser, tables):
+    page = browser.new_page()
     page.goto(site.as_uri())
     page.wait_for_selector("#picker[data-answered]")
     assert (
@@ -186,9 +179,9 @@ def test_nothing_fits_says_what_is_nearest(tab):
     assert tab.inner_text("#picker-said").startswith("Nothing fits; the nearest is")
 
 
-def test_the_address_keeps_the_choice_and_takes_no_strange_machine(tab, site, chromium):
+def test_the_address_keeps_the_choice_and_takes_no_strange_machine(tab, site, browser):
     wanted = ask(tab, machine="rtx4090", min_throughput=200)
-    other = chromium.new_page()
+    other = browser.new_page()
     other.goto(tab.url)
     other.wait_for_selector("#picker[data-answered]")
     assert [li.inner_text() for li in other.query_selector_all("#picks > li strong")] == [one["name"] for one in wanted]
@@ -213,10 +206,10 @@ def test_it_works_by_keyboard(tab):
     assert tab.inner_text("#picker-said") != before
 
 
-def test_data_that_are_missing_are_named(site, chromium, tmp_path):
+def test_data_that_are_missing_are_named(site, browser, tmp_path):
     shutil.copytree(site.parent.parent, tmp_path / "copy")
     (tmp_path / "copy" / "charts" / "picker" / "models.js").unlink()
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri())
     page.wait_for_function("document.getElementById('picker-said').textContent.includes('make data')")
     page.close()
@@ -225,11 +218,11 @@ def test_data_that_are_missing_are_named(site, chromium, tmp_path):
 # ---- more of what readers do
 
 
-def test_a_whole_choice_by_keyboard_alone(tab, tables, chromium, site):
+def test_a_whole_choice_by_keyboard_alone(tab, tables, browser, site):
     """Tab from field to field, type, tick with the space bar: the same answer as from the command line, and the
     focus stays where it was.
     """
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(site.as_uri())
     page.wait_for_selector("#picker[data-answered]")
     page.focus("[name=machine]")
@@ -341,10 +334,10 @@ def test_an_address_opened_beside_another_takes_its_place(tab, site, tables):
     ) == names and not tab.is_checked("[value=web]")
 
 
-def test_a_machine_whose_data_are_missing_is_named(site, chromium, tmp_path):
+def test_a_machine_whose_data_are_missing_is_named(site, browser, tmp_path):
     shutil.copytree(site.parent.parent, tmp_path / "copy")
     (tmp_path / "copy" / "charts" / "picker" / "rtx5090.js").unlink()
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto((tmp_path / "copy" / "report" / "picker.html").as_uri() + "#machine=rtx5090")
     page.wait_for_function(
         "document.getElementById('picker-said').textContent.includes('RTX 5090 could not be loaded')"
@@ -354,8 +347,8 @@ def test_a_machine_whose_data_are_missing_is_named(site, chromium, tmp_path):
     page.close()
 
 
-def test_without_script_the_page_says_how_to_ask(site, chromium):
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_script_the_page_says_how_to_ask(site, browser):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(site.as_uri())
     assert "python -m scripts.choose.rules" in page.text_content("noscript") and not page.is_visible("#picker")
@@ -363,14 +356,14 @@ def test_without_script_the_page_says_how_to_ask(site, chromium):
 
 
 @pytest.fixture(scope="module")
-def real_page(timm_tables, tmp_path_factory, chromium):
+def real_page(timm_tables, tmp_path_factory, browser):
     """The page with timm's real tables, opened as a file."""
     from scripts.perf.picker import page as written
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
         path, size = written(tmp_path_factory.mktemp("real") / "site")
-        tab = chromium.new_page()
+        tab = browser.new_page()
         tab.goto(path.as_uri())
         tab.wait_for_selector("#picker[data-answered]")
         yield tab, size

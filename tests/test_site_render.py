@@ -5,16 +5,15 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import set_aside, writing
 from scripts.site import quarto, render
 from tests.site_fixtures import add_chart, command, project, run
+from tests.waiting import alive, until
 
 FAKE = """#!{python}
 import os, sys, pathlib, time
@@ -42,14 +41,6 @@ def site(tmp_path):
     root = project(tmp_path / "project" if (tmp_path / "project").mkdir() is None else None, {})
     add_chart(root)
     return root
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs: a zombie that nobody has waited for does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def snapshot(folder):
@@ -148,19 +139,14 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
         f"```{{python}}\nimport os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)\n```\n"
     )
     process = subprocess.Popen(**command(site, "--renderer", "builtin"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not (marker.exists() and marker.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: marker.exists() and marker.read_text(), "the cell runs")
     process.send_signal(how)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate()
     if how == signal.SIGINT:
         assert process.returncode == 130 and said.strip().splitlines()[-1].startswith("interrupted")
     assert snapshot(site / "_site") == before
     kernel = int(marker.read_text())
-    deadline = time.monotonic() + 20
-    while alive(kernel) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not alive(kernel)
+    until(lambda: not alive(kernel), "the kernel ends")
     (site / "index.qmd").write_text("# New\n")
     assert run(site, "--renderer", "builtin").returncode == 0  # the next run goes on, and clears up
     assert "New" in (site / "_site" / "index.html").read_text() and not list((site / "build").glob("site-new-*"))
@@ -243,7 +229,6 @@ def test_a_full_disk_is_one_line(small_disk, site):
             ],
         },
         capture_output=True,
-        timeout=120,
     )
     assert done.returncode == 2 and "disk is full" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert not (site / "_site").exists()

@@ -42,13 +42,12 @@ with distributed.together("cpu"):
 """
 
 
-def run(command, tmp_path, timeout=240):
+def run(command, tmp_path):
     return subprocess.run(
         command,
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=timeout,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -130,7 +129,7 @@ with distributed.together("cpu"):
             print("on")
     assert distributed.same(distributed.rank()) == 0
 """)
-    done = run([*TORCHRUN, str(tmp_path / "fails.py")], tmp_path, timeout=100)
+    done = run([*TORCHRUN, str(tmp_path / "fails.py")], tmp_path)
     assert done.returncode == 0 and done.stdout.count("on") == 2, done.stderr[-2000:]  # the second process is silent
 
 

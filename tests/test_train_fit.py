@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -53,7 +54,10 @@ def test_it_learns_and_counts(digits):
     elapsed = [row["elapsed_seconds"] for row in outcome.history]
     assert len(elapsed) == 12 and elapsed == sorted(elapsed) and outcome.train_seconds == elapsed[-1]
     assert outcome.history[-1]["train_loss"] < outcome.history[0]["train_loss"] and outcome.infer_images_per_sec > 0
-    assert np.isnan(outcome.peak_memory_mb) or outcome.peak_memory_mb > 10
+    if sys.platform == "linux":
+        assert outcome.peak_memory_mb > 10
+    else:  # no other system says what the peak was since a moment
+        assert np.isnan(outcome.peak_memory_mb)
 
 
 def test_the_same_seed_gives_the_same_network_and_another_does_not(digits):

@@ -19,13 +19,12 @@ from tests import cloud_server
 HYPER = {"models": "lenet5,vit", "lr": "0.001", "compile": "true", "weight-decay": "0.05"}
 
 
-def command(*arguments, timeout=200, **environment):
+def command(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "scripts.train.run_training", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=timeout,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("SM_")},
             "OMP_NUM_THREADS": "1",
@@ -157,7 +156,7 @@ space["read_distributed_json"] = lambda: None
 os.environ["TRAINING_JOB_NAME"] = "job"
 space["main"]()
 """
-    done = subprocess.run([cloud_server.PYTHON, "-c", code, str(ml)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([cloud_server.PYTHON, "-c", code, str(ml)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-1500:]
     theirs = dict(
         line.removeprefix("export ").split("=", 1)
@@ -230,7 +229,6 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint_folder(tmp_path):
         cwd=code,
         capture_output=True,
         text=True,
-        timeout=200,
         env={
             **os.environ,
             **fast_local.variables(ml, {"training": photos}, hyper, "job", 0),

@@ -228,7 +228,7 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
         "grid",
         8,
         0,
-        0,
+        3,  # a seed by which 1e-9 comes last: the first trial has nothing to fall behind
         {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]},
         "cpu",
         1,
@@ -236,8 +236,8 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
     search.work(options)
     found = trials(options).set_index("lr")
     assert len(found) == 3 and found.accuracy.drop(1e-9).max() > 0.8
-    assert found.state[1e-9] == "pruned" or found.accuracy[1e-9] == found.accuracy.min()
-    assert (found.epochs <= 3).all()
+    assert found.state[1e-9] == "pruned" and found.epochs[1e-9] < 3
+    assert (found.drop(1e-9)[["state", "epochs"]] == ["complete", 3]).all(axis=None)
 
 
 def test_two_workers_share_one_study(tmp_path):
@@ -267,7 +267,6 @@ def test_two_workers_share_one_study(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=280,
         env={
             **os.environ,
             "BEST_IMAGE_MODELS_ROOT": str(tmp_path),

@@ -158,7 +158,6 @@ def comet(tmp_path, **environment) -> tuple[list[str], float]:
         [sys.executable, "-c", COMET.format(root=str(ROOT), folder=str(tmp_path))],
         capture_output=True,
         text=True,
-        timeout=200,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("COMET")},
             "HOME": str(tmp_path),

@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from PIL import Image
 from scripts.common import paths
 from scripts.common.errors import UserError
 from scripts.train import datasets, fit, metrics, models, results, take_in, train_models
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -155,13 +155,8 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(home, pets, tmp_path)
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
-    while (
-        not list((home / ".cache" / "train").glob("*/resnet20-0.pt"))
-        and process.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.01)
+    kept = home / ".cache" / "train"
+    until(lambda: list(kept.glob("*/resnet20-0.pt")) or process.poll() is not None, "the second network trains")
     process.send_signal(signal.SIGKILL)
     process.wait()
     main = next((tmp_path / "b" / "out").glob("zoo-shades-*[!sy].csv"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def main() -> int:
             f"Python {sys.version.split()[0]} is too old; install {'.'.join(map(str, OLDEST_PYTHON))} or newer and run "
             "`make setup PYTHON=python3.12`, or whatever yours is called"
         )
+    if missing := no_packages(light):
+        return fail(missing)
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("")
     if not make_venv(any_python=options.cloud):
@@ -72,6 +75,33 @@ def main() -> int:
     say(f"Chrome   {browser or f'{pictures}, then `make setup`'}")
     say(f"Quarto   {quarto or f'{pages}, then `make setup`'}")
     return 0
+
+
+def no_packages(light: bool) -> str:
+    """'' or, before anything is downloaded, why the locked packages can't be had here. They come built: torch for
+    macOS 14 on Apple's chips and for glibc 2.28, OpenVINO on ARM for glibc 2.35, none of the two for musl (Alpine).
+    light: without torch and OpenVINO.
+    """
+    system, arm = platform.system(), platform.machine().lower() in ("arm64", "aarch64")
+    if system == "Linux":
+        libc, version = platform.libc_ver()
+        need = (2, 35) if arm and not light else (2, 28)
+        if libc != "glibc":
+            return "there are no packages for a Linux without glibc, such as Alpine; use Debian, Ubuntu or Fedora"
+        if tuple(map(int, version.split(".")[:2])) < need:
+            newer = "Ubuntu 22.04 or Debian 12" if need > (2, 28) else "Debian 10 or Ubuntu 20.04"
+            return (
+                f"glibc {version} is too old for the packages; {newer} and what is newer has glibc {need[0]}.{need[1]}"
+            )
+    if system == "Darwin" and not light:
+        if not arm:
+            return (
+                "PyTorch makes no packages for Intel Macs, or for a Python made for them; charts and site can be "
+                "made here: python3 scripts/setup/install.py --light, then make figures and make site"
+            )
+        if int(platform.mac_ver()[0].split(".")[0] or 14) < 14:
+            return f"macOS {platform.mac_ver()[0]} is too old for PyTorch's packages; macOS 14 and newer have them"
+    return ""
 
 
 def say(text: str) -> None:

@@ -5,14 +5,32 @@
 PYTHON       ?= python3
 PROFILE      ?= auto
 RENDERER     ?= auto
-export DATA TIMM_RESULTS TABLES BASE SITE_URL
+export DATA TIMM_RESULTS TABLES BASE SITE_URL FOLDER
+
+# A path is taken letter by letter: make would expand a $ in it.
+override DATA         := $(value DATA)
+override TIMM_RESULTS := $(value TIMM_RESULTS)
+override TABLES       := $(value TABLES)
+override BASE         := $(value BASE)
+override SITE_URL     := $(value SITE_URL)
+override FOLDER       := $(value FOLDER)
+
+# choice NAME,VALUES and number NAME: what a setting may be, said before anything runs.
+choice   = $(if $(filter 1,$(words $(filter $(2),$($(1))) $(filter-out $(2),$($(1))))),$(if $(filter $(2),$($(1))),,$(call wrong,$(1),$(2))),$(call wrong,$(1),$(2)))
+wrong    = $(error $(1)=$($(1)): choose one of $(2))
+digits   = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$(1)))))))))))
+number   = $(if $($(1)),$(if $(filter-out 1,$(words $($(1))))$(filter-out .,$(call digits,$($(1)))),$(error $(1)=$($(1)): give a number)))
+$(call choice,PROFILE,auto quick full)
+$(call choice,RENDERER,auto quarto builtin)
+$(call number,MINUTES)
+$(call number,PORT)
 
 # auto is full where an NVIDIA GPU answers, else quick.
 CHOSEN   = $(if $(filter auto,$(PROFILE)),$(if $(shell nvidia-smi -L 2>/dev/null),full,quick),$(PROFILE))
 
 PY      := .venv/bin/python
 COMMON  := $(wildcard scripts/common/*.py)
-TABLES  := $(COMMON) $(wildcard scripts/data/*.py scripts/predict/*.py scripts/findings/*.py)
+CODE    := $(COMMON) $(wildcard scripts/data/*.py scripts/predict/*.py scripts/findings/*.py)
 RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
@@ -63,11 +81,11 @@ data: .venv/light.stamp  ## timm's published tables: fetch, verify, join
 	@rm -f build/data.stamp
 	@$(MAKE) --no-print-directory build/data.stamp
 
-build/data.stamp: build/data.settings $(TABLES) | .venv/light.stamp
+build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 	@$(PY) -m scripts.findings.update
 	@touch $@
 
-build/findings.stamp: build/data.stamp $(TABLES) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
+build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
 	@$(PY) -m scripts.findings.verdicts --quiet
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
@@ -85,7 +103,7 @@ build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts
 	@touch $@
 
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)
-	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$(FOLDER)")
+	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $${FOLDER:+--out "$$FOLDER"}
 
 # --- choose ----------------------------------------------------------------------------------------------------------------------
 choose: .venv/full.stamp  ## rank pretrained networks on your own photos (DATA=photos, MINUTES=5); again goes on with what is known
@@ -99,8 +117,7 @@ train: .venv/full.stamp  ## train and export a network for DATA, in the full pro
 
 build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
 	@if [ -z "$$DATA" ]; then $(PY) -m scripts.train.pets_export --data digits --tracker none; \
-	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA" \
-	&& { [ $(CHOSEN) = full ] || echo "train: to train a dozen networks on these photos from scratch: $(PY) -m scripts.train.train_models --data \"$$DATA\""; }; fi
+	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; fi
 	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
 	@touch $@
 
@@ -111,7 +128,7 @@ demo: .venv/full.stamp  ## a web app for exported models (MODEL="models/pets …
 # --- figures ---------------------------------------------------------------------------------------------------------------------
 figures: build/figures.stamp  ## draw every chart as JPG
 
-build/figures.stamp: build/findings.stamp $(TABLES) $(wildcard scripts/figures/*.py) $(RESULTS)
+build/figures.stamp: build/findings.stamp $(CODE) $(wildcard scripts/figures/*.py) $(RESULTS)
 	@$(PY) -m scripts.figures.export
 	@touch $@
 

@@ -147,8 +147,8 @@ def test_the_steps_and_the_design_need_no_package_beyond_pandas():
     code = (
         "import sys\nfor name in ('rich', 'psutil', 'pynvml', 'plotly', 'sklearn', 'scipy', 'torch', "
         "'timm'): sys.modules[name] = None\n"
-        "from scripts.bench import gpu\nfrom scripts.data import "
-        "predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))"
+        "from scripts.bench import gpu\nfrom scripts.predict import "
+        "design as predict_design\ngpu.main(['--list'])\nprint(len(predict_design.design(None, 'gpu')))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

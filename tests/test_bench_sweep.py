@@ -321,8 +321,21 @@ def test_what_a_killed_run_left_half_written_is_removed(run, tmp_path):
 def test_two_sweeps_on_one_file_the_second_refuses(run, capsys):
     run(*MODELS)
     before = run.out.read_bytes()
-    with sweep.locked(run.out):
+    holds, go = threading.Event(), threading.Event()
+
+    def hold():  # another holder: a thread may take its own lock again
+        with sweep.locked(run.out):
+            holds.set()
+            go.wait()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    holds.wait()
+    try:
         assert run("model0") == 2
+    finally:
+        go.set()
+        other.join()
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "another run is writing" in error and run.out.read_bytes() == before
     assert run("model0") == 0  # the lock is gone with its holder

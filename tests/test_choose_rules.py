@@ -213,8 +213,8 @@ def test_the_scripts_are_json_in_a_call_and_give_back_the_table():
         "models": 13,
         "latency": False,
         "training": True,
-        "source": "timm's table of 2026-01-06, torch 2.9.1, amp",
-        "training_source": "timm's table of 2022-07-27, torch 1.12.0, amp",
+        "source": "timm’s table of 2026-01-06, torch 2.9.1, amp",
+        "training_source": "timm’s table of 2022-07-27, torch 1.12.0, amp",
     }
 
 

@@ -31,7 +31,7 @@ from scripts.figures import (
 from scripts.figures.catalogue import CHARTS
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, WIDE, frontier, label_boxes
-from scripts.train import results
+from scripts.train import results, zoo_runs
 
 OWN = ["frontier_gpu", "frontier_cpu", "frontier_then_now"]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>%{y}"
@@ -496,7 +496,7 @@ def trained(tmp_path, monkeypatch):
             }
         )
     )
-    monkeypatch.setattr(display_zoo.results, "runs", lambda: [path])
+    monkeypatch.setattr(zoo_runs.results, "runs", lambda: [path])
     return path
 
 
@@ -519,7 +519,7 @@ def test_training_chart_of_accuracy_has_a_row_a_network_best_first(trained):
 
 
 def test_nothing_trained_is_missing_data(monkeypatch):
-    monkeypatch.setattr(display_zoo.results, "runs", lambda: [])
+    monkeypatch.setattr(zoo_runs.results, "runs", lambda: [])
     with pytest.raises(DataMissing, match="train_models --data FOLDER"):
         display_zoo.draw_curves()
 

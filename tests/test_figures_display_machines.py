@@ -202,7 +202,8 @@ def test_machines_and_compiling_from_tidy_tables(monkeypatch):
             key: table for key, table in tables.items() if compiled or key != "rtx5090-compiled"
         },
     )
-    monkeypatch.setattr(display_machines, "chosen", lambda machine: tables["rtx5090"])
+    file = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+    monkeypatch.setattr(display_machines, "chosen", lambda machine: ("today", file))
     fronts, gain = display_machines.draw_frontiers(), display_machines.draw_compiling()
     assert "on that of all 2" in fronts.title and fronts.hardware == "rtx5090; i7_12700h"
     assert "1.70 times as fast, 0 networks slower" in gain.title and len(gain.data) == 14

@@ -127,7 +127,7 @@ def write(
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     real = results.runs
-    monkeypatch.setattr(display_zoo.results, "runs", lambda: real(tmp_path))
+    monkeypatch.setattr(zoo_runs.results, "runs", lambda: real(tmp_path))
     monkeypatch.setattr(display_zoo.hardware, "present", lambda: {"mine"})
     monkeypatch.setattr(zoo, "relative", lambda path: f"report/data/{path.name}")
     monkeypatch.setattr(zoo.page, "data_link", lambda path, words: page.link(words, "/" + path))

@@ -151,7 +151,7 @@ def test_a_title_is_markdown_but_not_a_way_into_the_head(tmp_path):
     builtin.render(root, tmp_path / "out")
     head = (tmp_path / "out" / "index.html").read_text().split("</head>")[0]
     assert (
-        "<title>A &amp; – Small site</title>" in head and head.count("<script>") == 1 and 'content="a &quot; b"' in head
+        "<title>A &amp; – Small site</title>" in head and head.count("<script>") == 2 and 'content="a &quot; b"' in head
     )
 
 

@@ -322,7 +322,8 @@ def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
 
     def findings(verdict):
         (tmp_path / "report/data/findings.csv").write_text(
-            ",".join([*extras.FINDING, "verdict"]) + f"\nlevit_fastest,2022,rtx,infer,amp,nchw,False,1.11,{verdict}\n"
+            ",".join([*extras.FINDING, "verdict", "year"])
+            + f"\nlevit_fastest,then,rtx,infer,amp,nchw,False,1.11,{verdict},2024\n"
         )
 
     monkeypatch.setattr(extras, "ROOT", tmp_path)
@@ -339,7 +340,7 @@ def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
     git("commit", "-qm", "<b>two</b>")
     last, first = extras.changes()
     assert (first["title"], last["title"]) == ("1 new table", "1 verdict changed, 1 new table, 1 changed table")
-    assert last["lines"][0].endswith("(rtx, tables of 2022): holds → fails")
+    assert last["lines"][0].endswith("(rtx, 2024): holds → fails")
     assert (last["link"], first["link"]) == ("report/findings.html#levit-fastest", "report/data.html")
     assert b"<link>https://example.org/report/findings.html#levit-fastest</link>" in extras.feed(
         "x", "https://example.org/", [last]

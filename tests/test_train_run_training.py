@@ -220,9 +220,9 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint_folder(tmp_path):
     killer = (
         f"import sys, os; sys.argv[1:] = {[part for pair in hyper.items() for part in ('--' + pair[0], pair[1])]!r} "
         "+ ['--device', 'cpu']\n"
-        "from scripts.train import train_models\nfinish = train_models.Journal.finish\n"
+        "from scripts.train import train_models\nfinish = train_models.Finished.finish\n"
         "def kill(self, job, failure=''):\n    finish(self, job, failure)\n    os._exit(9)\n"
-        "train_models.Journal.finish = kill\ntrain_models.main()"
+        "train_models.Finished.finish = kill\ntrain_models.main()"
     )
     killed = subprocess.run(
         [sys.executable, "-c", killer],

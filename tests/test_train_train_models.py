@@ -320,7 +320,7 @@ def closure(names):
         todo += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
     return seen
 
-allowed = closure(["torch", "timm", "torchvision", "pandas", "scikit-learn"]) - {"filelock", "rich", "psutil"}
+allowed = closure(["torch", "timm", "torchvision", "pandas", "scikit-learn"]) - {"rich", "psutil"}
 homes = {name: home for name, home in metadata.packages_distributions().items() if name not in ("scripts", "tests")}
 
 class Few:
@@ -374,7 +374,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 )
 def test_it_runs_with_torch_timm_torchvision_pandas_and_scikit_learn_alone(home, pets, module, arguments, said):
     """As on a lent machine that only trains: every other package is hidden, and of what those five ask for
-    filelock, rich and psutil too.
+    rich and psutil too.
     """
     (home / "report" / "data").mkdir(parents=True)
     arguments = [str(home / "out") if one == "OUT" else one for one in arguments]

@@ -153,11 +153,11 @@ def trains(folder, profile, **data) -> list[str]:
 
 
 def test_photos_get_an_exported_network_first_and_the_zoo_where_there_is_time(tmp_path):
-    assert trains(tmp_path, "quick") == ["train_models --profile quick", "pets_export --data digits --tracker none"]
+    assert trains(tmp_path, "quick") == ["pets_export --data digits --tracker none", "train_models --profile quick"]
     assert trains(tmp_path, "quick", DATA="my photos") == ["pets_export --profile quick --data my photos"]
     assert trains(tmp_path, "full", DATA="my photos") == [
-        "train_models --profile full --data my photos",
         "pets_export --profile full --data my photos",
+        "train_models --profile full --data my photos",
     ]
 
 

@@ -62,7 +62,7 @@ PHOTOS = (
 )  # these go whatever they are called: secretary_bird/token_1.jpg
 FOLDERS = {
     "train": ("scripts/common", "scripts/cloud", "scripts/train"),
-    "bench": ("scripts/common", "scripts/data", "scripts/predict", "scripts/bench"),
+    "bench": ("scripts/common", "scripts/runtimes", "scripts/data", "scripts/predict", "scripts/bench"),
 }
 DATA = {
     "train": (),

@@ -26,4 +26,4 @@ def switch_off() -> None:
     """Set OFF in this process and those it starts, whatever the environment said, and refuse the imports of REFUSED."""
     os.environ.update(OFF)
     for name in REFUSED:
-        sys.modules.setdefault(name, None)  # None: `import` raises ImportError
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # `import` then raises ImportError

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from scripts.common import hardware
+from scripts.common import hardware, net
 from scripts.common.errors import UserError
 from scripts.common.files import sha256
 from scripts.common.paths import CACHE, atomic_write
@@ -218,6 +218,8 @@ def _download(url: str, path: Path, wanted: str | None) -> None:
         raise UserError(f"{path.name}: the download from {host} was cut short; run it again")
     if isinstance(found, (requests.exceptions.RequestException, TimeoutError)):
         _unreachable.add(host)
+        if reason := net.why(found, url):
+            raise TablesMissing(f"{host}: {reason}. {path.name} is not in the cache; TIMM_RESULTS may name a copy")
         raise TablesMissing(
             f"{host} stopped answering, and {path.name} is not in the cache; run it again, or set TIMM_RESULTS to a "
             "copy"

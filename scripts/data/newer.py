@@ -22,6 +22,7 @@ import sys
 
 import pandas as pd
 
+from scripts.common import net
 from scripts.common.errors import UserError, cli
 from scripts.common.files import sha256
 from scripts.common.paths import BUILD, CACHE, DATA, ROOT, atomic_write, relative
@@ -49,9 +50,8 @@ def get(url: str) -> bytes:
             content = answer.raw.read(MAX_BYTES + 1, decode_content=True)
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter while it is read
         status = getattr(getattr(error, "response", None), "status_code", None)
-        raise UserError(
-            f"{url.split('?')[0]}: {f'answers {status}' if status else 'cannot be reached'}; try again later"
-        ) from None
+        what = f"answers {status}" if status else net.why(error, url) or "cannot be reached"
+        raise UserError(f"{url.split('?')[0]}: {what}; try again later") from None
     if len(content) > MAX_BYTES:
         raise UserError(f"{url.split('?')[0]}: more than {MAX_BYTES // 2**20} MB; is this still a table?")
     return content

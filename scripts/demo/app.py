@@ -214,6 +214,8 @@ def check_port(port: int) -> None:
 def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
     """Load the models and start serving; returns what closes it all, to be called at the end. Raises UserError."""
     check_port(port)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]  # nothing is fetched, and a desktop's ALL_PROXY=socks://… ends gradio's own client
     os.environ.update(SETTINGS)
     home = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="best-image-models-")
     models = Models(folders, trust_pickle)

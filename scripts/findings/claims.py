@@ -199,7 +199,7 @@ def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
 
 
 def lead_of(
-    row: pd.Series, evidence: str, models: tuple[str, ...] = (), verdicts: tuple[str, str] = ("", "")
+    row: pd.Series, evidence: str, models: tuple[str, ...] = (), verdicts: tuple[str, ...] = ("", "")
 ) -> Finding:
     """The finding on one row of `leads`, the one that decides. verdicts: where other rows have a say, the verdict they
     lead to, and that were errors nested."""

@@ -60,7 +60,8 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
     faster = faster.sort_values("samples_per_sec", kind="stable")["family"]
     if len(faster):
         said += f"; faster than all of them are {', '.join(dict.fromkeys(families.label(name) for name in faster))}"
-    return lead_of(most if outcomes[0] == FAILS else least, said, tuple(mine["model"]), tuple(outcomes))
+    decider = most if outcomes[0] == FAILS else least
+    return lead_of(decider, said, tuple(mine["model"]), (outcomes[0], outcomes[1]))
 
 
 def _apart(lead: float) -> str:
@@ -94,7 +95,7 @@ def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
         all_, same = (decide(row[f"{which}low"], row[f"{which}high"])[0] for row in (best, fair))
         outcomes.append(all_ if all_ != HOLDS else HOLDS if same == HOLDS else CONDITIONAL)
     decider = fair if decide(best["low"], best["high"])[0] == HOLDS and fair["low"] <= best["low"] else best
-    return lead_of(decider, said, verdicts=tuple(outcomes))
+    return lead_of(decider, said, verdicts=(outcomes[0], outcomes[1]))
 
 
 def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:

@@ -95,10 +95,9 @@ def with_frontier(table: pd.DataFrame) -> pd.DataFrame:
     its two precisions with a known accuracy; near where one is, by less than the accuracies' uncertainty.
     """
     speed, top1 = [], []
-    for row in table.itertuples():
-        options = [
-            (ms, acc) for ms, acc in ((row.float_ms, row.float_top1), (row.int8_ms, row.int8_top1)) if acc == acc
-        ]
+    columns = ["float_ms", "float_top1", "int8_ms", "int8_top1"]
+    for float_ms, float_top1, int8_ms, int8_top1 in table[columns].to_numpy(float):
+        options = [(ms, acc) for ms, acc in ((float_ms, float_top1), (int8_ms, int8_top1)) if acc == acc]
         ms, accuracy = min(options, default=(np.nan, np.nan))
         speed.append(1000 / ms)
         top1.append(accuracy)

@@ -130,12 +130,14 @@ def carries_over(column: str, frame: pd.DataFrame) -> Finding:
     leaders = [frame["model"].iloc[frame[name].argmax()] for name in ("top1", column)]
     if leaders[0] != leaders[1]:
         said += f"; the best there is {leaders[1]}, not {leaders[0]}"
+    low, high = map(float, ends[decider])
     return Finding(
         outcome,
         said.replace("loses -", "gains "),
         tuple(dict.fromkeys(leaders)),
         float(row[("rho", "rho_best")[decider]]),
-        *map(float, ends[decider]),
+        low,
+        high,
         f"rank correlation {('over all weights', f'among the {BEST} best')[decider]}",
         tie=(tie, near)[decider] and outcome == CONDITIONAL,
     )

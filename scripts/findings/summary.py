@@ -243,8 +243,8 @@ def update() -> None:
     said = pd.DataFrame(figures, columns=["key", "value", "unit"])
     said["value"] = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in said.value]
     named = {tables[name].hardware.iloc[0] for name in ("gpu", "cpu") if name in tables}
-    others = machines.main_tables(ours=False, compiled=False).values()
-    others = {table.hardware.iloc[0]: table for table in others if table.hardware.iloc[0] not in named}
+    known = machines.main_tables(ours=False, compiled=False).values()
+    others = {table.hardware.iloc[0]: table for table in known if table.hardware.iloc[0] not in named}
     picked = pd.concat([picks(name, table) for name, table in {**tables, **others}.items()])
     counts = ["results", "matched", "renamed", "wrong_size", "dropped", "timed_only"]
     joins = read_data.audits().groupby(["vintage", "file", "date"], as_index=False)[counts].sum()

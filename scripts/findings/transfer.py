@@ -50,8 +50,8 @@ def sets() -> list[dict]:
             {
                 "source": pepr.SOURCE,
                 "dataset": name,
-                "what": pepr.SETS[name][0],
-                "share": pepr.SETS[name][1],
+                "what": pepr.SETS[str(name)][0],
+                "share": pepr.SETS[str(name)][1],
                 "pretrained": name in pepr.PRETRAINED,
                 "several": False,
                 "runs": runs.assign(cost=runs["train_seconds"]),
@@ -65,7 +65,7 @@ def sets() -> list[dict]:
             {
                 "source": fastai_timm.SOURCE,
                 "dataset": name,
-                "what": fastai_timm.SETS[name],
+                "what": fastai_timm.SETS[str(name)],
                 "share": 1.0,
                 "pretrained": True,
                 "several": True,
@@ -126,7 +126,8 @@ def regret(choice: pd.DataFrame, judged: pd.Series, best: pd.Series) -> float:
     """Points lost by ImageNet's best of `choice` against the set's own: `best` says which that is, `judged` what each
     gives, by network.
     """
-    return float(judged[best.reindex(choice.index).idxmax()] - judged[choice["top1"].idxmax()])
+    own, theirs = str(best.reindex(choice.index).idxmax()), str(choice["top1"].idxmax())
+    return float(judged[own] - judged[theirs])
 
 
 def regret_of(runs: pd.DataFrame, share: float, several: bool, seed: int = 0) -> float:

@@ -40,9 +40,8 @@ def answer() -> None:
     known = {slug: hardware.named(slug) for slug in by_machine}
     # cards before processors, newer before older, as the picker begins with the newest card; timm's own choice first
     order = sorted(known, key=lambda slug: (known[slug].kind == "cpu", -known[slug].year))
-    options = "".join(
-        f'<option value="{page.escaped(slug)}">{page.escaped(known[slug].name)}</option>' for slug in order
-    )
+    heads = {rows.hardware.iloc[0]: machine_heads(rows)[rows.machine.iloc[0]] for rows in by_machine.values()}
+    options = "".join(f'<option value="{page.escaped(slug)}">{page.escaped(heads[slug])}</option>' for slug in order)
     cards = [_cards(by_machine[slug], slug, hidden=at > 0) for at, slug in enumerate(order)]
     page.html(
         f'<div class="answer"><p class="answer-machine"><label>On <select autocomplete="off">{options}</select>'

@@ -18,7 +18,6 @@ def said() -> SimpleNamespace:
     number = 0 if found is None else len(found.tables[""])
     return SimpleNamespace(
         count=counted(number, "run"),
-        are="is" if number == 1 else "are",
         where="" if found is None else f"on {found.hardware}",
     )
 

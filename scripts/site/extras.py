@@ -246,18 +246,17 @@ def _verdicts(commit: str, path: str) -> list[tuple[str, str]]:
     for revision in (f"{commit}^", commit):
         try:
             table = pd.read_csv(io.StringIO(_git("show", f"{revision}:{path}")), dtype=str, keep_default_na=False)
-            sides.append(table.drop_duplicates(FINDING).set_index(FINDING)["verdict"])
+            sides.append(table.drop_duplicates(FINDING).set_index(FINDING)[["verdict", "year"]])
         except (KeyError, ValueError):
             return []
-    both = sides[0].to_frame("was").join(sides[1].rename("now"), how="inner")
+    both = sides[0].rename(columns={"verdict": "was"})[["was"]].join(sides[1], how="inner")
     sentences = {claim.key: claim.sentence for claim in CLAIMS}
     return [
         (
             name[0],
-            f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, tables of {name[1]}): {row.was} → "
-            f"{row.now}",
+            f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, {row.year}): {row.was} → {row.verdict}",
         )
-        for name, row in both[both["was"] != both["now"]].iterrows()
+        for name, row in both[both["was"] != both["verdict"]].iterrows()
     ]
 
 

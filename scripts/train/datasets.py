@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.common import hardware
+from scripts.common import hardware, net
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import CACHE
 from scripts.train import decoded, folders, splits
@@ -33,6 +33,7 @@ from scripts.train.folders import Found, Item, class_name, text, unwrap
 from scripts.train.splits import TEST, TRAIN
 
 EMBEDDED = "digits"
+PETS_URL = "https://thor.robots.ox.ac.uk/datasets/pets"  # torchvision's
 TEST_FRACTION = 0.2  # where a dataset has no test photos of its own
 TEST_SEED = 20220401  # the same test photos whatever the run's seed
 MIN_IMAGES = 5  # a class: one for testing, one for validation, three to learn from
@@ -183,8 +184,9 @@ def pets_folder(cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         OxfordIIITPet(cache, download=True)
     except (OSError, RuntimeError, EOFError) as error:  # out of reach; a wrong checksum; an archive cut short
+        reason = net.why(error, PETS_URL) or str(error)[:80]
         raise UserError(
-            f"Oxford-IIIT Pets cannot be downloaded ({str(error)[:80]}); name a folder of your own with --data FOLDER"
+            f"Oxford-IIIT Pets cannot be downloaded ({reason}); name a folder of your own with --data FOLDER"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -46,6 +46,7 @@ class Probed(NamedTuple):
     model: nn.Sequential
     head: probe.Head
     extractor: features.Extractor
+    network: networks.Network
     valid: np.ndarray
     train_loss: float
     loss: float
@@ -72,7 +73,7 @@ def decide(arch: str, size: int, pretrained: str, folder: Path | None, checksum:
     wanted = arch or weights.embedded_for(size) or default.arch
     picked = weights.choose(wanted, size, pretrained, folder)
     if picked.source is None:
-        return default._replace(said=picked.reason)
+        return default._replace(said=picked.reason.partition(": ")[2])
     return Start(
         picked.arch, size or weights.own_size(picked.source), picked.source, picked.reason and f"since {picked.reason}"
     )
@@ -112,6 +113,7 @@ def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, d
         with_head(network.module, judged.head),
         judged.head,
         extractor,
+        network,
         found,
         surprise(judged.probabilities, labels),
         surprise(found, truth),

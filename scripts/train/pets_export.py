@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -35,7 +36,7 @@ import pandas as pd
 from PIL import Image
 
 from scripts.common import hardware, provenance
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import DATA, relative, writing
 from scripts.common.words import duration
 from scripts.train import datasets, finetune, frozen, homes, models, probed_network, results, runs, tracking, weights
@@ -377,6 +378,11 @@ def main() -> None:
         f"{outcome['error_rate']['test']:.3f} on the test photos, {duration(outcome['seconds'])}; try it with: make "
         f"demo MODEL={relative(out)}"
     )
+    if quick and not digits:
+        print(
+            "to compare a dozen networks on these photos: python -m scripts.train.train_models --data "
+            + printable(shlex.quote(given.data))
+        )
 
 
 if __name__ == "__main__":

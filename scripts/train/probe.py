@@ -19,7 +19,7 @@ PENALTIES = np.geomspace(0.003, 30, 9)  # times the mean squared length of a cen
 FOLDS = 10
 LARGEST_FOLD = 1000  # photos; more folds where they would be larger, as a fold costs its size cubed
 NEIGHBOURS = 10
-TEMPERATURES = np.geomspace(0.5, 60, 40)
+TEMPERATURES = np.geomspace(0.5, 12, 30)  # of scores near 0 and 1; more would start fine-tuning from a flat loss
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ check: .venv/full.stamp  ## format, lint, the floors of the house, types and the
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/lint-imports --verbose 2>&1 >build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
 	@.venv/bin/mypy
-	@$(PY) -m pytest -m quick
+	@$(PY) -m pytest -m quick -n logical --dist worksteal
 
 format: .venv/full.stamp  ## mend what `make check` finds and can be mended
 	@.venv/bin/ruff check --fix-only --quiet

@@ -47,6 +47,7 @@ def run(folder: Path, out: Path, *more: str) -> int:
     return command.main([str(folder), "--out", str(out), "--backbones", "histogram", *more])
 
 
+@pytest.mark.slow
 def test_a_folder_is_ranked_and_nothing_of_it_is_told(folder, tmp_path, capsys):
     out = tmp_path / "data"
     out.mkdir()

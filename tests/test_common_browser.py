@@ -113,6 +113,7 @@ def test_a_window_of_a_crashing_browser_is_one_line(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_hanging_browser_is_ended_with_all_its_children(tmp_path, marked):
     with pytest.raises(UserError, match="hung while drawing one and was ended after 6 s"):
         list(browser.draw({"one": figure()}, path=fake(tmp_path, "sleep 600 & sleep 600"), start_limit=6))

@@ -34,6 +34,7 @@ socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", USES)
 def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package, tmp_path):
     pytest.importorskip(package)
@@ -64,6 +65,7 @@ def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package,
     assert not known
 
 
+@pytest.mark.slow
 def test_telemetry_of_openvino_is_not_even_imported():
     pytest.importorskip("nncf")
     code = "import scripts, sys, nncf, openvino; print(sys.modules['openvino_telemetry'])"

@@ -22,6 +22,8 @@ from scripts.data import read_data
 from scripts.figures import display_family, display_frontier, display_machines
 from scripts.findings import aggregates, robustness, summary, update, verdicts
 
+pytestmark = pytest.mark.slow  # each judges all findings again
+
 GPU = "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv"
 COMPILED = "benchmark-infer-amp-nchw-pt240-cu124-rtx4090-dynamo.csv"
 HEADS = {

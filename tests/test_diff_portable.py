@@ -13,6 +13,8 @@ import pytest
 
 from scripts.common.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import hashlib, json, sys
 from scripts.figures import export

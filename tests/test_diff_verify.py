@@ -172,6 +172,7 @@ def test_some_charts_only(catalogue, tmp_path):
         catalogue.verify(tmp_path, ["three"])
 
 
+@pytest.mark.slow
 def test_with_a_real_browser_the_bytes_are_the_same(tmp_path):
     try:
         browser.browser()

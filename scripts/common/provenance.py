@@ -25,6 +25,7 @@ from scripts.common.files import content, sha256
 from scripts.common.paths import ROOT, atomic_write, csv_text, read_file, relative, write_together
 
 SCHEMA = 1
+BY_HAND = ("accuracy.csv",)  # tables without a sidecar: each row names its source
 MAX_BYTES = 2**20  # of a sidecar; our largest has 2 kB
 TIMM = "timm-results/"  # how the path of one of timm's tables begins
 CARRIED = "sources"  # where a data frame keeps what it was read from (`DataFrame.attrs`)

@@ -2,9 +2,10 @@
 
     changes(base, head) -> list[Change]
 
-A figure's cause comes from the two manifests, not from its pixels: other data, other style (same data, other figure),
-renderer only (same figure, other Chrome, font or kaleido). A picture that its manifest does not account for (edited or
-saved again by hand) is a cause of its own.
+A figure's cause comes from the two manifests: other data, other style (same data, other figure), renderer only (same
+figure, drawn by another Chrome, font or kaleido, and no other pixels than those draw). No record is believed that can
+be checked: a picture, table or sidecar that its checksum does not account for (edited or saved again by hand), one
+without a record, one that a record's words don't explain, are a cause of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from scripts.common import hardware
 from scripts.common.errors import UserError
-from scripts.common.provenance import read_sidecar
+from scripts.common.provenance import read_sidecar, sidecar_path
 from scripts.common.words import counted
 from scripts.diff import pixels, tables
 from scripts.diff.comment import percent
@@ -23,7 +24,7 @@ from scripts.diff.sides import PARTS, Side, digest
 from scripts.figures.export import MANIFEST
 
 DATA, STYLE, RENDERER, UNRECORDED = "data", "style", "renderer only", "unrecorded"
-ADDED, REMOVED, RENAMED, UNREADABLE = "added", "removed", "renamed", "unreadable"
+ADDED, REMOVED, RENAMED, SWAPPED, UNREADABLE = "added", "removed", "renamed", "swapped", "unreadable"
 OTHER = "other results"  # said by `make verify` alone
 WITHIN, REWRITTEN, SIDECAR = tables.WITHIN, tables.REWRITTEN, "record only"
 
@@ -32,7 +33,8 @@ CAUSES = {
     UNREADABLE: "could not be compared",
     DATA: "other numbers: rows or values moved, came or went",
     STYLE: "same data, other figure",
-    UNRECORDED: "the picture is not the one its manifest records: edited or saved again by hand",
+    UNRECORDED: "not what its manifest or sidecar records: edited or saved again by hand, or the record is gone",
+    SWAPPED: "holds what another file held",
     ADDED: "only on the new side",
     REMOVED: "only on the old side",
     RENAMED: "same content under another name",
@@ -44,6 +46,9 @@ CAUSES = {
 }
 QUIET = {WITHIN, REWRITTEN, SIDECAR}  # shown, but no change
 WORDS = ("title", "alt", "caption")
+ALONE, UNSIGNED = "it has no sidecar, so nobody knows what made it", "its sidecar has no checksum"
+TORN = "its sidecar's checksum is of another table: one of the two was edited"
+OF_PICTURE = ("figure_sha256", "renderer", "jpg", "sources")  # of a manifest's entry: judged by themselves
 
 
 @dataclass
@@ -82,7 +87,8 @@ def changes(base: Side, head: Side) -> tuple[list[Change], int]:
     pairs = _pairs([path for path in paths if path not in sidecars], base, head)
     with ThreadPoolExecutor(hardware.cores()) as pool:
         found = list(pool.map(lambda pair: _change(*pair, base, head), pairs))
-    differ = [change for change in found if change]
+    differ = [*(change for change in found if change), *_ghosts(base, head)]
+    _swaps(differ, base, head)
     _link(differ, base, head)
     order = list(CAUSES)
     differ.sort(
@@ -93,7 +99,7 @@ def changes(base: Side, head: Side) -> tuple[list[Change], int]:
             change.path,
         )
     )
-    return differ, len(found) - len(differ)
+    return differ, sum(change is None for change in found)
 
 
 def _sidecar(path: str) -> str:
@@ -153,13 +159,15 @@ def _change(old: str | None, new: str | None, base: Side, head: Side) -> Change 
                 pixels.open_image(change.head or change.base)
             elif change.kind == "table":
                 tables.read_table(change.head or change.base)
+                change.why += [why for why in [new and no_pair(change.head)] if why]
         else:
             {"figure": _figure, "table": _table, "file": _file}[change.kind](change, old, new, base, head)
     except UserError as error:
         change.cause, change.why = UNREADABLE, [str(error)]
     if change.before and change.cause != UNREADABLE:
         change.why.insert(0, f"was {change.before}")
-        change.cause = RENAMED
+        if change.cause != UNRECORDED or digest(change.base) == digest(change.head):
+            change.cause = RENAMED
     return change if change.cause else None
 
 
@@ -180,6 +188,48 @@ def _machine(path: str, side: Side) -> str:
         return ""
 
 
+def _ghosts(base: Side, head: Side) -> list[Change]:
+    """Pictures that the new side's manifest alone has an entry of."""
+    names = {name: f"{PARTS[0]}/{name}.jpg" for name in head.charts or {} if name not in (base.charts or {})}
+    why = "the manifest has an entry for it, and there is no such picture"
+    return [
+        Change("figure", path, UNRECORDED, [why])
+        for path in names.values()
+        if path not in head.files and path not in base.files
+    ]
+
+
+def _swaps(differ: list[Change], base: Side, head: Side) -> None:
+    """Tell a file that holds what another one should: swapped where that one changed, too, else a copy of it."""
+    suspects = {
+        change.path: change
+        for change in differ
+        if change.base and change.head and not change.before and change.cause not in (UNREADABLE, RENDERER, *QUIET)
+    }
+    if not suspects:
+        return
+    there: dict[str, list[str]] = {}  # what makes a file the same -> where it is on the new side
+    for path in sorted({*base.files} & {*head.files}):
+        for identity in _identities(path, head):
+            there.setdefault(identity, []).append(path)
+    for path, change in suspects.items():
+        same = {other for identity in _identities(path, base) for other in there.get(identity, [])}
+        other = next(iter(sorted(same - {path})), "") or next(
+            (one for one in suspects if one != path and _looks_moved(change, suspects[one])), ""
+        )
+        if other and _kind(other) == change.kind:
+            change.cause = SWAPPED if other in suspects else UNRECORDED
+            change.why.insert(0, f"the {base.label} one is the {head.label} {PurePosixPath(other).name}")
+
+
+def _looks_moved(change: Change, other: Change) -> bool:
+    """Whether the old picture of `change` is the new one of `other`, drawn by another renderer."""
+    pair = (change, other)
+    if any(one.cause != UNRECORDED or not one.pixels or one.pixels.resized for one in pair):
+        return False
+    return pixels.measure(change.base, other.head).by_renderer
+
+
 def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     """Set cause, reasons and pixels of a picture that is on both sides."""
     was, now = _entry(base, old), _entry(head, new)
@@ -188,47 +238,60 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     if not same_picture:
         change.pixels = pixels.measure(change.base, change.head)
     if not (was and now):
-        if not same_picture:
-            side = "old" if not was else "new"
-            change.cause, change.why = (
-                UNRECORDED,
-                [f"the {side} side's manifest has no entry for it, so the cause cannot be told"],
-            )
+        if was or now or not same_picture:
+            side = head if was else base
+            change.cause = UNRECORDED
+            change.why = [f"the {side.label} manifest has no entry for it, so the cause cannot be told"]
         return
     change.fields = [
-        (word, str(was.get(word, "")), str(now.get(word, "")))
-        for word in (*WORDS, "hardware", "date")
-        if was.get(word) != now.get(word)
+        (word, str(was.get(word, "")), str(now.get(word, ""))) for word in WORDS if was.get(word) != now.get(word)
     ]
+    others = _differences(
+        *({key: entry[key] for key in entry if key not in WORDS + OF_PICTURE} for entry in (was, now))
+    )
+    moved, sources = _data(was, now)
+    how = _differences(was.get("renderer", {}), now.get("renderer", {}))
     same_figure = was["figure_sha256"] == now["figure_sha256"]
-    if not same_picture and (now["jpg"]["sha256"] != sums[1] or (same_figure and was["jpg"]["sha256"] != sums[0])):
-        side = base if now["jpg"]["sha256"] == sums[1] else head
+    wrong = [
+        side
+        for side, entry, found in ((base, was, sums[0]), (head, now, sums[1]))
+        if entry["jpg"]["sha256"] != found and (same_figure or side is head)
+    ]
+    if wrong and not (same_picture and len(wrong) == 2):  # what was wrong before and was not touched is no change
         change.cause = UNRECORDED
         change.why = [
-            f"the {side.label} picture is not the one that its manifest records; `make figures` draws it again"
+            f"the {wrong[0].label} picture is not the one that its manifest records; `make figures` draws it again"
         ]
     elif not same_figure:
-        moved, change.sources = _data(was, now)
+        change.sources = sources
+        change.fields += others
         change.cause = DATA if moved else STYLE
-        if moved and not change.sources:
+        if moved and not sources:
             change.why.append("the same tables, but other values were computed from them")
         elif not moved:
             change.why.append("drawn from the same numbers")
         if same_picture:
             change.why.append("the JPG is the same; what differs shows only in the interactive chart")
-    elif not same_picture:
-        change.cause = RENDERER
-        how = _differences(was.get("renderer", {}), now.get("renderer", {}))
+    elif not same_picture and not (how and change.pixels.by_renderer):
+        change.cause = UNRECORDED
         change.fields += how
         change.why.append(
-            "; ".join(f"{what} {a or 'none'} → {b or 'none'}" for what, a, b in how)
-            or "the recorded versions are the same: the system's libraries or fonts differ, or it was saved again"
+            "the same figure, but more of the picture differs than another renderer draws"
+            if how
+            else "the same figure, drawn by the same browser and font as both manifests say, but the pictures differ"
         )
-    elif any(field_[0] in WORDS for field_ in change.fields):
+    elif change.fields:
         change.cause = STYLE
-        change.why.append("only its words: " + ", ".join(what for what, _, _ in change.fields if what in WORDS))
-    elif change.fields or was["sources"] != now["sources"]:
-        change.cause, change.sources = SIDECAR, _data(was, now)[1]
+        change.why.append("only its words: " + ", ".join(what for what, _, _ in change.fields))
+        change.fields += others + how
+    elif others or was["sources"] != now["sources"]:
+        change.cause, change.sources = SIDECAR, sources
+        change.fields = others + how
+    elif not same_picture:
+        change.cause, change.fields = RENDERER, how
+        change.why.append("; ".join(f"{what} {a or 'none'} → {b or 'none'}" for what, a, b in how))
+    elif facts := how + _differences(was["jpg"], now["jpg"]):
+        change.cause, change.fields = SIDECAR, facts
 
 
 def _data(was: dict, now: dict) -> tuple[bool, list[str]]:
@@ -254,12 +317,28 @@ def _differences(was: dict, now: dict, inside: str = "") -> list[tuple[str, str,
 
 def _table(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     """Set cause, reasons and cells of a CSV that is on both sides."""
-    change.fields = _facts(old, new, base, head)
-    if digest(change.base) == digest(change.head):
-        change.cause = SIDECAR if change.fields else ""
+    before, after = no_pair(change.base), no_pair(change.head)
+    same = digest(change.base) == digest(change.head)
+    if not same:
+        change.table = tables.compare(change.base, change.head, new)
+    if after and not (after == before and (same or after != TORN)):
+        change.cause, change.why = UNRECORDED, [after]
         return
-    change.table = tables.compare(change.base, change.head, new)
-    change.cause = DATA if change.table.status == tables.MOVED else change.table.status
+    change.fields = _facts(old, new, base, head)
+    if same:
+        change.cause = SIDECAR if change.fields or before != after else ""
+    else:
+        change.cause = DATA if change.table.status == tables.MOVED else change.table.status
+
+
+def no_pair(table: Path) -> str:
+    """Why a table and the sidecar beside it are no pair, in a sentence; '' where they are. Raises UserError where the
+    sidecar can't be read.
+    """
+    if not sidecar_path(table).is_file():
+        return ALONE
+    recorded = read_sidecar(table).get("sha256")
+    return UNSIGNED if recorded is None else "" if recorded == digest(table) else TORN
 
 
 def _facts(old: str, new: str, base: Side, head: Side) -> list[tuple[str, str, str]]:

@@ -34,6 +34,8 @@ NOISE_MAXIMUM = 48  # up to this maximum, and this difference of 8 x 8 blocks, i
 NOISE_BLOCK = 9
 SLIGHT_SHARE = 0.001  # above this share of changed pixels, or below this similarity, a difference is called visible
 SLIGHT_SSIM = 0.99
+RENDERER_BLOCK = 32  # of twenty charts: without hinting at most 29; a digit 9 to 102, a point moved by 2% 118 to 234
+RENDERER_EDGES = 10  # edge pixels for each changed one: without hinting 14 or more; a digit 0.2 to 5, a point 0.1
 
 
 @dataclass
@@ -62,6 +64,14 @@ class Pixels:
     @property
     def resized(self) -> bool:
         return self.base_size != self.head_size
+
+    @property
+    def by_renderer(self) -> bool:
+        """Whether another browser, font or kaleido may have drawn it: no more differs than those draw differently, and
+        it is edges, all over. What was painted over is few pixels, and not at edges alone.
+        """
+        edges = self.block <= RENDERER_BLOCK and self.antialiased >= RENDERER_EDGES * self.changed
+        return self.level in (SAME, NOISE) or (self.level == SLIGHT and edges)
 
     @property
     def level(self) -> str:

@@ -38,7 +38,7 @@ class Report:
     @property
     def loud(self) -> list[Change]:
         """What counts as a change."""
-        return [change for change in self.changes if change.cause not in QUIET]
+        return [change for change in self.changes if change.cause not in QUIET or change.pixels]
 
     @property
     def exit_code(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.common.paths import DATA, IMAGES, ROOT
+from scripts.common.paths import CHARTS, DATA, IMAGES, ROOT, read_file
 from scripts.common.provenance import sha256
 from scripts.figures.export import MANIFEST, SCHEMA
 
 PARTS = tuple(path.relative_to(ROOT).as_posix() for path in (IMAGES, DATA))  # images, report/data
+UNSEEN = re.compile(r"\..*\.tmp|\.DS_Store|\.ipynb_checkpoints")  # other hidden files are looked at
 MAX_FILE = 64 * 2**20  # bytes; our largest table has a hundredth of it
 
 
@@ -121,10 +123,12 @@ def of_folder(folder: Path, label: str, revision: str = "") -> Side:
     parts = {PARTS[0]: folder} if bare else {part: folder / part for part in PARTS}
     files = {}
     for part, place in parts.items():
-        for path in sorted(place.rglob("*") if not bare else place.glob("*")):
-            hidden = any(piece.startswith(".") for piece in path.relative_to(place).parts)
-            if path.is_file() and not path.is_symlink() and not hidden:
-                files[f"{part}/{path.relative_to(place).as_posix()}"] = path
+        for path in sorted(place.rglob("*")):
+            inside = path.relative_to(place)
+            passed_over = UNSEEN.fullmatch(inside.parts[0]) or UNSEEN.fullmatch(path.name)
+            drawn_from = bare and inside.parts[0] == CHARTS.name  # a folder of pictures has the figures in it
+            if path.is_file() and not path.is_symlink() and not passed_over and not drawn_from:
+                files[f"{part}/{inside.as_posix()}"] = path
     if not files and not revision and label != "working tree":
         raise UserError(
             f"{folder}: neither {PARTS[0]}/ nor {PARTS[1]}/ nor {MANIFEST} in it; name the folder above them"
@@ -139,9 +143,9 @@ def manifest(path: Path | None, label: str) -> dict[str, dict] | None:
     if path is None:
         return None
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path, MAX_FILE))
         schema, charts = content["schema"], content["charts"]
-        known = isinstance(schema, int) and isinstance(charts, dict)
+        known = isinstance(schema, int) and schema >= 1 and isinstance(charts, dict)
         bad = [name for name, entry in charts.items() if not _whole(entry)] if known and schema <= SCHEMA else []
     except (ValueError, TypeError, KeyError, RecursionError, OSError):
         known = False

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
@@ -301,18 +307,143 @@ def test_nothing_is_written_beside_the_code(served):
     assert not list((ROOT / "scripts").rglob("*.pyi"))
 
 
-def test_it_ends_when_told_and_leaves_nothing(models, tmp_path):
+def started(model, tmp_path, **options):
+    """(process, address) of an app of its own, whose temporary files lie in `tmp_path`."""
+    port = serving.free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.demo.app", str(models[0]), "--port", str(serving.free_port())],
+        [sys.executable, "-m", "scripts.demo.app", str(model), "--port", str(port)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
+        **options,
     )
-    assert "Ctrl-C ends it" in process.stdout.readline()
-    process.send_signal(2)
-    assert process.wait() == 0
-    assert not list(tmp_path.glob("best-image-models-*"))
+    return process, f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_told_and_leaves_nothing(models, tmp_path, how, ignored):
+    """Also where a shell in the background started it, with Ctrl-C switched off."""
+    ignore = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None
+    process, _ = started(models[0], tmp_path, preexec_fn=ignore)
+    try:
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        left = children(process.pid) if Path("/proc/self/task").exists() else []
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0 and "Traceback" not in said
+    assert not list(tmp_path.iterdir())
+    assert all_gone(left)
+
+
+def all_gone(processes: list[int], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(map(alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not any(map(alive, processes))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def slow_photo() -> bytes:
+    """A picture that takes a decoder seconds: a JPEG that refines every coefficient again and again."""
+    target = io.BytesIO()
+    Image.effect_noise((4000, 4000), 60).save(target, "JPEG", progressive=True, quality=95)
+    data = target.getvalue()
+    scan = data.rindex(b"\xff\xda")
+    return data[:scan] + data[scan:-2] * 400 + data[-2:]
+
+
+def test_it_ends_with_photos_in_the_queue_and_starts_nothing_again(models, tmp_path):
+    process, address = started(models[0], tmp_path)
+    try:
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        slow = slow_photo()[: 14 * 2**20]
+        with ThreadPoolExecutor(6) as pool:
+            for number in range(6):
+                pool.submit(serving.ask, address, f"{number}.jpg", slow)
+            time.sleep(2)
+            left = children(process.pid) if Path("/proc/self/task").exists() else []
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0 and "Bad file descriptor" not in said and "Traceback" not in said
+    assert not list(tmp_path.iterdir()) and all_gone(left)
+
+
+# --- pictures that hold up others -------------------------------------------------------------------------------------
+def endless_gif() -> bytes:
+    target = io.BytesIO()
+    frames = [Image.new("P", (500, 500), number % 255) for number in range(60)]
+    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:])
+    return target.getvalue()
+
+
+def tiles(count=2**27) -> bytes:
+    """A TIFF that says it has so many tiles."""
+    head = b"II*\x00\x08\x00\x00\x00"
+    tags = [(256, 4, 1, 5000), (257, 4, 1, 5000), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    tags += [(277, 3, 1, 1), (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, count, 8), (325, 4, count, 8)]
+    body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + b"\0" * 4
+    return head + body + b"\0" * 2**20
+
+
+HOSTILE = {"scans.jpg": slow_photo, "tiles.tif": tiles, "frames.gif": endless_gif, "bomb.png": bomb}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_honest_photo_does_not_wait_for_a_hostile_one(served, name):
+    """By the order of the answers, which holds on a busy machine, too, where both are read side by side."""
+    content = HOSTILE[name]()[: 14 * 2**20]
+    with ThreadPoolExecutor(2) as pool:
+        hostile = pool.submit(serving.ask, served, name, content)
+        time.sleep(0.3)
+        answer = serving.ask(served, f"honest-{name}.png", encoded(PHOTO))
+        assert answer["success"] and " ms" in answer["data"][0]
+        assert hostile.result()["success"]
+    again = serving.ask(served, f"again-{name}.png", encoded(PHOTO))
+    assert again["success"] and " ms" in again["data"][0]
+
+
+def test_what_is_printed_holds_no_control_characters(models, tmp_path):
+    process, address = started(models[0], tmp_path)
+    try:
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        odd = {"path": "/tmp/\x1b[31m\x07x", "meta": {"_type": "gradio.FileData"}}
+        serving.ask(address, "x", None, odd)
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = "".join(process.communicate(timeout=60))
+        process.kill()
+    assert "\x1b" not in said and "\x07" not in said
+
+
+def test_a_photo_that_was_answered_goes_from_the_disk(models, tmp_path):
+    process, address = started(models[0], tmp_path)
+    try:
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        for number in range(3):
+            assert serving.ask(address, f"mine-{number}.png", encoded(PHOTO))["success"]
+        deadline = time.monotonic() + 60
+        while list(tmp_path.rglob("mine-*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not list(tmp_path.rglob("mine-*"))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        process.kill()
 
 
 # --- in a real browser ------------------------------------------------------------------------------------------------
@@ -328,6 +459,79 @@ def page(browser, served):
     page.goto(served)
     page.wait_for_selector("#photo input[type=file]", state="attached")
     yield page
+    context.close()
+
+
+FOREIGN = """<!doctype html><title>elsewhere</title><form id=f method=post enctype=multipart/form-data target=t
+  action="APP/gradio_api/upload"><input name=files value=x></form><iframe name=t id=t></iframe><script>
+window.told = [];
+const tell = (name) => (answer) => told.push([name, String(answer && (answer.status ?? answer.type))]);
+const post = (mode, body, headers) => fetch('APP/gradio_api/upload', {method: 'POST', mode, body, headers});
+const form = new FormData();
+form.append('files', new Blob(['x'.repeat(1000)]), 'foreign.jpg');
+window.done = Promise.allSettled([
+  post('no-cors', form).then(tell('no-cors')),
+  post('cors', form).then((answer) => answer.text()).then((text) => told.push(['read', text])),
+  post('no-cors', 'x', {'Content-Type': 'text/plain'}).then(tell('text')),
+  fetch('APP/config').then((answer) => answer.text()).then((text) => told.push(['read', text])),
+  fetch('APP/gradio_api/queue/join', {method: 'POST', mode: 'no-cors', body: '{"data": []}'}).then(tell('join')),
+  new Promise((done) => { const image = new Image(); image.onload = () => { told.push(['read', 'image']); done(); };
+    image.onerror = done; image.src = 'APP/gradio_api/file=EXAMPLE'; }),
+]).then(() => { navigator.sendBeacon('APP/gradio_api/upload', form); document.getElementById('f').submit(); });
+</script>"""
+
+
+def test_browser_a_page_from_elsewhere_can_neither_read_nor_write(browser, models, tmp_path):
+    import http.server
+    import threading
+
+    process, address = started(models[0], tmp_path)
+    assert "Ctrl-C ends it" in process.stdout.readline()
+    example = next(iter(tmp_path.rglob("*.png")), "none")
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(FOREIGN.replace("APP", address).replace("EXAMPLE", str(example)).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    before = sorted(tmp_path.rglob("*"))
+    try:
+        for host in ("127.0.0.1", "localhost"):  # the first is of the same site, by a browser's rules
+            context = browser.new_context()
+            page = context.new_page()
+            page.goto(f"http://{host}:{server.server_port}/")
+            page.evaluate("window.done")
+            page.wait_for_timeout(1000)
+            read = [text for what, text in page.evaluate("window.told") if what == "read"]
+            assert set(read) <= {"This app answers its own page only."}
+            context.close()
+        assert sorted(tmp_path.rglob("*")) == before
+    finally:
+        server.shutdown()
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        process.kill()
+
+
+def test_browser_works_under_its_other_name_too(browser, served):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(served.replace("127.0.0.1", "localhost"))
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    page.set_input_files(
+        "#photo input[type=file]", {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(PHOTO)}
+    )
+    page.wait_for_selector("#answer [role=status]:has-text('ms')")
+    page.wait_for_timeout(3000)  # the photo has gone from the disk, and stays on the page
+    assert page.evaluate("[...document.querySelectorAll('#photo img')].every((image) => image.naturalWidth > 0)")
     context.close()
 
 

@@ -4,14 +4,16 @@
     python -m scripts.demo.app models/pets models/cnn --port 7861
 
 Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is
-told so by a content security policy. Files are limited to limits.MAX_BYTES and limits.MAX_PIXELS, and only ever opened
-as photos; they are deleted when the app ends, and an hour after they came. Requests wait in a queue and are answered
-one at a time, with all cores, by a process of their own (scripts.demo.worker).
+told so by a content security policy; requests of other pages are refused (scripts.demo.guard). Files are limited in
+size, pixels and in all (scripts.demo.limits), and only ever opened as photos, two at a time, each in a process with
+limits of time and memory (scripts.demo.photo). A photo is deleted when it was answered, all others when the app ends.
+Requests wait in a queue; the models answer in turn, with all cores, in a process of their own (scripts.demo.worker).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import html
 import os
 import shutil
@@ -22,9 +24,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import ROOT, relative
-from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE
+from scripts.demo.guard import Guard, Store
+from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE, READERS
 from scripts.demo.worker import Models
 
 EXAMPLES = 5
@@ -36,13 +39,6 @@ SETTINGS = {
     "GRADIO_SERVER_NAME": HOST,
     "GRADIO_SHARE": "False",
 }
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
-    "form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 INTRO = (
     "Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine. Under "
     "each model's answer the photo "
@@ -55,24 +51,6 @@ CSS = """
 .model h2 {margin: 0; font-size: 1.1rem} .model .about {margin: 0 0 .4rem; opacity: .8; font-size: .85rem}
 :focus-visible {outline: 3px solid #6e61d0 !important; outline-offset: 2px}
 """
-
-
-class Headers:
-    """Adds HEADERS to every answer (plain ASGI, so that streams keep flowing)."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def with_headers(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, with_headers)
 
 
 def photo_input():
@@ -124,12 +102,17 @@ def said(lines: list[str], trouble: bool = False) -> str:
     return f'<div role="alert" class="trouble">{text}</div>' if trouble else f'<div role="status">{text}</div>'
 
 
-def answer(models, path: str | None) -> list:
-    """What the page shows for the uploaded file at `path`: the line, then probabilities and heat map of each model."""
+def answer(models, store: Store, path: str | None) -> list:
+    """What the page shows for the uploaded file at `path`: the line, then probabilities and heat map of each model.
+    The file then may go.
+    """
     empty = [None, None] * len(models.folders)
     if path is None:
         return [said([""]), *empty]
-    found = models.ask(path)
+    try:
+        found = models.ask(path)
+    finally:
+        store.answered(path)
     if isinstance(found, str):
         return [said([found], trouble=True), *empty]
     lines = [
@@ -152,8 +135,8 @@ def examples(folders: list[Path]) -> list[str]:
     return [str(path) for path in [chelsea, *found] if path.is_file()]
 
 
-def build(models):
-    """The page for the loaded `models`, as gradio Blocks."""
+def build(models, store: Store):
+    """The page for the loaded `models`, as gradio Blocks; `store` lets photos go."""
     import gradio as gr
 
     with gr.Blocks(
@@ -186,12 +169,12 @@ def build(models):
                                 )
                             )
         photo.change(
-            lambda path: answer(models, path),
+            lambda path: answer(models, store, path),
             photo,
             [line, *outputs],
             api_name="classify",
             show_progress="minimal",
-            concurrency_limit=1,
+            concurrency_limit=READERS,
         )
     return page.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
 
@@ -217,14 +200,14 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]  # nothing is fetched, and a desktop's ALL_PROXY=socks://… ends gradio's own client
     os.environ.update(SETTINGS)
-    home = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="best-image-models-")
-    models = Models(folders, trust_pickle)
-
-    def close() -> None:
-        models.close()
-        shutil.rmtree(home, ignore_errors=True)
-
+    # uploads on their way are temporary files, too
+    home = os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="best-image-models-")
+    closing = contextlib.ExitStack()  # last in, first out, whatever goes wrong with one
+    closing.callback(shutil.rmtree, home, ignore_errors=True)
+    closing.callback(setattr, tempfile, "tempdir", None)
     try:
+        models, store = Models(folders, trust_pickle), Store(Path(home))
+        closing.callback(models.close)
         import gradio as gr  # takes seconds, in which the models load in their own process
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -232,8 +215,13 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
         theme = gr.themes.Base(
             primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         )
-        page = build(models)
-        middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(Headers)]
+        page = build(models, store)
+        middleware = [
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+            Middleware(Guard, store=store),
+        ]
+        closing.callback(page.close, verbose=False)
+        closing.callback(models.close)  # first, so that nobody waits for an answer while the page closes
         try:
             page.launch(
                 server_name=HOST,
@@ -257,15 +245,24 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
             )
         except OSError as error:  # the port went to someone else meanwhile
             raise UserError(f"port {port} cannot be used ({error}); choose another with --port") from None
+        store.keep()
     except BaseException:
-        close()
+        closing.close()
         raise
+    return closing.close
 
-    def stop() -> None:
-        page.close(verbose=False)
-        close()
 
-    return stop
+class Plain:
+    """A stream to the terminal, without control characters: what gradio tells of a request holds what was sent."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write("\n".join(printable(line) for line in text.split("\n")))
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
 
 
 def find_models() -> list[Path]:
@@ -295,16 +292,16 @@ def main() -> None:
     folders = arguments.models or find_models()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    sys.stdout, sys.stderr = Plain(sys.stdout), Plain(sys.stderr)
     stop = launch(folders, arguments.port, arguments.trust_pickle)
     try:
+        signal.signal(signal.SIGINT, lambda *_: ended.set())  # also where a shell started it with Ctrl-C switched off
         print(
             f"{', '.join(relative(folder) for folder in folders)}: open http://{HOST}:{arguments.port} in a browser; "
             "Ctrl-C ends it",
             flush=True,
         )
         ended.wait()
-    except KeyboardInterrupt:
-        pass
     finally:
         stop()
 

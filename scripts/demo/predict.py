@@ -9,7 +9,6 @@ transformers.
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from pathlib import Path
@@ -22,16 +21,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.common.errors import UserError
-from scripts.demo.limits import MAX_BYTES, MAX_PIXELS
+from scripts.demo.photo import (
+    MAX_BYTES as MAX_BYTES,  # for those who ask a model: how a photo is opened, and what is none
+    MAX_PIXELS as MAX_PIXELS,
+    SHOWN,
+    NotAPhoto,
+    open_photo as open_photo,
+    read_file as read_file,
+)
 from scripts.train import exported, photos
-from scripts.train.folders import kind
 
-SHOWN = 384  # pixels a side of the picture that shows where the model looked
 MIN_MAP = 4  # the smallest map that still says roughly where something is
-
-
-class NotAPhoto(Exception):
-    """Why a file can't be classified, in a sentence for the person who brought it."""
 
 
 class Answer(NamedTuple):
@@ -43,38 +43,6 @@ class Answer(NamedTuple):
     milliseconds: float
     heat: np.ndarray | None
     method: str
-
-
-def open_photo(data: bytes) -> Image.Image:
-    """An upright RGB image of about SHOWN pixels or more. Raises NotAPhoto."""
-    if len(data) > MAX_BYTES:
-        raise NotAPhoto(
-            f"This file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES >> 20} MB are read. Scale the photo down."
-        )
-    try:
-        return photos.decode(data, SHOWN, MAX_PIXELS)
-    except photos.TooLarge as found:
-        raise NotAPhoto(
-            f"This picture has {found.megapixels:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are opened. Scale it "
-            "down."
-        ) from None
-    except photos.Refused as reason:
-        raise NotAPhoto(
-            f"This is no photo that can be read: {reason}. Choose a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF file."
-        ) from None
-
-
-def read_file(path: Path | str) -> bytes:
-    """The bytes of a file, no more than MAX_BYTES + 1 of them. Raises NotAPhoto; a pipe doesn't hang it."""
-    what, reason = kind(Path(path))
-    if what != "file":
-        why = reason if reason.startswith("cannot be read") else f"cannot be read: it is {reason or 'a folder'}"
-        raise NotAPhoto(f"This file {why}.")
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise NotAPhoto(f"This file cannot be read: {error.strerror}.") from None
 
 
 class Layer(NamedTuple):

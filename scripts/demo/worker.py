@@ -1,8 +1,8 @@
 """The models of the web app, in a process of their own.
 
-Torch and gradio then load side by side, the server stays responsive while a network computes, and a photo that crashes
-a decoder or takes for ever costs this process, which is started again, and not the app. The process ends by itself when
-the app does, however that ends.
+Torch and gradio then load side by side, the server stays responsive while a network computes, and what crashes a
+network or takes for ever costs this process, which is started again, and not the app. It gets pixels, which other
+processes read (scripts.demo.photo). It ends by itself when the app does, however that ends.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.common.errors import UserError
+from scripts.demo.photo import Readers
 
 ANSWER_SECONDS = 60  # a photo that takes longer is given up
+CLOSING = "The app is closing."
 
 
 class About(NamedTuple):
@@ -39,12 +41,14 @@ class Shown(NamedTuple):
 
 
 def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
-    """In the process: load, say so, and answer one path after the other until the other end is gone."""
+    """In the process: load, say so, and answer one photo after the other until the other end is gone."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's to handle
     try:
-        from scripts.demo.predict import NotAPhoto, load_all, open_photo, read_file, spotlight
+        from PIL import Image
+
+        from scripts.demo.predict import NotAPhoto, load_all, spotlight
 
         predictors = load_all(folders, trust_pickle)
     except (UserError, OSError) as error:
@@ -61,11 +65,11 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
     )
     while True:
         try:
-            path = pipe.recv()
+            size, pixels = pipe.recv()
         except (EOFError, OSError):
             return
         try:
-            image = open_photo(read_file(path))
+            image = Image.frombytes("RGB", size, pixels)
             found = [(one, one.ask(image)) for one in predictors]
             pipe.send(
                 (
@@ -83,12 +87,17 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
 
 
 class Models:
-    """The other end. Threads may share it; they take turns."""
+    """The other end, with the readers of photos. Threads may share it: photos are read side by side, and answered in
+    turn.
+    """
 
     def __init__(self, folders: list[Path], trust_pickle: bool = False):
-        self.folders, self.trust_pickle, self.lock = folders, trust_pickle, threading.Lock()
+        self.folders, self.trust_pickle = folders, trust_pickle
+        self.lock, self.guard = threading.Lock(), threading.Lock()  # of the answer, and of starting and ending
         self.about: list[About] = []
+        self.closed = False
         self.start()
+        self.readers = Readers()
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -114,24 +123,40 @@ class Models:
 
     def ask(self, path: str) -> list[Shown] | str:
         """Each model's answer for the file at `path`, or a sentence on why there is none."""
+        photo = self.readers.read(path)
+        if isinstance(photo, str):
+            return CLOSING if self.closed else photo
         with self.lock:
+            if self.closed:
+                return CLOSING
             try:
                 self.ready()
-                self.pipe.send(path)
+                self.pipe.send((photo.size, photo.tobytes()))
                 if not self.pipe.poll(ANSWER_SECONDS):
                     self.restart()
                     return f"This photo took more than {ANSWER_SECONDS} seconds and was given up. Try another."
                 return self.pipe.recv()[1]
-            except (EOFError, OSError):
+            except (EOFError, OSError, UserError):
                 self.restart()
-                return "This photo made the models' process end; it was started again. Try another photo."
+                return (
+                    CLOSING
+                    if self.closed
+                    else "This photo made the models' process end; it was started again. Try another photo."
+                )
 
     def restart(self) -> None:
-        self.close()
-        self.about = []
-        self.start()
+        with self.guard:
+            if not self.closed:
+                self.process.kill()
+                self.process.join(10)
+                self.pipe.close()
+                self.about = []
+                self.start()
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.join(10)
-        self.pipe.close()
+        """End it for good: nothing starts again, and whoever waits for an answer gets a sentence at once."""
+        with self.guard:
+            self.closed = True
+            self.process.kill()
+            self.process.join(10)
+        self.readers.close()

@@ -1,9 +1,11 @@
 """`make check-data`: a fit contribution passes, and each way of being unfit is named."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from scripts.bench import contribute, measure
 from scripts.common import provenance
@@ -83,9 +85,22 @@ def test_a_fit_one_passes(tmp_path, capsys):
         ),
         ({"samples_per_sec_low": 1001}, "outside its interval"),
         ({"infer_step_time": 6.4}, "step time and batch size contradict"),
-        ({"infer_batch_size": 0}, "that is none"),
-        ({"infer_img_size": 100000}, "that is none"),
-        ({"param_count": 0}, "parameters that are none"),
+        ({"infer_batch_size": 0}, "batch_size outside 1"),
+        ({"infer_img_size": 100000}, "img_size outside 8 to 4096"),
+        ({"infer_img_size": 224.5}, "img_size that is no whole number"),
+        ({"infer_batch_size": 63.5}, "batch_size that is no whole number"),
+        ({"infer_gmacs": -4.1}, "gmacs outside 0"),
+        ({"infer_macts": -1}, "macts outside 0"),
+        ({"param_count": 0}, "param_count outside"),
+        ({"param_count": 1e-300}, "param_count outside"),
+        ({"param_count": ""}, "parameters that are none"),
+        ({"power_capped": 1.5}, "power_capped outside 0 to 1"),
+        ({"torch": "9.9.9"}, "another torch than"),
+        ({"timm": "55.0.1"}, "version that does not exist"),
+        ({"measured_at": "2026-02-30T10:00:00Z"}, "one that never was"),
+        ({"measured_at": "2999-01-01T10:00:00Z"}, "one that never was"),
+        ({"measured_at": "1970-01-01T00:00:00Z"}, "one that never was"),
+        ({"compile_mode": "=1+1"}, "compile_mode of another form"),
         ({"precision": "fp32"}, "another precision"),
         ({"layout": "nchw"}, "another layout"),
         ({"compile_mode": "max-autotune"}, "compiled or not"),
@@ -115,9 +130,34 @@ def test_an_unfit_row_is_named(tmp_path, cells, words):
         ({"versions": {"torch": "2.4.0"}}, "torch 2.4.0"),
         ({"command": "by hand"}, "not this project's sweep"),
         ({"date": "2999-01-01T00:00:00Z"}, "in the future"),
-        ({"date": "soon"}, "no date"),
+        ({"date": "soon"}, "date is none"),
         ({"rows": 7}, "counts 7 rows"),
+        ({"date": "2026-02-30T10:00:00Z"}, "date is none"),
         ({"note": "/home/alice/x"}, "names a folder"),
+        ({"note": "on janes-macbook.local"}, "names a folder or an address"),
+        ({"note": "192.168.1.7 answered"}, "names a folder or an address"),
+        ({"note": "from fe80::1ff:fe23:4567:890a"}, "names a folder or an address"),
+        ({"note": "see ~jane/x"}, "names a folder or an address"),
+        ({"note": "see ~/x"}, "names a folder or an address"),
+        ({"note": "\\\\server\\share\\x"}, "names a folder or an address"),
+        ({"note": "C:\\Users\\jane"}, "names a folder or an address"),
+        ({"note": "jörg@müller.de"}, "names a folder or an address"),
+        ({"note": "jane@box"}, "names a folder or an address"),
+        ({"note": "/Volumes/USB/x"}, "names a folder or an address"),
+        ({"note": "/nfs/jane"}, "names a folder or an address"),
+        ({"note": "--data=/scratch/jane/x"}, "names a folder or an address"),
+        ({"/home/jane/x": 1}, "names a folder or an address"),
+        ({"hardware": {**FACTS["hardware"], "name": "<script>alert(1)</script>"}}, "has a name that is none"),
+        ({"hardware": {**FACTS["hardware"], "name": "=HYPERLINK(1)"}}, "has a name that is none"),
+        ({"hardware": {**FACTS["hardware"], "name": "RTX \u202e5090"}}, "not to be seen"),
+        ({"hardware": {**FACTS["hardware"], "name": "RTX\x1b[31m"}}, "not to be seen"),
+        ({"hardware": {**FACTS["hardware"], "slug": ["rtx5090"]}}, "the sidecar is of"),
+        ({"versions": ["torch"]}, "does not say the versions"),
+        ({"versions": {"torch": "2.15.0", "timm": "55"}}, "timm 55, a version that does not exist"),
+        ({"versions": {"torch": 2}}, "torch 2, a version that does not exist"),
+        ({"note": "x" * 10_000}, "a text of 10,000 characters"),
+        ({"rows": 10**300}, "the sidecar counts 1000"),
+        ({"schema": -5}, "schema -5"),
         ({"note": "alice@example.org"}, "names a folder or an address"),
         ({"schema": 99}, "schema 99"),
     ],
@@ -193,6 +233,112 @@ def test_what_is_no_table_gives_one_line(tmp_path, capsys, name, content, words)
     assert contribute.main([str(tmp_path / name)]) == 1
     said = capsys.readouterr().out
     assert words in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 2**20, "a." * 2**19, "@" * 2**20, "/a" * 2**19, "~" * 2**20, "1." * 2**19, "a:" * 2**19]
+)
+def test_no_text_takes_longer_than_its_length(text):
+    """A cell of a megabyte took minutes. Twice as long takes twice the time: no more than a second in all."""
+    import time
+
+    began = time.process_time()
+    contribute.PRIVATE.search(text)
+    assert time.process_time() - began < 5
+
+
+def link(path):
+    path.rename(path.with_suffix(".kept"))
+    path.symlink_to(path.with_suffix(".kept"))
+
+
+def device(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def huge(path):
+    with path.open("ab") as file:
+        file.truncate(2**33)
+
+
+def deep(path):
+    path.write_text('{"hardware": {}, "schema": 1, "x": ' + "[" * 900 + "]" * 900 + "}")
+
+
+def deeper(path):
+    path.write_text("[" * 10**6)
+
+
+def digits(path):
+    path.write_text(json.dumps({**FACTS, "rows": 1}).replace('"rows": 1', '"rows": 1' + "0" * 5000))
+
+
+def binary(path):
+    path.write_bytes(b"\x00\xff" * 1000)
+
+
+def one_long_cell(path):
+    path.write_text(path.read_text() + '"' + "a" * 2**20 + '"\n')
+
+
+def many_columns(path):
+    path.write_text(",".join(f"c{n}" for n in range(100_000)) + "\n" + ",".join("1" * 100_000) + "\n")
+
+
+def many_rows(path):
+    path.write_text(path.read_text() + ",\n" * 500_000)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+@pytest.mark.parametrize(
+    "spoil",
+    [link, device, pipe, huge, deep, deeper, digits, binary, one_long_cell, many_columns, many_rows],
+    ids=lambda spoil: spoil.__name__,
+)
+def test_a_hostile_file_is_a_line_and_the_others_are_checked(tmp_path, capsys, spoil, suffix):
+    good = contribution(tmp_path)
+    bad = contribution(
+        tmp_path, name=NAME.replace("rtx5090", "rtx4090"), facts={"hardware": {**FACTS["hardware"], "slug": "rtx4090"}}
+    )
+    spoil(bad.with_suffix(suffix))
+    assert contribute.main([str(good), str(bad)]) == 1
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and said.startswith(bad.name) and len(said) < 700
+
+
+def test_a_name_is_no_command_to_what_shows_the_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(contribute, "DATA", tmp_path)
+    for name in ("::error file=x::y.json", "a\x1b[31m\n::warning::b.json"):
+        (tmp_path / name).write_text("{")
+    contribute.main([])
+    said = capsys.readouterr().out
+    assert "\x1b" not in said and said.count("\n") == 2 and all(line.startswith("'") for line in said.splitlines())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from([*FACTS, "note"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+            max_leaves=8,
+        ),
+        min_size=1,
+    )
+)
+def test_no_sidecar_ends_in_a_traceback(tmp_path, facts):
+    """A hundred made up: each is one list of sentences, and none passes with another fact than a note."""
+    found = contribute.check(contribution(tmp_path, facts=facts))
+    assert all(isinstance(problem, str) and "\n" not in problem for problem in found)
+    told = {name: value for name, value in facts.items() if name in ("schema", "date", "hardware", "versions")}
+    assert found or not any(value != FACTS[name] for name, value in told.items())
 
 
 def test_the_same_model_twice(tmp_path, capsys):

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from pathlib import Path
+
+from scripts.common.paths import read_file
 
 LARGEST = 4 * 2**20  # bytes of a file that is worth keeping; the largest table has 0.2 MB
 
 
 def content(path: Path | str) -> bytes:
-    """The bytes of a file. Raises OSError."""
+    """The bytes of a file. Raises OSError, and UserError for a pipe or a device."""
     path = Path(path)
     stamp = _stamp(path)
-    return _read(str(path), stamp)[0] if stamp[1] <= LARGEST else path.read_bytes()
+    return _read(str(path), stamp)[0] if stamp[1] <= LARGEST else read_file(path, math.inf, links=True)
 
 
 def sha256(path: Path | str) -> str:
@@ -40,5 +43,5 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 @functools.lru_cache(maxsize=512)
 def _read(path: str, stamp: tuple[int, int, int]) -> tuple[bytes, str]:
-    data = Path(path).read_bytes()
+    data = read_file(path, LARGEST, links=True)
     return data, hashlib.sha256(data).hexdigest()

@@ -222,6 +222,10 @@ def check_place(out: Path) -> None:
         raise disk_error(error, out) from None
 
 
+class TooLarge(UserError):
+    """A file of more bytes than its kind has."""
+
+
 def read_file(path: Path | str, limit: float, links: bool = False) -> bytes:
     """The bytes of a regular file of at most `limit` bytes. A pipe doesn't hang it, a device doesn't fill the memory.
 
@@ -246,5 +250,5 @@ def read_file(path: Path | str, limit: float, links: bool = False) -> bytes:
             raise UserError(f"{path.name}: a pipe or device where a file should be; put a file there")
         content = file.read() if found.st_size <= limit else b""
         if (size := max(found.st_size, len(content))) > limit:
-            raise UserError(f"{path.name}: {size / 2**20:,.3g} MB, and at most {limit / 2**20:,.3g} are read")
+            raise TooLarge(f"{path.name}: {size / 2**20:,.3g} MB, and at most {limit / 2**20:,.3g} are read")
         return content

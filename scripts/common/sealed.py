@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.common.paths import write_together
+from scripts.common.paths import read_file, write_together
 
 SUMS = "SHA256SUMS"
 MAX_FILE, MAX_TEXT = 8 * 2**30, 2**20  # bytes
@@ -30,7 +30,7 @@ def seal(folder: Path, files: dict[str, bytes], beside: dict[str, bytes] | None 
 def checksums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256 as SHA256SUMS says. Raises UserError where it is missing or not one."""
     try:
-        text = (folder / SUMS).read_bytes()[:MAX_TEXT].decode("utf-8-sig")
+        text = read_file(folder / SUMS, MAX_TEXT).decode("utf-8-sig")
     except FileNotFoundError:
         what = "no such folder" if not folder.is_dir() else f"no {SUMS} in it, so it is no exported model"
         raise UserError(f"{folder}: {what}; {MAKE}") from None
@@ -53,9 +53,7 @@ def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_FIL
     if name not in sums:
         raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")
     try:
-        if path.stat().st_size > limit:
-            raise UserError(f"{path}: {path.stat().st_size / 1e9:.1f} GB is too large; {REMEDY}")
-        content = path.read_bytes()
+        content = read_file(path, limit)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
     if hashlib.sha256(content).hexdigest() != sums[name]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class MissingColumn(UserError):
 
 
 MAX_BYTES = 64 * 2**20  # the largest table of timm's is 0.2 MB
+MAX_COLUMNS = 20_000  # predictions of forty networks for a hundred classes have 4,000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ def read_text(path: Path | str, max_bytes: float = MAX_BYTES) -> Text:
     path = Path(path)
     rows = _rows(path, max_bytes)
     header = rows[0][1]
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    doubled = sorted(name for name, times in Counter(header).items() if times > 1)
     if doubled:
         raise UserError(
             f"{path.name}: column {doubled[0]!r} stands twice in the header; download or write the file again"
@@ -67,7 +69,7 @@ def typed(
     missing columns, text in a number, a duplicate key.
     """
     numeric, optional_numeric, key = list(numeric), list(optional_numeric), list(key)
-    header = [str(name) for name in text.cells]
+    header = dict.fromkeys(map(str, text.cells))
     missing = [name for name in [*required, *numeric, *key] if name not in header]
     if missing:
         raise MissingColumn(
@@ -140,6 +142,10 @@ def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     if len(rows) < 2:
         raise UserError(f"{path.name}: no rows; the file is empty or was cut short, make or download it again")
     width = len(rows[0][1])
+    if width > MAX_COLUMNS:
+        raise UserError(
+            f"{path.name}: {width:,} columns, and at most {MAX_COLUMNS:,} are read; is this the right file?"
+        )
     for line, cells in rows:
         if len(cells) != width:
             raise UserError(

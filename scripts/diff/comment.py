@@ -16,20 +16,21 @@ import sys
 from html import escape
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import atomic_write
 
 SCHEMA = 1
 MARKER = "<!-- figure-diff -->"  # the workflow finds its own comment by it
 LONGEST = 60_000  # GitHub takes comments of 65,536 characters
 LARGEST = 32 * 2**20  # bytes of a report that is read
+LARGEST_SIDE = 10**6  # pixels that are shown; a report may say any number
 ROWS = 8  # values of one table that are shown
 VALUE = 160  # characters of a cell or a field that are shown
 
 
 def cut(text, limit: int = VALUE) -> str:
-    """Text on one line, shortened in the middle."""
-    text = " ".join(str(text)[:10_000].split())
+    """Text on one line, shortened in the middle, without what can't be seen: control characters, marks of direction."""
+    text = printable(" ".join(str(text)[:10_000].split()))
     return text if len(text) <= limit else f"{text[: limit * 2 // 3]} … {text[-limit // 4 :]}"
 
 
@@ -147,7 +148,7 @@ def _name(change: dict) -> str:
 
 
 def _size(seen: dict) -> str:
-    return size([int(side) for side in seen["base_size"]][:2], [int(side) for side in seen["head_size"]][:2])
+    return size(*([min(int(side), LARGEST_SIDE) for side in seen[name][:2]] for name in ("base_size", "head_size")))
 
 
 @cli

@@ -17,6 +17,7 @@ from scripts.common import schema
 from scripts.common.tables import read_table
 
 REWRITTEN, WITHIN, MOVED = "rewritten", "within tolerance", "moved"
+MOST_NAMES = 20  # leading columns among which the name of a row is looked for
 MOST = 500  # differing cells that are kept, largest first; all are counted
 
 
@@ -84,7 +85,9 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
     one.index, two.index = names_one, names_two
     both = one.index.intersection(two.index, sort=False)
     cells: list[Cell] = []
-    for column in [column for column in shared if column not in key]:
+    others = [column for column in shared if column not in key]
+    apart = (one.loc[both, others].to_numpy(str) != two.loc[both, others].to_numpy(str)).any(axis=0)
+    for column in [column for column, differs in zip(others, apart) if differs]:
         cells += _cells(one.loc[both, column], two.loc[both, column], column, schema.tolerance(path, column))
     change.within = sum(cell.within for cell in cells)
     change.moved = len(cells) - change.within
@@ -105,7 +108,8 @@ def key_of(path: str, *frames: pd.DataFrame) -> list[str]:
     columns = list(frames[0].columns)
     known = schema.key(path)
     candidates = [[column for column in known if column in columns]] if known else []
-    names = [column for column in columns if not all(_is_fraction(frame[column]) for frame in frames)]
+    first = columns[:MOST_NAMES]
+    names = [column for column in first if not all(_is_fraction(frame[column]) for frame in frames)]
     candidates += [names[:count] for count in range(1, len(names) + 1)]
     return next((key for key in candidates if key and not any(frame.duplicated(key).any() for frame in frames)), [])
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from scripts.common.paths import DATA
 from scripts.common.schema import bench, choose, findings, predict, train
 from scripts.common.schema.base import Table
@@ -39,6 +41,26 @@ def tolerance(name: str, column: str) -> float:
     found = table(name)
     entry = found.column(column) if found else None
     return VARIES if entry and entry.varies else EXACT
+
+
+def impossible(name: str, frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """What can't be in a table by the contract of its columns: a sentence -> the rows (boolean) that it is about.
+    Columns of numbers hold numbers, NaN where a cell is empty; all others text.
+    """
+    found: dict[str, pd.Series] = {}
+    entry = table(name)
+    for column in frame.columns:
+        known, values = entry.column(column) if entry else None, frame[column]
+        if known is None:
+            continue
+        if pd.api.types.is_numeric_dtype(values):
+            off = values.notna() & ~values.between(known.least, known.most)
+            found[f"has a {column} outside {known.least:g} to {known.most:g}"] = off
+            if known.whole:
+                found[f"has a {column} that is no whole number"] = values.notna() & ~off & (values % 1 != 0)
+        elif known.form:
+            found[f"has a {column} of another form than `make bench` writes"] = ~values.str.fullmatch(known.form)
+    return {sentence: rows for sentence, rows in found.items() if rows.any()}
 
 
 def unknown(folder: Path = DATA) -> list[str]:

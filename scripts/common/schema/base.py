@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
 class Column:
-    """meaning in a few words; unit; varies: a measurement that another run would not repeat to the digit."""
+    """meaning in a few words; unit; varies: a measurement that another run would not repeat to the digit.
+
+    least, most: what is possible, in the unit; whole: no fractions. form: a regular expression for all of a text.
+    """
 
     meaning: str
     unit: str = ""
     varies: bool = False
+    least: float = -math.inf
+    most: float = math.inf
+    whole: bool = False
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,9 @@ MODEL = {
     "model": Column("architecture, or architecture.weights, as timm names it"),
     "arch": Column("architecture"),
     "family": Column("family of architectures"),
-    "img_size": Column("edge of the square picture", "pixels"),
+    "img_size": Column("edge of the square picture", "pixels", least=8, most=4096, whole=True),
     "top1": Column("ImageNet top-1 accuracy", "%"),
-    "param_count": Column("parameters", "millions"),
+    "param_count": Column("parameters", "millions", least=1e-4, most=1e5),
 }
 SPEED = Column("throughput", "images/s")
 RUN = {

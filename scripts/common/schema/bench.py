@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scripts.common.schema.base import MODEL, Column, Table
 
 # Our benchmark columns that say what was asked and how it was run; all the others were timed or sampled.
@@ -17,6 +19,31 @@ ASKED = (
     "torch",
     "timm",
 )
+TEXTS = {  # column -> the form of its cells
+    "model": r"[a-z0-9_]{2,80}(\.[a-z0-9_]{1,80})?",
+    "status": r"[a-z]{0,20}",
+    "reason": r"[^\x00-\x1f\x7f]{0,500}",
+    "converged": r"True|False|",
+    "batch_asked": r"auto|\d{1,7}",
+    "precision": r"[a-z0-9]{2,16}",
+    "layout": r"nchw|nhwc",
+    "compile_mode": r"[a-z-]{0,40}",
+    "cuda_graph": r"True|False|",
+    "torch": r"(\d{1,2}\.\d{1,3}\.\d{1,2}[\w.+]{0,40})?",
+    "timm": r"(\d{1,2}\.\d{1,3}\.\d{1,3}[\w.+]{0,40})?",
+    "measured_at": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|",
+}
+RANGES = {  # column -> least and most that is possible; all others are at least 0
+    "samples_per_sec_low": (0, 1e8),
+    "samples_per_sec_high": (0, 1e8),
+    "core_share": (0, 2),
+    "slowed": (0, 1),
+    "power_capped": (0, 1),
+    "threads": (1, 4096),
+    "sm_clock_mhz": (0, 1e5),
+    "sm_clock_min_mhz": (0, 1e5),
+}
+COUNTS = ("batch_halved", "threads", "warm_steps", "blocks", "blocks_left_out")
 # What timm's tables lack, in the order in which they are written.
 OUR_COLUMNS = {
     "status": "ok, failed (see reason), or nonfinite (the output held NaN or infinity; no figures)",
@@ -109,18 +136,26 @@ def _runtimes() -> Table:
     )
 
 
+def _ours(name: str, meaning: str) -> Column:
+    varies = name not in ASKED
+    if name in TEXTS:
+        return Column(meaning, varies=varies, form=TEXTS[name])
+    least, most = RANGES.get(name, (0, 1e12))
+    return Column(meaning, varies=varies, least=least, most=most, whole=name in COUNTS)
+
+
 def _benchmark(part: str, of: str, one: bool = True) -> Table:
     timm = {
-        "model": MODEL["model"],
-        f"{part}_samples_per_sec": Column("throughput, median", "images/s", True),
-        f"{part}_step_time": Column("time of a step (one batch)", "ms", True),
-        f"{part}_batch_size": Column("batch size", "images"),
+        "model": replace(MODEL["model"], form=TEXTS["model"]),
+        f"{part}_samples_per_sec": Column("throughput, median", "images/s", True, 0, 1e8),
+        f"{part}_step_time": Column("time of a step (one batch)", "ms", True, 0, 1e8),
+        f"{part}_batch_size": Column("batch size", "images", least=1, most=1e6, whole=True),
         f"{part}_img_size": MODEL["img_size"],
         "param_count": MODEL["param_count"],
-        f"{part}_gmacs": Column("multiply-accumulates of a forward pass", "10⁹"),
-        f"{part}_macts": Column("activations of a forward pass", "millions"),
+        f"{part}_gmacs": Column("multiply-accumulates of a forward pass", "10⁹", least=0, most=1e6),
+        f"{part}_macts": Column("activations of a forward pass", "millions", least=0, most=1e6),
     }
-    ours = {name: Column(meaning, varies=name not in ASKED) for name, meaning in OUR_COLUMNS.items()}
+    ours = {name: _ours(name, meaning) for name, meaning in OUR_COLUMNS.items()}
     if one:
         return Table(
             f"benchmark-{part}-*.csv",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import resource
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -190,6 +191,59 @@ def test_a_configuration_of_someone_elses_making_is_refused(model, change, what)
         model, exported.CONFIG, json.dumps({**json.loads((model / exported.CONFIG).read_text()), **change}).encode()
     )
     with pytest.raises(UserError, match=what):
+        exported.load(model)
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"mean": [10**400, 0, 0]}, "'mean'"),
+        ({"std": [1e-300, 1, 1]}, "'std'"),
+        ({"margin": 10**400}, "'margin'"),
+        ({"margin": True}, "'margin'"),
+        ({"schema": 10**400}, "schema 1000"),
+        ({"classes": ["a\ud800", "b"]}, "not to be seen"),
+        ({"classes": ["a\x1b[31m", "b"]}, "not to be seen"),
+        ({"classes": ["\u202ea", "b"]}, "not to be seen"),
+        ({"arch": "eva_giant_patch14_224"}, "not the weights|too large|at most"),
+        ({"arch": "vit_giant_patch14_224"}, "not the weights|too large|at most"),
+    ],
+    ids=str,
+)
+def test_a_hostile_configuration_costs_no_memory(model, change, what):
+    config = json.loads((model / exported.CONFIG).read_text())
+    rewrite(model, exported.CONFIG, json.dumps({**config, **change}).encode())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=what) as said:
+        exported.load(model)
+    assert str(said.value).isprintable()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; eva_giant has 4 GB
+
+
+def test_training_nested_deep_is_refused_and_joined_letters_are_not(model):
+    config = json.loads((model / exported.CONFIG).read_text())
+    deep = json.dumps({**config, "trained": "DEEP"}).replace('"DEEP"', '{"a":' * 900 + "1" + "}" * 900)
+    rewrite(model, exported.CONFIG, deep.encode())
+    with pytest.raises(UserError, match="nested deeper"):
+        exported.load(model)
+    rewrite(model, exported.CONFIG, json.dumps({**config, "classes": ["می\u200cخواهم", "b", "c"]}).encode())
+    assert exported.load(model).config.classes[0] == "می\u200cخواهم"
+
+
+@pytest.mark.parametrize("name", [exported.WEIGHTS, exported.CONFIG, sealed.SUMS])
+@pytest.mark.parametrize("how", ["link", "device", "pipe", "sparse"])
+def test_what_is_no_regular_file_of_its_size_is_refused(model, name, how):
+    path = model / name
+    if how == "link":
+        path.rename(model / "kept")
+        path.symlink_to(model / "kept")
+    elif how == "sparse":
+        with path.open("ab") as file:
+            file.truncate(2**33 - 1)
+    else:
+        path.unlink()
+        path.symlink_to("/dev/zero") if how == "device" else os.mkfifo(path)
+    with pytest.raises(UserError, match="link|pipe|at most"):
         exported.load(model)
 
 

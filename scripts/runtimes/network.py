@@ -116,7 +116,7 @@ def of_folder(folder: Path | str) -> Network:
         size, classes = int(config["size"]), tuple(map(str, config["classes"]))
         mean, std = tuple(map(float, config["mean"])), tuple(map(float, config["std"]))
         margin = float(config["margin"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         raise UserError(f"{folder / 'config.json'}: not the configuration of an exported model; {REMEDY}") from None
     if "model.onnx" not in sums:
         raise NotExportable(f"{folder}: has no model.onnx, its network {CANNOT}; --runtime eager runs it")

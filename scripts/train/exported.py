@@ -32,7 +32,7 @@ import torch
 from PIL.Image import Image, fromarray
 from torch import Tensor, nn
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import make_folder, relative, writing
 from scripts.common.sealed import MAX_TEXT as MAX_CONFIG, REMEDY, checksums, seal, verified
 from scripts.runtimes.onnx_file import onnx_difference, to_onnx
@@ -43,6 +43,9 @@ SCHEMA = 1
 BUILDERS = ("fastai", "zoo", probed_network.NAME)
 MAX_NAME = 1024  # letters of a class: a folder has 255 bytes, and one that is no UTF-8 is written as four letters
 WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
+MAX_HEADER = 16 * 2**20  # bytes of a safetensors file beside the numbers
+MAX_DEPTH = 8  # of what config.json says of the training
+JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))  # invisible, and part of words in Persian and many scripts of India
 WAIT = 60  # seconds for another run to write the same model, which takes one
 ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another order differ by about 1e-6
 
@@ -200,7 +203,7 @@ def read_config(content: bytes, where: Path) -> Config:
         raise wrong("not JSON") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise wrong(
-            f"schema {raw.get('schema')!r}, this version knows {SCHEMA}"
+            f"schema {str(raw.get('schema'))[:40]}, this version knows {SCHEMA}"
             if isinstance(raw, dict)
             else "not a configuration"
         )
@@ -214,6 +217,8 @@ def read_config(content: bytes, where: Path) -> Config:
         and len(set(classes)) == len(classes)
     ):
         raise wrong("'classes' is not a list of two or more different names")
+    if not all(name.translate(JOINERS).isprintable() for name in classes):
+        raise wrong("'classes' has a name with characters that are not to be seen")
     if not (isinstance(size, int) and not isinstance(size, bool) and photos.MIN_SIDE <= size <= 2048):
         raise wrong("'size' is not a number of pixels from 8 to 2048")
     for name in ("mean", "std"):
@@ -221,16 +226,16 @@ def read_config(content: bytes, where: Path) -> Config:
         if not (
             isinstance(values, list)
             and len(values) == 3
-            and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
-            and (name == "mean" or min(values) > 0)
+            and all(_number(value, *((-1e3, 1e3) if name == "mean" else (1e-6, 1e3))) for value in values)
         ):
-            raise wrong(f"{name!r} is not three numbers{' over 0' if name == 'std' else ''}")
-    margin = raw.get("margin")
-    if not (isinstance(margin, (int, float)) and 1 <= margin <= 2):
+            raise wrong(f"{name!r} is not three numbers{' over 0' if name == 'std' else ''} of at most 1,000")
+    if not _number(margin := raw.get("margin"), 1, 2):
         raise wrong("'margin' is not a number from 1 to 2")
     if raw.get("builder") not in BUILDERS:
         raise wrong(f"'builder' is none of {', '.join(BUILDERS)}")
     trained = raw.get("trained")
+    if not _shallow(trained):
+        raise wrong("'trained' is nested deeper than any of ours")
     return Config(
         raw["arch"],
         tuple(classes),
@@ -239,9 +244,19 @@ def read_config(content: bytes, where: Path) -> Config:
         tuple(map(float, raw["std"])),
         raw["builder"],
         float(margin),
-        str(raw.get("weights", ""))[:80],
+        printable(str(raw.get("weights", ""))[:80]),
         trained if isinstance(trained, dict) else {},
     )
+
+
+def _number(value, least: float, most: float) -> bool:
+    """Whether it is a number from `least` to `most`; one of 400 digits can be compared, but not turned into a float."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+
+
+def _shallow(value, depth: int = 0) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth <= MAX_DEPTH and all(_shallow(one, depth + 1) for one in inner)
 
 
 def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
@@ -258,18 +273,20 @@ def load(folder: Path | str, trust_pickle: bool = False) -> Exported:
         return Exported(folder.resolve().name, config, _unpickle(folder, sums), folder)
     from safetensors.torch import load as from_bytes
 
-    content = verified(folder, WEIGHTS, sums)
+    with torch.device("meta"):  # shapes without memory: a line in config.json may name a network of 17 GB
+        wanted = {name: tuple(value.shape) for name, value in build(config).state_dict().items()}
+    most = MAX_HEADER + sum(8 * math.prod(shape) for shape in wanted.values())
+    content = verified(folder, WEIGHTS, sums, most)
     try:
         weights = from_bytes(content)
     except Exception as error:
         raise UserError(f"{folder / WEIGHTS}: not a safetensors file ({type(error).__name__}); {REMEDY}") from None
-    model = build(config)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError:
+    if {name: tuple(value.shape) for name, value in weights.items()} != wanted:
         raise UserError(
             f"{folder / WEIGHTS}: not the weights of {config.arch} with {len(config.classes)} classes; {REMEDY}"
-        ) from None
+        )
+    model = build(config)
+    model.load_state_dict(weights)
     return Exported(folder.resolve().name, config, model.eval(), folder)
 
 

@@ -28,6 +28,7 @@ CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages 
 LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 10)
 TRIED = (ROOT / ".quarto-version").read_text().strip()  # Quarto's version that the pages were tried with
+UNVERIFIED: list[str] = []  # what was fetched without a checksum; the packages have theirs in the lock files
 QUARTO = f"quarto-cli=={TRIED}"  # carries no Quarto itself: it downloads one from GitHub while it installs
 
 
@@ -74,6 +75,8 @@ def main() -> int:
     pages = "none: the built-in renderer makes the site. To use Quarto, install it from quarto.org"
     say(f"Chrome   {browser or f'{pictures}, then `make setup`'}")
     say(f"Quarto   {quarto or f'{pages}, then `make setup`'}")
+    for what in UNVERIFIED:
+        say(f"not verified by a checksum: {what}; to have one that is, install it yourself before `make setup`")
     return 0
 
 
@@ -190,7 +193,9 @@ def find_browser() -> str | None:
             return found
     say("fetching Chrome …")
     run(str(VENV / "bin" / "plotly_get_chrome"), "-y", timeout_s=600)
-    return look_for_browser()
+    if found := look_for_browser():
+        UNVERIFIED.append("Chrome, which Plotly's package downloads")
+    return found
 
 
 def look_for_browser() -> str | None:

@@ -35,7 +35,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf check format test clean FORCE
+.PHONY: help all setup cloud data predict bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf check format test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -87,8 +87,12 @@ build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 
 build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
 	@$(PY) -m scripts.findings.verdicts --quiet
+	@$(PY) -m scripts.predict.stored
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
+
+predict: build/data.stamp  ## every model's speed on this machine from those measured: what page, picker and chart read
+	@$(PY) -m scripts.predict.stored
 
 # --- bench -----------------------------------------------------------------------------------------------------------------------
 bench: .venv/full.stamp  ## measure models on this machine, the most telling first (MINUTES=2 stops each part there; again goes on)

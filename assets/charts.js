@@ -42,7 +42,8 @@
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("assets/explorer.css", ROOT), onload: resolve, onerror: resolve }));
   }));
   const explorerParts = () => (explorer ??= (async () => {
-    const parts = ["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => script(`assets/explorer${part}.js`, true));
+    const names = ["rules", ...["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => `explorer${part}`)];
+    const parts = names.map((name) => script(`assets/${name}.js`, true));
     await Promise.all([speedsOf("models"), styles(), ...parts]);
     if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`);
     return [window.explorerChart, speeds.models];

@@ -2,11 +2,7 @@
 // pictures. Rows are {id, name, arch, family, kind, pretrain, size, top1, speed, params}; pixels run rightwards and downwards.
 window.explorerRules = (() => {
   "use strict";
-  // 0.05, 7, 200, 1k, 20k, 1.5M
-  const short = (value) => {
-    for (const [size, suffix] of [[1e6, "M"], [1e3, "k"]]) if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + suffix;
-    return String(Number(value.toPrecision(3)));
-  };
+  const { short } = window.sharedRules, labels = () => window.explorerTheme.labels;
   const plain = (value, digits = 3) => Number(Number(value).toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 8 });
   const duration = (ms) => ms < 999.5 ? `${plain(ms)} ms` : `${plain(ms / 1000)} s`;
   const listing = (names, last = "and") => names.length > 1 ? `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}` : names[0] ?? "";
@@ -18,7 +14,7 @@ window.explorerRules = (() => {
       values = [];
       for (let decade = Math.floor(Math.log10(low)) - 1; decade <= Math.ceil(Math.log10(high)); decade++)
         for (const digit of digits) { const value = digit * 10 ** decade; if (value >= low * 0.999 && value <= high * 1.001) values.push(value); }
-      const at = values.map((value) => Math.log(value / low) / Math.log(high / low) * room), half = values.map((value) => widthOf(short(value)) / 2 + 6);
+      const at = values.map((value) => Math.log(value / low) / Math.log(high / low) * room), half = values.map((value) => widthOf(short(value)) / 2 + labels().tickPad);
       if (values.length > 1 && at.every((x, i) => !i || x - at[i - 1] >= half[i] + half[i - 1])) return values;
     }
     return values.length > 1 ? values : linearTicks(low, high, room, 80); // zoomed in between two decades
@@ -32,11 +28,8 @@ window.explorerRules = (() => {
   }
 
   // The rows that no other beats in speed and accuracy, most accurate first; one row for each place.
-  function frontier(rows) {
-    const order = [...rows].sort((a, b) => b.speed - a.speed || b.top1 - a.top1), kept = [];
-    for (const row of order) if (!kept.length || row.top1 > kept.at(-1).top1) kept.push(row);
-    return kept.reverse();
-  }
+  const frontier = (rows) => window.sharedRules.frontier(rows)
+    .filter((row, i, all) => !i || row.speed !== all[i - 1].speed || row.top1 !== all[i - 1].top1).reverse();
 
   // Up to `number` frontier rows worth naming: both ends, then those that hold the largest area of the frontier alone.
   function leaders(edge, low, number, first = []) {
@@ -68,38 +61,51 @@ window.explorerRules = (() => {
     return `On ${where}, ${listing(there)} ${there.length > 1 ? "reach" : "reaches"} the frontier; ${listing(gone)} no longer ${gone.length > 1 ? "do" : "does"}`;
   }
 
-  // --- labels that neither overlap nor leave the area; greedy, in order of importance, each at its cheapest place
-  const overlaps = (a, b, gap = 3) => a.left < b.right + gap && b.left < a.right + gap && a.top < b.bottom + gap && b.top < a.bottom + gap;
-  const DISTANCES = [0, 5, 11, 18, 27, 38, 52, 70, 92], ANGLES = [...Array(24).keys()].map((i) => i * Math.PI / 12);
+  // --- labels that neither overlap nor leave the area; greedy, in order of importance, each at its cheapest place: scripts/figures/labels.py, whose
+  // distances, angles and costs come with the theme
+  const overlaps = (a, b, gap = labels().gap) => a.left < b.right + gap && b.left < a.right + gap && a.top < b.bottom + gap && b.top < a.bottom + gap;
   function* candidates(label) {
-    for (const distance of DISTANCES) for (const angle of ANGLES) {
+    const { distances, angles } = labels();
+    for (const distance of distances) for (const angle of angles) {
       const reach = label.radius + 3 + distance, cos = Math.cos(angle), sin = Math.sin(angle);
       const x = label.x + reach * cos + cos * label.width / (Math.abs(cos) > 0.3 ? 2 : 3), y = label.y - reach * sin - sin * label.height / 2;
       yield { left: x - label.width / 2, right: x + label.width / 2, top: y - label.height / 2, bottom: y + label.height / 2,
         distance, lean: 0.6 * (1 - cos) + 0.4 * (1 - sin) };
     }
   }
-  const crosses = (box, line) => Math.min(line[0], line[2]) < box.right + 2 && Math.max(line[0], line[2]) > box.left - 2
-    && Math.min(line[1], line[3]) < box.bottom + 1 && Math.max(line[1], line[3]) > box.top - 1;
-  // labels: {x, y, width, height, radius, …}; points: [x, y, weight]; lines: horizontal and vertical [x0, y0, x1, y1]. Returns those placed, with `box`.
-  function place(labels, area, points, lines, taken = []) {
-    const boxes = [...taken], placed = [];
-    for (const label of labels) {
+  const within = (box, x, y, across, down = across) => x > box.left - across && x < box.right + across && y > box.top - down && y < box.bottom + down;
+  function crosses(box, [x0, y0, x1, y1]) { // a horizontal or vertical line by its ends, another one by 25 points of it
+    if (x0 === x1 || y0 === y1) return Math.min(x0, x1) < box.right + 2 && Math.max(x0, x1) > box.left - 2 && Math.min(y0, y1) < box.bottom + 1 && Math.max(y0, y1) > box.top - 1;
+    for (let i = 0; i < 25; i++) if (within(box, x0 + (x1 - x0) * i / 24, y0 + (y1 - y0) * i / 24, 2, 1)) return true;
+    return false;
+  }
+  const away = (box, x, y) => Math.hypot(Math.max(box.left - x, x - box.right, 0), Math.max(box.top - y, y - box.bottom, 0));
+  // labels: {x, y, width, height, radius, …}; points: [x, y, weight]; lines: [x0, y0, x1, y1]. Returns those placed, with `box` and `leader`: whether a
+  // line ties it to its point.
+  function place(wanted, area, points, lines, taken = []) {
+    const { costs, leaderFrom, distances } = labels(), boxes = [...taken], placed = [], strong = points.filter((point) => point[2] >= 1);
+    for (const label of wanted) {
       let best = null;
-      const far = DISTANCES.at(-1) + label.radius + 12, near = points.filter((point) => Math.abs(point[0] - label.x) < far + label.width && Math.abs(point[1] - label.y) < far + label.height);
+      const far = distances.at(-1) + label.radius + 12, others = wanted.filter((other) => other.x !== label.x || other.y !== label.y);
+      const near = points.filter((point) => Math.abs(point[0] - label.x) < far + label.width && Math.abs(point[1] - label.y) < far + label.height);
       for (const box of candidates(label)) {
-        if ((best && box.distance * 0.35 >= best.cost) || box.distance > (label.furthest ?? Infinity)) break;
+        if ((best && box.distance * costs.distance >= best.cost) || box.distance > (label.furthest ?? Infinity)) break; // none further out can be cheaper
         if (box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom || boxes.some((other) => overlaps(box, other))) continue;
-        let cost = box.distance * 0.35 + box.lean + (box.distance > 15 ? 6 : 0);
-        for (let i = 0; i < near.length && !(best && cost >= best.cost); i++) {
-          const point = near[i];
-          if (point[0] > box.left - 3 && point[0] < box.right + 3 && point[1] > box.top - 2 && point[1] < box.bottom + 2) cost += point[2];
+        const leader = box.distance > leaderFrom, own = away(box, label.x, label.y) - 1;
+        let cost = box.distance * costs.distance + box.lean;
+        for (const point of near) if (within(box, point[0], point[1], 3, 2)) cost += point[2];
+        for (const line of lines) if (crosses(box, line)) cost += costs.line;
+        for (const point of strong) if (away(box, point[0], point[1]) < own) cost += costs.nearer;
+        for (const other of others) if (within(box, other.x, other.y, 4)) cost += costs.anchor;
+        if (leader) {
+          const tie = [label.x, label.y, (box.left + box.right) / 2, (box.top + box.bottom) / 2];
+          cost += costs.leader;
+          for (const other of boxes) if (crosses(other, tie)) cost += costs.through;
+          for (const { x, y } of others) if (crosses({ left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 }, tie)) cost += costs.past;
         }
-        for (let i = 0; i < lines.length && !(best && cost >= best.cost); i++) if (crosses(box, lines[i])) cost += 25;
-        for (const other of labels) if (other !== label && other.x > box.left - 4 && other.x < box.right + 4 && other.y > box.top - 4 && other.y < box.bottom + 4) cost += 12;
-        if (!best || cost < best.cost) best = { cost, box };
+        if (!best || cost < best.cost) best = { cost, box, leader };
       }
-      if (best) { boxes.push(best.box); placed.push({ ...label, box: best.box }); }
+      if (best) { boxes.push(best.box); placed.push({ ...label, box: best.box, leader: best.leader }); }
     }
     return placed;
   }

@@ -249,7 +249,7 @@ window.explorerChart = (() => {
       const all = [...placed, ...R.place(families, room, points, held, placed.map((one) => one.box))];
       for (const one of all) {
         const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2], colour = one.group ? style(one.group).text[d] : ink[d];
-        if (one.box.distance > 15) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
+        if (one.leader) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
         const made = svg("text", { class: one.group ? "explorer-family" : "explorer-name", x: centre[0], y: centre[1] + one.size * 0.34, "text-anchor": "middle",
           "font-size": one.size, "font-weight": 600, fill: colour, stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" }, one.text);
         if (one.group) { made.dataset.group = one.group; made.append(svg("title", {}, `Only ${one.text}`)); }

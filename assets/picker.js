@@ -35,19 +35,9 @@
   }
 
   // --- rules
-  const error2 = (top1) => top1 * (100 - top1) / models.rules.images;
-  const doubt = (a, b) => models.rules.sigmas * Math.sqrt(error2(a) + error2(b));
+  const { frontier } = window.sharedRules, doubt = (a, b) => window.sharedRules.doubt(a, b, models.rules);
   const better = (a, b) => b.top1 - a.top1 || b.speed - a.speed;
   const oncePerName = (some) => { const seen = new Set(); return some.filter((row) => !seen.has(row.n) && seen.add(row.n)); };
-  function frontier(some) {
-    const order = [...some].sort((a, b) => b.speed - a.speed || b.top1 - a.top1), kept = [];
-    let best = -Infinity, last = null;
-    for (const row of order) {
-      if (row.top1 > best) { kept.push(row); best = row.top1; last = row; }
-      else if (last && row.top1 === last.top1 && row.speed === last.speed) kept.push(row);
-    }
-    return kept;
-  }
   function misses(row, needs) {
     const missed = [];
     for (const [key, bound] of Object.entries(needs.limits)) {

@@ -4,6 +4,8 @@ they are not.
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -12,18 +14,9 @@ from scripts.data import measured, read_data
 from scripts.figures import display_predicted
 from scripts.figures.theme import label_boxes
 from scripts.pages import machine, method, yours
-from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, tables as predict_tables
+from scripts.predict import command as predict_command, evaluate as predict_evaluate, speeds, stored
 
 EVIL = "<script>alert(1)</script> ```"
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    for cached in (yours._made, yours._edge, speeds.here):
-        cached.cache_clear()
-    yield
-    for cached in (yours._made, yours._edge, speeds.here, predict_tables.references):
-        cached.cache_clear()
 
 
 def raising(error):
@@ -33,8 +26,8 @@ def raising(error):
     return no
 
 
-def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
-    monkeypatch.setattr(speeds, "here", raising(read_data.TablesMissing(f"timm's tables: {EVIL}")))
+def test_the_page_without_predictions_says_so_and_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(stored, "read", raising(UserError(f"nothing predicted: {EVIL}")))
     facts = yours.facts()
     yours.notes()
     yours.picks()
@@ -55,7 +48,7 @@ def test_the_page_without_tables_says_so_and_goes_on(monkeypatch, capsys):
 
 def test_the_page_without_measurements_names_what_to_measure(monkeypatch, capsys):
     monkeypatch.setattr(speeds, "machine_rows", raising(UserError("nothing measured")))
-    monkeypatch.setattr(speeds, "here", raising(UserError("nothing measured")))
+    monkeypatch.setattr(stored, "read", raising(UserError("nothing measured")))
     monkeypatch.setattr(predict_command, "read_check", raising(UserError("not checked")))
     assert yours.facts().used == 0
     yours.measure_next()
@@ -136,7 +129,10 @@ def test_the_evaluation_shows_every_table_and_rival(capsys):
     )
     facts = method.evaluation_facts()
     yours.trust()
-    assert f"{facts.gpu:.1%} on any inference table of a graphics card" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{facts.gpu:.1%} on any inference table of a graphics card" in said
+    assert f"known up to {facts.new_gpu:.1%}" in said
+    assert facts.gpu < facts.new_gpu and facts.cpu < facts.new_cpu, "a new kind of machine has more to expect"
     assert (
         0 < facts.gpu < facts.cpu < 1
         and facts.covered_least <= facts.covered_most
@@ -148,9 +144,28 @@ def test_the_evaluation_shows_every_table_and_rival(capsys):
     "error, expected", [(UserError("too few"), DataMissing), (read_data.TablesMissing("none"), read_data.TablesMissing)]
 )
 def test_the_chart_says_what_is_missing(monkeypatch, error, expected):
-    monkeypatch.setattr(speeds, "here", raising(error))
+    monkeypatch.setattr(stored, "read" if isinstance(error, UserError) else "weights", raising(error))
     with pytest.raises(expected):
         display_predicted.draw()
+
+
+def test_the_page_says_which_case_the_machine_is(monkeypatch, capsys):
+    kept = stored.read()
+    for case, words in (("like", "counts as a machine like those timed"), ("new", "counts as a new kind of machine")):
+        infer = dataclasses.replace(kept.parts["infer"], case=case, hardware_name=EVIL)
+        mine = dataclasses.replace(kept, parts={**kept.parts, "infer": infer})
+        monkeypatch.setattr(stored, "read", lambda mine=mine: mine)
+        yours.trust()
+        said = capsys.readouterr().out
+        assert words in said and "<script>" not in said
+
+
+def test_measurements_newer_than_the_predictions_are_said(monkeypatch, capsys):
+    kept = dataclasses.replace(stored.read(), sha256="0" * 64)
+    monkeypatch.setattr(speeds, "machine_rows", lambda: pd.DataFrame({"file": [kept.file]}))
+    monkeypatch.setattr(stored, "read", lambda: kept)
+    yours.notes()
+    assert "Measured again since" in capsys.readouterr().out
 
 
 def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
@@ -175,7 +190,7 @@ def test_the_chart_and_page_on_real_tables(timm_tables, monkeypatch, capsys):
     yours.picks()
     yours.frontier()
     assert "tbl-yours-picks" in (said := capsys.readouterr().out) and "tbl-yours-frontier" in said
-    key, table = speeds.picker_table()
+    key, table = stored.picker_table()
     assert (
         key.endswith("-predicted")
         and not table.duplicated(["model", "img_size"]).any()

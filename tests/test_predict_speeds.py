@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.data import measured, read_data
 from scripts.predict import (
@@ -15,6 +16,7 @@ from scripts.predict import (
     command as predict_command,
     design as predict_design,
     speeds,
+    stored,
     tables as predict_tables,
 )
 from scripts.predict.tables import KEY
@@ -69,7 +71,9 @@ def tables(monkeypatch, tmp_path):
     monkeypatch.setattr(predict_tables, "published", lambda: (rows, about))
     monkeypatch.setattr(predict_tables, "ours", lambda: (rows.iloc[:0], about.iloc[:0]))
     monkeypatch.setattr(speeds, "DATA", tmp_path)
-    (tmp_path / "predict-calibration.csv").write_text("measured,level,multiplier\n5,0.9,2.5\n20,0.9,2.0\n")
+    (tmp_path / "predict-calibration.csv").write_text(
+        "case,measured,level,multiplier\nlike,5,0.9,2.5\nlike,20,0.9,2.0\nnew,5,0.9,2.5\nnew,20,0.9,2.0\n"
+    )
     (tmp_path / "predict-families.csv").write_text("family,factor\nlevit,1.5\n")
     predict_tables.references.cache_clear()
     yield rows, keys
@@ -322,14 +326,6 @@ def test_draws_keep_measured_ones_near_their_measurement(known, monkeypatch):
     assert spread["measured"].max() < 0.02 < spread["predicted"].median() * 4
 
 
-def test_the_pickers_entry_is_none_without_measurements(monkeypatch):
-    def nothing(*arguments):
-        raise UserError("nothing measured")
-
-    monkeypatch.setattr(speeds, "here", nothing)
-    assert speeds.picker_table() is None
-
-
 def test_the_check_needs_models_outside_the_design(known, monkeypatch):
     rows = machine(known, 40)
     monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
@@ -393,3 +389,94 @@ def test_bad_options_end_with_2(bad):
     with pytest.raises(SystemExit) as ended:
         predict_command.main(bad)
     assert ended.value.code == 2
+
+
+# ---- kept as files, read by page, picker and chart
+
+
+@pytest.fixture
+def kept(known, monkeypatch, tmp_path):
+    """The predictions of an invented card, made once and kept; afterwards predicting is an error."""
+    for module in (stored, speeds):
+        monkeypatch.setattr(module, "DATA", tmp_path)
+    monkeypatch.setattr(read_data, "results", lambda vintage: results(known))
+    rows = machine(known, 25)
+    (tmp_path / rows["file"][0]).write_text("the measurements\n")
+    (tmp_path / rows["file"][0]).with_suffix(".json").write_text(
+        '{"schema": 1, "hardware": {"slug": "h200", "name": "NVIDIA H200", "kind": "gpu"}}'
+    )
+
+    def machine_rows(hardware="", part="infer"):
+        if part == "train":
+            raise UserError("nothing measured (train)")
+        return rows
+
+    monkeypatch.setattr(speeds, "machine_rows", machine_rows)
+    monkeypatch.setattr(measured, "machine", lambda: "h200")
+    with pytest.raises(UserError, match="make predict"):
+        stored.read()
+    made = speeds.predict(rows)
+    stored.write("h200")
+
+    def again(*arguments, **named):
+        raise AssertionError("predicted a second time")
+
+    monkeypatch.setattr(speeds, "predict", again)
+    return made, tmp_path
+
+
+def test_what_is_kept_is_what_was_predicted(kept, known):
+    made, _ = kept
+    back = stored.read()
+    infer = back.parts["infer"]
+    both = infer.networks.set_index(KEY)
+    wanted = made.networks.set_index(KEY).reindex(both.index)
+    for name in ("samples_per_sec", "low", "high"):
+        assert both[name].to_numpy() == pytest.approx(wanted[name].to_numpy(), rel=1e-4, nan_ok=True)
+    assert (both["status"] == wanted["status"]).all() and (both["family"] == wanted["family"]).all()
+    assert (infer.used, infer.case, infer.notes, infer.settings) == (made.used, made.case, made.notes, made.settings)
+    assert back.parts["train"].why == "nothing measured (train)" and back.parts["train"].networks.empty
+    assert back.parts["latency"].why and set(back.picks["need"]) == {"fast", "balanced", "accurate"}
+    assert back.frontier["expected"].any() and back.frontier["sure"].between(0, 1).all()
+    assert (back.band["least"] <= back.band["most"]).all() and back.band["samples_per_sec"].is_monotonic_increasing
+    for name in stored.COLUMNS:
+        assert "hand" not in provenance.read_sidecar(stored.path(name, "h200"))["command"]
+
+
+def test_the_picker_takes_what_is_kept(kept, known):
+    key, table = stored.picker_table()
+    assert key == "h200-predicted" and table["hardware_name"].eq("NVIDIA H200, mostly predicted").all()
+    assert not table.duplicated(["model", "img_size"]).any() and table["samples_per_sec"].notna().all()
+    assert set(table["status"]) == {"measured", "predicted"} and stored.picker_table("train") is None
+
+
+def test_nothing_kept_is_no_entry_in_the_picker(monkeypatch, tmp_path):
+    monkeypatch.setattr(stored, "DATA", tmp_path)
+    monkeypatch.setattr(measured, "machine", lambda: "h200")
+    assert stored.picker_table() is None
+
+
+def test_damaged_predictions_are_named(kept):
+    path = stored.path("frontier", "h200")
+    good = path.read_text()
+    path.write_text(good.replace("model", "m", 1))
+    with pytest.raises(UserError, match="predict-frontier-h200.csv"):
+        stored.read()
+    path.write_text(good)
+    side = stored.path("speeds", "h200").with_suffix(".json")
+    side.write_text('{"schema": 1, "hardware": {}}')
+    stored.path("speeds", "h200").touch()
+    with pytest.raises(UserError, match="'measured' is missing; run `make predict`"):
+        stored._read.__wrapped__("h200", ())
+
+
+def test_made_again_from_the_same_it_is_not_written_again(kept, monkeypatch):
+    made, folder = kept
+    before = {path.name: path.read_bytes() for path in folder.glob("predict-*-h200.*")}
+    monkeypatch.setattr(speeds, "predict", lambda rows, part="infer": made if part == "infer" else _no_table())
+    stored.write("h200")
+    assert {path.name: path.read_bytes() for path in folder.glob("predict-*-h200.*")} == before and len(before) == 8
+
+
+def _no_table():
+    raise UserError("nothing measured (train)")

@@ -75,12 +75,14 @@ def site(tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("picker")
     for name in ("assets", "report", "charts/picker"):
         (folder / name).mkdir(parents=True)
-    shutil.copyfile(paths.ASSETS / "picker.js", folder / "assets" / "picker.js")
+    for name in ("rules.js", "picker.js"):
+        shutil.copyfile(paths.ASSETS / name, folder / "assets" / name)
     for name, text in picker_files.scripts(picker_files.picker_data(tables, {})).items():
         (folder / "charts" / "picker" / name).write_text(text)
     form = re.search(r"```\{=html\}\n(.*?)```", (paths.ROOT / "report" / "picker.qmd").read_text(), re.S)[1]
     (folder / "report" / "picker.html").write_text(
-        f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/picker.js></script>"
+        f"<!doctype html><meta charset=utf-8><title>page</title>{form}<script src=../assets/rules.js></script>"
+        "<script src=../assets/picker.js></script>"
     )
     return folder / "report" / "picker.html"
 

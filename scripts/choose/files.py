@@ -53,7 +53,7 @@ from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import machines
-from scripts.predict import speeds
+from scripts.predict import stored
 
 SCHEMA = 1
 COMMERCIALS = ("yes", "no", "own", "unknown")
@@ -69,7 +69,7 @@ def picker_data(
     published accuracy.
     """
     predicted = [
-        speeds.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))
+        stored.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))
     ]
     tables = machines.main_tables() if tables is None else tables
     training = machines.main_tables("train") if training is None else training

@@ -35,44 +35,22 @@ from scripts.figures.theme import (
     pale,
     text_colour,
 )
-from scripts.predict import choice as predict_choice, command as predict_command, speeds as predict
+from scripts.predict import command as predict_command, speeds as predict, stored
 
-FLOOR = 70.0  # percent top-1; below, the chart would be mostly empty
-BAND = (0.05, 0.95)
-POINTS = 120  # speeds at which the band is computed
+FLOOR = stored.FLOOR
 NAMED = 7
 
 
-def band(prediction: predict.Prediction, rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
-    """speed, least and most: what the best accuracy at that speed or faster is in 90% of draws. NaN where no model
-    may be that fast.
-    """
-    order = rows.sort_values("top1", ascending=False, kind="stable").reset_index(drop=True)
-    speeds = np.exp(predict.draws(prediction, order))
-    grid = np.geomspace(low, high, POINTS)
-    top1 = np.append(order.top1.to_numpy(), np.nan)
-    best = np.empty((len(speeds), POINTS))
-    for draw, sample in enumerate(
-        np.maximum.accumulate(speeds, axis=1)
-    ):  # the fastest among those at least as accurate
-        best[draw] = top1[np.searchsorted(sample, grid)]
-    floor = order.top1.min()
-    least, most = np.quantile(np.nan_to_num(best, nan=floor), BAND, axis=0)
-    return pd.DataFrame({"speed": grid, "least": least, "most": most})[
-        (most > floor) | (grid <= order.samples_per_sec.max())
-    ]
-
-
 def draw() -> Drawing:
-    """Raises DataMissing where too little was measured, TablesMissing without timm's tables."""
+    """Raises DataMissing where nothing is predicted, TablesMissing without timm's tables."""
     try:
-        prediction = predict.here("infer")
+        kept = stored.read()
+        table = stored.weights()
     except read_data.TablesMissing:
         raise
     except UserError as error:
         raise DataMissing(str(error)) from None
-    table = predict.weights(prediction)
-    likely = predict_choice.frontier(prediction, table)
+    prediction, likely = kept.parts["infer"], kept.frontier
     shown = frontier_chart.visible(table, FLOOR).reset_index(drop=True)
     edge = frontier(shown)
     done = shown.status == "measured"
@@ -91,9 +69,9 @@ def draw() -> Drawing:
     rows = measured_rows()
     foot = (
         f"Source: measured by this project on {words.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
-        f"predicted from timm’s published {said(prediction.known.sources)}"
+        f"predicted from timm’s published {said(kept.sources)}"
     )
-    wide, phone = (_draw(prediction, shown, likely, title, subtitle, foot, size) for size in (WIDE, PHONE))
+    wide, phone = (_draw(kept.band, shown, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
     return Drawing(
         figure=wide,
@@ -111,10 +89,8 @@ def draw() -> Drawing:
         f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at "
         "least 80% certainty.",
         sources=[
-            source(DATA / rows.file.iloc[0]),
-            source(DATA / "predict-calibration.csv"),
-            source(DATA / "predict-families.csv"),
-            *(one.facts() for one in prediction.known.sources if one.path.startswith(TIMM)),
+            *(source(stored.path(name, rows.hardware.iloc[0])) for name in ("speeds", "frontier", "band")),
+            *(one.facts() for one in kept.sources if one.path.startswith(TIMM)),
         ],
         explore={"machine": f"{rows.hardware.iloc[0]}-predicted", "part": "infer"},
         hardware=f"{where}, {setting(rows)}",
@@ -126,18 +102,16 @@ def measured_rows() -> pd.DataFrame:
     return predict.machine_rows(measured.machine())
 
 
-def _draw(
-    prediction, shown: pd.DataFrame, likely: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]
-):
+def _draw(band: pd.DataFrame, shown: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]):
     """One size of the chart."""
     rate = "samples_per_sec"
     edge = frontier(shown)
     x = Axis("images per second (log scale)", *nice_range(shown[rate], log=True, before=0.03, after=0.07), log=True)
     y = Axis("top-1", *nice_range(shown.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
     canvas = Canvas(size, title, subtitle, footer, x, y)
-    area = band(prediction, shown, x.low, x.high)
+    area = band[band[rate].between(x.low, x.high)]
     canvas.figure.add_scatter(
-        x=[*area.speed, *area.speed[::-1]],
+        x=[*area[rate], *area[rate][::-1]],
         y=[*area.most, *area.least[::-1]],
         mode="lines",
         fill="toself",

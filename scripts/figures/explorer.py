@@ -11,8 +11,8 @@ from __future__ import annotations
 from scripts.common import families
 from scripts.figures.display_frontier import CLAIMS, FLOOR
 from scripts.figures.frontier_chart import NAMED
-from scripts.figures.labels import LONGEST
-from scripts.figures.theme import CONTEXT, GRID, INK, LEADER, MUTED, PALE, PAPER, for_text, mix
+from scripts.figures.labels import ANGLES, COSTS, DISTANCES, GAP, LEADER_FROM, LONGEST
+from scripts.figures.theme import CONTEXT, GRID, INK, LEADER, MUTED, PALE, PAPER, TICK_PAD, for_text, mix
 
 
 def data() -> dict:
@@ -35,4 +35,12 @@ def data() -> dict:
         "floor": FLOOR,
         "named": NAMED,
         "longest": LONGEST,
+        "labels": {
+            "distances": DISTANCES,
+            "angles": ANGLES.tolist(),
+            "gap": GAP,
+            "leaderFrom": LEADER_FROM,
+            "costs": COSTS,
+            "tickPad": TICK_PAD,
+        },
     }

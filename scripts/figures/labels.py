@@ -25,6 +25,15 @@ LEADER_FROM = 15.0  # from this distance (pixels) on, a thin line ties the label
 ANGLES = np.radians(np.arange(0, 360, 15))
 DISTANCES = (0, 5, 11, 18, 27, 38, 52, 70, 92, 120)
 LONGEST = 32  # characters of a name in a chart
+COSTS = {  # of a place; what it covers costs the covered points' weights
+    "distance": 0.35,  # a pixel from the marker's rim
+    "line": 25.0,  # a line that it crosses
+    "nearer": 9.0,  # a point that counts and is nearer to it than its own
+    "anchor": 12.0,  # another label's point under it
+    "leader": 6.0,  # a line that ties it to its point
+    "through": 30.0,  # another label under that line
+    "past": 10.0,  # another label's point under that line
+}
 
 
 @functools.cache
@@ -185,17 +194,17 @@ def place(
     for label in labels:
         best = None
         for box, distance, lean in _candidates(label):
-            if best and distance * 0.35 >= best[0]:
+            if best and distance * COSTS["distance"] >= best[0]:
                 break  # candidates come by distance: none further out can be cheaper
             if not area.holds(box) or any(box.overlaps(other, GAP) for other in boxes):
                 continue
-            cost = distance * 0.35 + lean + _covered(box, points) + 25.0 * _crossed(box, segments)
-            cost += 9.0 * _nearer(box, strong, label)
-            cost += 12.0 * sum(_inside(box, x, y, 4) for x, y in anchors if (x, y) != (label.x, label.y))
+            cost = distance * COSTS["distance"] + lean + _covered(box, points)
+            cost += COSTS["line"] * _crossed(box, segments) + COSTS["nearer"] * _nearer(box, strong, label)
+            cost += COSTS["anchor"] * sum(_inside(box, x, y, 4) for x, y in anchors if (x, y) != (label.x, label.y))
             if distance > LEADER_FROM:
                 line = (label.x, label.y, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
-                cost += 6 + 30.0 * sum(_meets(line, other) for other in boxes)
-                cost += 10.0 * sum(
+                cost += COSTS["leader"] + COSTS["through"] * sum(_meets(line, other) for other in boxes)
+                cost += COSTS["past"] * sum(
                     _meets(line, Area(x - 5, y - 5, x + 5, y + 5)) for x, y in anchors if (x, y) != (label.x, label.y)
                 )
             if best is None or cost < best[0]:

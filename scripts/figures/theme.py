@@ -107,6 +107,9 @@ def readable(colour: str, share: float) -> str:
     return max((INK, PAPER), key=lambda pair: min(contrast(one, ground) for one, ground in zip(pair, grounds)))[0]
 
 
+TICK_PAD = 5  # pixels of air on each side of a tick's label
+
+
 def ticks(low: float, high: float, room: float, size: float = 13, write: Callable[[float], str] = short) -> list[float]:
     """1-2-5 ticks between `low` and `high` for a log axis of `room` pixels; fewer per decade where their labels
     would touch.
@@ -116,7 +119,7 @@ def ticks(low: float, high: float, room: float, size: float = 13, write: Callabl
         values = [digit * 10.0**decade for decade in decades for digit in digits]
         values = [value for value in values if low * 0.999 <= value <= high * 1.001]
         pixels = [math.log(value / low) / math.log(high / low) * room for value in values]
-        halves = [width(write(value), size) / 2 + 5 for value in values]
+        halves = [width(write(value), size) / 2 + TICK_PAD for value in values]
         if all(
             right - left >= half + other for left, right, half, other in zip(pixels, pixels[1:], halves, halves[1:])
         ):

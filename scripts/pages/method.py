@@ -57,13 +57,21 @@ def evaluation() -> None:
         return
     percent = "{:.1%}".format
     machines = predict_evaluate.by_machine(frame)
+    harder = {
+        case: predict_evaluate.by_machine(frame, case).set_index("machine").reindex(machines["machine"])
+        for case in ("generation", "new")
+    }
+    own = harder["generation"]["model"].fillna(machines.set_index("machine")["model"])
     shown = pd.DataFrame(
         {
             "Machine": [hardware.named(slug).name for slug in machines["machine"]],
             "Tables": machines["tables"],
             "Median error": machines["model"],
+            "Its generation left out": own.where(machines.set_index("machine")["kind"] == "gpu").to_numpy(),
+            "A new kind": harder["new"]["model"].to_numpy(),
             "Rank correlation": machines["spearman"],
             "In the 90% interval": machines["coverage"],
+            "As a new kind": harder["new"]["coverage"].to_numpy(),
             "Similar machine, scaled": machines["similar"],
             "GMACs only": machines["gmacs"],
             "Activations only": machines["activations"],
@@ -72,18 +80,32 @@ def evaluation() -> None:
     page.table(
         shown,
         f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: "
-        "mean). The last three columns are the median errors of "
-        "simple rivals with the same measurements.",
+        "mean). First the machine alone is left out, then every card of its generation, then all like it: only cards "
+        "of one distant generation are known, or no processor. The last three columns are the median errors of simple "
+        "rivals with the same measurements, the machine alone left out.",
         label="tbl-predict-by-machine",
         link="report/data/predict-evaluation.csv",
         formats={
             "Tables": "{:.0f}",
             "Rank correlation": "{:.3f}",
             "In the 90% interval": "{:.0%}",
-            **dict.fromkeys(("Median error", "Similar machine, scaled", "GMACs only", "Activations only"), percent),
+            "As a new kind": "{:.0%}",
+            **dict.fromkeys(
+                (
+                    "Median error",
+                    "Its generation left out",
+                    "A new kind",
+                    "Similar machine, scaled",
+                    "GMACs only",
+                    "Activations only",
+                ),
+                percent,
+            ),
         },
     )
+    frame, every = frame[frame["case"] == "like"], frame
     main = frame[(frame["measured"] == predict_evaluate.MAIN)]
+    new = every[(every["measured"] == predict_evaluate.MAIN) & (every["case"] == "new") & (every["method"] == "model")]
     ours = main[main["method"] == "model"].set_index("file")
     rivals = main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)
     shown = pd.DataFrame(
@@ -94,6 +116,7 @@ def evaluation() -> None:
             "90% below": ours["p90_error"],
             "Rank correlation": ours["spearman"],
             "In the 90% interval": ours["coverage"],
+            "A new kind": new.set_index("file")["median_error"].reindex(ours.index),
             "Similar machine, scaled": rivals["similar"],
             "GMACs only": rivals["gmacs"],
             "Activations only": rivals["activations"],
@@ -102,16 +125,24 @@ def evaluation() -> None:
     page.table(
         shown,
         f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others "
-        "predicted, with every table of that hardware left out; the last three "
-        "columns are the median errors of simple rivals with the same measurements. Training tables: predicted from "
-        "inference tables of other hardware.",
+        "predicted, with every table of that hardware left out; *a new kind*: the median error with those like it left "
+        "out, too; the last three columns are the median errors of simple rivals with the same measurements. Training "
+        "tables: predicted from inference tables of other hardware.",
         label="tbl-predict-machines",
         link="report/data/predict-evaluation.csv",
         formats={
             "Rank correlation": "{:.3f}",
             "In the 90% interval": "{:.0%}",
             **dict.fromkeys(
-                ("Median error", "90% below", "Similar machine, scaled", "GMACs only", "Activations only"), percent
+                (
+                    "Median error",
+                    "90% below",
+                    "A new kind",
+                    "Similar machine, scaled",
+                    "GMACs only",
+                    "Activations only",
+                ),
+                percent,
             ),
         },
     )
@@ -129,9 +160,10 @@ def evaluation() -> None:
     if (DATA / "predict-networks.csv").exists():
         kinds = read_table(
             DATA / "predict-networks.csv",
-            required=["kind", "network"],
+            required=["case", "kind", "network"],
             numeric=["networks", "median_error", "p90_error"],
         )
+        kinds = kinds[kinds["case"] == "like"].drop(columns="case")
         kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(
             ["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1
         )
@@ -145,9 +177,9 @@ def evaluation() -> None:
 
 
 def evaluation_facts() -> SimpleNamespace:
-    """For prose: worst median errors over GPU and CPU tables of inference and over training tables, least rank
-    correlation on GPUs, least and most coverage by machine, and on how many of how many tables, and of how many
-    machines, the best rival does better."""
+    """For prose: worst median errors over GPU and CPU tables of inference (new_gpu, new_cpu: as of a new kind) and over
+    training tables, least rank correlation on GPUs, least and most coverage by machine (covered: by case), and on how
+    many of how many tables, and of how many machines, the best rival does better."""
     try:
         frame = predict_evaluate.table()
     except UserError:
@@ -157,28 +189,40 @@ def evaluation_facts() -> SimpleNamespace:
             cpu=nan,
             train=nan,
             spearman=nan,
+            new_gpu=nan,
+            new_cpu=nan,
             covered_least=nan,
             covered_most=nan,
+            covered={},
             tables=0,
             beaten=0,
             machines=0,
             machines_beaten=0,
         )
     main = frame[frame["measured"] == predict_evaluate.MAIN]
-    train = main[(main["part"] == "train") & (main["method"] == "model")]["median_error"].max()
+    like = main[(main["case"] == "like") & (main["method"] == "model")]
+    train = like[like["part"] == "train"]["median_error"].max()
     main = main[main["part"] == "infer"]
+    covered = {}
+    for case in ("like", "new"):
+        share = predict_evaluate.by_machine(frame, case)["coverage"]
+        covered[case] = (share.min(), share.max())
+    hard = main[(main["case"] == "new") & (main["method"] == "model")].groupby("kind")["median_error"].max()
+    main = main[main["case"] == "like"]
     ours = main[main["method"] == "model"].set_index("file")
     best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
     machines = predict_evaluate.by_machine(frame)
-    covered = machines["coverage"]
     kind = ours.groupby("kind")
     return SimpleNamespace(
         gpu=kind["median_error"].max().get("gpu", Missing("nan")),
         cpu=kind["median_error"].max().get("cpu", Missing("nan")),
         train=train if train == train else Missing("nan"),
         spearman=kind["spearman"].min().get("gpu", Missing("nan")),
-        covered_least=covered.min(),
-        covered_most=covered.max(),
+        new_gpu=hard.get("gpu", Missing("nan")),
+        new_cpu=hard.get("cpu", Missing("nan")),
+        covered_least=covered["like"][0],
+        covered_most=covered["like"][1],
+        covered=covered,
         tables=len(ours),
         beaten=int((best < ours["median_error"]).sum()),
         machines=len(machines),

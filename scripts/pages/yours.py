@@ -5,54 +5,59 @@ what to measure next; and, for the method page, how well the predictions do.
     yours.frontier()                 # prints Markdown, in a cell with `#| output: asis`
     yours.evaluation()               # the same, for the method page; from report/data alone
 
-Without timm's tables, or with too few measurements, the predictions give way to one line that says so, and what was
-measured is still shown.
+What is predicted was kept by `make predict` (scripts/predict/stored.py). Where nothing was, one line says why, and what
+was measured is still shown.
 """
 
 from __future__ import annotations
 
-import functools
 from types import SimpleNamespace
 
 import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import UserError
+from scripts.common.paths import DATA
+from scripts.common.provenance import sha256
 from scripts.common.words import images_per_second
 from scripts.data import measured
 from scripts.pages import method, page
 from scripts.pages.content import Missing
 from scripts.predict import (
-    choice as predict_choice,
     command as predict_command,
     design as predict_design,
     evaluate as predict_evaluate,
+    kinds,
     speeds,
+    stored,
 )
 
 WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
 PARTS = {"infer": "inference", "train": "a training step", "latency": "one picture at a time"}
 
 
-@functools.lru_cache(maxsize=4)
-def _made(part: str = "infer") -> tuple[speeds.Prediction | None, str]:
-    """(prediction, why there is none)."""
+def _kept() -> tuple[stored.Stored | None, str]:
+    """(this machine's predictions, why there are none)."""
     try:
-        return speeds.here(part), ""
+        return stored.read(), ""
     except UserError as error:
         return None, str(error)
 
 
-@functools.lru_cache(maxsize=1)
-def _edge() -> pd.DataFrame:
-    return predict_choice.frontier(_made()[0])
+def _stale(kept: stored.Stored) -> list[str]:
+    """A line where something was measured since."""
+    try:
+        same = speeds.machine_rows()["file"].iloc[0] == kept.file and kept.sha256 == sha256(DATA / kept.file)
+    except (UserError, OSError):
+        same = True  # what the predictions were made from is not here: they stand as they are
+    return [] if same else ["Measured again since these predictions were made: `make predict` makes them anew."]
 
 
 def facts() -> SimpleNamespace:
     """For prose: name (of the machine), used (measurements), within (the factor that half of the predicted networks'
     90% intervals stay within), and words: how many networks were measured and predicted."""
-    made, _ = _made()
-    if made is None:
+    kept, _ = _kept()
+    if kept is None:
         try:
             rows = speeds.machine_rows()
         except UserError:
@@ -65,6 +70,7 @@ def facts() -> SimpleNamespace:
             within=Missing("nan"),
             words=f"{len(rows)} networks were measured, and no others predicted yet",
         )
+    made = kept.parts["infer"]
     guessed = made.networks[made.networks["status"] == "predicted"]
     return SimpleNamespace(
         name=page.text(made.hardware_name),
@@ -81,31 +87,42 @@ def trust() -> None:
     """
     within, e = facts().within, method.evaluation_facts()
     if within == within:
+        print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way.\n")
+    if not e.tables:
+        return
+    print(
+        f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks measured: the "
+        f"median error is at most {e.gpu:.1%} on any inference table of a graphics card, {e.cpu:.1%} on any of a "
+        f"processor and {e.train:.1%} on any training table. "
+        "That is what to expect of a machine like those timed. Of a new kind of machine it is more: with only cards of "
+        f"one other generation known up to {e.new_gpu:.1%}, with no processor known up to {e.new_cpu:.1%}.\n"
+    )
+    kept, _ = _kept()
+    if kept:
+        case, name = kept.parts["infer"].case, page.text(kept.parts["infer"].hardware_name)._repr_markdown_()
+        covered = e.covered.get(case)
         print(
-            f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way. "
-            "Intervals are as wide as was needed on machines that were left out in turn.\n"
+            f"**{name} counts as {kinds.WORDS.get(case, 'a new kind of machine')}**: "
+            + ("" if case == "like" else "no machine of its generation is among those timed. ")
+            + "Its intervals are as wide as was needed in that case"
+            + (f", where {covered[0]:.0%} to {covered[1]:.0%} of a machine's speeds lay in theirs" if covered else "")
+            + ".\n"
         )
-    if e.tables:
-        print(
-            f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks "
-            f"measured, the median error is at most {e.gpu:.1%} on any inference table of a graphics card, {e.cpu:.1%} "
-            f"on any of a processor and {e.train:.1%} on any training table, and "
-            f"between {e.covered_least:.0%} and {e.covered_most:.0%} of a machine's speeds lay in their interval. "
-            f"Scaling the table of the most similar machine did better on {e.beaten} "
-            f"of {e.tables} tables, and, over all of a machine's tables, on {e.machines_beaten} of {e.machines} "
-            "machines.\n"
-        )
+    print(
+        f"Scaling the table of the most similar machine did better on {e.beaten} of {e.tables} tables, and, over all "
+        f"of a machine's tables, on {e.machines_beaten} of {e.machines} machines.\n"
+    )
 
 
 def notes() -> None:
     """What a reader should know of the measurements, or why nothing is predicted."""
-    made, why = _made()
-    lines = [why] if made is None else list(made.notes)
+    kept, why = _kept()
+    lines = [*_stale(kept), *kept.parts["infer"].notes] if kept else [why]
     if not lines:
         return
-    title = "Nothing is predicted" if made is None else "About these measurements"
+    title = "About these measurements" if kept else "Nothing is predicted"
     body = "".join(f"<li>{page.escaped(line)}</li>" for line in lines)
-    print(f"\n::: {{.callout-{'warning' if made is None else 'note'}}}\n## {title}\n")
+    print(f"\n::: {{.callout-{'note' if kept else 'warning'}}}\n## {title}\n")
     page.html(f"<ul>{body}</ul>")
     print("\n:::\n")
 
@@ -116,10 +133,11 @@ def _interval(row) -> str:
 
 def picks() -> None:
     """The pick for each need, and how sure it is."""
-    made, _ = _made()
-    if made is None:
+    kept, _ = _kept()
+    if kept is None:
         return
-    rows = predict_choice.picks(made)
+    rows = kept.picks
+    wanted = rows["measure"].str.split()
     shown = pd.DataFrame(
         {
             "You need it": rows["need"].map(WORDS),
@@ -131,7 +149,7 @@ def picks() -> None:
             "How": rows["status"],
             "Sure": rows["sure"],
             "Else most likely": rows["rival"].replace("", "–"),
-            "To be sure, measure": [" and ".join(names) or "–" for names in rows["measure"]],
+            "To be sure, measure": [" and ".join(names) or "–" for names in wanted],
         }
     )
     page.table(
@@ -143,15 +161,14 @@ def picks() -> None:
         label="tbl-yours-picks",
         formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "Sure": "{:.0%}"},
     )
-    wanted = list(dict.fromkeys(name for names in rows["measure"] for name in names))
-    if wanted:
-        print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(wanted)}\n```\n")
+    if names := list(dict.fromkeys(name for some in wanted for name in some)):
+        print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(names)}\n```\n")
 
 
 def measure_next() -> None:
     """Which one or two models to measure to be surer of the frontier, with the command."""
-    made, _ = _made()
-    if made is None:
+    kept, _ = _kept()
+    if kept is None:
         count = measured_count()
         kind = "gpu" if hardware.has_gpu() else "cpu"
         try:
@@ -164,12 +181,11 @@ def measure_next() -> None:
                 f"{' '.join(wanted)}\n```\n"
             )
         return
-    rows = predict_choice.measure_next(made, _edge())
-    if rows.empty:
+    if not kept.next:
         print("\nNothing on the frontier is open: measuring more would not change it.\n")
         return
-    said = " and ".join(f"{page.code(row.arch)} ({row.gain:.0%} of what is open)" for row in rows.itertuples())
-    names = " ".join(rows["arch"])
+    said = " and ".join(f"{page.code(row['arch'])} ({row['gain']:.0%} of what is open)" for row in kept.next)
+    names = " ".join(row["arch"] for row in kept.next)
     print(
         f"\nTo be surer of the frontier, measure `{said}`{{=html}}:\n\n```bash\npython -m scripts.bench.sweep "
         f"--models {names}\n```\n"
@@ -185,10 +201,10 @@ def measured_count() -> int:
 
 def frontier() -> None:
     """The expected frontier as a table, fastest first, with how sure each place is."""
-    made, _ = _made()
-    if made is None:
+    kept, _ = _kept()
+    if kept is None:
         return
-    rows = _edge()[_edge()["expected"]]
+    rows = kept.frontier[kept.frontier["expected"]]
     shown = pd.DataFrame(
         {
             "Model": rows["model"],
@@ -216,16 +232,16 @@ def frontier() -> None:
 
 def other_parts() -> None:
     """The frontier's models in training and at batch 1, where that was measured and tables allow it."""
-    made, _ = _made()
-    if made is None:
+    kept, _ = _kept()
+    if kept is None:
         return
-    rows = _edge()[_edge()["expected"]].drop_duplicates(speeds.KEY)
+    rows = kept.frontier[kept.frontier["expected"]].drop_duplicates(speeds.KEY)
     shown = pd.DataFrame({"Network": rows["arch"], "Pixels": rows["img_size"].astype(int)})
     formats = {}
     for part, name in (("train", "Training (images/s)"), ("latency", "One picture (ms)")):
-        other, _ = _made(part)
-        if other is not None:
-            speed = other.networks.set_index(speeds.KEY).reindex(pd.MultiIndex.from_frame(rows[speeds.KEY]))
+        other = kept.parts[part].networks
+        if len(other):
+            speed = other.set_index(speeds.KEY).reindex(pd.MultiIndex.from_frame(rows[speeds.KEY]))
             value, low, high = (speed[c].to_numpy(float) for c in ("samples_per_sec", "low", "high"))
             if part == "latency":
                 value, low, high = 1000 / value, 1000 / high, 1000 / low

@@ -51,15 +51,17 @@ def page(folder: Path) -> tuple[Path, float]:
     for name in ("assets", "report", "charts/picker"):
         (folder / name).mkdir(parents=True)
     sizes = picker_files.write(folder / "charts" / "picker")
-    shutil.copyfile(ASSETS / "picker.js", folder / "assets" / "picker.js")
-    script = len(gzip.compress((ASSETS / "picker.js").read_bytes(), 9))
+    script = 0
+    for name in ("rules.js", "picker.js"):
+        shutil.copyfile(ASSETS / name, folder / "assets" / name)
+        script += len(gzip.compress((ASSETS / name).read_bytes(), 9))
     form = re.search(r"```\{=html\}\n(.*?)```", (ROOT / "report" / "picker.qmd").read_text(encoding="utf-8"), re.S)
     if not form:
         raise UserError("report/picker.qmd: no form in it")
     path = folder / "report" / "picker.html"
     path.write_text(
-        f"<!doctype html><meta charset=utf-8><title>Choose a model</title>{form[1]}<script "
-        "src=../assets/picker.js></script>",
+        f"<!doctype html><meta charset=utf-8><title>Choose a model</title>{form[1]}"
+        "<script src=../assets/rules.js></script><script src=../assets/picker.js></script>",
         encoding="utf-8",
     )
     return path, (sum(sizes.values()) + script) / 1000

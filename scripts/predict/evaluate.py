@@ -1,15 +1,17 @@
-"""How well speeds are predicted: each machine left out in turn, with all tables of its hardware; calibration of the
-intervals from the same.
+"""How well speeds are predicted: each machine left out in turn, alone and with all that are like it; calibration of
+the intervals from the same.
 
     # writes report/data/predict-{evaluation,calibration,families,networks}.csv, with sidecars
     python -m scripts.predict.evaluate
 
 For each of timm's tables: choose which networks to "measure" by the design, look up their speeds in the table, predict
-all others, and compare. Rivals get the same measurements: `similar` takes the table of another machine that fits them
-best and scales it by the median ratio; `gmacs` and `activations` are straight lines in log-log. The intervals' width
-comes from the machines that are not being judged (split conformal prediction with the machine as the unit), so coverage
-is as honest as the errors. Training tables exist for one card only: left out, its training speeds are predicted from
-inference tables of other machines.
+all others, and compare. Cases (see `kinds`): `like`, the tables of that hardware put away; `generation`, those of its
+generation, too, where there are others of it; `new`, all but those of one distant generation, of processors all. Rivals
+get the same measurements: `similar` takes the table of another machine that fits them best and scales it by the median
+ratio; `gmacs` and `activations` are straight lines in log-log. The intervals' width comes from the machines that are
+not being judged (split conformal prediction with the machine as the unit), in the case that they are judged in, so
+coverage is as honest as the errors. Training tables exist for one card only: left out, its training speeds are
+predicted from inference tables of other machines.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import spearman
-from scripts.predict import model as predict_model, tables as predict_tables
+from scripts.predict import kinds, model as predict_model, tables as predict_tables
 from scripts.predict.tables import References
 
 BUDGETS = (5, 10, 20, 40)  # networks measured
@@ -44,6 +46,7 @@ ERRORS = [
     "kind",
     "part",
     "file",
+    "case",
     "measured",
     "method",
     "networks",
@@ -68,12 +71,12 @@ def candidates(known: References, kind: str) -> np.ndarray:
 
 
 def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
-    """For each table, and each number of measurements: the networks that were predicted, with machine, kind, part,
-    file, measured, method, family, network, `error` (log predicted over true), `z` (error over spread, `model` only),
-    true and predicted log speed."""
+    """For each table, case, and number of measurements: the networks that were predicted, with machine, kind, part,
+    file, case, measured, method, family, network, `error` (log predicted over true), `z` (error over spread, `model`
+    only), true and predicted log speed."""
     rows, tables = predict_tables.published()
-    for about in tables.sort_values(["hardware", "file"]).to_dict("records"):
-        known = predict_tables.references(without=about["hardware"])
+    for without, case, about in trials(tables):
+        known = predict_tables.references(without=without)
         table = rows[rows["file"] == about["file"]]
         at = known.find(table)
         truth = np.full(len(known.keys), np.nan)
@@ -94,6 +97,7 @@ def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
                         "kind": about["kind"],
                         "part": about["part"],
                         "file": about["file"],
+                        "case": case,
                         "measured": budget,
                         "method": method,
                         "family": known.keys["family"].to_numpy()[rest],
@@ -103,6 +107,19 @@ def errors(budgets: tuple[int, ...] = BUDGETS) -> Iterator[pd.DataFrame]:
                         "z": (guess - truth)[rest] / made.spread[rest] if method == "model" else np.nan,
                     }
                 )
+
+
+def trials(tables: pd.DataFrame) -> list[tuple[tuple[str, ...], str, dict]]:
+    """(machines put away, case, table) of every trial, those with the same machines together: each table in each case
+    that is another one for its machine; training, of one card only, as `like`."""
+    kind = dict(zip(tables["hardware"], tables["kind"]))
+    found: dict[tuple, tuple] = {}
+    for about in tables.sort_values(["hardware", "file"]).to_dict("records"):
+        for case in ("like", "new", "generation"):  # where two put away the same machines, the last is left out
+            without = kinds.left_out(about["hardware"], kind, case)
+            if case == "like" or about["part"] == "infer":
+                found.setdefault((without, about["file"]), (without, case, about))
+    return sorted(found.values(), key=lambda one: (one[0], one[2]["file"]))
 
 
 def rivals(known: References, at: np.ndarray, logs: np.ndarray) -> dict[str, np.ndarray]:
@@ -139,31 +156,35 @@ def family_factors(z: pd.DataFrame) -> pd.Series:
 
 
 def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(evaluation, calibration, factors) from `errors`: columns ERRORS with a row per table, budget and method, each
-    judged by what the other machines say; per budget the multiplier of the spread for `LEVEL`, and per family its
-    factor, both from all machines of inference."""
+    """(evaluation, calibration, factors) from `errors`: columns ERRORS with a row per table, case, budget and method,
+    each judged by what the other machines say; per case and budget the multiplier of the spread for `LEVEL`, and per
+    family its factor, both from all machines of inference. A machine of a new generation is given the intervals of a
+    new kind: nobody knows before how far its neighbours are from it."""
     ours = found[(found["method"] == "model") & (found["part"] == "infer")]
 
     def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[Hashable, float]]:
-        factors = family_factors(z[z["measured"] == min(MAIN, z["measured"].max())])
+        z = z[z["case"] != "generation"]
+        factors = family_factors(z[(z["case"] == "like") & (z["measured"] == min(MAIN, z["measured"].max()))])
         z = z.assign(z=z["z"] / z["family"].map(factors).fillna(1))
-        return factors, {budget: multiplier(rows) for budget, rows in z.groupby("measured")}
+        return factors, {place: multiplier(rows) for place, rows in z.groupby(["case", "measured"])}
 
     judges = {machine: calibrated(ours[ours["machine"] != machine]) for machine in found["machine"].unique()}
     rows = []
-    for (machine, kind, part, file, budget, method), group in found.groupby(
-        ["machine", "kind", "part", "file", "measured", "method"], sort=False
+    for (machine, kind, part, file, case, budget, method), group in found.groupby(
+        ["machine", "kind", "part", "file", "case", "measured", "method"], sort=False
     ):
         off, covered = np.abs(np.expm1(group["error"])), np.nan
         if method == "model":
             factors, wide = judges[machine]
-            covered = (group["z"].abs() <= wide[budget] * group["family"].map(factors).fillna(1)).mean()
+            half = wide["like" if case == "like" else "new", budget]
+            covered = (group["z"].abs() <= half * group["family"].map(factors).fillna(1)).mean()
         rows.append(
             (
                 machine,
                 kind,
                 part,
                 file,
+                case,
                 budget,
                 method,
                 len(group),
@@ -175,7 +196,7 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
         )
     factors, wide = calibrated(ours)
     calibration = pd.DataFrame(
-        [(budget, LEVEL, value) for budget, value in wide.items()], columns=["measured", "level", "multiplier"]
+        [(*place, LEVEL, value) for place, value in wide.items()], columns=["case", "measured", "level", "multiplier"]
     )
     return pd.DataFrame(rows, columns=ERRORS), calibration, factors.reset_index()
 
@@ -184,18 +205,18 @@ def table() -> pd.DataFrame:
     """The committed evaluation, numbers as numbers. Raises UserError where it is missing or damaged."""
     return read_table(
         DATA / "predict-evaluation.csv",
-        required=ERRORS[:6],
-        numeric=ERRORS[6:-1] + ["measured"],
+        required=ERRORS[:7],
+        numeric=ERRORS[7:-1] + ["measured"],
         optional_numeric=["coverage"],
-        key=["file", "measured", "method"],
+        key=["file", "case", "measured", "method"],
     )
 
 
-def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of `table`, at MAIN measurements of inference, a row per machine: machine, kind, tables, the median over its
-    tables of the median error of `model` and each of RIVALS, and of the model's spearman; coverage is the mean over its
-    tables."""
-    main = frame[(frame["measured"] == MAIN) & (frame["part"] == "infer")]
+def by_machine(frame: pd.DataFrame, case: str = "like") -> pd.DataFrame:
+    """Of `table`, at MAIN measurements of inference in one case, a row per machine: machine, kind, tables, the median
+    over its tables of the median error of `model` and each of RIVALS, and of the model's spearman; coverage is the mean
+    over its tables."""
+    main = frame[(frame["measured"] == MAIN) & (frame["part"] == "infer") & (frame["case"] == case)]
     ours = main[main["method"] == "model"].groupby("machine")
     errors_ = main.pivot_table(index="machine", columns="method", values="median_error", aggfunc="median").reindex(
         columns=["model", *RIVALS]
@@ -209,13 +230,13 @@ def by_machine(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_group(found: pd.DataFrame) -> pd.DataFrame:
-    """Errors by kind of network: kind (of processor), network, networks, median_error, p90_error at MAIN
+    """Errors by kind of network: case, kind (of processor), network, networks, median_error, p90_error at MAIN
     measurements of inference.
     """
     found = found[(found["method"] == "model") & (found["measured"] == MAIN) & (found["part"] == "infer")].assign(
         off=lambda rows: np.abs(np.expm1(rows["error"]))
     )
-    grouped = found.groupby(["kind", "network"])["off"]
+    grouped = found.groupby(["case", "kind", "network"])["off"]
     return pd.DataFrame(
         {"networks": grouped.size(), "median_error": grouped.median(), "p90_error": grouped.quantile(0.9)}
     ).reset_index()
@@ -226,7 +247,8 @@ def update() -> None:
     found = pd.concat(errors(), ignore_index=True)
     evaluation, calibration, factors = evaluate(found)
     known = predict_tables.published()[1]
-    facts = sidecar(packages=("pandas", "numpy"), **origin(sources(known), "each machine left out in turn"))
+    ours = "each machine left out in turn, alone and with those like it"
+    facts = sidecar(packages=("pandas", "numpy"), **origin(sources(known), ours))
     for name, frame in {
         "predict-evaluation": evaluation,
         "predict-calibration": calibration,
@@ -247,7 +269,7 @@ def main() -> None:
     shown = table()
     shown = shown[(shown["measured"] == MAIN) & (shown["method"] == "model")]
     print(
-        shown[["file", "median_error", "p90_error", "spearman", "coverage"]].to_string(
+        shown[["file", "case", "median_error", "p90_error", "spearman", "coverage"]].to_string(
             index=False, float_format="{:.3f}".format
         )
     )

@@ -15,7 +15,6 @@ of processor has are refused, and so are measurements at much smaller batches th
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +24,9 @@ from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
+from scripts.common.words import counted
 from scripts.data import measured, read_data
-from scripts.predict import model as predict_model, tables as predict_tables
+from scripts.predict import kinds, model as predict_model, tables as predict_tables
 from scripts.predict.tables import KEY, References
 
 PARTS = ("infer", "train", "latency")  # latency: images per second at batch 1, where the tables are of that: on CPUs
@@ -44,7 +44,7 @@ NORMAL = 1.645  # standard deviations of a normal's 90% interval
 class Prediction:
     """networks: `KEY`, family, kind, `COUNTS`, samples_per_sec, low, high (90%), status: measured, predicted or unlike
     (then NaN); notes: what a reader should know, a line each; used: measurements that counted; multiplier: (n,) of the
-    model's spread."""
+    model's spread; case: how far the machine is from those that were timed (see `kinds`)."""
 
     settings: dict
     hardware_name: str
@@ -55,19 +55,20 @@ class Prediction:
     multiplier: np.ndarray
     posterior: predict_model.Posterior
     known: References
+    case: str = "new"
 
 
-def multiplier(count: int) -> float:
-    """How many spreads make a 90% interval after `count` measurements. Raises UserError without the calibration's
-    table.
+def multiplier(count: int, case: str = "new") -> float:
+    """How many spreads make a 90% interval after `count` measurements on a machine of that case. Raises UserError
+    without the calibration's table.
     """
     table = read_table(
         DATA / "predict-calibration.csv",
-        required=["measured"],
+        required=["case"],
         numeric=["measured", "level", "multiplier"],
-        key=["measured"],
+        key=["case", "measured"],
     )
-    table = table.sort_values("measured", kind="stable")
+    table = table[table["case"] == case].sort_values("measured", kind="stable")
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
 
 
@@ -141,7 +142,8 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     )
     if outliers:
         notes.append(f"left out as contradicted by all others: {'; '.join(outliers)}. Measure again")
-    times = multiplier(len(made.used))
+    case = kinds.case(settings["hardware"], predict_tables.published()[1]["hardware"])
+    times = multiplier(len(made.used), case)
     networks = known.keys.rename(columns={"network": "kind"}).copy()
     factor = networks["family"].map(family_factors()).fillna(1.0).to_numpy()
     half = times * factor * made.spread
@@ -164,7 +166,10 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
         )
         networks.loc[at[seen], name] = ends.fillna(pd.Series(speeds, rows.index))[seen].to_numpy()
     if unlike.sum():
-        notes.append(f"{int(unlike.sum())} networks are unlike anything measured and were not predicted")
+        few = int(unlike.sum())
+        notes.append(
+            f"{counted(few, 'network')} unlike anything measured {'was' if few == 1 else 'were'} not predicted"
+        )
     return Prediction(
         {**settings, "part": part},
         str(head.get("hardware_name", settings["hardware"])),
@@ -175,6 +180,7 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
         times * factor,
         made,
         known,
+        case,
     )
 
 
@@ -240,16 +246,10 @@ def _listed(some, most: int = 5) -> str:
     return ", ".join(some[:most]) + (f" and {len(some) - most} more" if len(some) > most else "")
 
 
-@functools.lru_cache(maxsize=4)
-def here(part: str = "infer", hardware: str = "") -> Prediction:
-    """`predict` for this machine, or another measured one by its slug."""
-    return predict(machine_rows(hardware, part), part)
-
-
-def weights(prediction: Prediction) -> pd.DataFrame:
-    """Every set of weights with published accuracy whose speed is measured or predicted: the tidy columns of
-    `read_data.TIDY`, low, high, status, hardware_name, kind_of_hardware; fastest first. batch_size is not known for a
-    prediction."""
+def weights(prediction) -> pd.DataFrame:
+    """Every set of weights with published accuracy whose speed is measured or predicted (a `Prediction`, or what
+    `stored` kept of one): the tidy columns of `read_data.TIDY`, low, high, status, hardware_name, kind_of_hardware;
+    fastest first. batch_size is not known for a prediction."""
     results = read_data.results(read_data.NOW)
     columns = ["arch", "img_size", "family", "kind", "gmacs", "macts", "samples_per_sec", "low", "high", "status"]
     known = families.contenders(prediction.networks[prediction.networks["samples_per_sec"].notna()])[columns]
@@ -272,26 +272,6 @@ def weights(prediction: Prediction) -> pd.DataFrame:
         .sort_values("samples_per_sec", ascending=False, kind="stable")
         .reset_index(drop=True)
     )
-
-
-def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataFrame] | None:
-    """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted';
-    None where it can't be made.
-    """
-    try:
-        prediction = here(part, hardware)
-        table = weights(prediction)
-    except UserError:
-        return None
-    table = table.assign(
-        hardware_name=f"{prediction.hardware_name}, mostly predicted", date=machine_rows(hardware, part)["date"].iloc[0]
-    )
-    try:
-        single = here("latency", hardware).networks.set_index(KEY)["samples_per_sec"]
-        table["batch1_p50_ms"] = 1000 / single.reindex(pd.MultiIndex.from_frame(table[KEY])).to_numpy(float)
-    except UserError:
-        pass  # a GPU, or batch 1 was not measured
-    return f"{prediction.settings['hardware']}-predicted", table
 
 
 def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: int = 0) -> np.ndarray:

@@ -100,13 +100,11 @@ def ours() -> tuple[pd.DataFrame, pd.DataFrame]:
     return full[[*KEY, "file", "samples_per_sec", "batch_size", *COUNTS]], known
 
 
-@functools.lru_cache(maxsize=16)
-def references(without: str = "") -> References:
-    """All tables at hand but those of the hardware `without` (a slug). Raises TablesMissing where timm's can't be
-    had.
-    """
+def _networks() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """(rows, tables, keys, features) of all tables at hand, as `published` and `References` have them."""
     pairs = [published(), ours()]
     rows, tables = (pd.concat(pair, ignore_index=True) for pair in zip(*pairs))
+    carry(tables, *sources(*(pair[1] for pair in pairs)))
     # a network's properties do not depend on the machine: they are known from any table
     keys = rows.groupby(KEY, as_index=False)[COUNTS].median()
     keys["steady"] = (
@@ -119,13 +117,23 @@ def references(without: str = "") -> References:
             network=[families.kind(arch) for arch in keys["arch"]],
         )
     )
-    tables = tables[tables["hardware"] != without].reset_index(drop=True)
+    features = np.log(np.column_stack([keys[COUNTS].to_numpy(float), keys["img_size"].to_numpy(float)]))
+    return rows, tables, keys, (features - features.mean(axis=0)) / features.std(axis=0)
+
+
+@functools.lru_cache(maxsize=16)
+def references(without: str | tuple[str, ...] = "") -> References:
+    """All tables at hand but those of the hardware `without` (a slug, or several). Raises TablesMissing where timm's
+    can't be had.
+    """
+    rows, tables, keys, features = _networks()
+    known = sources(tables)
+    gone = [without] if isinstance(without, str) else without
+    tables = tables[~tables["hardware"].isin(gone)].reset_index(drop=True)
     wide = rows[rows["file"].isin(tables["file"])].pivot(index=KEY, columns="file", values="samples_per_sec")
     speeds = np.log(wide.reindex(pd.MultiIndex.from_frame(keys[KEY]))[tables["file"]].to_numpy(float))
-    features = np.log(np.column_stack([keys[COUNTS].to_numpy(float), keys["img_size"].to_numpy(float)]))
-    features = (features - features.mean(axis=0)) / features.std(axis=0)
     used = set(tables["file"])
-    read = [one for one in sources(*(pair[1] for pair in pairs)) if not one.setting or Path(one.path).name in used]
+    read = [one for one in known if not one.setting or Path(one.path).name in used]
     return References(keys, fill(speeds, features), ~np.isnan(speeds), tables, features, tuple(read))
 
 

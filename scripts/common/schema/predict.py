@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from scripts.common.schema.base import MODEL, RHO, Column, Table
 
+INTERVAL = {
+    "samples_per_sec": Column("throughput, measured or expected", "images/s", True),
+    "low": Column("lower end of its interval: 90% of a prediction, 95% of a measurement", "images/s", True),
+    "high": Column("upper end", "images/s", True),
+}
 TABLES = [
     Table(
         "predict-design.csv",
@@ -25,13 +30,14 @@ TABLES = [
     Table(
         "predict-evaluation.csv",
         "How well speeds are predicted",
-        "a table of timm's that was left out, a count of measurements, and a method",
-        ("file", "measured", "method"),
+        "a table of timm's that was left out, what else was, a count of measurements, and a method",
+        ("file", "case", "measured", "method"),
         {
             "machine": Column("the machine left out"),
             "kind": Column("cpu or gpu"),
             "part": Column("infer or train"),
             "file": Column("timm's table"),
+            "case": Column("left out: like, the machine; generation, its generation; new, all but a distant one"),
             "measured": Column("networks that count as measured"),
             "method": Column("model: ours; similar, gmacs, activations: rivals"),
             "networks": Column("networks predicted"),
@@ -58,9 +64,10 @@ TABLES = [
     Table(
         "predict-calibration.csv",
         "How wide intervals must be",
-        "a count of measurements",
-        ("measured", "level"),
+        "a case and a count of measurements",
+        ("case", "measured", "level"),
         {
+            "case": Column("like: a machine like those timed; new: a new kind"),
             "measured": Column("networks measured"),
             "level": Column("of the interval"),
             "multiplier": Column("of the model's own spread"),
@@ -76,14 +83,69 @@ TABLES = [
     Table(
         "predict-networks.csv",
         "How well kinds of networks are predicted",
-        "a kind of processor and of network",
-        ("kind", "network"),
+        "a case, a kind of processor and of network",
+        ("case", "kind", "network"),
         {
+            "case": Column("what was left out, as in predict-evaluation.csv"),
             "kind": Column("cpu or gpu"),
             "network": Column("convnet, transformer, hybrid, mlp"),
             "networks": Column("predictions"),
             "median_error": Column("median relative error"),
             "p90_error": Column("90% are off by less"),
+        },
+    ),
+    Table(
+        "predict-speeds-*.csv",
+        "Every network on a machine of which a few were measured",
+        "a part of the work and a network",
+        ("part", "arch", "img_size"),
+        {
+            "part": Column("infer, train, or latency: one picture at a time"),
+            **{name: MODEL[name] for name in ("arch", "img_size")},
+            "gmacs": Column("multiply-adds of a picture", "10⁹"),
+            "macts": Column("activations of a picture", "10⁶"),
+            "status": Column("measured, predicted, or unlike: too far from what was measured"),
+            **INTERVAL,
+        },
+    ),
+    Table(
+        "predict-frontier-*.csv",
+        "The frontier there, as likely as it is",
+        "a set of weights at an image size that may be on it",
+        ("model", "img_size"),
+        {
+            **{name: MODEL[name] for name in ("model", "arch", "img_size", "family", "top1")},
+            "status": Column("measured or predicted"),
+            **INTERVAL,
+            "expected": Column("on the frontier of expected speeds"),
+            "sure": Column("in what share of the possible speeds it is on the frontier", "", True),
+        },
+    ),
+    Table(
+        "predict-picks-*.csv",
+        "The short answer there",
+        "a need",
+        ("need",),
+        {
+            **{name: MODEL[name] for name in ("model", "arch", "img_size", "family", "top1")},
+            "need": Column("fast, balanced or accurate"),
+            "status": Column("measured or predicted"),
+            **INTERVAL,
+            "floor": Column("the least speed that counts as enough", "images/s", True),
+            "sure": Column("in what share of the possible speeds it is the pick", "", True),
+            "rival": Column("what else it would be most often"),
+            "measure": Column("what to measure to be sure"),
+        },
+    ),
+    Table(
+        "predict-band-*.csv",
+        "Where the frontier lies there, with 90% certainty",
+        "a speed",
+        ("samples_per_sec",),
+        {
+            "samples_per_sec": Column("images per second", "images/s", True),
+            "least": Column("the best accuracy at that speed or faster, 5% of the possible speeds", "%", True),
+            "most": Column("95%", "%", True),
         },
     ),
 ]

@@ -12,7 +12,7 @@ from scripts.choose.rules import Needs
 from scripts.common.errors import UserError
 from scripts.data import licences, measured, read_data
 from scripts.findings import machines
-from scripts.predict import speeds
+from scripts.predict import stored
 from tests.test_findings_verdicts import field, table
 
 NC = "convnextv2_tiny.fcmae_ft_in1k"  # timm: cc-by-nc-4.0
@@ -245,7 +245,7 @@ def test_nothing_to_offer():
 
 def test_writing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(machines, "main_tables", lambda part="infer": {"rtx5090": field()} if part == "infer" else {})
-    monkeypatch.setattr(speeds, "picker_table", lambda part: None)  # what this machine measured depends on the machine
+    monkeypatch.setattr(stored, "picker_table", lambda part: None)  # what this machine measured depends on the machine
     assert picker_files.main(["--out", str(tmp_path / "data")]) == 0
     assert (
         sorted(path.name for path in (tmp_path / "data").iterdir()) == ["models.js", "rtx5090.js"]

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,7 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
     new kind: nobody knows before how far its neighbours are from it."""
     ours = found[(found["method"] == "model") & (found["part"] == "infer")]
 
-    def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[Hashable, float]]:
+    def calibrated(z: pd.DataFrame) -> tuple[pd.Series, dict[Any, float]]:
         z = z[z["case"] != "generation"]
         factors = family_factors(z[(z["case"] == "like") & (z["measured"] == min(MAIN, z["measured"].max()))])
         z = z.assign(z=z["z"] / z["family"].map(factors).fillna(1))
@@ -196,7 +197,8 @@ def evaluate(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
         )
     factors, wide = calibrated(ours)
     calibration = pd.DataFrame(
-        [(*place, LEVEL, value) for place, value in wide.items()], columns=["case", "measured", "level", "multiplier"]
+        [(case, budget, LEVEL, value) for (case, budget), value in wide.items()],
+        columns=["case", "measured", "level", "multiplier"],
     )
     return pd.DataFrame(rows, columns=ERRORS), calibration, factors.reset_index()
 

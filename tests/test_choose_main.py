@@ -129,7 +129,7 @@ class Made:
         self.backbone = features.Backbone(name, 32, weights)
         random = np.random.default_rng(len(name))
         self.values = random.normal(size=(len(labels), 20)) + signal * np.eye(20)[labels]
-        self.known, self.seconds, self.timings = {}, 0.0, []
+        self.known, self.seconds, self.timings, self.running = {}, 0.0, [], None
         self.speed, self.cost, self.runtime, self.precision, self.threads = 1 / max(cost, 1e-6), cost, "none", "fp32", 1
 
     def missing(self, hashes):
@@ -175,12 +175,44 @@ def test_the_better_one_wins_and_a_tie_is_called_one(photos):
 
 
 def test_what_is_really_behind_is_dropped_when_time_is_short(photos):
-    runners, best, lines = compete(photos, 0.1, good=(1.2, 0.002), poor=(0.2, 0.004), floor=(0.0, 0.001, "random"))
+    runners, best, lines = compete(photos, 0.1, good=(1.2, 0.002), poor=(0.2, 0.002), floor=(0.0, 0.001, "random"))
     states = {runner.extractor.backbone.name: runner.state for runner in runners}
     assert states == {"good": "whole", "poor": "dropped", "floor": "dropped"} and best.extractor.backbone.name == "good"
     assert any("really behind good" in line for line in lines)
     row = table.table(runners, best, photos).set_index("backbone").loc["poor"]
     assert row["photos"] == 240 and row["verdict"] == "behind" and row["behind_low"] > 0
+
+
+def test_time_for_all_photos_of_one_is_kept_back(photos):
+    runners, best, _ = compete(photos, 0.06, slow=(1.2, 0.004), slower=(1.2, 0.005), quick=(1.0, 0.0005))
+    assert best.state == "whole" and best.test_probabilities is not None and best.extractor.backbone.name == "quick"
+    assert any("longer than the time left" in runner.note for runner in runners)
+
+
+def test_what_cannot_be_tried_is_said(photos, monkeypatch):
+    monkeypatch.setattr(race, "too_late", lambda runners, *_: sum(bool(one.right) for one in runners) == 2)
+    runners, best, _ = compete(photos, 60, one=(1.2, 0.001), two=(1.2, 0.001), three=(1.2, 0.001), four=(1.2, 0.001))
+    frame = table.table(runners, best, photos)
+    assert best.state == "whole" and frame["verdict"].tolist() == ["best", "tied", "untried", "untried"]
+    assert frame["note"].iloc[-1] == "the time did not suffice to try it" and "not tried" in said.text_table(frame)
+
+
+def test_another_is_tried_only_while_one_can_still_see_all_photos(photos):
+    runners = [race.Runner(Made("one", 1.2, photos.labels, 0.001)), race.Runner(Made("two", 1.2, photos.labels))]
+    rows, everything = photos.train[:240], [*photos.train, *photos.test]
+    race.advance(runners[0], photos, rows, 240, time.monotonic() + 60, lambda line: None)  # 1.8 s for the others
+    late = [race.too_late(runners, photos, everything, [1.0], time.monotonic() + left) for left in (5.0, 2.5)]
+    assert late == [False, True]
+
+
+def test_a_run_that_time_cuts_short_still_says_what_it_knows(photos):
+    runner = race.Runner(Made("slow", 1.2, photos.labels, 0.001))
+    whole = runner.extractor.run
+    runner.extractor.run = lambda pixels, hashes, deadline: len(hashes) < 1000 and whole(pixels, hashes, deadline)
+    best = race.run([runner], photos, time.monotonic() + 60, lambda line: None)
+    assert best.photos == 960 and best.test_probabilities is None
+    assert look.learning_curve(best, photos)["photos"].max() < 960
+    assert "by a probe that had not seen it" in said.sentence(table.table([runner], best, photos), 500)
 
 
 def test_with_time_nothing_is_dropped(photos):

@@ -56,9 +56,7 @@ def tables(tmp_path, monkeypatch):
             "seconds": 2.0,
         }
     )
-    photos = pd.DataFrame(
-        {"file": [f"{EVIL}/{i}.jpg" for i in range(40)], "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20}
-    )
+    photos = pd.DataFrame({"photo": range(1, 41), "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20})
     photos["predicted"] = np.where(rng.random(40) < 0.7, photos.label, "cat")
     photos["probability"], photos["loss"] = rng.random(40) / 2 + 0.5, rng.random(40) * 3
     facts = {

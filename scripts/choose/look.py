@@ -19,7 +19,7 @@ from scripts.choose.race import Photos, Runner, drawing_order
 from scripts.common.paths import CHARTS, atomic_csv, atomic_write
 from scripts.train import probe
 
-SHARES, REPEATS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1), 5
+SHARES, REPEATS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1), 3
 DOUBT = 0.95  # a photo is doubtful where the probe, which has not seen it, gives another class so much
 SHOWN, COLUMNS, SIDE, GAP = 24, 6, 128, 4
 WORTH = 0.5  # points that twice the photos must bring to be worth saying so
@@ -39,7 +39,8 @@ def learning_curve(best: Runner, photos: Photos, seed: int = 0) -> pd.DataFrame:
 
     low and high: compare.LEVEL's interval of the mean over photos and draws.
     """
-    rows, test = photos.train, photos.test
+    rows = photos.train[: best.photos]
+    test = photos.test if best.test_probabilities is not None else photos.test[:0]
     if not len(test):
         held = probe.folds(photos.labels[rows], photos.groups[rows], seed) < 2
         rows, test = rows[~held], rows[held]

@@ -1,9 +1,11 @@
 """Judge backbones on the same photos within the time there is: all on a few photos first, then the better ones on more.
 
 Each rung has four times the photos of the one before, drawn from every class in its share. While everything left fits
-into the time, nothing is dropped. Where it does not, those go that are really behind the best of their rung (paired,
-scripts.choose.compare), then the worst, and their row says after how many photos. The best is found by
-cross-validation on the training photos alone; the test photos, where there are any, are looked at once, at the end.
+into the time, nothing is dropped. Where it does not, those go that are surely behind the best of their rung (paired,
+scripts.choose.compare), then the worst, and their row says after how many photos. Time for all photos of one is kept
+back from the start. The best is found by cross-validation on the training photos alone; the test photos, where there
+are any, are looked at once, at the end. After the first rung all are timed in turn, so that a moment when the machine
+was busy weighs on all alike.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from scripts.train.features import Extractor
 
 FIRST, PER_CLASS, RUNG = 240, 12, 4
 SPARE = 0.9  # of the time left, to plan with: photos of other sizes and a busier machine take longer than the estimate
+ROUNDS = 3  # of timing all backbones in turn, a batch each
+SURE = 0.99  # level at which one is dropped early: of ten on 240 photos, 90% drops some that are as good as the best
 UNBALANCED = 10  # largest class over smallest from which each class counts the same
 
 
@@ -52,7 +56,7 @@ class Photos:
 @dataclass
 class Runner:
     """One backbone in the race. right: rung (photos) -> which of them cross-validation gets right; state: racing,
-    whole, dropped, out of time or failed; note: why."""
+    whole, dropped, out of time, untried or failed; note: why."""
 
     extractor: Extractor
     state: str = "racing"
@@ -106,10 +110,20 @@ def run(runners: list[Runner], photos: Photos, deadline: float, say: Callable[[s
         rows = photos.train[:size]
         if step:
             drop(runners, photos, everything if last else list(rows), everything, deadline, say)
+        spent: list[float] = []  # seconds of each that ran, with its start
         for runner in sorted(alive(runners), key=lambda runner: (runner.floor, cost_guess(runner))):
+            fresh = runner.extractor.missing([photos.hashes[row] for row in rows])
+            if not step and fresh and too_late(runners, photos, everything, spent, deadline):
+                runner.state, runner.note = "untried", "the time did not suffice to try it"
+                say(f"{runner.name}: {runner.note}")
+                continue
+            at = time.monotonic()
             advance(runner, photos, rows, size, deadline, say)
+            spent += [time.monotonic() - at] if fresh else []
         if not any(runner.right for runner in runners):
             raise too_short(runners, began, deadline)
+        if not step:
+            time_in_turn(alive(runners), photos, deadline)
     best = leader(runners, photos)
     for runner in sorted(alive(runners), key=lambda runner: (runner is not best, runner.floor, cost_guess(runner))):
         finish(runner, photos, deadline, say)
@@ -156,31 +170,57 @@ def advance(runner: Runner, photos: Photos, rows: np.ndarray, size: int, deadlin
     )
 
 
+def too_late(runners: list[Runner], photos: Photos, everything: list, spent: list[float], deadline: float) -> bool:
+    """Whether one more would leave too little time for all photos of the cheapest that was judged."""
+    hashes = [photos.hashes[row] for row in everything]
+    whole = [runner.extractor.seconds_for(hashes) for runner in alive(runners) if runner.right and not runner.floor]
+    return bool(whole and spent) and time.monotonic() + max(spent) + min(whole) / SPARE > deadline
+
+
+def time_in_turn(runners: list[Runner], photos: Photos, deadline: float) -> None:
+    """Measure the speed of those that run, a batch each in turn, the median of the rounds."""
+    those = [one.extractor for one in runners if one.extractor.running and math.isnan(one.extractor.in_turn)]
+    left = deadline - time.monotonic()
+    if ROUNDS * sum(features.BATCH / one.speed for one in those if one.speed > 0) > left / 4:
+        return
+    squares = np.array(photos.pixels[np.sort(photos.train[: features.BATCH])])
+    rates = [[one.time_one(squares) for one in those] for _ in range(ROUNDS)]
+    for at, one in enumerate(those):
+        one.note_speed(float(np.median([rate[at] for rate in rates])))
+
+
 def drop(runners: list[Runner], photos: Photos, rows: list, everything: list, deadline: float, say) -> None:
     """Take out runners until what is left to do fits into the time."""
     left = SPARE * (deadline - time.monotonic())
     hashes, all_hashes = [photos.hashes[row] for row in rows], [photos.hashes[row] for row in everything]
+    kept_back = 0.0  # seconds for the rest of the photos of one
 
-    def too_much(known: list[bytes], share: float) -> bool:
-        return sum(runner.extractor.seconds_for(known) for runner in alive(runners)) > share * left
+    def too_much(known: list[bytes]) -> bool:
+        return sum(runner.extractor.seconds_for(known) for runner in alive(runners)) > left - kept_back
 
-    if not too_much(all_hashes, 1.0):
+    if not too_much(all_hashes):
         return
-    for runner in [runner for runner in alive(runners) if runner.floor]:
+    floors = [runner for runner in alive(runners) if runner.floor]
+    for runner in floors if len(floors) < len(alive(runners)) else []:
         out(runner, "a floor: a few photos tell enough", say)
-    best = leader(runners, photos)
+    alone = {runner.name: runner.extractor.seconds_for(all_hashes) for runner in alive(runners)}
+    best = leader(alive(runners), photos)
     size = best.photos
     weight, groups = photos.weights(photos.train[:size]), photos.groups[photos.train[:size]]
-    order = sorted(alive(runners), key=lambda runner: (runner.right[size] * weight).sum())
+    order = sorted(alive(runners), key=lambda runner: ((runner.right[size] * weight).sum(), -alone[runner.name]))
     for runner in order:
-        if runner is best or not too_much(all_hashes, 1.0):
+        if runner is best or not too_much(all_hashes):
             continue
-        ahead = compare.difference(best.right[size], runner.right[size], weight, groups)
+        ahead = compare.difference(best.right[size], runner.right[size], weight, groups, SURE)
         if ahead.low > 0:
             out(runner, f"really behind {best.name} on {size:,} photos", say)
-    share = 1.0 if len(rows) == len(everything) else 0.6  # of the time left for a rung that is not the last
+    if any(alone[runner.name] <= left for runner in alive(runners)):
+        for runner in [runner for runner in alive(runners) if alone[runner.name] > left]:
+            out(runner, "all photos would take longer than the time left", say)
+    best = leader(alive(runners), photos)
+    kept_back = max(0.0, alone[best.name] - best.extractor.seconds_for(hashes))
     for runner in order:
-        if runner is not best and runner.state == "racing" and too_much(hashes, share):
+        if runner is not best and runner.state == "racing" and too_much(hashes):
             out(runner, "the time did not suffice for more photos", say)
 
 

@@ -15,7 +15,7 @@ from scripts.train.features import BATCH
 def table(runners: list[Runner], best: Runner, photos: Photos) -> pd.DataFrame:
     """A row per runner, columns as scripts.common.schema.choose says; the best first, then by accuracy, floors last."""
     frame = pd.DataFrame([row(runner, best, photos) for runner in runners])
-    place = frame["verdict"].map({"best": 0, "tied": 1, "behind": 1, "floor": 2, "failed": 3})
+    place = frame["verdict"].map({"best": 0, "tied": 1, "behind": 1, "floor": 2, "untried": 3, "failed": 4})
     order = frame.assign(place=place, fewer=-frame["photos"], wrong=-frame["cv_accuracy"])
     return frame.loc[order.sort_values(["place", "fewer", "wrong"], kind="stable").index].reset_index(drop=True)
 
@@ -66,10 +66,10 @@ def row(runner: Runner, best: Runner, photos: Photos) -> dict:
 def verdict(runner: Runner, best: Runner, behind: compare.Interval) -> str:
     if runner is best:
         return "best"
+    if not runner.photos:
+        return "failed" if runner.state == "failed" else "untried"
     if runner.floor:
         return "floor"
-    if not runner.photos:
-        return "failed"
     return "behind" if behind.low > 0 else "tied"
 
 

@@ -285,7 +285,7 @@ def draw_pets_losses() -> Drawing:
         raise DataMissing(f"{run.paths[''].stem}: the model gets every photo right, so there are no top losses")
     rows = pd.DataFrame(
         {
-            "label": [name.rpartition("/")[2] for name in worst.file],
+            "label": [f"photo {number:,.0f}" for number in worst.photo],
             "value": 100 * worst.probability,
             "low": np.nan,
             "high": np.nan,

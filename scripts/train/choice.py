@@ -35,6 +35,7 @@ VERDICTS = {
     "tied": "not told apart from the best",
     "behind": "really behind the best",
     "floor": "a floor: no pretraining",
+    "untried": "not tried",
     "failed": "could not be had",
 }
 

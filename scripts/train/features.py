@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import math
 import time
 import zipfile
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from scripts.runtimes.load import Loaded, Unable, load
 from scripts.runtimes.network import Network
 
 BATCH, PART = 32, 512
+SPEED = "speed.json"  # photos a second, measured in turn with other backbones
 BINS = 8  # of a colour histogram, a channel
 HALF_MAX = 60_000  # what float16 holds; features beyond it are kept as float32
 # The fastest first, as measured (2-core AMD EPYC, batch 32, EfficientNet-Lite0: 144, 75, 61, 12 and 6 photos a second).
@@ -72,6 +75,7 @@ class Extractor:
     runtime: str = "numpy"
     precision: str = "fp32"
     running: tuple[Network, Loaded] | None = None
+    in_turn: float = float("nan")  # photos a second, measured in turn with the others; NaN where it was not
 
     def __post_init__(self):
         own = f"{self.backbone.name} {self.backbone.weights} {self.backbone.size} {self.backbone.digest[:12]}"
@@ -84,6 +88,10 @@ class Extractor:
                     self.runtime, self.precision = map(str, kept["runtime"])
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not whole: computed again
                 part.unlink(missing_ok=True)
+        try:
+            self.in_turn = float(json.loads((self.folder / SPEED).read_bytes())) if self.keep else self.in_turn
+        except (OSError, ValueError, TypeError):
+            pass
 
     def missing(self, hashes: list[bytes]) -> list[int]:
         """Positions of the photos whose features are not known yet."""
@@ -91,16 +99,31 @@ class Extractor:
 
     @property
     def speed(self) -> float:
-        """Photos a second through the network alone, the median of its whole batches; NaN before it ran."""
+        """Photos a second through the network alone: in turn with others, else the median of its whole batches; NaN
+        before it ran.
+        """
+        if not math.isnan(self.in_turn):
+            return self.in_turn
         rates = [count / spent for count, spent, _ in self.timings if count == BATCH and spent > 0]
         return float(np.median(rates)) if rates else float("nan")
 
     def seconds_for(self, hashes: list[bytes]) -> float:
         """About how long what is missing of these photos would take, without the start; NaN before it ran."""
-        count, done = len(self.missing(hashes)), sum(photos for photos, _, _ in self.timings)
+        count, spent = len(self.missing(hashes)), sum(spent for _, spent, _ in self.timings)
         if not count:
             return 0.0
-        return count * sum(whole for _, _, whole in self.timings) / done if done else float("nan")
+        return count * sum(whole for _, _, whole in self.timings) / (self.speed * spent) if spent else float("nan")
+
+    def time_one(self, squares: np.ndarray) -> float:
+        """Photos a second of the network that is running, for one batch."""
+        return len(squares) / self._features(squares)[1]
+
+    def note_speed(self, rate: float) -> None:
+        """Keep what was measured in turn with other backbones."""
+        self.in_turn = rate
+        if self.keep:
+            make_folder(self.folder)
+            atomic_write(self.folder / SPEED, json.dumps(rate).encode())
 
     def run(self, pixels: np.ndarray, hashes: list[bytes], deadline: float = float("inf")) -> bool:
         """Compute what is missing of these photos, until `deadline` (time.monotonic). Returns whether all are known.

@@ -309,13 +309,13 @@ def train(learner, settings: Settings, journal: Epochs, run: tracking.Run, pretr
 
 
 def predictions(dataset: datasets.Dataset, rows: np.ndarray, probabilities: np.ndarray, split: str) -> pd.DataFrame:
-    """A row per photo: file, split, label, predicted, probability of the prediction, loss, and a column p_<class>
-    for each class.
+    """A row per photo: its number among the dataset's, from 1, split, label, predicted, probability of the prediction,
+    loss, and a column p_<class> for each class.
     """
     labels = dataset.labels[rows]
     frame = pd.DataFrame(
         {
-            "file": [dataset.files[row] for row in rows],
+            "photo": rows + 1,
             "split": split,
             "label": [dataset.classes[label] for label in labels],
             "predicted": [dataset.classes[label] for label in probabilities.argmax(1)],

@@ -8,8 +8,8 @@
 
 Writes models/pets/ (see scripts.train.exported) and, for the report,
 report/data/pets-<dataset>-<architecture>-<hardware>.csv with the history by epoch and …-predictions.csv with every
-validation and test photo, each with a sidecar (digits only give a model to try). A run that was interrupted goes on
-after its last whole epoch.
+validation and test photo by number, each with a sidecar (digits only give a model to try). charts/…-photos.csv, which
+stays here, says which file each photo is. A run that was interrupted goes on after its last whole epoch.
 
 Training begins where `make choose` ends: with the network that it found best on these photos, else with an embedded
 one (scripts.train.weights), frozen, and a probe as its classifier. Then all of it is fine-tuned, as far as the time of
@@ -37,7 +37,7 @@ from PIL import Image
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli, printable
-from scripts.common.paths import DATA, relative, writing
+from scripts.common.paths import CHARTS, DATA, atomic_csv, relative, writing
 from scripts.common.words import duration
 from scripts.train import datasets, finetune, frozen, homes, models, probed_network, results, runs, tracking, weights
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
@@ -311,6 +311,8 @@ def write_tables(
     start = stem(dataset.name, settings)
     for name, frame in ((f"{start}.csv", pd.DataFrame(history).round(6)), (f"{start}-predictions.csv", found)):
         provenance.write_pair(frame, DATA / name, sidecar)
+    names = pd.DataFrame({"photo": found.photo, "file": [dataset.files[number - 1] for number in found.photo]})
+    atomic_csv(names, CHARTS / f"{start}-photos.csv")
 
 
 @cli

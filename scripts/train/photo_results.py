@@ -1,13 +1,15 @@
 """Read what pets_export, train_cnn, search and runs wrote. Needs pandas only, so that charts and pages can import it.
 
-| file in report/data | a row is | read by | |---|---|---| | pets-<dataset>-<architecture>-<hardware>.csv | an epoch:
-epoch, phase (head, all), train_loss, valid_loss, error_rate, lr, seconds | `pets` | | …-predictions.csv | a photo:
-file, split (valid, test), label, predicted, probability, loss, p_<class> | `pets` | | cnn-<dataset>-<recipe>[-<photos a
-class>]-<hardware>.csv | a run: sizes, losses and accuracies on training and test photos | `cnn` | | …-history.csv | an
-epoch: train_loss, valid_loss, valid_accuracy, … | `cnn` | | cnn-summary.csv | a layer of the convnet that runs |
-`layers` | | search-<study>-<hardware>.csv | a trial: trial, state, accuracy, epochs, seconds, note, then the settings |
-`searches` | | runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` | | demo-<hardware>.csv | the web app
-under load, as scripts.perf.demo measured it | `loads` |
+| file in report/data | a row is | read by |
+|---|---|---|
+| pets-<dataset>-<architecture>-<hardware>.csv | an epoch: losses, error rate | `pets` |
+| …-predictions.csv | a photo, by number: split, label, predicted, probability, loss, p_<class> | `pets` |
+| cnn-<dataset>-<recipe>[-<photos a class>]-<hardware>.csv | a run: sizes, losses, accuracies | `cnn` |
+| …-history.csv | an epoch | `cnn` |
+| cnn-summary.csv | a layer of the convnet that runs | `layers` |
+| search-<study>-<hardware>.csv | a trial: state, accuracy, epochs, seconds, note, then the settings | `searches` |
+| runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` |
+| demo-<hardware>.csv | the web app under load, as scripts.perf.demo measured it | `loads` |
 """
 
 from __future__ import annotations
@@ -87,8 +89,8 @@ def pets(folder: Path | None = None) -> list[Training]:
         "": {"required": ["phase"], "numeric": ["epoch", "train_loss", "valid_loss", "error_rate", "seconds"]},
         "-predictions": {
             "required": ["split", "label", "predicted"],
-            "numeric": ["probability", "loss"],
-            "key": ["file"],
+            "numeric": ["photo", "probability", "loss"],
+            "key": ["photo"],
         },
     }
     return sorted(_trainings("pets", parts, folder), key=lambda run: -run.facts.get("train_images", 0))

@@ -69,7 +69,7 @@ TABLES = [
             "weights": Column("their tag; random; empty for none"),
             "img_size": Column("pixels a side"),
             "pretrain": Column("what it was pretrained on: in1k, distilled, in21k, web or unknown"),
-            "verdict": Column("best, tied, behind, floor (no pretraining) or failed", varies=True),
+            "verdict": Column("best, tied, behind, floor (no pretraining), untried or failed", varies=True),
             "photos": Column("training photos that it was judged on, fewer where it was dropped early", varies=True),
             **_SHARE,
             "images_per_sec": Column("through the network alone, median of batches", "images/s", True),

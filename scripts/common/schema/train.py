@@ -126,9 +126,9 @@ TABLES = [
         "pets-*-predictions.csv",
         "Predictions of the exported model",
         "a photo",
-        ("file",),
+        ("photo",),
         {
-            "file": Column("the photo's name"),
+            "photo": Column("its number among the dataset's photos by name, from 1"),
             "split": Column("validation or test"),
             "label": Column("what it shows"),
             "predicted": Column("what the model says"),

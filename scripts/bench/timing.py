@@ -18,6 +18,8 @@ TOLERANCE = 0.01  # warm-up: two windows agree within this; timing: half-width o
 MIN_BLOCKS = 6  # the fewest whose extremes hold the median with 95% confidence: 1 - 2 / 2**6 = 0.969
 FEWEST_STEPS = 3  # where a single step outlasts the budget
 AT_LEAST = 0.25  # of the budget: six alike blocks in a row may all lie in one quiet moment
+HOPELESS = 0.4  # of the budget: from then on an interval that cannot narrow to TOLERANCE in the rest is not waited for
+FAR = 1.5  # times TOLERANCE, since the width itself is a guess
 MIN_CORE_SHARE = 0.95
 
 
@@ -127,7 +129,8 @@ def probe(step: Callable[[int], object], clock, seconds: float) -> float:
 
 
 def time_steps(step: Callable[[int], object], clock, seconds: float, warm_seconds: float, meter=None) -> Timing:
-    """Warm up, then time blocks of `step` until the 95% interval of the median is within 1%, or `seconds` are over.
+    """Warm up, then time blocks of `step` until the 95% interval of the median is within 1%, or `seconds` are over, or
+    the interval, which narrows with the root of the time, would not get there in what is left.
 
     seconds: budget for the timed part; three steps are run even where they take longer. meter: an `nvml.Meter` or None.
     """
@@ -145,12 +148,18 @@ def time_steps(step: Callable[[int], object], clock, seconds: float, warm_second
         (bad if disturbed else good).append(sum(times) / a_block)
         (spare if disturbed else latencies).extend(times)
         elapsed = time.perf_counter() - start
+        share_used = elapsed / seconds
         if len(good) >= MIN_BLOCKS:
             middle, low, high = median_interval(good)
-            if elapsed >= seconds or (elapsed >= AT_LEAST * seconds and (high - low) / 2 <= TOLERANCE * middle):
+            width = (high - low) / 2 / middle
+            enough = share_used >= AT_LEAST and width <= TOLERANCE
+            hopeless = share_used >= HOPELESS and width * math.sqrt(share_used) > FAR * TOLERANCE
+            if share_used >= 1 or enough or hopeless:
                 break
-        elif elapsed >= seconds and len(good) + len(bad) >= FEWEST_STEPS:
+        elif share_used >= 1 and len(good) + len(bad) >= FEWEST_STEPS:
             break
+        elif share_used >= HOPELESS and len(good) < MIN_BLOCKS * share_used and len(bad) >= MIN_BLOCKS:
+            break  # at this rate the machine stays too busy for a sound interval
     chip = meter.stop(done - warm_steps) if meter else {}
     kept = len(good) >= MIN_BLOCKS or len(good) >= len(
         bad

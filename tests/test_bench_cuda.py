@@ -1,5 +1,5 @@
-"""The CUDA paths without a GPU: the same code on the CPU, with stand-ins for what only a GPU has (events, streams,
-graphs).
+"""An accelerator's paths without one: the same code on the CPU, with stand-ins for what only NVIDIA's, Apple's and
+Intel's have (events, streams, graphs), under the names that each has in PyTorch.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ class OnStandIn(Settings):
     kind = property(lambda self: "cuda")
 
 
+class OnMetal(Settings):
+    kind = property(lambda self: "mps")
+
+
+class OnIntel(Settings):
+    kind = property(lambda self: "xpu")
+
+
 class Event:
     def __init__(self, enable_timing):
         assert enable_timing
@@ -37,8 +45,8 @@ class Event:
         return 1e3 * (other.at - self.at)
 
 
-@pytest.fixture
-def gpu(monkeypatch):
+@pytest.fixture(params=["cuda"])
+def gpu(monkeypatch, request):
     """What was asked of the stand-in, by name."""
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here: the sweep itself is the test")
@@ -56,9 +64,10 @@ def gpu(monkeypatch):
         "CUDAGraph": lambda: SimpleNamespace(replay=note("replay")),
         "graph": lambda _: contextlib.nullcontext(),
     }.items():
-        monkeypatch.setattr(torch.cuda, name, value)
-    monkeypatch.setitem(measure.BATCHES, ("cuda", "infer"), (2, 8))
-    monkeypatch.setitem(measure.BATCHES, ("cuda", "train"), (2, 4))
+        if hasattr(there := torch.get_device_module(request.param), name):
+            monkeypatch.setattr(there, name, value)
+    monkeypatch.setitem(measure.BATCHES, ("gpu", "infer"), (2, 8))
+    monkeypatch.setitem(measure.BATCHES, ("gpu", "train"), (2, 4))
     return asked
 
 
@@ -83,6 +92,18 @@ def test_a_row_by_events_and_autocast(gpu, part, precision, layout):
     assert row[f"{part}_samples_per_sec"] > 0 and row["core_share"] == "" and row["roofline_pct"] > 0
     assert "empty_cache" in gpu and ("synchronize" in gpu) == (part == "infer")  # a single image is waited for
     assert bool(row["batch1_p50_ms"]) == (part == "infer")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("gpu, on", [("mps", OnMetal), ("xpu", OnIntel)], indirect=["gpu"])
+@pytest.mark.parametrize("part, precision", [("infer", "amp"), ("train", "amp"), ("infer", "fp32")])
+def test_apples_and_intels_gpus_are_measured_by_the_same_code(gpu, on, part, precision, monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda kind, **_: contextlib.nullcontext())  # on tensors that are there
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: torch.cpu.amp.GradScaler(enabled=False))
+    row = measure.measure("test_resnet", on(part=part, precision=precision, layout="nhwc", seconds=0.3))
+    assert row["status"] == "ok", row["reason"]
+    assert row[f"{part}_samples_per_sec"] > 0 and row["core_share"] == "" and "empty_cache" in gpu
+    assert ("synchronize" in gpu) == (part == "infer") and row["sm_clock_mhz"] == ""
 
 
 @pytest.mark.filterwarnings("ignore")

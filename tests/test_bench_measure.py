@@ -12,6 +12,7 @@ timm = pytest.importorskip("timm")
 
 from scripts.bench import loaded, measure, settings
 from scripts.bench.settings import Settings
+from scripts.common import device
 from scripts.common.errors import UserError
 
 FAST = Settings(seconds=0.4, batch=2)
@@ -157,11 +158,11 @@ def test_inputs_rotate_beyond_the_last_level_cache(monkeypatch):
 
 
 def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device, "found", lambda: ("", 0))
     assert settings.check_device("auto") == "cpu" and settings.check_device("cpu") == "cpu"
-    for device in ("cuda", "cuda:3", "tpu", "cpu:1", "cuda:x", ""):
+    for name in ("cuda", "cuda:3", "mps", "xpu", "xpu:1", "tpu", "cpu:1", "cuda:x", ""):
         with pytest.raises(UserError, match="--device"):
-            settings.check_device(device)
+            settings.check_device(name)
 
 
 def test_command_line_prints_one_row(capsys):

@@ -173,5 +173,5 @@ def test_cuda_clock_takes_the_time_between_events_and_samples_while_the_chip_wor
         device["now"] += 2.0 + i
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    times, share = timing.CudaClock().run(step, first=1, count=3, meter=Meter())
+    times, share = timing.QueueClock("cuda").run(step, first=1, count=3, meter=Meter())
     assert times == pytest.approx([0.003, 0.004, 0.005]) and math.isnan(share) and device["waited"]

@@ -94,7 +94,7 @@ def test_without_test_photos_all_are_cross_validated(folder, tmp_path):
         (["--backbones", "resnet18"], "hub cannot be reached"),
         (["--weights", "/no/such/folder"], "no such folder of weights"),
         (["--minutes", "0.0001"], "choose about MINUTES="),
-        (["--device", "tpu"], "auto, cpu or cuda"),
+        (["--device", "tpu"], "auto, cpu, cuda"),
     ],
 )
 def test_a_mistake_is_one_line(folder, tmp_path, capsys, arguments, said_so):

@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
+from scripts.common import device
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.train import distributed, results
@@ -136,14 +136,16 @@ with distributed.together("cpu"):
 def test_each_process_takes_its_own_gpu(monkeypatch):
     for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(device, "found", lambda: ("cuda", 2))
     assert distributed.device("auto") == "cuda:1" and distributed.device("cpu") == "cpu"
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(device, "found", lambda: ("cuda", 1))
     with pytest.raises(UserError, match="more than the 1 GPUs here"):
         distributed.device("cuda")
     with pytest.raises(UserError, match="leave --device away"):
         distributed.device("cuda:0")
+    monkeypatch.setattr(device, "found", lambda: ("mps", 1))
+    with pytest.raises(UserError, match="can't train together"):
+        distributed.device("auto")
 
 
 def test_variables_of_other_launchers_are_not_for_us(monkeypatch):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from scripts.bench import nvml
 from scripts.bench.settings import Settings
-from scripts.bench.timing import CpuClock, CudaClock, Timing, probe, time_steps
+from scripts.bench.timing import CpuClock, QueueClock, Timing, probe, time_steps
+from scripts.common import device as devices
 from scripts.runtimes import allocator
 
 
@@ -57,7 +58,7 @@ class Bench:
         self.size = input_size(name, settings.part, settings.img_size)
         self.compile_seconds = self.first_seconds = 0.0
         self.meter = nvml.meter(settings.device)
-        self.clock = CudaClock() if settings.kind == "cuda" else CpuClock(settings.threads)
+        self.clock = QueueClock(settings.kind) if settings.group == "gpu" else CpuClock(settings.threads)
         start = time.perf_counter()
         try:
             with torch.device(
@@ -77,7 +78,7 @@ class Bench:
     def autocast(self):
         if self.settings.precision != "amp":
             return nullcontext()
-        dtype = self.torch.float16 if self.settings.kind == "cuda" else self.torch.bfloat16
+        dtype = devices.amp_type(self.settings.kind)
         return self.torch.autocast(self.settings.kind, dtype=dtype, cache_enabled=not self.settings.cuda_graph)
 
     def inputs(self, batch: int) -> list:
@@ -111,11 +112,10 @@ class Bench:
             labels = [torch.randint(self.classes, (batch,), device=self.settings.device) for _ in images]
             loss = torch.nn.CrossEntropyLoss()
             optimiser = torch.optim.SGD(
-                self.model.parameters(), lr=1e-4, momentum=0.9, fused=self.settings.kind == "cuda" or None
+                self.model.parameters(), lr=1e-4, momentum=0.9, fused=devices.traits(self.settings.kind).fused or None
             )
-            scaler = torch.amp.GradScaler(
-                "cuda", enabled=self.settings.precision == "amp" and self.settings.kind == "cuda"
-            )
+            half = self.settings.precision == "amp" and devices.amp_type(self.settings.kind) == torch.float16
+            scaler = torch.amp.GradScaler(self.settings.kind, enabled=half)
 
             def step(i: int):
                 with self.autocast():
@@ -133,22 +133,13 @@ class Bench:
         """`step` as a captured CUDA graph: an image batch is copied to its place, then one launch replays every
         kernel.
         """
-        torch = self.torch
         place = images[0].clone()
         rotating, images[:] = list(images), [place]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # libraries set themselves up outside the capture
-            for _ in range(3):
-                step(0)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            step(0)
+        again = devices.captured(lambda: step(0))
 
         def replay(i: int):
             place.copy_(rotating[i % len(rotating)])
-            graph.replay()
+            again()
 
         return replay
 
@@ -179,9 +170,12 @@ class Bench:
         with self.ready(batch) as (step, finite):
             if not finite():
                 return None
-            if alone and self.settings.kind == "cuda":
+            if alone and self.settings.group == "gpu":
                 timing = time_steps(
-                    lambda i: (step(i), self.torch.cuda.synchronize()), CpuClock(threads=0), seconds, warm_seconds
+                    lambda i: (step(i), devices.synchronize(self.settings.kind)),
+                    CpuClock(threads=0),
+                    seconds,
+                    warm_seconds,
                 )
             else:
                 timing = time_steps(step, self.clock, seconds, warm_seconds, self.meter)
@@ -208,16 +202,13 @@ class Bench:
     def free(self) -> None:
         """Give back what the last batch held."""
         gc.collect()
-        if self.settings.kind == "cuda":
-            self.torch.cuda.empty_cache()
+        devices.empty_cache(self.settings.kind)
 
 
 def last_level_cache(device: str) -> int:
     """Bytes of the last-level cache; 32 MB where the machine does not say."""
-    if device.startswith("cuda"):
-        import torch
-
-        return getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0) or 32 << 20
+    if devices.on_gpu(device):
+        return devices.cache_bytes(device) or 32 << 20
     try:
         text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
         return int(text[:-1]) << {"K": 10, "M": 20}[text[-1]]
@@ -235,14 +226,12 @@ class Memory:
         allocator.give_back()  # what the models before left
         self.device = device
         self.before = (
-            math.nan if device.startswith("cuda") or not Path("/proc/self/status").exists() else self._status("VmRSS")
+            math.nan if devices.on_gpu(device) or not Path("/proc/self/status").exists() else self._status("VmRSS")
         )
 
     def reset(self) -> None:
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.reset_peak_memory_stats(self.device)
+        if devices.on_gpu(self.device):
+            devices.reset_peak(self.device)
             return
         try:
             Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
@@ -257,8 +246,6 @@ class Memory:
         return math.nan
 
     def peak_mb(self) -> float:
-        if self.device.startswith("cuda"):
-            import torch
-
-            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        if devices.on_gpu(self.device):
+            return devices.peak_bytes(self.device) / 2**20
         return self._status("VmHWM") - self.before if self.before == self.before else math.nan

@@ -22,6 +22,7 @@ import time
 from scripts.bench import roofline
 from scripts.bench.loaded import Bench, Memory, OutOfMemory, input_size
 from scripts.bench.settings import Settings, add_arguments, check_device, prepare, settings_from
+from scripts.common import device as devices
 from scripts.common.errors import cli
 from scripts.common.provenance import now
 from scripts.common.schema.bench import OUR_COLUMNS
@@ -29,8 +30,8 @@ from scripts.common.schema.bench import OUR_COLUMNS
 BATCHES = {
     ("cpu", "infer"): (1, 64),
     ("cpu", "train"): (2, 64),
-    ("cuda", "infer"): (128, 1024),
-    ("cuda", "train"): (64, 512),
+    ("gpu", "infer"): (128, 1024),
+    ("gpu", "train"): (64, 512),
 }
 WORTH_IT = 1.03  # a larger batch must be this much faster: what is less is noise, and the smaller one answers sooner
 
@@ -73,7 +74,7 @@ def fastest_batch(bench: Bench, budget: float) -> int:
     """Doubles the batch until that no longer pays, no longer fits, or a step would outlast an eighth of `budget`
     seconds, so that the timing which follows sees several, or probing took a third of it. Of those within 3% of the
     fastest, the smallest."""
-    batch, largest = BATCHES[bench.settings.kind, bench.settings.part]
+    batch, largest = BATCHES[devices.group(bench.settings.kind), bench.settings.part]
     rates: dict[int, float] = {}
     spent = 0.0  # without first steps: on a GPU these compile kernels and try algorithms, for seconds
     while batch <= largest:
@@ -81,7 +82,7 @@ def fastest_batch(bench: Bench, budget: float) -> int:
         try:
             start = time.perf_counter()
             seconds = bench.probe(batch, budget / 40)
-            spent += time.perf_counter() - start - (bench.first_seconds if bench.settings.kind == "cuda" else 0)
+            spent += time.perf_counter() - start - (bench.first_seconds if devices.on_gpu(bench.settings.kind) else 0)
         except OutOfMemory:
             if rates or batch == 1:
                 break
@@ -130,8 +131,7 @@ def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict
         if settings.compile_mode:
             torch._dynamo.reset()
         gc.collect()
-        if settings.kind == "cuda":
-            torch.cuda.empty_cache()
+        devices.empty_cache(settings.kind)
     row.update(measured_at=now(), wall_secs=round(time.perf_counter() - started, 3))
     return {key: _plain(value) for key, value in row.items()}
 

@@ -14,6 +14,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
+from scripts.common import device as devices
 from scripts.common.errors import UserError
 
 QUICK = (
@@ -79,7 +80,7 @@ def designed(role: str, kind: str) -> list[str]:
     """The models of `design` (role measure) or `check`, for a 'cpu' or 'cuda' device."""
     from scripts.predict import design as predict_design
 
-    return predict_design.design(None, "gpu" if kind == "cuda" else "cpu", role=role)
+    return predict_design.design(None, devices.group(kind), role=role)
 
 
 def choose(wanted: Iterable[str], exact: bool = False, kind: str = "cpu") -> list[str]:

@@ -22,7 +22,8 @@ import sys
 import time
 
 from scripts.bench.settings import add_arguments, check_device, prepare, settings_from
-from scripts.bench.timing import CpuClock, CudaClock
+from scripts.bench.timing import CpuClock, QueueClock
+from scripts.common import device as devices
 from scripts.common.errors import cli
 from scripts.common.tables import read_table
 
@@ -65,8 +66,8 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
     import torch
 
     prepare(device, threads)
-    on_gpu = device.startswith("cuda")
-    dtype = torch.float32 if precision == "fp32" else torch.float16 if precision == "amp" and on_gpu else torch.bfloat16
+    on_gpu = devices.on_gpu(device)
+    dtype = {"fp32": torch.float32, "amp": devices.amp_type(device)}.get(precision, torch.bfloat16)
     products, copies = 0.0, 0.0
     with torch.inference_mode():
         sizes = (4096, 8192) if on_gpu else (768, 1536)
@@ -78,7 +79,7 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
                 2 * n**3 / _fastest(lambda: torch.mm(a, b, out=out), device, seconds / len(sizes)),  # noqa: B023
             )
         room = (
-            min(1 << 30, torch.cuda.mem_get_info(device)[0] // 4) if on_gpu else 256 << 20
+            min(1 << 30, devices.free_bytes(device) // 4) if on_gpu else 256 << 20
         )  # of the GPU's memory, others may hold most
         source = torch.randint(0, 255, (room,), device=device, dtype=torch.uint8)
         target = torch.empty_like(source)
@@ -94,7 +95,7 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
 
 def _fastest(work, device: str, seconds: float) -> float:
     """The least seconds that `work` took, over repetitions for `seconds`, after two that don't count."""
-    clock = CudaClock() if device.startswith("cuda") else CpuClock(1)
+    clock = QueueClock(device) if devices.on_gpu(device) else CpuClock(1)
     step, best, end = (lambda i: work()), math.inf, time.perf_counter() + seconds
     clock.run(step, 0, 2)
     while time.perf_counter() < end or best == math.inf:

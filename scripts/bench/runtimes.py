@@ -26,7 +26,7 @@ from scripts.bench.measure import significant
 from scripts.bench.process import Crashed, Measurer
 from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.timing import MIN_BLOCKS, MIN_CORE_SHARE, TOLERANCE, median_interval
-from scripts.common import hardware, paths
+from scripts.common import device as devices, hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress
 from scripts.common.provenance import now, sidecar
@@ -269,7 +269,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--precision", nargs="+", default=list(kinds.PRECISIONS), choices=kinds.PRECISIONS, metavar="P"
     )
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    options.add_argument("--device", default="auto", help=devices.CHOICES)
     options.add_argument("--batch", type=int, default=4)
     options.add_argument("--threads", default="1", help="CPU threads: a number, or all (default 1)")
     options.add_argument("--img-size", type=int, help="pixels; default: what the model is tested at")

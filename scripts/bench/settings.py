@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
+from scripts.common import device as devices
 from scripts.common.errors import UserError
 from scripts.common.hardware import cores
 from scripts.runtimes import allocator
@@ -16,8 +17,8 @@ COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-
 SECONDS = {
     ("cpu", "infer"): 5.0,
     ("cpu", "train"): 7.0,
-    ("cuda", "infer"): 4.0,
-    ("cuda", "train"): 5.0,
+    ("gpu", "infer"): 4.0,
+    ("gpu", "train"): 5.0,
 }  # budget a model
 
 
@@ -41,33 +42,22 @@ class Settings:
 
     @property
     def kind(self) -> str:
-        return self.device.partition(":")[0]
+        return devices.kind(self.device)
+
+    @property
+    def group(self) -> str:
+        """'cpu' or 'gpu', whoever made it."""
+        return devices.group(self.kind)
 
 
 def defaults(device: str, part: str) -> dict:
     """The settings that fit a device: fp32 on a CPU, autocast and channels last on a GPU."""
-    kind = device.partition(":")[0]
-    on_gpu = {"precision": "amp", "layout": "nhwc"} if kind == "cuda" else {"precision": "fp32", "layout": "nchw"}
-    return {**on_gpu, "threads": 1, "seconds": SECONDS[kind, part]}
+    group = devices.group(device)
+    on_gpu = {"precision": "amp", "layout": "nhwc"} if group == "gpu" else {"precision": "fp32", "layout": "nchw"}
+    return {**on_gpu, "threads": 1, "seconds": SECONDS[group, part]}
 
 
-def check_device(device: str) -> str:
-    """A device torch knows: 'auto' becomes cuda where a GPU answers, else cpu. Raises UserError for one that is not
-    there.
-    """
-    import torch
-
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "auto":
-        return "cuda" if there else "cpu"
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
-        raise UserError(f"--device {device}: not a device; use auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(index or 0) >= there:
-        raise UserError(
-            f"--device {device}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu"
-        )
-    return device
+check_device = devices.check
 
 
 def prepare(device: str, threads: int, kept: bool = False) -> None:
@@ -78,16 +68,13 @@ def prepare(device: str, threads: int, kept: bool = False) -> None:
     if kept:
         allocator.keep_freed_memory()
     torch.set_num_threads(threads)
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device if ":" in device else 0)
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
+    devices.select(device)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that `measure` and `sweep` share."""
     parser.add_argument("--part", choices=PARTS, default="infer", help="inference or training steps")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument("--precision", choices=PRECISIONS, help="default: fp32 on a CPU, amp on a GPU")
     parser.add_argument(
         "--layout", choices=LAYOUTS, help="nhwc is channels last; default: nchw on a CPU, nhwc on a GPU"
@@ -102,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="torch.compile, in a mode: " + ", ".join(COMPILE_MODES),
     )
     parser.add_argument(
-        "--cuda-graph", action="store_true", help="replay a captured CUDA graph (inference, eager, on a GPU)"
+        "--cuda-graph", action="store_true", help="replay a captured CUDA graph (inference, eager, on an NVIDIA GPU)"
     )
     parser.add_argument(
         "--batch", default="auto", help="auto: the fastest that fits; or a number (1 is the latency case)"
@@ -137,9 +124,10 @@ def settings_from(arguments: argparse.Namespace, device: str) -> Settings:
         raise UserError(f"--seconds {chosen['seconds']:g}: give a time over 0")
     if arguments.img_size is not None and not 8 <= arguments.img_size <= 8192:
         raise UserError(f"--img-size {arguments.img_size}: give a size from 8 to 8192 pixels")
-    if arguments.cuda_graph and (not device.startswith("cuda") or arguments.part != "infer" or arguments.compile):
+    if arguments.cuda_graph and (not devices.traits(device).graphs or arguments.part != "infer" or arguments.compile):
         raise UserError(
-            "--cuda-graph: works for inference on a GPU without --compile (its mode reduce-overhead uses graphs itself)"
+            "--cuda-graph: works for inference on a GPU of NVIDIA's without --compile (its mode reduce-overhead uses "
+            "graphs itself)"
         )
     return replace(
         Settings(),

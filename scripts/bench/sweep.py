@@ -37,20 +37,20 @@ from scripts.bench import measure
 from scripts.bench.process import Measurer
 from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.settings import Settings, add_arguments, settings_from
-from scripts.common import hardware, paths
+from scripts.common import device as devices, hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress
 from scripts.common.provenance import sidecar
 from scripts.common.words import duration
 
-CURVE = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)}
+CURVE = {"cpu": (1, 2, 4, 8, 16, 32), "gpu": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)}
 
 
 def file_name(settings: Settings, machine: dict, curve: bool, repeat: int) -> str:
     """The name of the CSV. Only the fastest-batch sweep has timm's `benchmark-`: the others hold several rows of a
     model, or another batch.
     """
-    threads = "" if settings.kind == "cuda" or settings.threads == hardware.cores() else f"{settings.threads}t"
+    threads = "" if settings.group == "gpu" or settings.threads == hardware.cores() else f"{settings.threads}t"
     name = hardware.benchmark_name(
         settings.part,
         settings.precision,
@@ -75,7 +75,7 @@ def plan(models: list[str], kind: str, curve: bool, repeat: int) -> list[dict]:
     two measurements of one.
     """
     if curve:
-        return [{"model": name, "batch_asked": batch} for name in models for batch in CURVE[kind]]
+        return [{"model": name, "batch_asked": batch} for name in models for batch in CURVE[devices.group(kind)]]
     if repeat > 1:
         return [{"model": name, "round": turn} for turn in range(1, repeat + 1) for name in models]
     return [{"model": name} for name in models]
@@ -172,7 +172,7 @@ def _told(run: Run, kind: str) -> str:
     """How far the design's models have come: what is expected of the predictions of all others."""
     from scripts.predict import design as predict_design
 
-    kind = "gpu" if kind == "cuda" else "cpu"
+    kind = devices.group(kind)
     names, errors = predict_design.design(None, kind), predict_design.expected(kind)
     done = [name for name in names if any(row["model"] == name and row["status"] == "ok" for row in run.rows.values())]
     here = f"{len(done)} of the {len(names)} most telling models measured"

@@ -1,7 +1,7 @@
 """Time a repeated step: warm up until it is steady, then blocks of steps until the median is known well enough.
 
 `time_steps` knows nothing of models: a step is any callable of a counter. On a CPU each step is timed on the wall
-clock, and a block in which this process got less than 95% of a core (a neighbour ran) is left out; on CUDA, events on
+clock, and a block in which this process got less than 95% of a core (a neighbour ran) is left out; on a GPU, events on
 the stream time the steps and nothing waits inside a block; a block during which the chip was slowed by heat or its
 power supply is left out.
 """
@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
+
+from scripts.common import device as devices
 
 TOLERANCE = 0.01  # warm-up: two windows agree within this; timing: half-width of the interval over the median
 MIN_BLOCKS = 6  # the fewest whose extremes hold the median with 95% confidence: 1 - 2 / 2**6 = 0.969
@@ -87,15 +89,16 @@ class CpuClock:
         return times, share
 
 
-class CudaClock:
+class QueueClock:
     """Events on the current stream: the device's own time between the ends of consecutive steps, the queue never
     drained inside a block.
     """
 
-    def run(self, step: Callable[[int], object], first: int, count: int, meter=None) -> tuple[list[float], float]:
-        import torch
+    def __init__(self, device: str):
+        self.device = device
 
-        events = [torch.cuda.Event(enable_timing=True) for _ in range(count + 1)]
+    def run(self, step: Callable[[int], object], first: int, count: int, meter=None) -> tuple[list[float], float]:
+        events = [devices.event(self.device) for _ in range(count + 1)]
         events[0].record()
         for i in range(count):
             step(first + i)

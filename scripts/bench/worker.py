@@ -57,17 +57,16 @@ def describe(device: str) -> dict:
 
     from scripts.bench import count, measure, models, roofline  # noqa: F401 - loaded, so that `code.running` sees them
     from scripts.bench.settings import check_device
-    from scripts.common import code
+    from scripts.common import code, device as devices
 
     device = check_device(device)
-    platform = f"cu{torch.version.cuda.replace('.', '')}" if device.startswith("cuda") and torch.version.cuda else "cpu"
     return {
         "device": device,
-        "platform": platform,
+        "platform": devices.in_file_names(device),
         "torch": torch.__version__,
         "timm": timm.__version__,
         "code": code.running(),
-        "uuid": str(torch.cuda.get_device_properties(device).uuid) if device.startswith("cuda") else "",
+        "uuid": devices.uuid(device),
     }
 
 

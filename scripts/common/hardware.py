@@ -19,9 +19,11 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.common import device as devices
 from scripts.common.errors import UserError, cli
 from scripts.common.processor import cores, model as cpu_model, output as _output, share
 
@@ -65,7 +67,7 @@ PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat
 
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
-    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
+    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|xpu|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
 )
 
 
@@ -151,8 +153,16 @@ def short_name(text: str) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA GPU answers. Asks the driver, so that torch need not be imported."""
-    return bool(_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
+    """Whether there is a GPU that PyTorch computes on, asked without torch where that can be."""
+    return bool(devices.without_torch())
+
+
+def _rocm() -> bool:
+    """Whether torch's `cuda` is AMD's here; torch is asked where it is loaded, else its version."""
+    torch = sys.modules.get("torch")
+    with contextlib.suppress(PackageNotFoundError):
+        return bool(getattr(getattr(torch, "version", None), "hip", None)) if torch else "+rocm" in version("torch")
+    return False
 
 
 def _uuid(device: str) -> str:
@@ -165,7 +175,7 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
     """This machine for a sidecar: slug, name, kind, year, cores, memory_gb and, on a GPU, driver, clocks and power as
     the driver says.
 
-    device: 'cpu', 'cuda' or 'cuda:N'. uuid: which card that is, str(torch.cuda.get_device_properties(device).uuid):
+    device: 'cpu', or an accelerator (`device.KNOWN`), 'cuda:N' a certain one. uuid: which card that is by torch:
     torch counts the cards that CUDA_VISIBLE_DEVICES leaves, the fastest first, the driver all of them by their slot.
     Left out, it is asked of torch where this process computes with it already, and else N counts as the driver's.
     Raises UserError where that GPU is not there.
@@ -178,7 +188,7 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
         "memory_gb": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
     }
-    if not device.startswith("cuda"):
+    if not devices.on_gpu(device):
         known, part = lookup(cpu_model()), share()
         amount = f"{part or cores():.3g}"
         slug = known.slug if known and not part else slugify(f"{known.slug if known else cpu_model()} {amount}c")
@@ -186,6 +196,12 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
         if part or not known:
             name += f", {amount} core{'s' if amount != '1' else ''}" + (" of a container" if part else "")
         return {"slug": slug, "name": name, "kind": "cpu", "year": known.year if known else 0, **host}
+    if devices.kind(device) != "cuda" or _rocm():
+        told = devices.facts(device)
+        known = lookup(told["reported_name"])
+        name = known.name if known else told["reported_name"]
+        slug = known.slug if known else slugify(name)
+        return {"slug": slug, "name": name, "kind": "gpu", "year": known.year if known else 0, **told, **host}
     index = device.partition(":")[2] or "0"
     fields = ["name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit"]
     query = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
@@ -226,7 +242,7 @@ def present() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1)
 def _detected() -> tuple[str, ...]:
-    return tuple(slug(device) for device in (["cuda"] if has_gpu() else []) + ["cpu"])
+    return tuple(slug(device) for device in filter(None, (devices.without_torch(), "cpu")))
 
 
 @contextlib.contextmanager
@@ -243,7 +259,7 @@ def standing_in(slugs: Iterable[str]) -> Iterator[None]:
 
 @cli
 def main() -> None:
-    print(json.dumps(describe("cuda" if has_gpu() else "cpu"), indent=2))
+    print(json.dumps(describe(devices.without_torch() or "cpu"), indent=2))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import time
 
 import pandas as pd
 
-from scripts.common import hardware
+from scripts.common import device as devices
 from scripts.common.errors import UserError, cli
 from scripts.predict import (
     choice as predict_choice,
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         epilog="example: python -m scripts.perf.predict",
     )
     parser.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
-    parser.add_argument("--device", default="cuda" if hardware.has_gpu() else "cpu", help="for --measure")
+    parser.add_argument("--device", default="auto", help=f"for --measure: {devices.CHOICES}")
     parser.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
     options = parser.parse_args(argv)
     if options.measure and (left := measure(options.device, options.minutes)):

@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.common import hardware, provenance
+from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, ROOT, atomic_csv
 
@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--processes", default="", help="numbers, comma-separated; empty: 1, 2, 4 … up to the cores or GPUs"
     )
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument("--write", action="store_true", help="write report/data/scaling-<hardware>.csv")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -152,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
         if not found.pop("rank"):
             print(json.dumps(found), flush=True)
         return
-    device = options.device if options.device != "auto" else "cuda" if hardware.has_gpu() else "cpu"
+    device = devices.check(options.device)
     most = hardware.cores() if device == "cpu" else len(list(Path("/dev").glob("nvidia[0-9]*")))
     numbers = [int(part) for part in options.processes.split(",") if part] or [
         n for n in (1, 2, 4, 8, 16, 32) if n <= max(most, 2)

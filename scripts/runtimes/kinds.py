@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.common import hardware
+from scripts.common import device as devices, hardware
 from scripts.common.errors import UserError, cli
 
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -28,12 +28,13 @@ class Runtime(NamedTuple):
     exported: bool = False  # it runs an ONNX file, without torch
 
 
+TORCH = ("cpu", *devices.KNOWN)
 # In the order in which tables name them. The first is the headline: what a plain Python process gives.
 RUNTIMES = {
-    "eager": Runtime("PyTorch eager", ("cpu", "cuda"), ("fp32", "bf16")),
+    "eager": Runtime("PyTorch eager", TORCH, ("fp32", "bf16")),
     "kept": Runtime("PyTorch eager, freed memory kept", ("cpu",), ("fp32", "bf16")),
-    "nhwc": Runtime("PyTorch eager, channels last", ("cpu", "cuda"), ("fp32", "bf16")),
-    "compile": Runtime("torch.compile", ("cpu", "cuda"), ("fp32", "bf16")),
+    "nhwc": Runtime("PyTorch eager, channels last", TORCH, ("fp32", "bf16")),
+    "compile": Runtime("torch.compile", TORCH, ("fp32", "bf16")),
     "cudagraph": Runtime("PyTorch, CUDA graph", ("cuda",), ("fp32", "bf16")),
     "onnxruntime": Runtime("ONNX Runtime", ("cpu", "cuda"), ("fp32", "int8"), "onnxruntime", True),
     "tensorrt": Runtime("TensorRT by ONNX Runtime", ("cuda",), ("fp32", "bf16", "int8"), "onnxruntime", True),
@@ -56,12 +57,12 @@ def check(runtime: str, precision: str) -> None:
 
 
 def why_not(runtime: str, precision: str, device: str = "cpu") -> str:
-    """Why `runtime` cannot compute in `precision` on 'cpu' or 'cuda' here, in a few words; '' where it can."""
+    """Why `runtime` cannot compute in `precision` on a device here, in a few words; '' where it can."""
     check(runtime, precision)
     kind = device.partition(":")[0]
     known = RUNTIMES[runtime]
     if kind not in known.devices:
-        return f"{known.label} does not compute on a {'GPU' if kind == 'cuda' else 'processor'}"
+        return f"{known.label} does not compute on a {'processor' if kind == 'cpu' else 'GPU of this kind'}"
     if precision not in known.precisions:
         return f"{known.label} has no {precision} for these networks"
     if known.package and not find_spec(known.package):

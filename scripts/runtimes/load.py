@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.common.device import captured
 from scripts.common.errors import UserError
 from scripts.runtimes import allocator, kinds, quantise
 from scripts.runtimes.network import Network
@@ -130,17 +131,10 @@ def _graphed(module) -> Callable:
     def run(placed):
         with torch.inference_mode():
             if held.get("shape") != placed.shape:
-                held.update(shape=placed.shape, input=placed.clone(), graph=torch.cuda.CUDAGraph())
-                stream = torch.cuda.Stream()
-                stream.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(stream):  # libraries set themselves up outside the capture
-                    for _ in range(3):
-                        module(held["input"])
-                torch.cuda.current_stream().wait_stream(stream)
-                with torch.cuda.graph(held["graph"]):
-                    held["output"] = module(held["input"])
+                held.update(shape=placed.shape, input=placed.clone())
+                held["replay"] = captured(lambda: held.update(output=module(held["input"])))
             held["input"].copy_(placed)
-            held["graph"].replay()
+            held["replay"]()
             return held["output"]
 
     return run

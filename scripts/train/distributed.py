@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import re
 import time
 from datetime import timedelta
 
@@ -25,6 +24,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from scripts.common import device as devices
 from scripts.common.errors import UserError
 
 APART = 10**12  # between the seeds of two processes: further than any seed and epoch reach
@@ -52,31 +52,23 @@ def local_rank() -> int:
 
 
 def device(asked: str) -> str:
-    """What this process computes on, of --device auto, cpu, cuda or cuda:N: its own GPU where there are several
-    processes.
+    """What this process computes on, of what --device says: its own GPU where there are several processes.
 
     Raises UserError for what torch does not know or find, and where a GPU would serve two processes.
     """
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
-        asked = "cuda" if there else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", asked):
-        raise UserError(f"--device {asked[:40]}: not a device; use auto, cpu, cuda or cuda:N")
-    if asked == "cpu":
-        return asked
-    if world() == 1:
-        if int(asked.partition(":")[2] or 0) >= there:
-            raise UserError(
-                f"--device {asked}: torch finds {there or 'no'} GPU{'s' if there > 1 else ''} here; use --device cpu"
-            )
-        return asked
-    if asked != "cuda":
+    chosen = devices.check(asked)
+    if chosen == "cpu" or world() == 1:
+        return chosen
+    if ":" in chosen:
         raise UserError(f"--device {asked}: with several processes each takes its own GPU; leave --device away")
+    if not devices.traits(chosen).collectives:
+        raise UserError(f"--device {asked}: several processes can't train together on it; use one, or --device cpu")
+    there = devices.found()[1]
     if local_rank() >= there:
         raise UserError(
             f"--nproc_per_node is more than the {there} GPUs here; use as many processes as GPUs, or --device cpu"
         )
-    return f"cuda:{local_rank()}"
+    return f"{chosen}:{local_rank()}"
 
 
 @contextlib.contextmanager
@@ -87,9 +79,9 @@ def together(where: str):
     if world() == 1:
         yield
         return
-    if where.startswith("cuda"):
-        torch.cuda.set_device(where)
-    dist.init_process_group("nccl" if where.startswith("cuda") else "gloo", timeout=TIMEOUT)
+    if devices.on_gpu(where):
+        devices.module(where).set_device(where)
+    dist.init_process_group(devices.traits(where).collectives, timeout=TIMEOUT)
     try:
         with quiet():
             yield
@@ -177,7 +169,7 @@ def synchronised(model: nn.Module, where: torch.device) -> nn.Module:
     """On GPUs batch norm over the whole batch, as on one process. CPUs have no such kernel: there `level` averages
     the statistics.
     """
-    if world() == 1 or where.type != "cuda":
+    if world() == 1 or not devices.on_gpu(where.type):
         return model
     from timm.layers import convert_sync_batchnorm  # knows timm's own norms, which torch's converter would break
 
@@ -197,7 +189,7 @@ def wrap(model: nn.Module, where: torch.device) -> nn.Module:
     )  # PyTorch 2.10, of SageMaker's image, has the old name
     return DistributedDataParallel(
         model,
-        device_ids=[where.index] if where.type == "cuda" else None,
+        device_ids=[where.index] if devices.on_gpu(where.type) else None,
         static_graph=True,
         gradient_as_bucket_view=True,
         **{"forward_sync_buffers" if newer else "broadcast_buffers": False},
@@ -220,4 +212,5 @@ def level(*models: nn.Module | None) -> None:
 
 def note(where: torch.device) -> list[str]:
     """What a result's note says of it."""
-    return [f"{world()} processes ({'NCCL' if where.type == 'cuda' else 'gloo'})"] if world() > 1 else []
+    how = devices.traits(where.type).collectives
+    return [f"{world()} processes ({how if how == 'gloo' else how.upper()})"] if world() > 1 else []

@@ -174,7 +174,7 @@ class Extractor:
         """Build the network and load it into the fastest runtime that takes it. Raises UserError where none does."""
         network = self.backbone.make()
         reasons = []
-        for runtime, precision in RUNTIMES["cpu" if self.device == "cpu" else "cuda"]:
+        for runtime, precision in RUNTIMES.get(self.device.partition(":")[0], (("nhwc", "fp32"), ("eager", "fp32"))):
             if self.exact and precision != "fp32":
                 continue
             try:

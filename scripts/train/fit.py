@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scripts.common import device as devices
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
 from scripts.common.words import duration
@@ -59,8 +60,8 @@ def precision_for(device: str, model: nn.Module) -> str:
     Networks of depthwise convolutions stay in fp32 on CPUs: oneDNN's bf16 depthwise kernels are slower (EfficientNet-B0
     on an EPYC of 2022, 32 pixels, one thread: 389 images/s in fp32, 158 in bf16), where ResNet-18 gains 1.8×.
     """
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+    if devices.on_gpu(device):
+        return devices.training_precision(device)
     if any(isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 for module in model.modules()):
         return "fp32"
     try:
@@ -80,14 +81,14 @@ class Pixels:
             torch.from_numpy(_writable(dataset.pixels)),
             torch.from_numpy(dataset.labels).to(self.device),
         )
-        fits = self.device.type == "cpu" or pixels.nbytes < torch.cuda.mem_get_info(self.device)[0] / 2
+        fits = self.device.type == "cpu" or pixels.nbytes < devices.free_bytes(device) / 2
         self.pixels = pixels.to(self.device) if fits else pixels
 
     def batch(self, rows: Tensor) -> Tensor:
         """uint8 (n, 3, side, side) on the device."""
         if self.pixels.device == self.device:
             return self.pixels[rows]
-        return self.pixels[rows.cpu()].pin_memory().to(self.device, non_blocking=True)
+        return devices.pinned(self.pixels[rows.cpu()]).to(self.device, non_blocking=True)
 
 
 def _writable(pixels: np.ndarray) -> np.ndarray:
@@ -147,14 +148,15 @@ class Trainer:
             torch.device(device),
             precision,
         )
+        self.traits = devices.traits(self.device.type)
         self.model = distributed.synchronised(model.to(self.device, memory_format=torch.channels_last), self.device)
         self.compiled = compiled
         self.graphs = (
-            graphs and not compiled and self.device.type == "cuda" and precision != "fp16" and distributed.world() == 1
+            graphs and not compiled and self.traits.graphs and precision != "fp16" and distributed.world() == 1
         )
         self.plain = distributed.wrap(self.model, self.device)
         self.forward = (
-            torch.compile(self.plain, mode="reduce-overhead" if self.device.type == "cuda" else None)
+            torch.compile(self.plain, mode="reduce-overhead" if self.traits.graphs else None)
             if compiled
             else self.plain
         )
@@ -296,8 +298,7 @@ class Trainer:
         self.micro = (self.micro + 1) // 2
         if self.graphs:  # captured for one batch size
             self.graphs, self.forward = False, self.plain
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        devices.empty_cache(self.device.type)
         said = (
             f"out of memory: {self.micro} pictures at once, gradients of {-(-self.batch // self.micro)} such parts "
             "added up"
@@ -465,8 +466,8 @@ def reset_peak(device: torch.device) -> None:
     """Start counting peak memory: of the device's allocator, or of this process where Linux lets us reset its
     high-water mark.
     """
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    if devices.on_gpu(device.type):
+        devices.reset_peak(str(device))
     else:
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
@@ -474,8 +475,8 @@ def reset_peak(device: torch.device) -> None:
 
 def peak_mb(device: torch.device) -> float:
     """Peak memory since `reset_peak` in MB (10⁶ bytes); NaN where the system doesn't say."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
+    if devices.on_gpu(device.type):
+        return devices.peak_bytes(str(device)) / 1e6
     with contextlib.suppress(OSError):
         found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
         if found:

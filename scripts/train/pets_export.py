@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from scripts.common import hardware, provenance
+from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import CHARTS, DATA, atomic_csv, relative, writing
 from scripts.common.words import duration
@@ -340,7 +340,7 @@ def main() -> None:
                         "network's")  # fmt: skip
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="a folder of pretrained weights")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument(
         "--profile",
         choices=("auto", "quick", "full"),

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.common import hardware, provenance
+from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
 from scripts.train import results as tables, tracking
@@ -332,7 +332,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--db", type=Path, default=tracking.RUNS / "search.sqlite")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     given = parser.parse_args()
     for name, low in (("epochs", 1), ("trials", 1), ("workers", 1), ("timeout", 0)):
         if getattr(given, name) < low:

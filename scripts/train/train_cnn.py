@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.common import hardware, provenance
+from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
 from scripts.common.progress import Progress
@@ -308,7 +308,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the model's folder (default models/cnn, see scripts.train.homes)")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument(
         "--summary", action="store_true", help="only count layers and parameters, into report/data/cnn-summary.csv"
     )

@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.cloud import contract
-from scripts.common import hardware, provenance
+from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.journal import Journal
 from scripts.common.paths import CACHE, CHARTS, DATA
@@ -114,7 +114,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
     parser.add_argument("--valid", type=float, default=0.1, help="share of the training images kept for validation")
     parser.add_argument("--target", type=float, default=0.8, help="validation accuracy to time")
-    parser.add_argument("--device", default="auto", help="cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     parser.add_argument(
         "--compile", type=contract.boolean, nargs="?", const=True, default=False, metavar="", help="torch.compile"
@@ -209,9 +209,7 @@ class Run:
         self.device = distributed.device(options.device)
         if options.threads:
             torch.set_num_threads(options.threads)
-        profile = (
-            options.profile if options.profile != "auto" else "full" if self.device.startswith("cuda") else "quick"
-        )
+        profile = options.profile if options.profile != "auto" else "full" if devices.on_gpu(self.device) else "quick"
         names = [name.strip() for name in options.models.split(",") if name.strip()] or (
             models.QUICK if profile == "quick" else models.FULL
         )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,10 @@ NEEDS = {"timm_tables": "tables", "browser": "browser", "chrome": "browser", "cl
 # Files whose tests, where they need nothing of the above and are not marked slow, make up `make check`: no torch here.
 QUICK = ("common", "data", "findings", "predict", "choose", "pages", "diff", "setup", "workflows")
 PATIENCE_S = 240  # for what takes a second: eight busy processes beside the tests make thirty of it
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background: what a test starts would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_quick(path: Path) -> bool:

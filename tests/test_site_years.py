@@ -40,13 +40,13 @@ def years(text: str) -> set[str]:
 
 
 def of_sidecar(path: Path) -> set[str]:
-    """The years of a table of the project: of timm's that it was computed from, and of the day on which it was made."""
+    """The years of a table of the project: of those that it was computed from, and of the day on which it was made."""
     try:
         facts = provenance.read_sidecar(path)
     except UserError:
         return set()
-    days = [str(facts.get("date", "")), *(one.date for one in provenance.made_from(facts))]
-    return {day[:4] for day in days if day}
+    days = [facts.get("date", ""), *(one.get("date", "") for one in facts.get("sources", []))]
+    return {str(day)[:4] for day in days if day}
 
 
 def of_table(path: Path) -> set[str]:

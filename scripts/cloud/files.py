@@ -61,7 +61,7 @@ PHOTOS = (
     ".tiff",
 )  # these go whatever they are called: secretary_bird/token_1.jpg
 FOLDERS = {
-    "train": ("scripts/common", "scripts/cloud", "scripts/train"),
+    "train": ("scripts/common", "scripts/runtimes", "scripts/cloud", "scripts/train"),
     "bench": ("scripts/common", "scripts/runtimes", "scripts/data", "scripts/predict", "scripts/bench"),
 }
 DATA = {

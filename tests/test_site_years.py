@@ -8,6 +8,7 @@ summary.csv, from which its sentences come. Works that are cited have years of t
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import re
@@ -27,8 +28,9 @@ from scripts.figures.export import figure_json
 from scripts.pages import readme
 
 YEAR = re.compile(r"(?<![\w./,-])20[12]\d(?![\w./,])")
-# a work and its year: Taori et al., 2020; Howard and Wightman, 2022; arXiv numbers have a point
-CITED = re.compile(r"[A-ZÀ-Þ][\w’-]+(?: et al\.| and [A-ZÀ-Þ][\w’-]+)?,? \(?20[12]\d\)?")
+# a work and its year: Taori et al., 2020; Howard and Wightman, 2022; arXiv numbers have a point; March 2022 is no work
+MONTHS = "|".join(calendar.month_name[1:])
+CITED = re.compile(rf"\b(?!(?:{MONTHS})\b)[A-ZÀ-Þ][\w’-]+(?: et al\.| and [A-ZÀ-Þ][\w’-]+)?,? \(?20[12]\d\)?")
 SUMMARY = DATA / "summary.csv"
 BESIDE = {
     "report/scale.html": ["scripts/cloud/cloud_prices.csv", "scripts/cloud/imagenet_plan.json"]

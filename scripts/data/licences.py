@@ -40,6 +40,11 @@ def _known() -> dict[str, str]:
     return dict(zip(frame["model"], frame["licence"]))
 
 
+def names() -> list[str]:
+    """Every set of weights that the table knows."""
+    return list(_known())
+
+
 def licence(model: str) -> str:
     """timm's word for the licence of `architecture.tag`, such as 'apache-2.0'; 'unknown' where timm says none or
     the model is newer.

@@ -139,7 +139,7 @@ build/figures.stamp: build/findings.stamp $(CODE) $(wildcard scripts/figures/*.p
 # --- site ------------------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard $(addprefix scripts/,site/*.py site/*/* pages/*.py cloud/*.py bench/*.py train/*.py) assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
+build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard $(addprefix scripts/,site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py bench/*.py train/*.py) assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
 	@touch $@
 

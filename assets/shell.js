@@ -17,6 +17,26 @@
     menu.setAttribute("aria-expanded", String(open));
   });
 
+  // Search over all models by "/" or Ctrl-K; nothing of it is loaded before it is asked for.
+  const me = document.currentScript.src;
+  let searching = null;
+  const search = () => searching ??= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = new URL("search.js", me);
+    script.onload = () => done(window.modelSearch);
+    script.onerror = () => { searching = null; failed(new Error("search.js")); };
+    document.head.append(script);
+  });
+  window.openSearch = (pick) => search().then((found) => found.open(pick), () => { /* offline: nothing to search in */ });
+  document.querySelector(".search-open")?.addEventListener("click", () => window.openSearch());
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
+    const asked = event.key === "/" ? !typing && !event.ctrlKey && !event.metaKey && !event.altKey : event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+    if (!asked || event.isComposing) return;
+    event.preventDefault();
+    window.openSearch();
+  });
+
   const menus = [...document.querySelectorAll(".dropdown")];
   addEventListener("click", (event) => { for (const one of menus) if (!one.contains(event.target)) one.open = false; });
   addEventListener("keydown", (event) => {

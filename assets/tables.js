@@ -12,7 +12,7 @@
     if (!text || text === "–") return null;
     const bare = cell.textContent.replace(/[\s\u2007\u2008,]/g, "").replace("−", "-");
     const number = parseFloat(bare);
-    return cell.classList.contains("number") && !Number.isNaN(number) ? number * ({ k: 1e3, M: 1e6, G: 1e9 }[bare.match(/^[-+\d.]+([kMG])/)?.[1]] ?? 1) : text;
+    return cell.matches(".number, .speeds td:not(:last-child)") && !Number.isNaN(number) ? number * ({ k: 1e3, M: 1e6, G: 1e9 }[bare.match(/^[-+\d.]+([kMG])/)?.[1]] ?? 1) : text;
   };
   const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
 
@@ -68,11 +68,31 @@
     (table.closest(".table-scroll") ?? table).after(button);
   }
 
+  // --- the table as a CSV file: what is read on the page, numbers without their thousands' commas
+  function saved(table) {
+    const text = (cell) => cell.textContent.replace(/[\u2007\u2008]/g, "").replace(/\s+/g, " ").trim();
+    const value = (cell) => (/^[+−-]?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text(cell)) ? text(cell).replaceAll(",", "") : text(cell) === "–" ? "" : text(cell));
+    // a spreadsheet runs what begins with one of these signs; a number may
+    const safe = (one) => (/^[=+@\t\r-]/.test(one) && !/^[+-]?[\d.]/.test(one) ? `'${one}` : one);
+    const csv = [...table.rows].map((row) => [...row.cells].map((cell) => `"${safe(value(cell)).replaceAll('"', '""')}"`).join(",")).join("\n");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([`${csv}\n`], { type: "text/csv" }));
+    link.download = `${(document.title.split(" – ")[0] || "table").replace(/[^\w.-]+/g, "-").slice(0, 80)}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+  function savable(table) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "show-all", textContent: "Save as CSV" });
+    button.addEventListener("click", () => saved(table));
+    (table.closest(".table-scroll") ?? table).after(button);
+  }
+
   for (const table of document.querySelectorAll("main table.table")) {
     if (!table.tHead?.rows.length || !table.tBodies.length) continue;
     if (!table.classList.contains("fixed") && table.tBodies[0].rows.length > 2) sortable(table);
     const tools = table.closest(".table-scroll")?.previousElementSibling;
     if (tools?.classList.contains("table-tools")) filtered(tools, table);
+    if (table.tBodies[0].rows.length > 2) savable(table);
     if (table.tBodies[0].rows.length > LONG) folded(table);
     if (table.classList.contains("cards")) { // set as cards on a phone, where some browsers else forget that it is a table
       const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };

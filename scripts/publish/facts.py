@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,30 +115,51 @@ def collect() -> Facts:
     try:
         scores = robustness.load(read_data.NOW)
     except read_data.TablesMissing:
-        notes.append("timm’s tables were not at hand when this was made: accuracies and speeds of most models are left out")
+        notes.append(
+            "timm’s tables were not at hand when this was made: accuracies and speeds of most models are left out"
+        )
         scores = pd.DataFrame(columns=["model", "img_size"])
     accuracies = families.contenders(fields.accuracies())
     tables, predicted = machines.main_tables(), _predicted()
     tables = {key: _every_weights(table) for key, table in tables.items()}
     tables |= {key: _both(tables.get(key), table) for key, table in predicted.items()}
-    training = machines.main_tables("train")
-    found = {
-        key: _machine(key, rows, training.get(key.removesuffix("-compiled"))) for key, rows in tables.items() if len(rows)
-    }
     listed = pd.DataFrame({"model": licences.names()})
     listed["arch"] = listed["model"].str.partition(".")[0]
-    every = [*accuracies["model"], *(name for one in found.values() for name in one.rows["model"])]
-    every = sorted({*every, *families.contenders(listed)["model"]})
+    known = families.contenders(listed)["model"]
+    training = machines.main_tables("train")
+    facts = join(accuracies, scores, tables, training, known, dict(zip(names.table()["old"], names.table()["new"])))
+    facts.notes += notes
+    return facts
+
+
+def join(
+    accuracies: pd.DataFrame,
+    scores: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    training: Mapping[str, pd.DataFrame],
+    known: Iterable[str] = (),
+    renamed: Mapping[str, str] | None = None,
+) -> Facts:
+    """Facts of these tables: accuracies as `fields.accuracies`, scores as `robustness.load`, tables and training as
+    `machines.main_tables`; known: models that have a page even if no table has them; renamed: old name -> today's.
+    """
+    found = {
+        key: _machine(key, rows, training.get(key.removesuffix("-compiled")))
+        for key, rows in tables.items()
+        if len(rows)
+    }
+    every = sorted({*accuracies["model"], *known, *(name for one in found.values() for name in one.rows["model"])})
     models = {name: Model(name, file) for name, file in address.all_of(every).items()}
     _add_accuracies(models, accuracies, scores)
     for machine in found.values():
         _add_speeds(models, machine)
     _add_phones(models)
-    renamed = {old: new for old, new in zip(names.table()["old"], names.table()["new"]) if old not in models}
-    for old, new in renamed.items():
+    moved = {old: new for old, new in (renamed or {}).items() if old not in models}
+    for old, new in moved.items():
         if new in models:
             models[new].old.append(old)
-    return Facts(models, found, renamed, (*sources(scores), *_ours()), notes)
+    address.all_of([*models, *moved])
+    return Facts(models, found, moved, (*sources(scores), *_ours()))
 
 
 def _predicted() -> dict[str, pd.DataFrame]:

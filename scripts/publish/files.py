@@ -42,6 +42,7 @@ COLUMNS = {  # a machine's rows: name in the file -> in facts
     "status": "status",
     "frontier": "frontier",
 }
+REQUIRED = ("model", "img_size", "top1", "images_per_second", "status", "frontier")  # in every machine's file
 SPEEDS = ("machine", *(name for name in COLUMNS if name not in ("model", "top1")), "better", "faster")  # a model's rows
 SCORES = ("img_size", "set", "top1", "top5", "se")
 
@@ -59,19 +60,25 @@ def source(one: Source) -> dict:
     return {"path": one.path, **{key: value for key, value in one.facts().items() if key in ("date", "licence", "url")}}
 
 
-def speeds(one: Model) -> list[list]:
-    """A model's rows on all machines, `SPEEDS` wide; a number that is not known is None."""
-    found = []
+def speeds(one: Model) -> tuple[list[list], list[str]]:
+    """(a model's rows on all machines, `SPEEDS` wide, a number that is not known being None; the rivals that their last
+    two columns count)."""
+    found, rivals = [], {}
     for machine, at in one.speeds:
         row = machine.records[at]
         found.append(
             [
                 machine.key,
                 *(_value(name, row[column]) for name, column in COLUMNS.items() if name not in ("model", "top1")),
-                *(named(machine.records[row[name]]) if row[name] >= 0 else None for name in ("better", "faster")),
+                _rival(machine, row["better"], rivals),
+                _rival(machine, row["faster"], rivals) if row["better"] < 0 else None,
             ]
         )
-    return found
+    return found, list(rivals)
+
+
+def _rival(machine: Machine, at: int, rivals: dict[str, int]) -> int | None:
+    return rivals.setdefault(named(machine.records[at]), len(rivals)) if at >= 0 else None
 
 
 def named(row: dict) -> str:
@@ -85,7 +92,7 @@ def _value(name: str, value):
 
 def model(one: Model, facts: Facts) -> dict:
     """A model's file."""
-    rows = speeds(one)
+    rows, rivals = speeds(one)
     on = sorted({row[0] for row in rows if row[SPEEDS.index("frontier")]})
     return {
         "$schema": "../schema/model.json",
@@ -106,6 +113,7 @@ def model(one: Model, facts: Facts) -> dict:
             "rows": [[_score(name, score.get(name)) for name in SCORES] for score in one.accuracies],
         },
         "speeds": {"columns": list(SPEEDS), "rows": rows},
+        "rivals": rivals,
         "frontiers": {"on": on, "of": len({row[0] for row in rows})},
         **({"phone": one.phone} if one.phone else {}),
         "sources": origins(one, facts),
@@ -135,7 +143,9 @@ def _rounded(about: dict) -> dict:
 
 
 def machine(one: Machine, facts: Facts) -> dict:
-    """A machine's file: its rows as a table, and how and when they were measured."""
+    """A machine's file: its rows as a table, and how and when they were measured. A column that would be empty is left
+    out."""
+    columns = {name: column for name, column in COLUMNS.items() if one.rows[column].notna().any() or name in REQUIRED}
     return {
         "$schema": "../schema/machine.json",
         "version": VERSION,
@@ -148,8 +158,8 @@ def machine(one: Machine, facts: Facts) -> dict:
         "timing_spread": TIMING_SPREAD,
         "source": {**source(one.source), "licence": one.source.licence or "MIT", "sha256": one.source.sha256},
         "accuracies": [source(each) for each in facts.sources[:1]],
-        "columns": list(COLUMNS),
-        "rows": [[_value(name, row[column]) for name, column in COLUMNS.items()] for row in one.records],
+        "columns": list(columns),
+        "rows": [[_value(name, row[column]) for name, column in columns.items()] for row in one.records],
     }
 
 
@@ -213,10 +223,10 @@ def text_of(value: dict) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def write(folder: Path, facts: Facts) -> int:
+def write(folder: Path, facts: Facts, models: dict[str, dict] | None = None) -> int:
     """Write all of it into `folder`, which is part of a site that nobody sees yet. Returns the number of files.
 
-    Raises UserError where the disk is full.
+    models: each model's file, where it was made already. Raises UserError where the disk is full.
     """
     files: dict[str, str] = {
         "index.json": text_of(index(facts)),
@@ -225,8 +235,8 @@ def write(folder: Path, facts: Facts) -> int:
         **{f"schema/{path.name}": path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("*.json"))},
         **{f"machines/{key}.json": text_of(machine(one, facts)) for key, one in facts.machines.items()},
     }
-    for one in facts.models.values():
-        about = model(one, facts)
+    for name, one in facts.models.items():
+        about = models[name] if models else model(one, facts)
         files[f"models/{one.file}.json"] = text_of(about)
         files[f"badges/{one.file}.svg"] = badge.svg(about["frontiers"])
     try:

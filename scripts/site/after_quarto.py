@@ -17,13 +17,14 @@ def main() -> int:
         os.execv(python, [str(python), __file__])
     sys.path.insert(0, str(ROOT))
     from scripts.common.errors import cli
-    from scripts.site import extras, finish
+    from scripts.site import extras, finish, models
 
     @cli
     def complete() -> None:
         out = Path(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_site"))
         out = out if out.is_absolute() else ROOT / out
         finish.finish(ROOT, out, "Quarto")
+        models.add(ROOT, out, extras.site_url())
         extras.add(out, extras.site_url())
 
     return complete()

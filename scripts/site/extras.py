@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import re
 import subprocess
@@ -33,6 +34,7 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
 from scripts.findings.verdicts import CLAIMS
 
+MODELS, INDEX = "model", "data/v1/index.json"  # the models' pages, and what says which there are
 NOT_FOUND, SITEMAP, FEED, DOWNLOAD = "404.html", "sitemap.xml", "feed.xml", "results.zip"
 
 CARD, CARD_SIZE = "social-card.jpg", (1200, 630)  # the size that link previews ask for
@@ -62,14 +64,24 @@ def add(site: Path, url: str = "") -> None:
         raise UserError(f"{site}: no index.html in it; build the site first (`make site`)")
     name = _title((site / "index.html").read_text(encoding="utf-8"))[1]
     atomic_write(site / CARD, card(name))
-    names = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")) if path.name != NOT_FOUND]
+    every = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")) if path.name != NOT_FOUND]
+    names = [name for name in every if not name.startswith(f"{MODELS}/")]  # the models' have their own head
     about = description()
     titles = {page: head(site / page, page, url, about) for page in names}
     atomic_write(site / NOT_FOUND, not_found(name, titles, url))
     atomic_write(site / FEED, feed(name, url, changes()))
     atomic_write(site / DOWNLOAD, download())
     if url:
-        atomic_write(site / SITEMAP, sitemap(url, names))
+        atomic_write(site / SITEMAP, sitemap(url, [*names, *model_pages(site)]))
+
+
+def model_pages(site: Path) -> list[str]:
+    """The models' pages of a site, those of old names apart."""
+    try:
+        files = json.loads((site / INDEX).read_text(encoding="utf-8"))["models"].values()
+    except (OSError, ValueError, KeyError, AttributeError):
+        return []
+    return [f"{MODELS}/{Path(file).stem}.html" for file in files]
 
 
 def _title(html: str) -> tuple[str, str]:

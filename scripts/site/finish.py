@@ -76,7 +76,12 @@ def apostrophes(html: str) -> str:
 
 
 def built(renderer: str) -> str:
-    """The foot's line: renderer, code's commit, date (SOURCE_DATE_EPOCH where it is set)."""
+    """The foot's line: renderer, code's commit, date."""
+    return f"Page made by {renderer}, {revision()}."
+
+
+def revision() -> str:
+    """The code's commit and today's date (SOURCE_DATE_EPOCH where it is set), in words."""
     commit, dirty = provenance.git_commit()
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     date = datetime.fromtimestamp(int(epoch), timezone.utc).strftime("%Y-%m-%d") if epoch else provenance.now()[:10]
@@ -85,7 +90,7 @@ def built(renderer: str) -> str:
         if commit
         else "outside a git checkout"
     )
-    return f"Page made by {renderer}, {code}, on {date}."
+    return f"{code}, on {date}"
 
 
 def _copy(root: Path, out: Path) -> None:

@@ -27,9 +27,9 @@ class Frame:
     """Puts pages of the project in `root` that Quarto rendered into our frame."""
 
     def __init__(self, root: Path):
-        site = config.load(root, strict=False)
-        self._pages = {name: source.head(site, name, strict=False)[0] for name in site.pages}
-        self._shell = Shell(site, list(self._pages.values()))
+        self.site = config.load(root, strict=False)
+        self._pages = {name: source.head(self.site, name, strict=False)[0] for name in self.site.pages}
+        self.shell = Shell(self.site, list(self._pages.values()))
 
     def page(self, name: str, html: str) -> str:
         """The page `name` (index.html, report/zoo.html) in our frame; one that Quarto did not make as it is.
@@ -45,7 +45,7 @@ class Frame:
         body = main[1].replace(block[0], "", 1) if block else main[1]
         contents = _CONTENTS.search(html)
         generator = re.search(r'<meta name="generator" content="([^"]*)"', html)
-        return self._shell.wrap(
+        return self.shell.wrap(
             page,
             *(_part(block, tag) for tag in ('h1 class="title', 'p class="subtitle', 'div class="description')),
             re.sub(r'\s(?:class|id)="[^"]*"', "", _BOOTSTRAP.sub("", contents[1])) if contents else "",

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import ROOT, SITE, bring_back, check_place, publish, writing
-from scripts.site import extras, finish, quarto
+from scripts.site import extras, finish, models, quarto
 from scripts.site.builtin import build as builtin, config, pandoc
 
 
@@ -64,6 +64,8 @@ def _locked(root: Path, out: Path, program: str | None, limit: float) -> str:
             line = f"the built-in renderer (Pandoc {pandoc.version()})"
             builtin.render(root, new, limit)
         finish.finish(root, new, line)
+        if root == ROOT.resolve():  # another project has none of our data
+            models.add(root, new, extras.site_url())
         extras.add(new, extras.site_url())
         new.chmod(0o755)
         publish(new, out)

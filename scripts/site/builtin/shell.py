@@ -14,6 +14,8 @@ from scripts.site.builtin import pandoc
 from scripts.site.builtin.config import Site
 from scripts.site.builtin.source import Page
 
+# In it, the typeface's faces, which stand in the style sheet, are asked for before the text is laid out: they are there
+# when it is, and nothing moves.
 TEMPLATE = Template((Path(__file__).parent / "page.html").read_text())
 STYLE, SCRIPT = "assets/shell.css", "assets/shell.js"  # the frame's own look and manners
 
@@ -125,15 +127,12 @@ class Shell:
             if "menu" in item:
                 inner = self._items(item["menu"], page, root)
                 summary = f"<summary>{escape(str(item.get('text', '')))}</summary>"
-                out.append(f'<li class="nav-item"><details class="dropdown">{summary}<ul>{inner}</ul></details></li>')
+                out.append(f'<li><details class="dropdown">{summary}<ul>{inner}</ul></details></li>')
                 continue
             href = item.get("href", "")
             label = escape(str(item.get("text") or self.titles.get(href, href)))
             here = ' aria-current="page"' if href.lstrip("/") == page.name else ""
-            out.append(
-                '<li class="nav-item"><a class="nav-link" '
-                f'href="{self._href(href, root, "navigation")}"{here}>{label}</a></li>'
-            )
+            out.append(f'<li><a href="{self._href(href, root, "navigation")}"{here}>{label}</a></li>')
         return "".join(out)
 
     def _footer(self) -> str:

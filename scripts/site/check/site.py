@@ -19,12 +19,14 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
 from scripts.site.check import views
-from scripts.site.check.html import Problem, problems
+from scripts.site.check.html import SAMPLE, Problem, looked_at, problems
+from scripts.site.extras import MODELS
 
 # axe: all rules that it runs on its own, and the one of WCAG 2.2 AA that it does not (targets of 24 pixels). Without
 # preload: its own fetching of style
 # sheets takes an @import for relative to the page.
 AXE = {"resultTypes": ["violations"], "preload": False, "rules": {"target-size": {"enabled": True}}}
+MODELS_OPENED = 4
 REDRAWN_MS = 400  # after which the charts stand in a new width (assets/charts.js waits for 150)
 # What the page says about itself once everything on it has been scrolled into view.
 LOOK = """() => ({
@@ -124,6 +126,12 @@ def _look(page, address: str, name: str, view: str) -> Iterator[str]:
         )
 
 
+def opened(names: list[str]) -> list[str]:
+    """Of the pages `names` those to open in a browser: of the models' the first few, for one template makes them."""
+    models = [name for name in names if name.startswith(f"{MODELS}/")]
+    return [name for name in names if name not in models[MODELS_OPENED:]]
+
+
 @cli
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
@@ -136,14 +144,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-browser", action="store_true", help="look at the files only")
     options = parser.parse_args(arguments)
     wrong = problems(options.site)
-    names = [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
-    unknown = sorted(set(options.pages or []) - set(names))
+    every = [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
+    names = [path.relative_to(options.site).as_posix() for path in looked_at(options.site)]
+    unknown = sorted(set(options.pages or []) - set(every))
     if unknown:
         raise UserError(f"{unknown[0]}: no such page in {options.site}; there are {', '.join(names)}")
     if not options.no_browser:
-        wrong += in_browser(options.site, options.pages or names)
+        wrong += in_browser(options.site, options.pages or opened(names))
     for problem in wrong:
         print(problem)
+    if len(names) < len(every):
+        print(f"check-site: of {len(every):,} pages {len(names):,} were read, of the models every {SAMPLE}th")
     print(
         f"check-site: {len(wrong)} problem{'s' * (len(wrong) != 1)} on {len(names)} page{'s' * (len(names) != 1)}"
         + ("" if options.no_browser else f", each in {len(views.VIEWS) * len(views.SCHEMES)} views"),

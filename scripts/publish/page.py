@@ -1,0 +1,220 @@
+"""A model's page as HTML, without the site's frame: what is known of it, and how to use it and to measure it again.
+
+The page shows what the model's file in data/v1 holds, and nothing else: it is made from the same dictionary. Closing
+tags that HTML does not ask for (</td>, </tr>, </p>) are left out: with 1,300 pages they are a megabyte.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from urllib.parse import quote
+
+from scripts.common import words
+from scripts.common.hardware import PRECISIONS
+from scripts.common.uncertainty import SIGMAS
+from scripts.data.pretraining import LABELS
+from scripts.pages.markup import breaking
+from scripts.publish import badge
+from scripts.publish.facts import PREDICTED, SETS, Facts, Machine, Model
+
+KINDS = {"convnet": "convnet", "transformer": "transformer", "hybrid": "hybrid", "mlp": "MLP"}
+
+
+def described(about: dict) -> str:
+    """The page in a sentence, for search engines and shared links."""
+    best = _best(about)
+    score = f"{best['top1']:.2f}% top-1 at {best['img_size']} pixels" if best else "no published accuracy"
+    return f"{about['model']}: {score}, {badge.words(about['frontiers'])}."
+
+
+def subtitle(about: dict) -> str:
+    kind = KINDS.get(about["kind"], "")
+    parts = [about["family"], kind if kind.lower() != about["family"].lower() else "", _pretrained(about)]
+    return escape(", ".join(filter(None, parts)))
+
+
+def body(one: Model, about: dict, facts: Facts) -> str:
+    """The page's text. about: the model's file (`files.model`)."""
+    parts = [_head(one, about), _accuracies(about), _speeds(one, about, facts), _use(about), _origins(about, facts)]
+    return "\n".join(filter(None, parts))
+
+
+def _best(about: dict) -> dict | None:
+    table = about["accuracies"]
+    rows = [dict(zip(table["columns"], row)) for row in table["rows"]]
+    return max((row for row in rows if row["set"] == "imagenet"), key=lambda row: row["top1"], default=None)
+
+
+def _pretrained(about: dict) -> str:
+    known = about["pretraining"]
+    return "" if known == "unknown" else f"pretraining: {LABELS[known]}"
+
+
+def _head(one: Model, about: dict) -> str:
+    best, file = _best(about), one.file
+    said = []
+    if best:
+        error = SIGMAS * best["se"]
+        said.append(f"{best['top1']:.2f} ± {error:.2f}% top-1 on ImageNet at {best['img_size']} pixels.")
+    else:
+        said.append("No accuracy of it is published.")
+    said.append(f"{badge.words(about['frontiers']).capitalize()}.")
+    licence = {"yes": "allows commercial use", "no": "no commercial use", "own": "the vendor’s own terms"}
+    terms = licence.get(about["commercial_use"])
+    said.append(f"Licence, as timm states it: {escape(about['licence'])}{f' ({terms})' if terms else ''}.")
+    if about["old_names"]:
+        said.append(f"Known before as {words.listing([breaking(name) for name in about['old_names']])}.")
+    if "phone" in about:
+        phone = about["phone"]
+        times = [f"{phone[k]:g} ms {what}" for k, what in _PHONE if k in phone]
+        if times:
+            said.append(f"One picture on a {escape(phone['device'])}: {words.listing(times)}.")
+    rival = next((row["better"] for row in _rows(about) if row["better"]), "")
+    other = f",{_address(rival)}" if rival else ""
+    links = [
+        f'<a href="compare.html#m={_address(one.name)}{other}">Compare it</a>',
+        f'<a href="../report/picker.html#replace={_address(about["arch"])}">Replace it</a>',
+        f"<a href=../data/v1/models/{file}.json>The figures as JSON</a>",
+        f"<a href=../data/v1/badges/{file}.svg>Badge</a>",
+    ]
+    return f"<p>{' '.join(said)}\n<p>{' · '.join(links)}"
+
+
+_PHONE = (("float_ms", "as floats"), ("int8_ms", "quantised"))
+
+
+def _address(name: str) -> str:
+    return quote(name, safe=".-_@")
+
+
+def _rows(about: dict) -> list[dict]:
+    table = about["speeds"]
+    names = [*about["rivals"], ""]  # None counts the last
+    rows = [dict(zip(table["columns"], row)) for row in table["rows"]]
+    return [row | {key: names[-1 if row[key] is None else row[key]] for key in ("better", "faster")} for row in rows]
+
+
+def _accuracies(about: dict) -> str:
+    """Sizes down, test sets across."""
+    table = about["accuracies"]
+    scores = {(row[0], row[1]): dict(zip(table["columns"], row)) for row in table["rows"]}
+    shown = [key for key in SETS if any(name == key for _, name in scores)]
+    sizes = about["sizes"]
+    if not sizes:
+        return ""
+    facts = [(key, head) for key, head in _SIZES if any(key in size for size in sizes)]
+    head = "".join(f"<th>{name}" for name in ["Pixels", *(name for _, name in facts), *(SETS[key][0] for key in shown)])
+    lines = []
+    for size in sizes:
+        cells = [f"<th>{size['img_size']}", *(f"<td>{_plain(size.get(key))}" for key, _ in facts)]
+        for key in shown:
+            score = scores.get((size["img_size"], key))
+            cells.append("<td>" + (f"{score['top1']:.2f} ± {SIGMAS * score['se']:.2f}" if score else "–"))
+        lines.append(f"<tr>{''.join(cells)}")
+    note = "<p class=source>Top-1 in percent, ± twice its standard error." if shown else ""
+    return f"<h2 id=accuracy>Accuracy and size</h2>\n{_table('Accuracy and size', 'figures', head, lines)}{note}"
+
+
+_SIZES = (("params_m", "Parameters (M)"), ("gmacs", "GMACs"), ("macts", "Activations (M)"))
+
+
+def _plain(value) -> str:
+    return "–" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _table(name: str, kind: str, head: str, lines: list[str]) -> str:
+    rows = "\n".join(lines)
+    return (
+        f'<div class=table-scroll tabindex=0 role=region aria-label="{name}"><table class="table {kind}">'
+        f"<thead><tr>{head}<tbody>\n{rows}</table></div>"
+    )
+
+
+def _speeds(one: Model, about: dict, facts: Facts) -> str:
+    rows = _rows(about)
+    if not rows:
+        return "<h2 id=speed>Speed</h2>\n<p>It was not timed on any machine that this report knows."
+    shown = [(key, head) for key, head in _SPEEDS if any(row[key] is not None for row in rows)]
+    head = "".join(
+        f"<th>{name}" for name in ["Machine", "Pixels", *(name for _, name in shown), "Frontier, or what beats it"]
+    )
+    lines = []
+    for row in rows:
+        machine = facts.machines[row["machine"]]
+        cells = [f"<th>{escape(machine.name)}", f"<td>{row['img_size']}"]
+        for key, _ in shown:
+            value = words.images_per_second(row[key]) if row[key] is not None and key != "batch_size" else row[key]
+            cells.append(f"<td>{'–' if value is None else value}{_interval(row) if key == 'images_per_second' else ''}")
+        lines.append(f"<tr>{''.join(cells)}<td>{_standing(row, one, facts)}")
+    settings: dict[str, list[str]] = {}
+    for key in dict.fromkeys(row["machine"] for row in rows):
+        settings.setdefault(_setting(facts.machines[key]), []).append(escape(facts.machines[key].name))
+    note = "<p class=source>What beats it is no slower, and more accurate beyond the test’s error. "
+    note += "; ".join(f"{', '.join(names)}: {setting}" for setting, names in settings.items()) + "."
+    return f"<h2 id=speed>Speed</h2>\n{_table('Speed', 'speeds', head, lines)}{note}"
+
+
+_SPEEDS = (
+    ("images_per_second", "Images/s"),
+    ("batch_size", "Batch"),
+    ("latency_ms", "One picture (ms)"),
+    ("training_images_per_second", "Training, images/s"),
+)
+
+
+def _interval(row: dict) -> str:
+    if row["low"] is None or row["high"] is None:
+        return ""
+    word = ", predicted" if row["status"] == PREDICTED else ""
+    return f" ({words.images_per_second(row['low'])} to {words.images_per_second(row['high'])}{word})"
+
+
+def _standing(row: dict, one: Model, facts: Facts) -> str:
+    if row["frontier"]:
+        return "on the frontier"
+    rival = row["better"] or row["faster"]
+    if not rival:
+        return "no accuracy" if not one.accuracies else "as good as the frontier"
+    name = rival.rpartition("@")[0]
+    # no <wbr> in it, which every other name has: the styles break these, and that is half a megabyte
+    link = f"<a href={facts.models[name].file}.html>{escape(name)}</a>"
+    return link if row["better"] else f"{link}, as accurate and faster"
+
+
+def _setting(machine: Machine) -> str:
+    about = machine.setting
+    precision = PRECISIONS.get(about["precision"], about["precision"])
+    return f"{escape(precision)}, PyTorch {escape(about['torch'])}, {escape(machine.source.date)}"
+
+
+def _use(about: dict) -> str:
+    """The lines that create, export and measure it."""
+    best = _best(about)
+    size = best["img_size"] if best else about["sizes"][0]["img_size"] if about["sizes"] else 224
+    name = json.dumps(about["model"], ensure_ascii=True)
+    made = f"model = timm.create_model({name}, pretrained=True).eval()  # {size}×{size} pixels"
+    export = f'torch.onnx.export(model, torch.zeros(1, 3, {size}, {size}), "model.onnx", dynamo=True)'
+    python = "\n".join(["import timm, torch", made, export])
+    again = (
+        f"# in a shell, in this project: python -m scripts.bench.sweep --part infer --models {_shell(about['arch'])}"
+    )
+    lines = escape(f"{python}\n{again}", quote=False)
+    return f"<h2 id=use>Use it, measure it again</h2>\n<pre tabindex=0><code>{lines}</code></pre>"
+
+
+def _shell(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _origins(about: dict, facts: Facts) -> str:
+    found = []
+    for one in about["sources"]:
+        name = "timm’s results" if "timm-results" in one["tables"] else "this project"
+        link = f"<a href={escape(one['url'])}>{name}</a>" if "url" in one else name
+        found.append(f"{link}, {escape(one['date'])}, {escape(one['licence'])}")
+    said = f"Figures: {'; '.join(found)}. " if found else ""
+    notes = " ".join(f"{escape(note)}." for note in facts.notes)
+    return f"<p class=source>{said}{notes}<a href=../report/files.html>What the figures mean</a>."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.choose import compare
+from scripts.choose import check, compare, race
 
 ALONE = np.arange(200)
 
@@ -58,3 +58,25 @@ def test_classes_count_the_same_where_they_are_unequal():
     )
     assert plain.value == pytest.approx(0.9) and fair.value == pytest.approx(0.5)
     assert fair.high - fair.low > plain.high - plain.low
+
+
+def test_intervals_cover_and_the_choice_is_right_on_repeated_halves():
+    random = np.random.default_rng(4)
+    labels = np.arange(900) % 3
+    noise = random.normal(size=(3, 900, 12))
+    values = {name: noise[at] + signal * np.eye(12)[labels] for at, (name, signal) in
+              enumerate({"good": 2.2, "fair": 1.6, "poor": 0.8}.items())}  # fmt: skip
+    photos = race.Photos(np.zeros((900, 3, 1, 1), np.uint8), [], labels, ["a", "b", "c"], np.arange(600),
+                         np.arange(600, 900), np.arange(900))  # fmt: skip
+    found = check.check(values, photos, 20)
+    assert found["right"].mean() >= 0.95 and 0.75 <= found["covered"].mean() <= 1
+    assert set(found["named"]) <= {"good", "fair"}
+    values["good"], values["poor"] = values["poor"], values["good"]
+    assert set(check.check(values, photos, 3)["named"]) <= {"poor", "fair"}
+
+
+def test_two_shares_far_apart_are_not_covered():
+    right = np.arange(200) < 180
+    weight, groups = np.full(200, 1 / 200), np.arange(200)
+    assert check.covered(right, right, weight, groups)
+    assert not check.covered(right, np.arange(200) < 150, weight, groups)

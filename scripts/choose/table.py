@@ -9,15 +9,33 @@ import pandas as pd
 
 from scripts.choose import compare
 from scripts.choose.race import Photos, Runner
+from scripts.common.errors import UserError
+from scripts.data import download, read_data
 from scripts.train.features import BATCH
 
 
 def table(runners: list[Runner], best: Runner, photos: Photos) -> pd.DataFrame:
     """A row per runner, columns as scripts.common.schema.choose says; the best first, then by accuracy, floors last."""
     frame = pd.DataFrame([row(runner, best, photos) for runner in runners])
+    frame.insert(frame.columns.get_loc("verdict"), "imagenet_top1", imagenet(frame))
     place = frame["verdict"].map({"best": 0, "tied": 1, "behind": 1, "floor": 2, "untried": 3, "failed": 4})
     order = frame.assign(place=place, fewer=-frame["photos"], wrong=-frame["cv_accuracy"])
     return frame.loc[order.sort_values(["place", "fewer", "wrong"], kind="stable").index].reset_index(drop=True)
+
+
+def imagenet(frame: pd.DataFrame) -> list[float]:
+    """Each row's top-1 on ImageNet in percent, as timm publishes it for these weights at this size; NaN where it does
+    not, or where its table is not at hand.
+    """
+    try:
+        known = read_data.results(list(download.VINTAGES)[-1])
+    except UserError:
+        return [math.nan] * len(frame)
+    top1 = dict(zip(zip(known["model"], known["img_size"].astype(int)), known["top1"]))
+    names = [
+        name if "." in name else f"{name}.{tag}" for name, tag in zip(frame["backbone"], frame["weights"], strict=True)
+    ]
+    return [float(top1.get(key, math.nan)) for key in zip(names, frame["img_size"].astype(int))]
 
 
 def row(runner: Runner, best: Runner, photos: Photos) -> dict:

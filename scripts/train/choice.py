@@ -28,7 +28,17 @@ KEY = ["backbone", "weights", "img_size"]
 NUMERIC = ["img_size", "photos"]
 OPTIONAL = [
     *("cv_accuracy", "cv_low", "cv_high", "neighbours", "test_accuracy", "test_low", "test_high", "behind"),
-    *("behind_low", "behind_high", "images_per_sec", "threads", "batch", "seconds", "param_count", "features"),
+    *(
+        "behind_low",
+        "behind_high",
+        "images_per_sec",
+        "imagenet_top1",
+        "threads",
+        "batch",
+        "seconds",
+        "param_count",
+        "features",
+    ),
 ]
 VERDICTS = {
     "best": "the best",

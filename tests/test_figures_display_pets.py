@@ -215,7 +215,7 @@ def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
     runs.write()
     assert (
         display_pets.draw_runs().title == "The validation loss of pets goes down to 0.50"
-        and runs_page.said().are == "is"
+        and runs_page.said().count == "1 run"
     )
 
 
@@ -265,3 +265,23 @@ def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
     for show in (pets.table, cnn.table, cnn.layers, runs_page.table, runs_page.search_table):
         show()
     assert capsys.readouterr().out.count("callout-note") == 5
+
+
+def test_a_probe_that_was_kept_is_called_one_beside_the_network_from_scratch(tables):
+    assert pets.ways() == ""
+    run = photo_results.pets()[0]
+    (data,) = {path.parent for path in run.paths.values()}
+    facts = {**run.facts, "arch": "lite0", "size": 224, "weights": "in1k", "kept": "probe", "checksum": "one",
+             "error_rate": {"valid": 0.02, "test": 0.011}, "date": "2026-11-28T00:00:00Z"}  # fmt: skip
+    atomic_write(run.paths[""].with_suffix(".json"), json.dumps({**run.facts, "checksum": "one"}))
+    epochs = run.tables[""].assign(phase=["probe", "all", "all"], epoch=[0, 1, 2])
+    for part, table in (("", epochs), ("-predictions", run.tables["-predictions"])):
+        atomic_csv(table, data / f"pets-photos-lite0-box{part}.csv")
+        atomic_write(data / f"pets-photos-lite0-box{part}.json", json.dumps(facts))
+    assert pets.ways() == (
+        "On the same test photos, right: 98.9% a probe on frozen features (lite0 at 224 pixels) and "
+        "70.0% from scratch (resnet18 at 96 pixels)."
+    )
+    found = pets.facts()
+    assert found.epochs == "2 epochs" and found.how == "a probe on frozen features, pretrained weights in1k"
+    assert display_pets.draw_pets_curves().title == "A probe on lite0 is right on 98.9% of the test photos"

@@ -8,6 +8,7 @@ from functools import partial
 from scripts.common.errors import DataMissing
 from scripts.data.read_data import TablesMissing
 from scripts.figures import (
+    display_choose,
     display_data,
     display_family,
     display_frontier,
@@ -73,6 +74,11 @@ _ALL = [
     Chart("pets_curves", display_pets.draw_pets_curves, "trained"),
     Chart("pets_confusion", display_pets.draw_pets_confusion, "trained"),
     Chart("pets_losses", display_pets.draw_pets_losses, "trained"),
+    *(
+        Chart(f"choose_{name.replace('-', '_')}", partial(display_choose.draw_frontier, name), "trained")
+        for name in (*display_choose.SETS, display_choose.OWN)
+    ),
+    Chart("choose_curve", display_choose.draw_curve, "trained"),
     Chart("cnn_curves", display_pets.draw_cnn_curves, "trained"),
     Chart("runs_compared", display_pets.draw_runs, "trained"),
     Chart("search_parallel", display_pets.draw_search_parallel, "trained"),

@@ -164,13 +164,18 @@ def draw_pets_curves() -> Drawing:
     history, facts = run.tables[""], run.facts
     error = facts["error_rate"]
     title = (
-        f"{facts['arch']} is right on {1 - error['test']:.0%} of the test photos after {counted(len(history), 'epoch')}"
+        f"A probe on {facts['arch']} is right on {1 - error['test']:.1%} of the test photos"
+        if facts.get("kept") == "probe"
+        else f"{facts['arch']} is right on {1 - error['test']:.1%} of the test photos after "
+        f"{counted(run.epochs, 'epoch')}"
     )
     long = {
         "training": history[["epoch", "train_loss"]].rename(columns={"train_loss": "loss"}),
         "validation": history[["epoch", "valid_loss"]].rename(columns={"valid_loss": "loss"}),
     }
-    learned = "trained from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}"
+    learned = "trained from scratch"
+    if facts["weights"] != "scratch":
+        learned = f"the probe (epoch 0), then fine-tuning from {facts['weights']},"
     subtitle = f"Cross-entropy by epoch, {learned} on {facts['train_images']:,} photos at {facts['size']} pixels"
     ends = {name: frame.loss.iloc[-1] for name, frame in long.items()}
     return Drawing(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scripts.common.errors import DataMissing
 from scripts.common.paths import relative
-from scripts.common.words import counted, wait
+from scripts.common.words import counted, listing, wait
 from scripts.demo import limits as app_limits
 from scripts.pages import page
 from scripts.train import photo_results, zoo_runs
@@ -45,10 +45,10 @@ def facts() -> SimpleNamespace:
         train=f"{facts['train_images']:,}",
         valid=f"{facts['valid_images']:,}",
         test=f"{facts['test_images']:,}",
-        epochs=counted(len(run.tables[""]), "epoch"),
+        epochs=counted(run.epochs, "epoch"),
         size=str(facts["size"]),
         seconds=wait(1000 * run.tables[""].seconds.sum(), 2),
-        how="from scratch" if facts["weights"] == "scratch" else f"fine-tuned from {facts['weights']}",
+        how=run.way if facts["weights"] == "scratch" else f"{run.way}, pretrained weights {facts['weights']}",
         hardware=run.hardware,
         date=run.date,
     )
@@ -73,7 +73,7 @@ def beside_zoo() -> None:
         f"{1 - facts['error_rate']['test']:.1%} here. There it learned from "
         f"{row.train_images:,.0f} of them at {row.img_size:.0f} pixels in {counted(int(row.epochs), 'epoch')}, here "
         f"from {facts['train_images']:,} at {facts['size']} "
-        f"pixels in {counted(len(found[0].tables['']), 'epoch')}, and the recipes differ."
+        f"pixels in {counted(found[0].epochs, 'epoch')}, and the recipes differ."
     )
     page.markdown(f"[Training our own](/report/zoo.qmd) compares networks. {page.text(words)._repr_markdown_()}")
 
@@ -89,9 +89,9 @@ def table() -> None:
             {
                 "Architecture": run.facts["arch"],
                 "Photos": run.dataset,
-                "Weights": run.facts["weights"],
+                "How": run.way,
                 "Pixels": run.facts["size"],
-                "Epochs": len(run.tables[""]),
+                "Epochs": run.epochs,
                 "Learned from": run.facts["train_images"],
                 "Validation error": run.facts["error_rate"]["valid"],
                 "Test error": run.facts["error_rate"]["test"],
@@ -108,6 +108,26 @@ def table() -> None:
         link=relative(found[0].paths[""]),
         formats={"Validation error": "{:.1%}", "Test error": "{:.1%}", "Learned from": "{:,.0f}"},
     )
+
+
+def ways() -> str:
+    """How far each way of training got on the photos of the page, the best run of each, as text; '' where one is
+    there.
+    """
+    found = photo_results.pets()
+    best: dict[str, photo_results.Training] = {}
+    for run in found:
+        if run.facts.get("checksum") != found[0].facts.get("checksum"):
+            continue
+        if run.way not in best or run.facts["error_rate"]["test"] < best[run.way].facts["error_rate"]["test"]:
+            best[run.way] = run
+    if len(best) < 2:
+        return ""
+    said = [
+        f"{1 - run.facts['error_rate']['test']:.1%} {way} ({run.facts['arch']} at {run.facts['size']} pixels)"
+        for way, run in sorted(best.items(), key=lambda item: item[1].facts["error_rate"]["test"])
+    ]
+    return f"On the same test photos, right: {listing(said)}."
 
 
 def limits() -> SimpleNamespace:

@@ -63,6 +63,19 @@ class Training:
         return str(self.facts.get("dataset", ""))
 
     @property
+    def epochs(self) -> int:
+        """Epochs of training; a probe before them is none."""
+        table = self.tables[""]
+        return int((table["phase"] != "probe").sum()) if "phase" in table else len(table)
+
+    @property
+    def way(self) -> str:
+        """How the model that was kept came about: from scratch, a probe on frozen features, or fine-tuned."""
+        if self.facts.get("weights") == "scratch":
+            return "from scratch"
+        return "a probe on frozen features" if self.facts.get("kept") == "probe" else "fine-tuned"
+
+    @property
     def classes(self) -> list[str]:
         return [str(name) for name in self.facts.get("classes", [])]
 

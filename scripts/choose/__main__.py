@@ -79,7 +79,7 @@ def run(
     runners = [race.Runner(features.Extractor(one, device, hardware.cores())) for one in backbones]
     best = race.run(runners, photos, deadline, say)
     frame = table.table(runners, best, photos)
-    curve, confusion = look.learning_curve(best, photos), look.confusion(best, photos)
+    curve, confusion = look.learning_curve(best, photos, deadline=deadline), look.confusion(best, photos)
     doubtful = look.doubtful(best, photos, dataset.files)
     texts = [
         said.sentence(frame, len(photos.test), photos.balanced),
@@ -104,7 +104,7 @@ def run(
     path = write(frame, curve, confusion, facts, out, device)
     picture = look.show(doubtful, photos, dataset.name)
     print(said.text_table(frame))
-    for text in filter(None, texts):
+    for text in filter(None, [*texts, said.unfinished(frame)]):
         print(f"\n{text}")
     if picture:
         print(

@@ -66,6 +66,17 @@ def sentence(frame: pd.DataFrame, test_photos: int, balanced: bool = False) -> s
     return said
 
 
+def unfinished(frame: pd.DataFrame) -> str:
+    """Which networks time cut short that may be the better ones; '' where none was."""
+    rest = frame[frame["verdict"].isin(["tied", "ahead", "untried"]) & (frame["photos"] < frame["photos"].iloc[0])]
+    if rest.empty:
+        return ""
+    return (
+        f"Time was too short to judge {counted(len(rest), 'network')} on all photos that may be as good or better; the "
+        "same command goes on from here, with a larger MINUTES."
+    )
+
+
 def more_photos(found: Forecast | None, curve: pd.DataFrame) -> str:
     """Whether more photos would help."""
     if found is None:

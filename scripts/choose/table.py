@@ -18,7 +18,7 @@ def table(runners: list[Runner], best: Runner, photos: Photos) -> pd.DataFrame:
     """A row per runner, columns as scripts.common.schema.choose says; the best first, then by accuracy, floors last."""
     frame = pd.DataFrame([row(runner, best, photos) for runner in runners])
     frame.insert(frame.columns.get_loc("verdict"), "imagenet_top1", imagenet(frame))
-    place = frame["verdict"].map({"best": 0, "tied": 1, "behind": 1, "floor": 2, "untried": 3, "failed": 4})
+    place = frame["verdict"].map({"best": 0, "ahead": 1, "tied": 1, "behind": 1, "floor": 2, "untried": 3, "failed": 4})
     order = frame.assign(place=place, fewer=-frame["photos"], wrong=-frame["cv_accuracy"])
     return frame.loc[order.sort_values(["place", "fewer", "wrong"], kind="stable").index].reset_index(drop=True)
 
@@ -88,7 +88,7 @@ def verdict(runner: Runner, best: Runner, behind: compare.Interval) -> str:
         return "failed" if runner.state == "failed" else "untried"
     if runner.floor:
         return "floor"
-    return "behind" if behind.low > 0 else "tied"
+    return "behind" if behind.low > 0 else "ahead" if behind.high < 0 else "tied"
 
 
 def cheaper(frame: pd.DataFrame) -> pd.Series | None:

@@ -45,7 +45,9 @@ def of_the_report() -> list[choice.Chosen]:
 
 def rows(run: choice.Chosen) -> pd.DataFrame:
     """The networks that saw photos, floors apart, as frontier_chart wants them; accuracy as the run says it."""
-    table = run.table[run.table["verdict"].isin(["best", "tied", "behind"]) & run.table["images_per_sec"].gt(0)]
+    table = run.table[
+        run.table["verdict"].isin(["best", "ahead", "tied", "behind"]) & run.table["images_per_sec"].gt(0)
+    ]
     accuracy = table[f"{run.judged_on}_accuracy"].fillna(table["cv_accuracy"])
     arch = table["backbone"].str.partition(".")[0]
     return table.assign(
@@ -82,7 +84,7 @@ def draw_frontier(name: str) -> Drawing:
     photos = int(run.facts["test_images"] if on == "test" else best["photos"])
     subtitle = (
         f"Accuracy of a probe on frozen features, {photos:,} {'test photos' if on == 'test' else 'photos held out'}, "
-        "against images per second through the network"
+        f"against images per second through the network{'; some saw fewer' if table['photos'].nunique() > 1 else ''}"
     )
     wide, phone = (
         frontier_chart.draw(table, title, subtitle, footer(run), size=size, everyone=size == WIDE).figure

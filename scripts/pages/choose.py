@@ -34,7 +34,7 @@ def value(run: choice.Chosen, row: pd.Series) -> tuple[float, float, float]:
 def said() -> None:
     """What came out, a sentence a set, and on which machine."""
     for run in runs():
-        tried = run.table["cv_accuracy"].notna() & run.table["verdict"].isin(["best", "tied", "behind"])
+        tried = run.table["cv_accuracy"].notna() & run.table["verdict"].isin(["best", "ahead", "tied", "behind"])
         page.markdown(f"\n**{run.dataset}**. {page.escaped(run.facts['said'][0])}\n")
         page.markdown(
             f"\n{counted(int(tried.sum()), 'network')} and picture sizes, {run.facts['training_images']:,} photos to "
@@ -85,6 +85,7 @@ def order() -> None:
         first = known.loc[known["imagenet_top1"].idxmax()]
         how = {
             "best": "is the best here, too",
+            "ahead": "is ahead on the few photos that time allowed",
             "tied": "cannot be told apart from the best here",
             "behind": f"is really behind {label(run.best)} here",
         }.get(first["verdict"], "was not judged")

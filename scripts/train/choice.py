@@ -43,6 +43,7 @@ OPTIONAL = [
 VERDICTS = {
     "best": "the best",
     "tied": "not told apart from the best",
+    "ahead": "ahead on the few photos that time allowed",
     "behind": "really behind the best",
     "floor": "a floor: no pretraining",
     "untried": "not tried",

@@ -70,7 +70,9 @@ TABLES = [
             "img_size": Column("pixels a side"),
             "pretrain": Column("what it was pretrained on: in1k, distilled, in21k, web or unknown"),
             "imagenet_top1": Column("top-1 on ImageNet that timm publishes for these weights at this size", "%"),
-            "verdict": Column("best, tied, behind, floor (no pretraining), untried or failed", varies=True),
+            "verdict": Column(
+                "best, tied, ahead (on few photos), behind, floor (no pretraining), untried or failed", varies=True
+            ),
             "photos": Column("training photos that it was judged on, fewer where it was dropped early", varies=True),
             **_SHARE,
             "images_per_sec": Column("through the network alone, median of batches", "images/s", True),

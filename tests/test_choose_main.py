@@ -194,6 +194,7 @@ def test_what_cannot_be_tried_is_said(photos, monkeypatch):
     runners, best, _ = compete(photos, 60, one=(1.2, 0.001), two=(1.2, 0.001), three=(1.2, 0.001), four=(1.2, 0.001))
     frame = table.table(runners, best, photos)
     assert best.state == "whole" and frame["verdict"].tolist() == ["best", "tied", "untried", "untried"]
+    assert "really ahead of all" not in said.sentence(frame, 500)
     assert "judge 2 networks on all photos" in said.unfinished(frame) and said.unfinished(frame.head(2)) == ""
     assert frame["note"].iloc[-1] == "the time did not suffice to try it" and "not tried" in said.text_table(frame)
 

@@ -61,7 +61,7 @@ def sentence(frame: pd.DataFrame, test_photos: int, balanced: bool = False) -> s
         )
     elif len(tied):
         said += f" {counted(len(tied), 'other')} cannot be told apart from it, none of them faster."
-    elif (frame["verdict"] == "behind").any():
+    elif (frame["verdict"] == "behind").any() and frame["verdict"].iloc[1:].isin(["behind", "floor", "failed"]).all():
         said += " It is really ahead of all the others."
     return said
 

@@ -128,7 +128,7 @@ def write(
 def folder(tmp_path, monkeypatch):
     real = results.runs
     monkeypatch.setattr(zoo_runs.results, "runs", lambda: real(tmp_path))
-    monkeypatch.setattr(display_zoo.hardware, "present", lambda: {"mine"})
+    monkeypatch.setattr(zoo_runs.hardware, "present", lambda: {"mine"})
     monkeypatch.setattr(zoo, "relative", lambda path: f"report/data/{path.name}")
     monkeypatch.setattr(zoo.page, "data_link", lambda path, words: page.link(words, "/" + path))
     monkeypatch.setattr(zoo.page, "chart", lambda name: print(f"chart {name}."))

@@ -25,6 +25,7 @@ def project(tmp_path, monkeypatch):
     """A project of one script, one table with its sidecar, one picture."""
     for name, value in {"ROOT": tmp_path, "DATA": tmp_path / "report/data", "IMAGES": tmp_path / "images"}.items():
         monkeypatch.setattr(status, name, value)
+    monkeypatch.setattr(status.git, "ROOT", tmp_path)
     monkeypatch.setattr(status, "relative", lambda path: path.relative_to(tmp_path).as_posix())
     for folder in ("scripts/bench", "report/data", "images"):
         (tmp_path / folder).mkdir(parents=True)

@@ -60,12 +60,12 @@ def upstream(tmp_path, monkeypatch):
     made = Upstream()
     monkeypatch.setattr(newer, "get", made.get)
     for name, value in {
-        "ROOT": tmp_path,
         "CACHE": tmp_path / ".cache",
         "OUT": tmp_path / "build/newer",
         "DATA": tmp_path / "report/data",
     }.items():
         monkeypatch.setattr(newer, name, value)
+    monkeypatch.setattr(newer.git, "ROOT", tmp_path)
     monkeypatch.setattr(newer, "relative", lambda path: path.relative_to(tmp_path).as_posix())
     for folder in ("scripts/data", "tests", "report/data", "build"):
         (tmp_path / folder).mkdir(parents=True)

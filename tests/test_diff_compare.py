@@ -155,7 +155,7 @@ class Studio:
 
 @pytest.fixture
 def studio(tmp_path, monkeypatch):
-    for module in (sides, compare):
+    for module in (sides, compare, sides.repository):
         monkeypatch.setattr(module, "ROOT", tmp_path / "project")
     made = Studio(tmp_path / "project")
     with made.stack:
@@ -476,6 +476,7 @@ def test_a_shallow_clone_is_told_what_to_fetch(studio, tmp_path, monkeypatch, ca
     studio.git("clone", "-q", "--depth", "1", f"file://{studio.root}", str(clone))
     studio.root = clone
     monkeypatch.setattr(sides, "ROOT", clone)
+    monkeypatch.setattr(sides.repository, "ROOT", clone)
     assert run(studio, "--base", "HEAD~1") == 2
     assert "fetch --unshallow" in capsys.readouterr().err
     studio.git("checkout", "-q", "--orphan", "alone")

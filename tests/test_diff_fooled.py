@@ -33,7 +33,7 @@ from tests.test_diff_verify import Catalogue, painted
 @pytest.fixture
 def studio(tmp_path, monkeypatch):
     """The small repository of test_diff_compare, each table with a sidecar that names its checksum."""
-    for module in (sides, compare):
+    for module in (sides, compare, sides.repository):
         monkeypatch.setattr(module, "ROOT", tmp_path / "project")
     made = Studio(tmp_path / "project")
     for path in (SPEED, SCORES):
@@ -512,7 +512,7 @@ def test_verify_believes_no_record(committed, tmp_path, plant):
 
 def test_results_that_are_not_new_excuse_nothing(committed, tmp_path, monkeypatch):
     """A picture painted over, its entry made to look like one of older results: the others were there already."""
-    for module in (verify, sides):
+    for module in (verify, sides, sides.repository):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     table = tmp_path / "report/data/benchmark-x-h200.csv"
     table.write_text("y\n1\n2\n3\n")

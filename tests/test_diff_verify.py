@@ -274,6 +274,7 @@ def test_a_first_chart_of_results_that_came_after_the_pictures_is_no_failure_but
             subprocess.run(["git", *words], cwd=bench.root, check=True, capture_output=True)
 
     monkeypatch.setattr(sides, "ROOT", bench.root)
+    monkeypatch.setattr(sides.repository, "ROOT", bench.root)
     commit()
     assert bench.verify(tmp_path, "again") == (
         {"again.jpg": ADDED},

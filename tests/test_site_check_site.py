@@ -327,6 +327,7 @@ def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(extras, "ROOT", tmp_path)
+    monkeypatch.setattr(extras.git, "ROOT", tmp_path)
     monkeypatch.setattr(extras, "DATA", tmp_path / "report/data")
     assert extras.changes() == []  # no repository
     (tmp_path / "report/data").mkdir(parents=True)

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,10 +18,10 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.common import code, hardware, words
+from scripts.common import code, git, hardware, words
 from scripts.common.errors import UserError
 from scripts.common.files import content, sha256
-from scripts.common.paths import ROOT, atomic_write, csv_text, read_file, relative, write_together
+from scripts.common.paths import atomic_write, csv_text, read_file, relative, write_together
 
 SCHEMA = 1
 BY_HAND = ("accuracy.csv",)  # tables without a sidecar: each row names its source
@@ -97,22 +96,14 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def git_commit() -> tuple[str, bool]:
-    """(commit, dirty): the checkout's commit, '' outside one; dirty where tracked code differs (results under
-    report/data and images apart).
+def git_commit() -> tuple[str, bool | None]:
+    """(commit, dirty): the checkout's commit; dirty where tracked code differs (results under report/data and images
+    apart). ('', None) where git tells neither: `git.why_not` says why.
     """
-
-    def git(*arguments: str) -> str:
-        try:
-            return subprocess.run(
-                ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True
-            ).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return ""
-
-    return git("rev-parse", "HEAD"), bool(
-        git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!report/data", ":!images")
-    )
+    if git.why_not():
+        return "", None
+    changes = git.says("status", "--porcelain", "--untracked-files=no", "--", ".", ":!report/data", ":!images")
+    return git.says("rev-parse", "--verify", "--quiet", "HEAD").strip(), bool(changes)
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -136,6 +127,7 @@ def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), 
         "command": shlex.join(["python", *map(_public, command)]),
         "commit": commit,
         "dirty": dirty,
+        **({"repository": git.why_not() or "no commit yet"} if not commit else {}),
         "date": now(),
         "hardware": hardware.describe(device, uuid),
         "versions": versions(*packages),

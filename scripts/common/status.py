@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.common import code, provenance
+from scripts.common import code, git, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, relative
 
@@ -41,10 +41,8 @@ def _now(path: str) -> str:
 def _then(commit: str, path: str) -> str:
     """The fingerprint of a script at a commit; '' where it was not there or the commit is not at hand."""
     try:
-        shown = subprocess.run(
-            ["git", "-C", str(ROOT), "show", f"{commit}:{path}"], capture_output=True, timeout=20, check=True
-        )
-        return code.fingerprint(shown.stdout.decode(), path)
+        shown = git.run("show", f"{commit}:{path}", timeout=20)
+        return "" if shown.returncode else code.fingerprint(shown.stdout.decode("utf-8"), path)
     except (OSError, subprocess.SubprocessError, SyntaxError, UnicodeDecodeError):
         return ""
 

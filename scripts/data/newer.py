@@ -17,15 +17,14 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pandas as pd
 
-from scripts.common import net
+from scripts.common import git, net
 from scripts.common.errors import UserError, cli
 from scripts.common.files import sha256
-from scripts.common.paths import BUILD, CACHE, DATA, ROOT, atomic_write, relative
+from scripts.common.paths import BUILD, CACHE, DATA, atomic_write, relative
 from scripts.common.tables import read_table, read_text
 from scripts.data import download
 
@@ -169,14 +168,19 @@ def body(news: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _git(*arguments: str) -> bytes:
+    """What git prints. Raises UserError with its own reason."""
+    if git.why_not():
+        raise UserError(f"the proposal is a patch for git: {git.trouble()}")
+    done = git.run(*arguments)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}")
+    return done.stdout
+
+
 def findings(news: dict) -> pd.DataFrame:
     """Verdicts of the newest vintage that differ from the committed ones: claim, hardware, was, is, evidence."""
-    kept = subprocess.run(
-        ["git", "-C", str(ROOT), "show", f"HEAD:{relative(DATA)}/findings.csv"],
-        capture_output=True,
-        check=True,
-        timeout=60,
-    ).stdout.decode()
+    kept = _git("show", f"HEAD:{relative(DATA)}/findings.csv").decode("utf-8")
     old = pd.read_csv(io.StringIO(kept), dtype=str, keep_default_na=False)
     new = read_table(DATA / "findings.csv")
     sides = [table[table["vintage"] == vintage] for table, vintage in ((old, news["previous"]), (new, news["vintage"]))]
@@ -219,12 +223,8 @@ def main(arguments: list[str] | None = None) -> None:
                 "tables"
             ) from None
         atomic_write(OUT / "body.md", body(news))
-        subprocess.run(
-            ["git", "-C", str(ROOT), "add", "--intent-to-add", "--", "report/data", "images"], check=True, timeout=60
-        )
-        patch = subprocess.run(
-            ["git", "-C", str(ROOT), "diff", "--binary", "HEAD"], check=True, capture_output=True, timeout=120
-        ).stdout
+        _git("add", "--intent-to-add", "--", "report/data", "images")
+        patch = _git("diff", "--binary", "HEAD")
         atomic_write(OUT / "changes.patch", patch)
         print(f"newer: {relative(OUT)}/body.md and changes.patch ({len(patch) / 1e6:.1f} MB)")
         return

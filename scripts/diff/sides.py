@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.common import git as repository
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, DATA, IMAGES, ROOT, read_file
 from scripts.common.provenance import sha256
@@ -42,7 +43,7 @@ class Side:
 def git(*arguments: str, check: bool = True) -> bytes:
     """What git says; b'' where it fails and `check` is off. Raises UserError where there is no git."""
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, timeout=120)
+        done = repository.run(*arguments)
     except FileNotFoundError:
         raise UserError("git: not installed; install it, or compare with a folder (--base DIR)") from None
     except subprocess.TimeoutExpired:
@@ -55,8 +56,14 @@ def git(*arguments: str, check: bool = True) -> bytes:
     return b"" if done.returncode else done.stdout
 
 
+def _needed() -> None:
+    if repository.why_not():
+        raise UserError(f"{repository.trouble()}; or compare with a folder (--base DIR)")
+
+
 def default_base() -> str:
     """The merge base of HEAD with main (origin's, else the local one); HEAD itself where that is main's head."""
+    _needed()
     for main in ("origin/main", "main", "origin/master", "master"):
         if git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}", check=False):
             base = git("merge-base", "HEAD", main, check=False).decode().strip()
@@ -87,6 +94,7 @@ def side(what: str = "") -> Iterator[Side]:
     elif Path(what).is_dir():
         yield of_folder(Path(what), Path(what).name or what)
     else:
+        _needed()
         commit = (
             git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}", check=False)
             .decode()

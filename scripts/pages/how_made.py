@@ -100,7 +100,7 @@ def _facts(one: dict) -> list[tuple[str, str]]:
     commit = (
         f"<code>{safe(commit[:12])}</code>" + (" with changes not yet committed" if known.get("dirty") else "")
         if re.fullmatch(r"[0-9a-f]{40}", commit)
-        else "unknown"
+        else safe(f"unknown: {known['repository']}" if known.get("repository") else "unknown")
     )
     about = [str(machine[key]) for key in ("name", "driver", "power_limit", "system") if machine.get(key)]
     versions = known.get("versions") if isinstance(known.get("versions"), dict) else {}

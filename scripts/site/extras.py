@@ -17,7 +17,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import zipfile
 from datetime import datetime, timezone
@@ -30,6 +29,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import yaml
 
+from scripts.common import git
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
 from scripts.findings.verdicts import CLAIMS
@@ -274,12 +274,7 @@ def _verdicts(commit: str, path: str) -> list[tuple[str, str]]:
 
 def _git(*arguments: str) -> str:
     """What git says, '' where it fails."""
-    try:
-        return subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, timeout=60, check=True
-        ).stdout.decode(errors="replace")
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    return "" if git.why_not() else git.says(*arguments)
 
 
 def download() -> bytes:

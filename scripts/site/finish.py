@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
 
-from scripts.common import provenance
+from scripts.common import git, provenance
 from scripts.common.errors import UserError, disk_error
 from scripts.site import chart_files, weight
 from scripts.site.frame import MADE, Frame
@@ -88,7 +88,7 @@ def revision() -> str:
     code = (
         f"from commit {commit[:9]}{' with changes not yet committed' if dirty else ''}"
         if commit
-        else "outside a git checkout"
+        else f"of an unknown commit ({git.why_not() or 'none yet'})"
     )
     return f"{code}, on {date}"
 

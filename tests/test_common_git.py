@@ -1,0 +1,90 @@
+"""What is said where git tells nothing: a ZIP, a folder inside another repository, another owner, no git, no commit."""
+
+import os
+import subprocess
+
+import pytest
+
+from scripts.common import git, provenance
+from scripts.common.errors import UserError
+from scripts.diff import sides
+
+COMMIT = ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "x"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder as the project; project(…) runs git in it."""
+    root = tmp_path / "a b'c-ü"
+    root.mkdir()
+    monkeypatch.setattr(git, "ROOT", root)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def call(*arguments, where=root):
+        subprocess.run(["git", *arguments], cwd=where, check=True, capture_output=True)
+
+    call.root = root
+    return call
+
+
+def test_a_checkout_has_its_commit(project):
+    project("init", "-q")
+    assert (provenance.git_commit(), git.why_not()) == (("", False), "")
+    assert provenance.sidecar()["repository"] == "no commit yet"
+    project(*COMMIT)
+    commit, dirty = provenance.git_commit()
+    assert len(commit) == 40 and dirty is False and "repository" not in provenance.sidecar()
+    (project.root / "x").write_text("1")
+    project("add", "x")
+    assert provenance.git_commit() == (commit, True)
+
+
+def no_repository(project, monkeypatch):
+    return git.NO_REPOSITORY
+
+
+def inside_another(project, monkeypatch):
+    project("init", "-q", where=project.root.parent)
+    project(*COMMIT, where=project.root.parent)
+    return git.NO_REPOSITORY
+
+
+def no_git(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project.root))
+    return git.NOT_INSTALLED
+
+
+def another_owner(project, monkeypatch):
+    project("init", "-q")
+    project(*COMMIT)
+    if os.geteuid():
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    else:
+        for path in (project.root, project.root / ".git"):
+            os.chown(path, 12345, 12345)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    return git.ANOTHER_OWNER
+
+
+def damaged(project, monkeypatch):
+    project("init", "-q")
+    (project.root / ".git/config").write_text("[core\n")
+    return "git: "
+
+
+@pytest.mark.parametrize("case", [no_repository, inside_another, no_git, another_owner, damaged])
+@pytest.mark.parametrize("language", ["C", "de_DE.UTF-8"])
+def test_git_tells_nothing_for_a_reason(project, monkeypatch, case, language):
+    monkeypatch.setenv("LANGUAGE", language)
+    expected = case(project, monkeypatch)
+    assert git.why_not().startswith(expected)
+    assert provenance.git_commit() == ("", None)  # not "clean"
+    facts = provenance.sidecar()
+    assert facts["dirty"] is None and facts["repository"].startswith(expected)
+    assert str(project.root) not in facts["repository"]
+    for look in (sides.default_base, sides.side("HEAD~1").__enter__):
+        with pytest.raises(UserError, match=r"--base DIR") as refused:
+            look()
+        assert expected in str(refused.value) and "\n" not in str(refused.value)
+        assert case is not another_owner or "safe.directory" in str(refused.value)

@@ -85,9 +85,10 @@ build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 	@$(PY) -m scripts.findings.update
 	@touch $@
 
-build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/accuracy.csv)
+build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/runtimes-infer-*.csv report/data/runtimes-answers-*.csv report/data/accuracy.csv)
 	@$(PY) -m scripts.findings.verdicts --quiet
 	@$(PY) -m scripts.predict.stored
+	@$(PY) -m scripts.findings.runtimes --quiet
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
 
@@ -104,6 +105,7 @@ APART := $(addprefix scripts/bench/,gpu.py contribute.py)
 build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts/bench/*.py)) | .venv/full.stamp
 	@$(PY) -m scripts.bench.sweep --part infer --models design $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
 	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PY) -m scripts.bench.runtimes --models quick $(if $(filter full,$(CHOSEN)),,--runtime eager onnxruntime openvino --seconds 0.5) --minutes $(or $(MINUTES),$(if $(filter full,$(CHOSEN)),20,1.5))
 	@touch $@
 
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)
@@ -122,6 +124,7 @@ train: .venv/full.stamp  ## train and export a network for DATA, in the full pro
 build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/full.stamp
 	@if [ -z "$$DATA" ]; then $(PY) -m scripts.train.pets_export --data digits --tracker none; \
 	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; fi
+	-@$(PY) -m scripts.demo.choose_runtime
 	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
 	@touch $@
 

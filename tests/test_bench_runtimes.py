@@ -89,7 +89,7 @@ def test_without_eager_the_others_still_have_speeds(standing_in, monkeypatch):
 def test_disturbed_blocks_are_left_out_and_all_count_on_a_machine_that_is_never_quiet():
     quiet, busy = Block([0.01], 1.0, 0), Block([0.05], 0.4, 0)
     assert turn([quiet] * 6 + [busy] * 3).step()[0::3] == (0.01, 3)
-    assert turn([quiet] + [busy] * 6).step()[0::3] == (0.05, 0)
+    assert turn([quiet] + [busy] * 6).step()[0::3] == (pytest.approx(0.02), 0)  # what it got of its core
 
 
 def test_the_ratio_is_taken_round_by_round():

@@ -7,8 +7,9 @@
 
 Out comes report/data/runtimes-infer-batch4-pt{version}-cpu1t-{hardware}.csv: timm's columns, the runtime and precision,
 what exporting and compiling cost, how far the answers are from eager fp32's, and `times_eager`, the speed over eager
-fp32's in the same rounds. Weights are random: a speed depends on the arithmetic. A runtime that is not installed or
-can't take a network is a row with its reason.
+fp32's in the same rounds. With one thread the time is the processor's, what the process got of its core: beside other
+work a wall clock would show that work. Weights are random: a speed depends on the arithmetic. A runtime that is not
+installed or can't take a network is a row with its reason.
 """
 
 from __future__ import annotations
@@ -80,13 +81,18 @@ class Turn(Measurer):
     def calm(self, block: runtimes_worker.Block) -> bool:
         return self.asked.threads > 1 or self.asked.device != "cpu" or block.share >= MIN_CORE_SHARE
 
+    def mean(self, block: runtimes_worker.Block) -> float:
+        """Seconds of a step of a block; with one thread on a CPU those that the process got of its core."""
+        alone = self.asked.threads == 1 and self.asked.device == "cpu"
+        return sum(block.steps) / len(block.steps) * (min(1.0, block.share) if alone and block.share > 0 else 1.0)
+
     def step(self) -> tuple[float, float, float, int]:
         """(median seconds of a step over blocks, interval, blocks left out): the undisturbed ones, all where most were
         disturbed.
         """
         good = [block for block in self.blocks if self.calm(block)]
         kept = good if 2 * len(good) >= len(self.blocks) else self.blocks
-        means = [sum(block.steps) / len(block.steps) for block in kept]
+        means = [self.mean(block) for block in kept]
         return (*median_interval(means), len(self.blocks) - len(kept))
 
     def converged(self) -> bool:
@@ -159,10 +165,7 @@ def times_eager(turn: Turn, eager: Turn) -> dict:
     """Speed over eager fp32's in the same rounds, with the interval of its median; {} where there is none."""
     rounds = list(zip(eager.blocks, turn.blocks))
     calm = [(one, own) for one, own in rounds if eager.calm(one) and turn.calm(own)]
-    both = [
-        (sum(one.steps) / len(one.steps)) / (sum(own.steps) / len(own.steps))
-        for one, own in (calm if 2 * len(calm) >= len(rounds) else rounds)
-    ]
+    both = [eager.mean(one) / turn.mean(own) for one, own in (calm if 2 * len(calm) >= len(rounds) else rounds)]
     if not both:
         return {}
     middle, low, high = median_interval(both)

@@ -27,7 +27,7 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import ROOT, relative
 from scripts.demo.guard import Guard, Store
-from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE, READERS
+from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE, READERS, RUNTIME
 from scripts.demo.worker import Models
 
 EXAMPLES = 5
@@ -117,7 +117,7 @@ def answer(models, store: Store, path: str | None) -> list:
         return [said([found], trouble=True), *empty]
     lines = [
         f"{one.name}: {(top := next(iter(one.probabilities)))}, {one.probabilities[top]:.0%}, in "
-        f"{one.milliseconds:.0f} ms"
+        f"{one.milliseconds:.0f} ms" + (f" ({one.runtime})" if one.runtime else "")
         for one in found
     ]
     return [said(lines), *(value for one in found for value in (one.probabilities, one.picture))]
@@ -194,7 +194,7 @@ def check_port(port: int) -> None:
             ) from None
 
 
-def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
+def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False, runtime: str = "auto"):
     """Load the models and start serving; returns what closes it all, to be called at the end. Raises UserError."""
     check_port(port)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -206,7 +206,7 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False):
     closing.callback(shutil.rmtree, home, ignore_errors=True)
     closing.callback(setattr, tempfile, "tempdir", None)
     try:
-        models, store = Models(folders, trust_pickle), Store(Path(home))
+        models, store = Models(folders, trust_pickle, runtime), Store(Path(home))
         closing.callback(models.close)
         import gradio as gr  # takes seconds, in which the models load in their own process
         from starlette.middleware import Middleware
@@ -288,12 +288,13 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
+    parser.add_argument("--runtime", default="auto", metavar="R", help=RUNTIME)
     arguments = parser.parse_args()
     folders = arguments.models or find_models()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     sys.stdout, sys.stderr = Plain(sys.stdout), Plain(sys.stderr)
-    stop = launch(folders, arguments.port, arguments.trust_pickle)
+    stop = launch(folders, arguments.port, arguments.trust_pickle, arguments.runtime)
     try:
         signal.signal(signal.SIGINT, lambda *_: ended.set())  # also where a shell started it with Ctrl-C switched off
         print(

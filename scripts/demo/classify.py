@@ -3,27 +3,37 @@
     python -m scripts.demo.classify models/pets cat.jpg dog.jpg
     python -m scripts.demo.classify models/pets *.jpg --json
 
---json prints one array: file, class, probabilities, milliseconds, or file and error. Exit code 1 where a photo couldn't
-be read; the others are still answered.
+--json prints one array: file, class, probabilities, milliseconds, runtime, or file and error. Exit code 1 where a photo
+couldn't be read; the others are still answered.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
 
-from scripts.common.errors import cli
+from scripts.common.errors import UserError, cli
+from scripts.demo.limits import RUNTIME
+
+MANY = 200  # photos from which choosing a runtime, some seconds, pays; what was chosen before is used for any number
 
 
-def classify(folder: Path, files: list[Path], trust_pickle: bool = False) -> list[dict]:
+def classify(folder: Path, files: list[Path], trust_pickle: bool = False, runtime: str = "auto") -> list[dict]:
     """One dict per file, in order: file, class, probabilities, milliseconds; or file and error. Raises UserError
     for the model.
     """
+    from scripts.demo.fastest import choose
     from scripts.demo.predict import NotAPhoto, Predictor, open_photo, read_file
 
-    predictor = Predictor(folder, trust_pickle)
+    predictor = Predictor(folder, trust_pickle, runtime)
+    if runtime == "auto" and not trust_pickle:
+        if len(files) >= MANY:
+            with contextlib.suppress(UserError):  # a full disk, say: PyTorch answers all the same
+                choose(predictor)
+        predictor.take_remembered()
     answers = []
     for file in files:
         try:
@@ -36,6 +46,7 @@ def classify(folder: Path, files: list[Path], trust_pickle: bool = False) -> lis
                 "file": str(file),
                 "class": next(iter(answer.probabilities)),
                 "milliseconds": round(answer.milliseconds, 1),
+                "runtime": answer.runtime,
                 "probabilities": {name: round(share, 6) for name, share in answer.probabilities.items()},
             }
         )
@@ -53,8 +64,9 @@ def main() -> int:
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
     parser.add_argument("--json", action="store_true", help="print a JSON array")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
+    parser.add_argument("--runtime", default="auto", metavar="R", help=RUNTIME)
     arguments = parser.parse_args()
-    answers = classify(arguments.model, arguments.photos, arguments.trust_pickle)
+    answers = classify(arguments.model, arguments.photos, arguments.trust_pickle, arguments.runtime)
     if arguments.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
     else:

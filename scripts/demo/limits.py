@@ -11,3 +11,4 @@ READERS = 2  # photos that are opened at a time: an honest one beside a hostile 
 READ_SECONDS = 3  # of processor time; one of 32 megapixels takes about one
 READ_MEMORY = 2**30  # bytes; a 16-bit photo of 32 megapixels takes about 900 MB
 WAIT_SECONDS = 60  # in which so much processor time should be had on a busy machine, too
+RUNTIME = "auto (default: the fastest here whose answers are PyTorch's), eager, onnxruntime, openvino, openvino-bf16"

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scripts.common.errors import UserError
+from scripts.demo import fastest
 from scripts.demo.photo import (
     MAX_BYTES as MAX_BYTES,  # for those who ask a model: how a photo is opened, and what is none
     MAX_PIXELS as MAX_PIXELS,
@@ -36,13 +37,14 @@ MIN_MAP = 4  # the smallest map that still says roughly where something is
 
 class Answer(NamedTuple):
     """probabilities: class -> share, most likely first; milliseconds: network and heat map; heat: float (size,
-    size), 0 to 1, or None.
+    size), 0 to 1, or None; runtime: what computed it, for people.
     """
 
     probabilities: dict[str, float]
     milliseconds: float
     heat: np.ndarray | None
     method: str
+    runtime: str = ""
 
 
 class Layer(NamedTuple):
@@ -57,13 +59,15 @@ class Layer(NamedTuple):
 class Predictor:
     """One exported model, ready to answer. Threads may share it; they take turns. Raises UserError where it can't
     be loaded or answers no number.
+
+    runtime: see fastest.asked_for; 'auto' is PyTorch until `take_remembered`.
     """
 
-    def __init__(self, folder: Path | str, trust_pickle: bool = False):
+    def __init__(self, folder: Path | str, trust_pickle: bool = False, runtime: str = "eager"):
         self.exported = exported.load(folder, trust_pickle)
         self.name, self.config, self.model = self.exported.name, self.exported.config, self.exported.model
         self.model.requires_grad_(False)
-        self.lock = threading.Lock()
+        self.lock, self.fast, self.chosen = threading.Lock(), None, fastest.Chosen(*fastest.EAGER)
         self.layer = find_layer(self.model, self.config.size)
         try:
             self.ask(
@@ -74,17 +78,21 @@ class Predictor:
                 f"{folder}: gives no number for a grey picture, so its weights are damaged or were never trained; "
                 "export it again"
             ) from None
+        if runtime != "auto":
+            self.chosen, self.fast = fastest.asked_for(self, runtime)
 
     def ask(self, image: Image.Image, heat: bool = True) -> Answer:
         """What the model says about an RGB image. Raises NotAPhoto where its answer is no number."""
         pixels = self.exported.pixels(image)
         with self.lock:
             started = time.perf_counter()
-            if not heat:
+            if self.fast is not None:
+                logits, found, method = self._quickly(pixels, heat)
+            elif not heat:
                 with torch.inference_mode():
                     logits, found, method = self.model(pixels), None, ""
             else:
-                logits, found, method = where(self.model, self.layer, pixels)
+                logits, found, method = self.where(pixels)
             milliseconds = 1e3 * (time.perf_counter() - started)
         shares = logits[0].detach().float().softmax(0)
         if not torch.isfinite(shares).all():
@@ -97,7 +105,30 @@ class Predictor:
             milliseconds,
             None if found is None else found.numpy(),
             method,
+            self.chosen.label,
         )
+
+    def take_remembered(self) -> None:
+        """Answer in the runtime that was chosen on this machine, if one was and still can be had."""
+        with self.lock:  # it looks at the maps of the network, which is not to answer meanwhile
+            try:
+                if chosen := fastest.remembered(self):
+                    self.fast, self.chosen = fastest.made(self, chosen), chosen
+            except (UserError, OSError):
+                self.fast, self.chosen = None, fastest.Chosen(*fastest.EAGER)
+
+    def where(self, pixels: Tensor) -> tuple[Tensor, Tensor, str]:
+        """(logits, heat, method) in PyTorch."""
+        return where(self.model, self.layer, pixels)
+
+    def _quickly(self, pixels: Tensor, heat: bool) -> tuple[Tensor, Tensor | None, str]:
+        """(logits, heat, method) in the runtime that was chosen."""
+        if not heat:
+            return torch.from_numpy(self.fast.outputs(pixels)[0]), None, ""
+        logits, found = self.fast.ask(pixels)
+        if found is None:
+            return logits, input_gradient(self.model, pixels)[1], "input gradient"
+        return logits, scaled(found, pixels.shape[-1]), "Grad-CAM"
 
 
 def find_layer(model: nn.Module, size: int) -> Layer | None:
@@ -182,9 +213,9 @@ def spotlight(image: Image.Image, answer: Answer, config: exported.Config) -> Im
     return Image.composite(square, dim, mask)
 
 
-def load_all(folders: list[Path], trust_pickle: bool = False) -> list[Predictor]:
+def load_all(folders: list[Path], trust_pickle: bool = False, runtime: str = "eager") -> list[Predictor]:
     """A predictor per folder. Raises UserError for the first that can't be loaded, or for two of one name."""
-    predictors = [Predictor(folder, trust_pickle) for folder in folders]
+    predictors = [Predictor(folder, trust_pickle, runtime) for folder in folders]
     names = [predictor.name for predictor in predictors]
     if len(set(names)) < len(names):
         raise UserError(f"two models are called {max(names, key=names.count)!r}; rename one of the folders")

@@ -7,14 +7,20 @@ processes read (scripts.demo.photo). It ends by itself when the app does, howeve
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 from scripts.demo.photo import Readers
 
+CHOOSING_SECONDS = 600  # a choice that takes longer is given up; PyTorch goes on answering
 ANSWER_SECONDS = 60  # a photo that takes longer is given up
 CLOSING = "The app is closing."
 
@@ -31,16 +37,32 @@ class About(NamedTuple):
 
 class Shown(NamedTuple):
     """One model's answer: class -> share, most likely first; milliseconds; a Pillow image, bright where the answer
-    came from.
+    came from; what computed it.
     """
 
     name: str
     probabilities: dict[str, float]
     milliseconds: float
     picture: Any
+    runtime: str = ""
 
 
-def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
+def choose(predictors: list, folders: list[Path]) -> None:
+    """Let each predictor answer in its fastest runtime; chosen in a process apart where it is not yet known, while
+    PyTorch answers.
+    """
+    from scripts.demo import fastest
+
+    for one, folder in zip(predictors, folders):
+        one.take_remembered()
+        if one.fast is None and fastest.remembered(one) is None:
+            command = [sys.executable, "-m", "scripts.demo.choose_runtime", str(folder), "--parent", str(os.getpid())]
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(command, cwd=ROOT, capture_output=True, timeout=CHOOSING_SECONDS)
+            one.take_remembered()
+
+
+def serve(pipe, folders: list[Path], trust_pickle: bool, runtime: str = "auto") -> None:
     """In the process: load, say so, and answer one photo after the other until the other end is gone."""
     import signal
 
@@ -50,7 +72,7 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
 
         from scripts.demo.predict import NotAPhoto, load_all, spotlight
 
-        predictors = load_all(folders, trust_pickle)
+        predictors = load_all(folders, trust_pickle, runtime)
     except (UserError, OSError) as error:
         pipe.send(("error", str(error)))
         return
@@ -63,6 +85,8 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
             ],
         )
     )
+    if runtime == "auto" and not trust_pickle:
+        threading.Thread(target=choose, args=(predictors, folders), daemon=True).start()
     while True:
         try:
             size, pixels = pipe.recv()
@@ -75,7 +99,13 @@ def serve(pipe, folders: list[Path], trust_pickle: bool) -> None:
                 (
                     "answer",
                     [
-                        Shown(one.name, answer.probabilities, answer.milliseconds, spotlight(image, answer, one.config))
+                        Shown(
+                            one.name,
+                            answer.probabilities,
+                            answer.milliseconds,
+                            spotlight(image, answer, one.config),
+                            answer.runtime,
+                        )
                         for one, answer in found
                     ],
                 )
@@ -91,8 +121,8 @@ class Models:
     turn.
     """
 
-    def __init__(self, folders: list[Path], trust_pickle: bool = False):
-        self.folders, self.trust_pickle = folders, trust_pickle
+    def __init__(self, folders: list[Path], trust_pickle: bool = False, runtime: str = "auto"):
+        self.folders, self.trust_pickle, self.runtime = folders, trust_pickle, runtime
         self.lock, self.guard = threading.Lock(), threading.Lock()  # of the answer, and of starting and ending
         self.about: list[About] = []
         self.closed = False
@@ -102,7 +132,8 @@ class Models:
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, self.folders, self.trust_pickle), daemon=True)
+        given = (other, self.folders, self.trust_pickle, self.runtime)
+        self.process = context.Process(target=serve, args=given, daemon=True)
         self.process.start()
         other.close()  # so that a process that ends is noticed
 

@@ -48,6 +48,11 @@ INSTRUCTIONS = {
 PROVIDERS = {("onnxruntime", "cuda"): "CUDAExecutionProvider", ("tensorrt", "cuda"): "TensorrtExecutionProvider"}
 
 
+def label(runtime: str, precision: str) -> str:
+    """A runtime at a precision for people: OpenVINO int8."""
+    return f"{RUNTIMES[runtime].label} {precision}" if runtime in RUNTIMES else f"{runtime} {precision}"
+
+
 def check(runtime: str, precision: str) -> None:
     """Raise UserError for a name that is none of RUNTIMES or PRECISIONS."""
     if runtime not in RUNTIMES:

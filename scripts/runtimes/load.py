@@ -102,7 +102,7 @@ def _torch(network: Network, runtime: str, precision: str, threads: int, device:
     layout = torch.channels_last if runtime == "nhwc" else torch.contiguous_format
     changed = precision != "fp32" or runtime == "nhwc" or device != "cpu"
     module = copy.deepcopy(network.module) if changed else network.module
-    module = module.to(device=device, dtype=dtype, memory_format=layout).eval()
+    module = module.to(device=device, dtype=dtype, memory_format=layout).eval()  # type: ignore[union-attr]
     call = module
     if runtime == "compile":
         import torch._inductor.config as inductor

@@ -6,6 +6,29 @@ from scripts.common.schema.base import MODEL, RUN, Column, Table
 
 TABLES = [
     Table(
+        "runtimes-answers-*.csv",
+        "Answers in other runtimes, on real photos",
+        "a network with real weights in a runtime at a precision",
+        ("model", "runtime", "precision"),
+        {
+            "model": MODEL["model"],
+            "weights": Column("tag of its weights"),
+            "runtime": Column("what computes it"),
+            "precision": Column("arithmetic: fp32, bf16, int8"),
+            "status": Column("ok, failed, nonfinite"),
+            "reason": Column("why there is no answer"),
+            "pictures": Column("photos asked about"),
+            "equal_top1*": Column("share with eager fp32's most likely class; its 95% interval (Wilson)", "0–1", True),
+            "difference": Column(
+                "largest difference of a logit from eager fp32's, over the largest logit", varies=True
+            ),
+            "probability": Column("largest difference of a class probability", varies=True),
+            "calibrated_on": Column("other photos that int8's ranges were taken from"),
+            "version": Column("of what computes"),
+            "measured_at": Column("UTC", varies=True),
+        },
+    ),
+    Table(
         "zoo-*-history.csv",
         "Training curves",
         "an epoch of a training",

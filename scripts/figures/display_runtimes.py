@@ -1,0 +1,252 @@
+"""What another runtime brings: each network's speed in each, and what is won against what it costs in changed answers.
+
+python -m scripts.figures.export --only runtimes_speed runtimes_cost
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from scripts.common import families
+from scripts.common.errors import DataMissing
+from scripts.common.paths import DATA
+from scripts.common.provenance import source
+from scripts.common.words import counted, day, listing, plain, short
+from scripts.figures.drawing import Drawing
+from scripts.figures.labels import safe
+from scripts.figures.theme import CONTEXT, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, nice_range, text_colour
+from scripts.findings import runtimes
+from scripts.runtimes import check
+
+ROOM = {WIDE: 24, PHONE: 20}  # rows
+
+
+def by_network(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a network, fastest first: `eager`, `equal` (the fastest in fp32 whose answers are eager's) and `any` (the
+    fastest in any precision) in images/s by the ratio to eager, their labels, and gains.
+    """
+    rows = []
+    for _, own in table.groupby("model", sort=False):
+        first = own[(own["runtime"] == "eager") & (own["precision"] == "fp32")]["speed"]
+        known = own.dropna(subset=["speed", "times_eager"])
+        equal = known[known["precision"].eq("fp32") & known["difference"].fillna(1).le(check.LARGEST_DIFFERENCE)]
+        if first.isna().all() or equal.empty:
+            continue
+        one, other = (some.loc[some["times_eager"].idxmax()] for some in (equal, known))
+        rows.append(
+            {
+                **{name: own[name].iloc[0] for name in ("model", "arch", "family", "kind")},
+                "eager": float(first.iloc[0]),
+                **{name: best["times_eager"] * first.iloc[0] for name, best in (("equal", one), ("any", other))},
+                **{f"{name}_label": best["label"] for name, best in (("equal", one), ("any", other))},
+                "equal_gain": one["times_eager"],
+                "any_gain": other["times_eager"],
+            }
+        )
+    if not rows:
+        raise DataMissing("no network was measured in two runtimes; run `make bench`")
+    return pd.DataFrame(rows).sort_values("any", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def mean(values) -> float:
+    """Geometric mean."""
+    return float(np.exp(np.log(np.asarray(values, float)).mean()))
+
+
+def where(table: pd.DataFrame) -> str:
+    row = table.iloc[0]
+    return (
+        f"{row['hardware_name']}, {counted(int(row['threads']), 'thread')}, "
+        f"{counted(int(row['batch']), 'picture')} at a time"
+    )
+
+
+def _about(table: pd.DataFrame, *more: str) -> dict:
+    files = [table["file"].iloc[0], *more]
+    return {"sources": [source(DATA / name) for name in files], "hardware": where(table), "date": table["date"].iloc[0]}
+
+
+def _footer(table: pd.DataFrame) -> str:
+    return f"Source: measured by this project on {day(table['date'].iloc[0])} · {where(table)}"
+
+
+def draw_speed() -> Drawing:
+    """Each network's speed in eager, in the fastest runtime with equal answers, and in the fastest precision."""
+    table = runtimes.speeds()
+    found = by_network(table)
+    title = (
+        f"Another runtime makes a network {mean(found['equal_gain']):.1f} times as fast with equal answers, "
+        f"with fewer bits {mean(found['any_gain']):.1f} times"
+    )
+    subtitle = (
+        "Images per second of each network. Ring: PyTorch eager in fp32; filled: the fastest runtime in fp32; arrow: "
+        "the fastest in any precision; dashes: the others"
+    )
+    wide, phone = (_dumbbells(table, found, title, subtitle, size) for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=table.drop(columns=["file"]),
+        alt=f"For {counted(len(found), 'network')} on {where(table)} the speed in each runtime: "
+        + listing(
+            [
+                f"{row.model} {plain(row.eager)} in eager, {plain(row.any)} in {row.any_label}"
+                for row in found.head(6).itertuples()
+            ]
+        )
+        + ".",
+        caption=f"{title}, the geometric mean over {counted(len(found), 'network')}. The runtimes of a network took "
+        "turns, so a busy machine slows all alike; weights are random.",
+        **_about(table),
+    )
+
+
+def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: str, size: tuple[int, int]):
+    if len(found) > ROOM[size]:
+        subtitle += f"; shown: {ROOM[size]} of {len(found)}"
+        found = found.iloc[[round(i * (len(found) - 1) / (ROOM[size] - 1)) for i in range(ROOM[size])]]
+    names = found["model"].to_list()[::-1]
+    x = Axis("images per second", *nice_range(found[["eager", "any"]].to_numpy(), log=True), log=True, write=short)
+    canvas = Canvas(size, title, subtitle, _footer(table), x, Axis("", -0.7, len(found) - 0.3, names=names))
+    heights = {name: at for at, name in enumerate(names)}
+    for row in found.itertuples():
+        at = heights[row.model]
+        canvas.figure.add_scatter(
+            x=[row.eager, row.any],
+            y=[at, at],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": CONTEXT[0], "width": 3},
+        )
+    eager = found.set_index("model")["eager"]
+    rest = table[table["model"].isin(eager.index)].dropna(subset=["speed", "times_eager"])
+    marks = [
+        (
+            rest["times_eager"] * rest["model"].map(eager),
+            rest["model"],
+            [f"{label}, {gain:.2f}× eager" for label, gain in zip(rest["label"], rest["times_eager"])],
+            {"symbol": "line-ns-open", "size": 8, "color": MUTED[0], "line": {"width": 1.2, "color": MUTED[0]}},
+        )
+    ]
+    colours = [families.colour(family) for family in found["family"]]
+    for name, symbol, said in (
+        ("eager", "circle", ["PyTorch eager fp32"] * len(found)),
+        (
+            "equal",
+            "circle",
+            [f"{one}, {two:.2f}× eager" for one, two in zip(found["equal_label"], found["equal_gain"])],
+        ),
+        (
+            "any",
+            "triangle-right",
+            [f"{one}, {two:.2f}× eager" for one, two in zip(found["any_label"], found["any_gain"])],
+        ),
+    ):
+        ring = {"color": PAPER[0], "line": {"width": 2, "color": colours}} if name == "eager" else {"color": colours}
+        marks.append((found[name], found["model"], said, {"symbol": symbol, "size": 11, **ring}))
+    for values, models, said, marker in marks:
+        canvas.figure.add_scatter(
+            x=values,
+            y=[heights[model] for model in models],
+            mode="markers",
+            hovertemplate="%{text}<extra></extra>",
+            text=[
+                f"<b>{safe(model, 80)}</b><br>{safe(how)}<br>{plain(value)} images/s"
+                for model, how, value in zip(models, said, values)
+            ],
+            marker=marker,
+        )
+    return canvas.figure
+
+
+def cost_table() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(networks with real weights by runtime and precision: `gain` over eager, `equal_top1` with its interval,
+    `pictures`; the table of speeds). Raises DataMissing where nobody compared answers.
+    """
+    table = runtimes.speeds()
+    answers = runtimes.answers(table["hardware"].iloc[0]).dropna(subset=["equal_top1"])
+    if answers.empty:
+        raise DataMissing("answers on real photos not compared; run `python -m scripts.train.runtime_answers --help`")
+    speeds = table[["model", "runtime", "precision", "family", "kind", "label", "times_eager", "speed"]]
+    both = answers.merge(speeds, on=["model", "runtime", "precision"], how="inner").dropna(subset=["times_eager"])
+    if both.empty:
+        raise DataMissing("no network has both a speed and compared answers; run `make bench`")
+    return both.assign(gain=both["times_eager"]).sort_values("gain", kind="stable").reset_index(drop=True), table
+
+
+def draw_cost() -> Drawing:
+    """How much faster against how many answers stay as they were."""
+    found, table = cost_table()
+    best, equal = found.loc[found["gain"].idxmax()], found[found["equal_top1"] >= 1 - 1e-9]
+    free = equal.loc[equal["gain"].idxmax()] if len(equal) else None
+    title = (
+        f"{best['label']} is {best['gain']:.1f} times as fast and changes {1 - best['equal_top1']:.1%} of the answers"
+    )
+    if free is not None:
+        title += f"; {free['label']} is {free['gain']:.1f} times as fast and changes none"
+    pictures = int(found["pictures"].max())
+    subtitle = (
+        f"Share of {pictures:,} real photos with the same most likely class as in PyTorch eager fp32, against the "
+        f"speed over eager’s; {counted(found['model'].nunique(), 'network')} with ImageNet weights; lines: 95% interval"
+    )
+    wide, phone = (_cost(found, title, subtitle, _footer(table), size) for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=found.drop(columns=["file"], errors="ignore"),
+        alt="Scatter plot of speed over PyTorch eager against the share of equal answers: "
+        + listing(
+            [
+                f"{row.model} in {row.label} {row.gain:.1f} times, {row.equal_top1:.1%}"
+                for row in found.sort_values("gain", ascending=False).head(6).itertuples()
+            ]
+        )
+        + ".",
+        caption=f"{title}. A changed answer may be a better one: what accuracy it costs is a smaller figure.",
+        **_about(table, runtimes.ANSWERS.replace("*", table["hardware"].iloc[0])),
+    )
+
+
+def _cost(found: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]):
+    low = min(float(found["equal_top1_low"].min()), check.SAME_ANSWERS - 0.01)
+    x = Axis(
+        "times as fast as PyTorch eager", *nice_range(found["gain"], True, 0.08, 0.08), log=True, write="{:g}×".format
+    )
+    y = Axis("", 100 * low - 0.3, 100.5, write="{:g}%".format)
+    canvas = Canvas(size, title, subtitle, footer, x, y)
+    limit = 100 * check.SAME_ANSWERS
+    canvas.figure.add_hline(y=limit, line={"color": MUTED[0], "width": 1, "dash": "dot"})
+    for row in found.itertuples():
+        canvas.figure.add_scatter(
+            x=[row.gain, row.gain],
+            y=[100 * row.equal_top1_low, 100 * row.equal_top1_high],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": CONTEXT[0], "width": 3},
+        )
+    canvas.figure.add_scatter(
+        x=found["gain"],
+        y=100 * found["equal_top1"],
+        mode="markers",
+        hovertemplate="%{text}<extra></extra>",
+        text=[
+            f"<b>{safe(row.model, 80)}</b><br>{safe(row.label)}<br>{row.gain:.2f}× eager, {row.equal_top1:.1%} equal"
+            for row in found.itertuples()
+        ],
+        marker={
+            "size": 11,
+            "color": [families.colour(family) for family in found["family"]],
+            "symbol": [families.SYMBOLS.get(kind, "circle") for kind in found["kind"]],
+            "line": {"color": PAPER[0], "width": 1},
+        },
+    )
+    wanted = []
+    for _, own in found.sort_values("gain", ascending=False).groupby("label", sort=False):
+        row = own.iloc[0]
+        wanted.append((row["gain"], 100 * row["equal_top1"], row["label"], {"colour": text_colour(row["family"])}))
+    wanted.append((x.low * 1.02, limit, f"{limit:g}%: enough for the app", {"colour": INK[0]}))
+    canvas.label(wanted, points=canvas.pixels(found["gain"], 100 * found["equal_top1"]))
+    return canvas.figure

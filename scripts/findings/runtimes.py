@@ -1,0 +1,177 @@
+"""Networks in every runtime of a machine: the committed runtimes-*.csv as tidy rows, and the claims about them.
+
+    python -m scripts.findings.runtimes        # report/data/runtimes-claims.csv and runtimes-published.csv, sidecars
+
+A speed belongs to a network, runtime and precision. `times_eager` is the speed over PyTorch eager's in fp32, measured
+in the same rounds. Published accuracies in int8 are torchvision's, from its own metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common import families, hardware
+from scripts.common.errors import DataMissing, UserError, cli
+from scripts.common.paths import DATA, relative
+from scripts.common.provenance import read_sidecar, sidecar, write_derived
+from scripts.common.tables import read_table
+from scripts.findings import claims_runtimes
+from scripts.runtimes import kinds
+
+SPEEDS, ANSWERS, PUBLISHED, CLAIMS = (
+    "runtimes-infer-*.csv",
+    "runtimes-answers-*.csv",
+    "runtimes-published.csv",
+    "runtimes-claims.csv",
+)
+NUMBERS = ["times_eager", "times_eager_low", "times_eager_high", "infer_samples_per_sec", "infer_step_time"]
+MORE = ["samples_per_sec_low", "samples_per_sec_high", "difference", "equal_top1", "param_count", "energy_j"]
+SECONDS = ["export_secs", "quantise_secs", "compile_secs"]
+ANSWER_NUMBERS = ["pictures", "equal_top1", "equal_top1_low", "equal_top1_high", "times_eager"]
+
+
+def _machines(pattern: str, folder: Path) -> list[tuple[Path, dict]]:
+    """The files of a pattern with their sidecars."""
+    return [(path, read_sidecar(path)) for path in sorted(folder.glob(pattern))]
+
+
+def speeds(folder: Path | None = None) -> pd.DataFrame:
+    """The fullest file of this machine, else of the machine measured last: the CSV's columns, and `family`, `kind`,
+    `speed` (images/s), `label`, `file`, `date`, `hardware` (slug), `hardware_name`, `threads`, `batch`. Rows with a
+    reason instead of a speed are there, too. Raises DataMissing where nothing was measured, UserError for a damaged
+    file.
+    """
+    found = [
+        (facts["hardware"].get("slug") in hardware.present(), str(facts.get("date", "")), path, facts)
+        for path, facts in _machines(SPEEDS, folder or DATA)
+    ]
+    if not found:
+        raise DataMissing("no network was measured in several runtimes; run `make bench`")
+    ours, date = max(one[:2] for one in found)
+    slug = next(facts["hardware"].get("slug") for *key, _, facts in found if tuple(key) == (ours, date))
+    tables = [_one(path, facts) for *_, path, facts in found if facts["hardware"].get("slug") == slug]
+    best = max(tables, key=lambda table: table["speed"].notna().sum())
+    if best["speed"].isna().all():
+        raise DataMissing("no network could be measured in any runtime; run `make bench`")
+    return best
+
+
+def _one(path: Path, facts: dict) -> pd.DataFrame:
+    frame = read_table(
+        path,
+        required=["model", "runtime", "precision", "status", "reason", "version"],
+        optional_numeric=[*NUMBERS, *MORE, *SECONDS, "threads", "infer_batch_size", "infer_img_size"],
+        key=["model", "runtime", "precision"],
+    )
+    strange = frame[~frame["runtime"].isin(list(kinds.RUNTIMES)) | ~frame["precision"].isin(kinds.PRECISIONS)]
+    if len(strange):
+        raise UserError(f"{path.name}: {strange['runtime'].iloc[0][:40]!r} is no runtime of ours; measure it again")
+    arch = frame["model"].str.partition(".")[0]
+    families.check(arch)
+    known = frame["status"].eq("ok") & frame["infer_samples_per_sec"].gt(0)
+    return frame.assign(
+        arch=arch,
+        family=arch.map(families.family),
+        kind=arch.map(families.kind),
+        speed=frame["infer_samples_per_sec"].where(known),
+        label=[kinds.label(one, two) for one, two in zip(frame["runtime"], frame["precision"])],
+        batch=frame["infer_batch_size"],
+        img_size=frame["infer_img_size"],
+        file=path.name,
+        date=str(facts.get("date", ""))[:10],
+        hardware=facts["hardware"].get("slug", ""),
+        hardware_name=facts["hardware"].get("name", ""),
+    )
+
+
+def answers(slug: str, folder: Path | None = None) -> pd.DataFrame:
+    """How far answers with real weights on real photos are those of eager fp32 on a machine; empty where nobody
+    measured it.
+    """
+    path = (folder or DATA) / ANSWERS.replace("*", slug)
+    if not path.exists():
+        return pd.DataFrame(columns=["model", "runtime", "precision", *ANSWER_NUMBERS])
+    return read_table(
+        path,
+        required=["model", "runtime", "precision", "reason"],
+        optional_numeric=ANSWER_NUMBERS,
+        key=["model", "runtime", "precision"],
+    ).assign(file=path.name)
+
+
+def published(folder: Path | None = None) -> pd.DataFrame:
+    """torchvision's accuracies as published: model, weights, top1, top1_int8; empty where the file is not there."""
+    path = (folder or DATA) / PUBLISHED
+    columns = ["model", "weights", "top1", "top1_int8"]
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    return read_table(path, required=columns, numeric=["top1", "top1_int8"], key=["model", "weights"])
+
+
+def torchvision_int8() -> pd.DataFrame:
+    """torchvision's own metadata: each quantised set of weights and the one that it was made from."""
+    from torchvision import models
+
+    rows = []
+    for name in models.list_models(models.quantization):
+        for weights in models.get_model_weights(name):
+            before = weights.meta.get("unquantized")
+            if before is not None:
+                top1 = [one.meta["_metrics"]["ImageNet-1K"]["acc@1"] for one in (before, weights)]
+                rows.append((name.removeprefix("quantized_"), weights.name, weights.meta["backend"], *top1))
+    return pd.DataFrame(rows, columns=["model", "weights", "backend", "top1", "top1_int8"])
+
+
+def claims(folder: Path | None = None) -> pd.DataFrame:
+    """The committed verdicts. Raises DataMissing where they were never made."""
+    path = (folder or DATA) / CLAIMS
+    if not path.exists():
+        raise DataMissing(f"{CLAIMS} is not there; run `python -m scripts.findings.runtimes`")
+    numbers = ["estimate", "low", "high"]
+    return read_table(path, required=["claim", "sentence", "verdict", "evidence"], optional_numeric=numbers)
+
+
+def update(folder: Path | None = None) -> bool:
+    """Compute and write the claims, and torchvision's accuracies where torchvision is at hand. Returns whether one
+    changed. Raises DataMissing where nothing was measured.
+    """
+    folder = folder or DATA
+    changed = False
+    if find_spec("torchvision"):
+        facts = sidecar(packages=("torchvision",), source="torchvision's metadata of its weights")
+        changed = write_derived(torchvision_int8(), folder / PUBLISHED, facts)
+    table = speeds(folder)
+    found = claims_runtimes.judged(table, answers(table["hardware"].iloc[0], folder), published(folder))
+    facts = sidecar(packages=("pandas", "numpy"), source=f"report/data/{table['file'].iloc[0]} and {PUBLISHED}")
+    return write_derived(found, folder / CLAIMS, facts) or changed
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.findings.runtimes",
+        description=__doc__.split("\n\n")[0],
+        epilog="example: python -m scripts.findings.runtimes",
+    )
+    parser.add_argument("--quiet", action="store_true", help="write the files and say only how many verdicts there are")
+    options = parser.parse_args(argv)
+    try:
+        changed = update()
+    except DataMissing as missing:
+        print(f"notice: {missing}", file=sys.stderr)
+        return
+    if options.quiet:
+        print(f"{len(claims())} verdicts in {relative(DATA / CLAIMS)}")
+        return
+    print(f"{relative(DATA / CLAIMS)}: {'written' if changed else 'as it was'}")
+    for row in claims().itertuples():
+        print(f"{row.verdict:<12}{row.sentence} ({row.configuration})\n            {row.evidence}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

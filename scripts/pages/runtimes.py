@@ -1,0 +1,185 @@
+"""What the page on runtimes says: each sentence and table from report/data/runtimes-*.csv."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pandas as pd
+
+from scripts.common.errors import DataMissing
+from scripts.common.paths import DATA
+from scripts.common.words import counted, day, duration, listing, plain
+from scripts.figures import display_runtimes
+from scripts.findings import runtimes
+from scripts.findings.claims import VERDICTS
+from scripts.pages import findings, page
+from scripts.runtimes import check, kinds
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Print nothing where nothing was measured: the page says so once."""
+    with contextlib.suppress(DataMissing):
+        yield
+
+
+@page.or_note()
+def said() -> None:
+    """Machine, date, and what another runtime brings."""
+    table = runtimes.speeds()
+    found = display_runtimes.by_network(table)
+    best = found.loc[found["any_gain"].idxmax()]
+    leader = found["equal_label"].value_counts().index[0]
+    count = int((found["equal_label"] == leader).sum())
+    page.markdown(
+        f"\nMeasured on {page.escaped(display_runtimes.where(table))}, {day(table['date'].iloc[0])}: "
+        f"{counted(len(found), 'network')}, random weights. With equal answers the fastest runtime is "
+        f"**{display_runtimes.mean(found['equal_gain']):.2f} times** as fast as PyTorch eager (geometric mean); "
+        f"{page.escaped(leader)} is the fastest for {count} of them. With bf16 or int8 the mean is "
+        f"**{display_runtimes.mean(found['any_gain']):.2f} times**, at most {best['any_gain']:.1f} "
+        f"({page.breakable(best['model'])} in {page.escaped(best['any_label'])}).\n"
+    )
+
+
+@page.or_note()
+@quiet()
+def shared() -> None:
+    """Whether something else ran on the machine: what the processes got of their core says it."""
+    table = runtimes.speeds()
+    known = pd.to_numeric(table["core_share"], errors="coerce").dropna()
+    if len(known) and known.min() < 0.97:
+        page.note(
+            "Other work ran on this machine",
+            f"A process got {known.median():.0%} of its core at the median, {known.min():.0%} at least. The runtimes "
+            "of a network took turns, so the ratios hold; images per second would be higher on a quiet machine.",
+        )
+
+
+@page.or_note()
+@quiet()
+def changed_places() -> None:
+    """Pairs of networks whose order depends on the runtime."""
+    found = runtimes.claims()
+    rows = found[(found["claim"] == "ranking_same") & found["estimate"].gt(0)].sort_values("estimate", ascending=False)
+    if len(rows):
+        row = rows.iloc[0]
+        page.markdown(
+            f"\nThe order of the networks changes most in {page.escaped(row['configuration'])}: "
+            f"{page.escaped(row['evidence'])}.\n"
+        )
+
+
+@page.or_note()
+def verdicts() -> None:
+    """Each claim with its estimand, rule, and the verdict in each runtime."""
+    found = runtimes.claims()
+    for _, own in found.groupby("claim", sort=False):
+        head = own.iloc[0]
+        print(f"\n### {page.text(head['sentence'])._repr_markdown_()} {{#{findings.anchor(head['claim'])}}}\n")
+        print(f"*Estimated*: {head['estimand']}.\n\n*Rule*: {head['rule']}.\n")
+        shown = pd.DataFrame(
+            {
+                "Where": own["configuration"],
+                "Verdict": [_verdict(row) for row in own.itertuples()],
+                "Estimate": [findings.estimate(row).replace(", 95% interval", ";") or "–" for row in own.itertuples()],
+                "Evidence": own["evidence"],
+            }
+        )
+        page.table(shown, head["sentence"], link=f"report/data/{runtimes.CLAIMS}")
+
+
+def _verdict(row) -> page.Html:
+    sign = findings.SIGNS[row.verdict] if row.verdict in VERDICTS else "·"
+    tie = ", a tie" if row.tie == "True" else ""
+    css = findings.CLASSES.get(row.verdict, "no-data")
+    return page.Html(
+        f'<span class="verdict {css}"><span aria-hidden="true">{sign}</span> {page.escaped(row.verdict)}{tie}</span>'
+    )
+
+
+@page.or_note()
+def table() -> None:
+    """Each network in each runtime and precision, as times eager; the last columns in images/s."""
+    found = runtimes.speeds()
+    known = found.dropna(subset=["speed", "times_eager"])
+    order = [kinds.label(one, two) for one in kinds.RUNTIMES for two in kinds.PRECISIONS]
+    grid = known.pivot_table(index="model", columns="label", values="times_eager", sort=False)
+    columns = [name for name in order if name in grid.columns and name != kinds.label("eager", "fp32")]
+    first = known[(known["runtime"] == "eager") & (known["precision"] == "fp32")].set_index("model")["speed"]
+    shown = grid[columns].assign(eager=first).sort_values("eager", ascending=False).reset_index()
+    shown = shown[["model", "eager", *columns]].rename(columns={"model": "Network", "eager": "Eager fp32, images/s"})
+    page.table(
+        shown,
+        f"Times as fast as PyTorch eager in fp32, {display_runtimes.where(found)}. Empty: not measured, or not "
+        "possible.",
+        label="tbl-runtimes",
+        link=f"report/data/{found['file'].iloc[0]}",
+        formats={"Eager fp32, images/s": plain, **dict.fromkeys(columns, "{:.2f}")},
+    )
+
+
+@page.or_note()
+@quiet()
+def costs() -> None:
+    """What getting a network into each runtime takes, and which could not."""
+    found = runtimes.speeds()
+    known = found.dropna(subset=["speed"])
+    made = {
+        "export_secs": "the ONNX file",
+        "quantise_secs": "making it int8",
+        "compile_secs": "loading it up to the first answer",
+    }
+    parts = []
+    for column, what in made.items():
+        values = known[column][known[column] > 0] if column in known else pd.Series(dtype=float)
+        if len(values):
+            parts.append(f"{what} {duration(values.median())} at the median, {duration(values.max())} at most")
+    if parts:
+        page.markdown(f"\nWhat it takes once: {listing(parts)}.\n")
+    failed = found[found["reason"].ne("")]
+    reasons = failed.groupby(["label", "reason"])["model"].apply(list)
+    lines = [
+        f"- {page.escaped(label)}: {page.escaped(reason)} ({listing([page.breakable(name) for name in names[:4]])})"
+        for (label, reason), names in reasons.items()
+    ]
+    if lines:
+        page.markdown("\nNot measured:\n\n" + "\n".join(lines) + "\n")
+
+
+@page.or_note()
+@quiet()
+def answers() -> None:
+    """What int8 and bf16 change on real photos."""
+    found, _ = display_runtimes.cost_table()
+    lines = []
+    for precision in kinds.PRECISIONS[1:]:
+        own = found[found["precision"] == precision]
+        if len(own):
+            enough = int((own["equal_top1"] >= check.SAME_ANSWERS).sum())
+            lines.append(
+                f"In {precision}, {own['equal_top1'].min():.1%} to {own['equal_top1'].max():.1%} of the answers are "
+                f"those of fp32; {enough} of {counted(len(own), 'pair')} of network and runtime keep "
+                f"{check.SAME_ANSWERS:.0%} or more."
+            )
+    page.markdown("\n" + " ".join(lines) + "\n")
+
+
+@page.or_note()
+def published() -> None:
+    """torchvision's accuracies in fp32 and int8."""
+    found = runtimes.published()
+    shown = found.assign(loss=found["top1"] - found["top1_int8"]).sort_values("loss", ascending=False)
+    if not (DATA / runtimes.PUBLISHED).exists():
+        page.note("No published accuracies yet", "`python -m scripts.findings.runtimes` writes them.")
+        return
+    page.table(
+        shown[["model", "weights", "top1", "top1_int8", "loss"]].set_axis(
+            ["Network", "Weights", "Top-1 (%)", "Top-1 in int8 (%)", "Points lost"], axis=1
+        ),
+        "ImageNet top-1 of torchvision’s quantised weights and of those that they were made from, from its own "
+        "metadata.",
+        label="tbl-int8",
+        link=f"report/data/{runtimes.PUBLISHED}",
+        formats={"Top-1 (%)": "{:.1f}", "Top-1 in int8 (%)": "{:.1f}", "Points lost": "{:.2f}"},
+    )

@@ -69,6 +69,7 @@ def sentence(frame: pd.DataFrame, test_photos: int, balanced: bool = False) -> s
 def unfinished(frame: pd.DataFrame) -> str:
     """Which networks time cut short that may be the better ones; '' where none was."""
     rest = frame[frame["verdict"].isin(["tied", "ahead", "untried"]) & (frame["photos"] < frame["photos"].iloc[0])]
+    rest = rest[(rest["weights"] != "random") & (rest["backbone"] != "colour histogram")]
     if rest.empty:
         return ""
     return (

@@ -154,6 +154,20 @@
     stage.style.position = stage.style.visibility = "";
     chart.dataset.state = state;
     chart.dataset.drawn = "true";
+    savable(chart, () => Plotly.toImage(plot, { format: "svg", width: natural, height }));
+  }
+
+  // The chart as it stands, as an SVG file: a button behind the links to its data.
+  const images = new WeakMap();
+  function savable(chart, image) {
+    const source = chart.closest("figure, .chart-figure")?.querySelector("figcaption .source"), known = images.has(chart);
+    images.set(chart, image);
+    if (!source || known) return;
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "save", textContent: "save as SVG" });
+    button.addEventListener("click", async () => {
+      Object.assign(document.createElement("a"), { href: await images.get(chart)(), download: `${chart.dataset.figure}.svg` }).click();
+    });
+    source.append(" · ", button);
   }
 
   const again = new Map();

@@ -109,7 +109,9 @@
       const item = document.createElement("li");
       const head = make("p", "", {className: "pick"});
       const name = make("strong", "");
-      name.append(...parts(row.name));
+      const page = /^[a-z0-9][a-z0-9_.-]{0,79}$/.test(row.name) ? make("a", "", {href: new URL(`../../model/${row.name}.html`, base).href}) : document.createElement("span"); // an odd name's page is called otherwise
+      page.append(...parts(row.name));
+      name.append(page);
       head.append(name, ` ${row.family}, ${row.top1.toFixed(2)}% top-1 at ${row.size} pixels, ${short(row.speed, 3)} images/s`
         + (row.latency ? `, ${short(row.latency, 3)} ms for one` : "") + `, ${short(row.params, 3)} M parameters, licence ${row.licence}`);
       item.append(head, make("p", `${reason[0].toUpperCase()}${reason.slice(1)}.`));

@@ -82,7 +82,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
   function savable(table) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "show-all", textContent: "Save as CSV" });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "save", textContent: "Save as CSV" });
     button.addEventListener("click", () => saved(table));
     (table.closest(".table-scroll") ?? table).after(button);
   }

@@ -196,3 +196,24 @@ def test_the_card_for_other_pages_checks_its_address(page):
         page.goto("about:blank")
         page.goto(page.where + "model/embed.html#m=" + wrong)
         page.get_by_text("No such model").wait_for()
+
+
+def test_a_table_is_saved_as_the_page_shows_it(page, tmp_path):
+    page.goto(page.where + "model/levit_2.in1k.html")
+    with page.expect_download() as waiting:
+        page.locator(".save").last.click()
+    text = (tmp_path / "saved.csv").resolve()
+    waiting.value.save_as(text)
+    lines = text.read_text(encoding="utf-8").splitlines()
+    assert waiting.value.suggested_filename == "levit_2.in1k.csv"
+    assert lines[0].startswith('"Machine","Pixels","Images/s"') and len(lines) == 1 + 3
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(page, tmp_path):
+    page.goto(page.where + "model/levit_2.in1k.html")
+    page.evaluate("document.querySelector('table.speeds tbody th').textContent = '=cmd|x!A1'")
+    page.evaluate("document.querySelector('table.speeds tbody td').textContent = '-1,234'")
+    with page.expect_download() as waiting:
+        page.locator(".save").last.click()
+    waiting.value.save_as(tmp_path / "saved.csv")
+    assert (tmp_path / "saved.csv").read_text().splitlines()[1].startswith('"\'=cmd|x!A1","-1234"')

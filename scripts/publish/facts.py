@@ -185,6 +185,9 @@ def _both(own: pd.DataFrame | None, predicted: pd.DataFrame) -> pd.DataFrame:
     """The predicted rows, then the measured ones that they lack (weights whose accuracy timm does not give)."""
     if own is None:
         return predicted
+    batches = own.drop_duplicates(machines.KEY).set_index(machines.KEY)["batch_size"]  # a prediction has none
+    given = batches.reindex(pd.MultiIndex.from_frame(predicted[machines.KEY])).array
+    predicted = predicted.assign(batch_size=pd.Series(given, predicted.index).where(predicted["status"] != PREDICTED))
     known = set(map(tuple, predicted[machines.KEY].to_numpy()))
     rest = own[[tuple(key) not in known for key in own[machines.KEY].to_numpy()]]
     return pd.concat([predicted, rest.assign(status=MEASURED)], ignore_index=True) if len(rest) else predicted

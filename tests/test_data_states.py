@@ -202,4 +202,5 @@ def test_every_state_since_2022_is_read_without_a_stop(state, capsys):
         assert len(left) < len(benchmarks) or not benchmarks or "table of a graphics card" in said, commit
         assert all(" timed at another size" in line or " none timed under" in line for line in left), commit
         judged = verdicts.load().query("vintage == @read_data.NOW and hardware != ''")
-        assert judged["hardware"].nunique() == len({parse_benchmark_name(name)["hardware"] for name in benchmarks})
+        # what a state does not have keeps the finding that is committed
+        assert {parse_benchmark_name(name)["hardware"] for name in benchmarks} <= set(judged["hardware"]), commit

@@ -16,8 +16,8 @@ def packages(root: Path = RAPL) -> list[Path]:
     found = []
     for folder in sorted(root.glob("intel-rapl:*")):
         try:
-            if folder.name.count(":") == 1 and (folder / "name").read_text().startswith("package"):
-                int((folder / "energy_uj").read_text())
+            if folder.name.count(":") == 1 and (folder / "name").read_text(encoding="utf-8").startswith("package"):
+                int((folder / "energy_uj").read_text(encoding="utf-8"))
                 found.append(folder)
         except (OSError, ValueError):  # root's alone since 2020 (CVE-2020-8694), or not there
             continue
@@ -32,7 +32,7 @@ class Counter:
         self.start()
 
     def _read(self) -> list[int]:
-        return [int((folder / "energy_uj").read_text()) for folder in self.folders]
+        return [int((folder / "energy_uj").read_text(encoding="utf-8")) for folder in self.folders]
 
     def start(self) -> None:
         self.before = self._read()
@@ -42,6 +42,6 @@ class Counter:
             return math.nan
         used = 0
         for folder, before, after in zip(self.folders, self.before, self._read()):
-            wrap = 0 if after >= before else int((folder / "max_energy_range_uj").read_text())
+            wrap = 0 if after >= before else int((folder / "max_energy_range_uj").read_text(encoding="utf-8"))
             used += after - before + wrap
         return used / 1e6

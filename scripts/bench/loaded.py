@@ -210,7 +210,7 @@ def last_level_cache(device: str) -> int:
     if devices.on_gpu(device):
         return devices.cache_bytes(device) or 32 << 20
     try:
-        text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text(encoding="utf-8").strip()
         return int(text[:-1]) << {"K": 10, "M": 20}[text[-1]]
     except (OSError, ValueError, KeyError):
         return 32 << 20
@@ -234,13 +234,13 @@ class Memory:
             devices.reset_peak(self.device)
             return
         try:
-            Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the high-water mark
         except OSError:
             self.before = math.nan
 
     @staticmethod
     def _status(field: str) -> float:
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith(field + ":"):
                 return int(line.split()[1]) / 1024
         return math.nan

@@ -102,7 +102,7 @@ def measured(instance: str, sweep: list[str], folder: Path) -> Path | None:
     cards = set(table.loc[table["instance"] == instance, "card"])
     for sidecar in sorted(folder.glob("*.json")):
         try:
-            facts = json.loads(sidecar.read_text())
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
             if sweep in whole(facts) and (
                 facts.get("cloud", {}).get("instance") == instance or facts["hardware"]["slug"] in cards
             ):
@@ -125,7 +125,7 @@ def ledger(key: str, job: str | None = None, forget: bool = False) -> str:
     """The job that was started for `key`, '' where there is none; sets or forgets it."""
     with _ledger:
         try:
-            known = json.loads(LEDGER.read_text())
+            known = json.loads(LEDGER.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = {}
         if forget:

@@ -57,7 +57,7 @@ class Contract:
     def fail(self, reason: str) -> None:
         """Write the failure file, from which SageMaker takes the job's FailureReason."""
         self.failure.parent.mkdir(parents=True, exist_ok=True)
-        self.failure.write_text(reason[:FAILURE_CHARACTERS] + "\n")
+        self.failure.write_text(reason[:FAILURE_CHARACTERS] + "\n", encoding="utf-8")
 
 
 def found(environment: Mapping[str, str] = os.environ) -> Contract | None:

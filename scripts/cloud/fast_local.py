@@ -51,7 +51,7 @@ def tree(
         ("inputdataconfig", inputs(channels)),
         ("resourceconfig", resources()),
     ):
-        (ml / "input" / "config" / f"{name}.json").write_text(json.dumps(content))
+        (ml / "input" / "config" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return ml
 
 

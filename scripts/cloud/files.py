@@ -140,7 +140,7 @@ def requirements(kind: str, root: Path = ROOT) -> str:
     Python's, as in the image.
     """
     # The lock lists a package's variants from old to new, so that the last one stays.
-    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (root / "requirements.lock").read_text(), re.M))
+    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (root / "requirements.lock").read_text(encoding="utf-8"), re.M))
     return "".join(f"{name}=={pins[name]}\n" for name in PACKAGES[kind] if name in pins)
 
 

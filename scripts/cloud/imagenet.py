@@ -28,7 +28,7 @@ INPUTS = Path(__file__).with_name("imagenet_plan.json")
 def inputs(path: Path = INPUTS) -> SimpleNamespace:
     """The plan's inputs. Raises UserError where the file is damaged."""
     try:
-        return SimpleNamespace(**json.loads(path.read_text()))
+        return SimpleNamespace(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path.name}: cannot be read ({str(error)[:80]}); restore it") from None
 

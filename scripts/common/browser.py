@@ -67,7 +67,7 @@ def version(path: str, limit: float = 20.0) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         start_new_session=True,
     )
@@ -133,7 +133,7 @@ def font_config() -> Path:
   <include ignore_missing="yes">{escape(system)}</include>
 </fontconfig>
 """
-    if system != str(target) and not (target.exists() and target.read_text() == text):
+    if system != str(target) and not (target.exists() and target.read_text(encoding="utf-8") == text):
         BUILD.mkdir(parents=True, exist_ok=True)
         atomic_write(target, text)
     return target
@@ -160,7 +160,7 @@ def draw(
     process = None
     try:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
-        (folder / "jobs.json").write_text(json.dumps({"browser": path, "image": image, "jobs": jobs}))
+        (folder / "jobs.json").write_text(json.dumps({"browser": path, "image": image, "jobs": jobs}), encoding="utf-8")
         environment = {
             **os.environ,
             "FONTCONFIG_FILE": str(font_config()),
@@ -224,7 +224,7 @@ def _read(stream, lines: queue.Queue) -> None:
 def _last_words(answer: dict, log: Path) -> str:
     if answer.get("crash"):
         return f"crashed or did not start ({answer['crash'][:160]})"
-    words = log.read_text(errors="replace").split("\n")
+    words = log.read_text(encoding="utf-8", errors="replace").split("\n")
     said = next((line.strip() for line in reversed(words) if line.strip()), "it said nothing")
     return f"ended ({said[:160]})"
 
@@ -263,7 +263,7 @@ def _work(folder: Path) -> int:
             os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    todo = json.loads((folder / "jobs.json").read_text())
+    todo = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
 
     async def work() -> None:
         async with Kaleido(path=todo["browser"], mathjax=False, timeout=None, browser_cls=InOurGroup) as kaleido:

@@ -216,7 +216,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if parser.parse_args(arguments).proposal:
         try:
-            news = json.loads((OUT / "news.json").read_text())
+            news = json.loads((OUT / "news.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise UserError(
                 f"{relative(OUT)}/news.json: not there; run `make newer` first, which writes it when there are newer "

@@ -67,7 +67,7 @@ def serve(pipe) -> None:
     with contextlib.suppress(ImportError, ValueError, OSError):  # Linux alone tells, and counts, a process's addresses
         import resource
 
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + READ_MEMORY, used + READ_MEMORY))
     while True:
         try:

@@ -50,7 +50,8 @@ def start(models: list[Path], wait: float = 120.0) -> tuple[subprocess.Popen, st
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         preexec_fn=_end_with_parent,
     )

@@ -110,7 +110,7 @@ def as_json(report: Report) -> dict:
 def html(report: Report) -> str:
     """The whole report as one page that loads nothing and runs no script but its own."""
     here = Path(__file__).parent
-    style, script = (here / "report.css").read_text(), (here / "report.js").read_text()
+    style, script = (here / "report.css").read_text(encoding="utf-8"), (here / "report.js").read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri "

@@ -70,7 +70,8 @@ def other_side(name: str, batch: int, kept: bool = False) -> dict:
         ],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=3600,
     )
     if done.returncode:

@@ -46,7 +46,9 @@ def forty(folder: Path) -> tuple[float, float]:
             path = folder / side / "images" / f"chart_{number}.jpg"
             image.save(path, quality=92)
             charts[path.stem] = {"figure_sha256": side, "sources": [], "jpg": {"sha256": sha256(path)}}
-        (folder / side / "images" / MANIFEST).write_text(json.dumps({"schema": SCHEMA, "charts": charts}))
+        (folder / side / "images" / MANIFEST).write_text(
+            json.dumps({"schema": SCHEMA, "charts": charts}), encoding="utf-8"
+        )
     started, worked = time.perf_counter(), time.process_time()
     with sides.side(str(folder / "base")) as base, sides.side(str(folder / "head")) as head:
         made = compare.compare(base, head)

@@ -87,7 +87,8 @@ def launch(options: argparse.Namespace, size: int, processes: int) -> dict:
         [sys.executable, *several, "-m", "scripts.perf.scaling", *own],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
@@ -117,7 +118,8 @@ def overhead(rounds: int = 5) -> list[float]:
                 [sys.executable, "-c", stand_in, "--out", folder, "--keep", folder],
                 cwd=ROOT,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=120,
             )
             if done.returncode:

@@ -85,7 +85,7 @@ def why_not(runtime: str, precision: str, device: str = "cpu") -> str:
 def instructions() -> dict[str, list[str]]:
     """Precision -> the processor's instructions for it; an empty list: none, or the system does not say."""
     path = Path("/proc/cpuinfo")
-    text = path.read_text() if path.exists() else ""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
     flags = set(found.group(1).split()) if found else set()
     return {precision: [name for name in names if name in flags] for precision, names in INSTRUCTIONS.items()}

@@ -27,7 +27,9 @@ PYTHON = VENV / "bin" / "python"
 CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages contradict those of requirements.lock
 LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 10)
-TRIED = (ROOT / ".quarto-version").read_text().strip()  # Quarto's version that the pages were tried with
+TRIED = (
+    (ROOT / ".quarto-version").read_text(encoding="utf-8").strip()
+)  # Quarto's version that the pages were tried with
 UNVERIFIED: list[str] = []  # what was fetched without a checksum; the packages have theirs in the lock files
 QUARTO = f"quarto-cli=={TRIED}"  # carries no Quarto itself: it downloads one from GitHub while it installs
 
@@ -46,7 +48,7 @@ def main() -> int:
     if missing := no_packages(light):
         return fail(missing)
     LOG.parent.mkdir(exist_ok=True)
-    LOG.write_text("")
+    LOG.write_text("", encoding="utf-8")
     if not make_venv(any_python=options.cloud):
         return fail(
             f"could not make .venv (see {LOG.relative_to(ROOT)}); on Debian and Ubuntu: apt-get install python3-venv"
@@ -69,7 +71,9 @@ def main() -> int:
             "`make setup` again"
         )
     browser, quarto = find_browser(), find_quarto()
-    (VENV / "found.json").write_text(json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n")
+    (VENV / "found.json").write_text(
+        json.dumps({"browser": browser, "quarto": quarto}, indent=2) + "\n", encoding="utf-8"
+    )
     say(f"Python   {'.'.join(map(str, sys.version_info[:2]))} in .venv, {lock}")
     pictures = "none: charts keep their committed pictures. Install Chrome or Chromium, or set BROWSER_PATH"
     pages = "none: the built-in renderer makes the site. To use Quarto, install it from quarto.org"
@@ -107,6 +111,11 @@ def no_packages(light: bool) -> str:
     return ""
 
 
+for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows a question mark
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")
+
+
 def say(text: str) -> None:
     print(f"setup: {text}", flush=True)
 
@@ -118,7 +127,7 @@ def fail(text: str) -> int:
 
 def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
     """Run a command with its output in the log. True if it went well."""
-    with LOG.open("a") as log:
+    with LOG.open("a", encoding="utf-8") as log:
         log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
         try:
@@ -151,7 +160,7 @@ def make_venv(any_python: bool = False) -> bool:
         venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
         return True
     except (OSError, subprocess.SubprocessError) as error:
-        LOG.write_text(f"{error}\n")
+        LOG.write_text(f"{error}\n", encoding="utf-8")
         return False
 
 
@@ -203,7 +212,7 @@ def look_for_browser() -> str | None:
     if os.environ.get("BROWSER_PATH"):
         return os.environ["BROWSER_PATH"]
     code = "from choreographer.browsers.chromium import Chromium; print(Chromium.find_browser(skip_local=False) or '')"
-    asked = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True)
+    asked = subprocess.run([str(PYTHON), "-c", code], capture_output=True, encoding="utf-8", errors="replace")
     return asked.stdout.strip() or None
 
 

@@ -36,7 +36,7 @@ def version(program: str) -> str:
     """Quarto's version. Raises UserError where the program does not run."""
     try:
         return subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=120, check=True
+            [program, "--version"], capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=True
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"{program}: does not run ({error}); mend it, or use --renderer builtin") from None
@@ -50,7 +50,8 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
     process = subprocess.Popen(
         [program, "render", ".", "--output-dir", out.relative_to(root).as_posix(), "--no-clean", "--no-execute-daemon"],
         cwd=root,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -84,7 +84,7 @@ def fonts(folder: Path) -> None:
                 f"font-display:{display};"
                 f"src:url({address}) format('{'woff2' if small else 'truetype'}'){only}}}"
             )
-    (folder / "fonts.css").write_text("\n".join(rules) + "\n")
+    (folder / "fonts.css").write_text("\n".join(rules) + "\n", encoding="utf-8")
     shutil.copyfile(source / "LICENSE.txt", folder / "LICENSE.txt")
 
 
@@ -118,7 +118,7 @@ def styles(out: Path) -> None:
     """
     path, rules = out / "assets" / "site.css", out / "assets" / "fonts" / "fonts.css"
     if path.is_file() and rules.is_file():
-        faces = re.sub(r"url\((?!data:)", "url(fonts/", rules.read_text())
+        faces = re.sub(r"url\((?!data:)", "url(fonts/", rules.read_text(encoding="utf-8"))
         path.write_text(
             path.read_text(encoding="utf-8").replace('@import url("fonts/fonts.css");', faces), encoding="utf-8"
         )

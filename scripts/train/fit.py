@@ -65,7 +65,11 @@ def precision_for(device: str, model: nn.Module) -> str:
     if any(isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 for module in model.modules()):
         return "fp32"
     try:
-        return "bf16" if re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text()) else "fp32"
+        return (
+            "bf16"
+            if re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+            else "fp32"
+        )
     except OSError:
         return "fp32"
 
@@ -470,7 +474,7 @@ def reset_peak(device: torch.device) -> None:
         devices.reset_peak(str(device))
     else:
         with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_mb(device: torch.device) -> float:
@@ -478,7 +482,7 @@ def peak_mb(device: torch.device) -> float:
     if devices.on_gpu(device.type):
         return devices.peak_bytes(str(device)) / 1e6
     with contextlib.suppress(OSError):
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
+        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"), re.M)
         if found:
             return int(found.group(1)) * 1024 / 1e6
     return math.nan

@@ -136,7 +136,7 @@ def fast_local_mode(options: argparse.Namespace, hyperparameters: dict[str, str]
         took(ml / "output" / "data", ml / "model", options)
         if code:
             failure = ml / "output" / "failure"
-            said = failure.read_text().strip() if failure.exists() else f"exit code {code}"
+            said = failure.read_text(encoding="utf-8").strip() if failure.exists() else f"exit code {code}"
             print(
                 f"error: the training failed: {said}; what it had finished is kept, the same command goes on from "
                 "there",
@@ -169,7 +169,7 @@ def docker_mode(options: argparse.Namespace, hyperparameters: dict[str, str]) ->
 
 def docker() -> None:
     try:
-        answer = subprocess.run(["docker", "info"], capture_output=True, text=True, timeout=30)
+        answer = subprocess.run(["docker", "info"], capture_output=True, encoding="utf-8", errors="replace", timeout=30)
         if answer.returncode == 0:
             return
     except (OSError, subprocess.SubprocessError):

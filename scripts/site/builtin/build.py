@@ -67,7 +67,7 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
     document = blocks.transform(document, page, site.pages, lambda path: path in own or (site.root / path).is_file())
     template = f"\n{MARK}\n".join(_PARTS)
     with_template = out / ".template.html"
-    with_template.write_text(template)
+    with_template.write_text(template, encoding="utf-8")
     depth = str(page.meta.get("toc-depth", 3))
     parts = pandoc.write(
         document,

@@ -97,7 +97,7 @@ def load(root: Path, strict: bool = True) -> Site:
     """
     path = root / "_quarto.yml"
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"_quarto.yml: not in {root}; run this in the project's folder") from None
     data = parse(text, "_quarto.yml", 1, TOP if strict else ANY)

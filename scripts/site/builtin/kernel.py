@@ -276,7 +276,7 @@ def _keep(page: Page, root: Path, began: float, results: list, reads: dict) -> N
 
 def _kept(page: Page, root: Path) -> list | None:
     try:
-        record = json.loads(_record(page, root).read_text())
+        record = json.loads(_record(page, root).read_text(encoding="utf-8"))
         same = record["key"] == _key(page, root) and record["state"] == _state(record["reads"])
         return record["results"] if same else None
     except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: run the page

@@ -24,7 +24,9 @@ def path() -> str:
 
 @functools.cache
 def version() -> str:
-    return subprocess.run([path(), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    return subprocess.run(
+        [path(), "--version"], capture_output=True, encoding="utf-8", errors="replace", check=True
+    ).stdout.split()[1]
 
 
 def call(text: str, name: str, *arguments: str) -> str:
@@ -32,7 +34,15 @@ def call(text: str, name: str, *arguments: str) -> str:
     minute.
     """
     try:
-        done = subprocess.run([path(), *arguments], input=text, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            [path(), *arguments],
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+            check=True,
+        )
     except subprocess.TimeoutExpired:
         raise UserError(
             f"{name}: Pandoc did not finish in a minute; the page is too large or nested too deep"

@@ -16,7 +16,7 @@ from scripts.site.builtin.source import Page
 
 # In it, the typeface's faces, which stand in the style sheet, are asked for before the text is laid out: they are there
 # when it is, and nothing moves.
-TEMPLATE = Template((Path(__file__).parent / "page.html").read_text())
+TEMPLATE = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 STYLE, SCRIPT = "assets/shell.css", "assets/shell.js"  # the frame's own look and manners
 
 
@@ -101,7 +101,7 @@ class Shell:
                 continue
             path = str(item.get("file") if isinstance(item, dict) else item)
             try:
-                out.append((self.site.root / path).read_text())
+                out.append((self.site.root / path).read_text(encoding="utf-8"))
             except OSError:
                 raise UserError(
                     f"{page.line_of(re.escape(key)) if key in page.text else '_quarto.yml'}: {key} names {path}, "

@@ -221,7 +221,7 @@ def _none(_) -> None:
 
 def _started(stack: contextlib.ExitStack, command: list[str], **settings) -> subprocess.Popen:
     settings = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **settings}
-    process = subprocess.Popen(command, text=True, **settings)
+    process = subprocess.Popen(command, encoding="utf-8", errors="replace", **settings)
 
     def end() -> None:
         process.terminate()

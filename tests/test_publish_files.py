@@ -16,6 +16,7 @@ from scripts.choose import rules
 from scripts.common import words
 from scripts.common.errors import UserError
 from scripts.common.uncertainty import TIMING_SPREAD
+from scripts.data import download
 from scripts.publish import address, badge, facts, files, page
 from scripts.publish.rivals import rivals
 from tests.publish_fixtures import HOSTILE, made_up, table
@@ -174,6 +175,23 @@ def test_names_for_the_search_cannot_end_a_script(known):
     found = json.loads(text[len("modelNames(") : -3])
     assert [name for name, _, _ in found["models"]] == list(known.models)
     assert found["old"] == [["levit_old", list(known.models).index("levit_1.in1k")]]
+
+
+def test_without_timms_tables_the_files_say_so_and_keep_names_and_licences(tmp_path, monkeypatch):
+    monkeypatch.delenv("TIMM_RESULTS", raising=False)
+    monkeypatch.setattr(download, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(download, "REMOTE", "http://127.0.0.1:9/{commit}/{file}")
+    monkeypatch.setattr(download, "_unreachable", set())
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    away = facts.collect()
+    assert len(away.notes) == 1 and "left out" in away.notes[0]
+    assert len(away.models) > 1200 and away.models["convnext_tiny.fb_in22k_ft_in1k"].licence == "apache-2.0"
+    (tmp_path / "v1").mkdir()
+    files.write(tmp_path / "v1", away)
+    assert checked(tmp_path / "v1") > 1200
+    one = away.models["convnext_tiny.fb_in22k_ft_in1k"]
+    assert away.notes[0] in page.body(one, files.model(one, away), away)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def svg(frontiers: dict) -> str:
     width = round(len(said) * LETTER) + 14
     colour = "#154470" if frontiers["on"] else "#57606a"  # white on them: 10.1 and 6.4 to 1
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20"><title>{said}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20">'
         f'<rect width="{width}" height="20" rx="3" fill="{colour}"/>'
         f'<text x="7" y="14" fill="#fff" font-family="Verdana,sans-serif" font-size="11">{said}</text></svg>'
     )

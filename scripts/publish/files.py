@@ -116,7 +116,7 @@ def model(one: Model, facts: Facts) -> dict:
         "rivals": rivals,
         "frontiers": {"on": on, "of": len({row[0] for row in rows})},
         **({"phone": one.phone} if one.phone else {}),
-        "sources": origins(one, facts),
+        "sources": [{key: value for key, value in each.items() if key != "url"} for each in origins(one, facts)],
     }
 
 

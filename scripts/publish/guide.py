@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.common import words
+from scripts.common import families, words
 from scripts.data import licences, names
 from scripts.pages import page
 from scripts.publish.files import SCHEMAS, VERSION
@@ -26,8 +26,9 @@ FILES = {
 
 
 def counts() -> str:
+    count = sum(families.family(name.partition(".")[0]) != families.TEST for name in licences.names())
     return (
-        f"This is version {VERSION} of the format: {words.counted(len(licences.names()), 'set')} of weights, and "
+        f"This is version {VERSION} of the format: {words.counted(count, 'set')} of weights, and "
         f"{words.counted(len(names.table()), 'old name')} that lead to today’s."
     )
 

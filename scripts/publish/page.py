@@ -15,7 +15,7 @@ from scripts.common.hardware import PRECISIONS
 from scripts.common.uncertainty import SIGMAS
 from scripts.data.pretraining import LABELS
 from scripts.pages.markup import breaking
-from scripts.publish import badge
+from scripts.publish import badge, files
 from scripts.publish.facts import PREDICTED, SETS, Facts, Machine, Model
 
 KINDS = {"convnet": "convnet", "transformer": "transformer", "hybrid": "hybrid", "mlp": "MLP"}
@@ -36,7 +36,7 @@ def subtitle(about: dict) -> str:
 
 def body(one: Model, about: dict, facts: Facts) -> str:
     """The page's text. about: the model's file (`files.model`)."""
-    parts = [_head(one, about), _accuracies(about), _speeds(one, about, facts), _use(about), _origins(about, facts)]
+    parts = [_head(one, about), _accuracies(about), _speeds(one, about, facts), _use(about), _origins(one, facts)]
     return "\n".join(filter(None, parts))
 
 
@@ -151,7 +151,9 @@ def _speeds(one: Model, about: dict, facts: Facts) -> str:
     for key in dict.fromkeys(row["machine"] for row in rows):
         settings.setdefault(_setting(facts.machines[key]), []).append(escape(facts.machines[key].name))
     note = "<p class=source>What beats it is no slower, and more accurate beyond the test’s error. "
-    note += "; ".join(f"{', '.join(names)}: {setting}" for setting, names in settings.items()) + "."
+    *few, most = sorted(settings.items(), key=lambda item: len(item[1]))
+    said = [f"{words.listing(names)}: {setting}" for setting, names in few]
+    note += "; ".join([*said, f"{'the others' if few else 'all'}: {most[0]}"]) + "."
     return f"<h2 id=speed>Speed</h2>\n{_table('Speed', 'speeds', head, lines)}{note}"
 
 
@@ -209,12 +211,12 @@ def _shell(text: str) -> str:
     return shlex.quote(text)
 
 
-def _origins(about: dict, facts: Facts) -> str:
+def _origins(one: Model, facts: Facts) -> str:
     found = []
-    for one in about["sources"]:
-        name = "timm’s results" if "timm-results" in one["tables"] else "this project"
-        link = f"<a href={escape(one['url'])}>{name}</a>" if "url" in one else name
-        found.append(f"{link}, {escape(one['date'])}, {escape(one['licence'])}")
+    for each in files.origins(one, facts):
+        name = "timm’s results" if "timm-results" in each["tables"] else "this project"
+        link = f"<a href={escape(each['url'])}>{name}</a>" if "url" in each else name
+        found.append(f"{link}, {escape(each['date'])}, {escape(each['licence'])}")
     said = f"Figures: {'; '.join(found)}. " if found else ""
     notes = " ".join(f"{escape(note)}." for note in facts.notes)
     return f"<p class=source>{said}{notes}<a href=../report/files.html>What the figures mean</a>."

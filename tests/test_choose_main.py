@@ -190,7 +190,8 @@ def test_time_for_all_photos_of_one_is_kept_back(photos):
 
 
 def test_what_cannot_be_tried_is_said(photos, monkeypatch):
-    monkeypatch.setattr(race, "too_late", lambda runners, *_: sum(bool(one.right) for one in runners) == 2)
+    waiting = lambda runners: [one for one in runners if one.state == "racing" and not one.right]
+    monkeypatch.setattr(race, "too_late", lambda runners, *_: 0 < len(waiting(runners)) <= 2)
     runners, best, _ = compete(photos, 60, one=(1.2, 0.001), two=(1.2, 0.001), three=(1.2, 0.001), four=(1.2, 0.001))
     frame = table.table(runners, best, photos)
     assert best.state == "whole" and frame["verdict"].tolist() == ["best", "tied", "untried", "untried"]
@@ -199,11 +200,25 @@ def test_what_cannot_be_tried_is_said(photos, monkeypatch):
     assert frame["note"].iloc[-1] == "the time did not suffice to try it" and "not tried" in said.text_table(frame)
 
 
+def test_a_rung_that_takes_longer_than_planned_still_ends_with_one_whole(photos):
+    slow = race.Runner(Made("slow", 1.15, photos.labels, 0.0001))
+    runners = [race.Runner(Made("best", 1.6, photos.labels, 0.0001)), slow]
+    whole = slow.extractor.run
+
+    def run(pixels, hashes, deadline):  # a neighbour comes: from the second rung on it takes ten times as long
+        slow.extractor.cost = 10.0 if len(hashes) > 240 else slow.extractor.cost
+        return whole(pixels, hashes, deadline)
+
+    slow.extractor.run = run
+    best = race.run(runners, photos, time.monotonic() + 5, lambda line: None)
+    assert best is runners[0] and best.state == "whole"
+
+
 def test_another_is_tried_only_while_one_can_still_see_all_photos(photos):
     runners = [race.Runner(Made("one", 1.2, photos.labels, 0.001)), race.Runner(Made("two", 1.2, photos.labels))]
     rows, everything = photos.train[:240], [*photos.train, *photos.test]
     race.advance(runners[0], photos, rows, 240, time.monotonic() + 60, lambda line: None)  # 1.8 s for the others
-    late = [race.too_late(runners, photos, everything, [1.0], time.monotonic() + left) for left in (5.0, 2.5)]
+    late = [race.too_late(runners, photos, everything, 1.0, time.monotonic() + left) for left in (5.0, 2.5)]
     assert late == [False, True]
 
 

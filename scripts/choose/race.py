@@ -111,11 +111,18 @@ def run(runners: list[Runner], photos: Photos, deadline: float, say: Callable[[s
         if step:
             drop(runners, photos, everything if last else list(rows), everything, deadline, say)
         spent: list[float] = []  # seconds of each that ran, with its start
-        for runner in sorted(alive(runners), key=lambda runner: (runner.floor, cost_guess(runner))):
-            fresh = runner.extractor.missing([photos.hashes[row] for row in rows])
-            if not step and fresh and too_late(runners, photos, everything, spent, deadline):
-                runner.state, runner.note = "untried", "the time did not suffice to try it"
-                say(f"{runner.name}: {runner.note}")
+        first = leader(alive(runners), photos) if step else None
+        order = sorted(alive(runners), key=lambda one: (one is not first, one.floor, cost_guess(one)))
+        for runner in order:
+            hashes = [photos.hashes[row] for row in rows]
+            fresh = runner.extractor.missing(hashes)
+            needs = runner.extractor.seconds_for(hashes) if step else max(spent, default=0.0)
+            if runner is not first and fresh and too_late(runners, photos, everything, needs, deadline):
+                if step:
+                    out(runner, "the time did not suffice for more photos", say)
+                else:
+                    runner.state, runner.note = "untried", "the time did not suffice to try it"
+                    say(f"{runner.name}: {runner.note}")
                 continue
             at = time.monotonic()
             advance(runner, photos, rows, size, deadline, say)
@@ -170,11 +177,15 @@ def advance(runner: Runner, photos: Photos, rows: np.ndarray, size: int, deadlin
     )
 
 
-def too_late(runners: list[Runner], photos: Photos, everything: list, spent: list[float], deadline: float) -> bool:
-    """Whether one more would leave too little time for all photos of the cheapest that was judged."""
+def too_late(runners: list[Runner], photos: Photos, everything: list, needs: float, deadline: float) -> bool:
+    """Whether `needs` seconds for one more would leave too little time for all photos of the cheapest of those judged
+    on most photos.
+    """
     hashes = [photos.hashes[row] for row in everything]
-    whole = [runner.extractor.seconds_for(hashes) for runner in alive(runners) if runner.right and not runner.floor]
-    return bool(whole and spent) and time.monotonic() + max(spent) + min(whole) / SPARE > deadline
+    judged = [runner for runner in alive(runners) if runner.right and not runner.floor]
+    most = max((runner.photos for runner in judged), default=0)
+    whole = [runner.extractor.seconds_for(hashes) for runner in judged if runner.photos == most]
+    return bool(whole and needs) and time.monotonic() + needs + min(whole) / SPARE > deadline
 
 
 def time_in_turn(runners: list[Runner], photos: Photos, deadline: float) -> None:

@@ -26,6 +26,7 @@ from scripts.runtimes.load import Loaded, Unable, load
 from scripts.runtimes.network import Network
 
 BATCH, PART = 32, 512
+RECENT = 16  # batches that say how fast it goes at present, whatever else the machine does
 SPEED = "speed.json"  # photos a second, measured in turn with other backbones
 BINS = 8  # of a colour histogram, a channel
 HALF_MAX = 60_000  # what float16 holds; features beyond it are kept as float32
@@ -109,10 +110,11 @@ class Extractor:
 
     def seconds_for(self, hashes: list[bytes]) -> float:
         """About how long what is missing of these photos would take, without the start; NaN before it ran."""
-        count, spent = len(self.missing(hashes)), sum(spent for _, spent, _ in self.timings)
+        count, recent = len(self.missing(hashes)), self.timings[-RECENT:]
         if not count:
             return 0.0
-        return count * sum(whole for _, _, whole in self.timings) / (self.speed * spent) if spent else float("nan")
+        done = sum(photos for photos, _, _ in recent)
+        return count * sum(whole for _, _, whole in recent) / done if done else float("nan")
 
     def time_one(self, squares: np.ndarray) -> float:
         """Photos a second of the network that is running, for one batch."""

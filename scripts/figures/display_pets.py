@@ -160,7 +160,8 @@ def pets_run() -> Training:
 
 
 def draw_pets_curves() -> Drawing:
-    run = pets_run()
+    """Of the first run that has epochs to show: a probe alone has none."""
+    run = next((run for run in photo_results.pets() if run.epochs > 1), pets_run())
     history, facts = run.tables[""], run.facts
     error = facts["error_rate"]
     title = (

@@ -189,3 +189,10 @@ def test_a_frontier_chart_offers_the_readers_machine_where_the_speeds_are_there(
 
 def test_an_empty_text_leaves_nothing_on_the_page():
     assert page.text("")._repr_markdown_() == "`<!-- -->`{=html}" and page.text(" a ")._repr_markdown_() == "`a`{=html}"
+
+
+def test_a_note_shows_commands_as_code_and_nothing_as_markup(capsys):
+    with page.or_note():
+        raise UserError("<b>x.csv</b> is not there; run `make bench`, or `<i>`")
+    said = capsys.readouterr().out
+    assert "&lt;b&gt;x.csv" in said and "<code>make bench</code>" in said and "<i>" not in said

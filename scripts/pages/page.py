@@ -192,8 +192,9 @@ def or_note() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        said = text(str(error).replace(f"{ROOT}/", ""))._repr_markdown_()
-        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{said}\n:::")
+        parts = str(error).replace(f"{ROOT}/", "").split("`")  # commands stand between backticks
+        said = [inline(code(part)) if i % 2 else text(part)._repr_markdown_() for i, part in enumerate(parts)]
+        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{''.join(said)}\n:::")
 
 
 def data_link(path: str, words: str | None = None) -> Html:

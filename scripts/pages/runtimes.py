@@ -51,8 +51,9 @@ def shared() -> None:
     if len(known) and known.min() < 0.97:
         page.note(
             "Other work ran on this machine",
-            f"A process got {known.median():.0%} of its core at the median, {known.min():.0%} at least. The runtimes "
-            "of a network took turns, so the ratios hold; images per second would be higher on a quiet machine.",
+            f"A process got {known.median():.0%} of its core at the median, {known.min():.0%} at least. The time that "
+            "counts is the processor’s, what each process got, and the runtimes of a network took turns; caches and "
+            "memory were shared with the other work.",
         )
 
 

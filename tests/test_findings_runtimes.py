@@ -98,7 +98,7 @@ def test_other_answers_do_not_count_as_a_gain_in_fp32(tmp_path):
 def test_the_runtime_against_the_model(tmp_path):
     written(tmp_path, {("openvino", "fp32"): lambda _: 100.0})
     found = claims.runtime_over_model(claims.gains_of(runtimes.speeds(tmp_path), ("fp32",)))
-    assert found.verdict == HOLDS and found.low > 1
+    assert found.verdict == NO_DATA and found.low > 1  # more networks could only lower it
     written(tmp_path, {("openvino", "fp32"): lambda _: 1.0})
     assert claims.runtime_over_model(claims.gains_of(runtimes.speeds(tmp_path), ("fp32",))).verdict == FAILS
 

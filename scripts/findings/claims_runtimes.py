@@ -23,7 +23,7 @@ from scripts.common.uncertainty import (
 )
 from scripts.common.words import counted, listing
 from scripts.data import measured
-from scripts.findings.claims import FAILS, NO_DATA, Finding, decide, leads, no_data
+from scripts.findings.claims import CENSUS, FAILS, NO_DATA, Finding, decide, leads, no_data
 from scripts.runtimes import check, kinds
 
 LEAST_NETWORKS, LEAST_FAMILIES = 8, 4  # fewer are no field to tell an order from
@@ -65,8 +65,8 @@ OVER_MODEL = RuntimeClaim(
     "for each network with a published accuracy: the speed that the best runtime gives it over PyTorch eager’s, "
     "divided by the speed in eager of the fastest network measured that is at least as accurate over its own; "
     "geometric mean",
-    "holds where the interval lies above 1, fails where it lies below; only the networks measured are rivals, so more "
-    "of them could lower the figure: holding is said of this field alone",
+    "fails where the interval lies below 1, holds where it lies above; more networks could only lower the figure, so "
+    "with fewer than a census only failing is a finding",
 )
 INT8 = RuntimeClaim(
     "int8_free",
@@ -77,10 +77,14 @@ INT8 = RuntimeClaim(
 )
 
 
-def judged(table: pd.DataFrame, answers: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """`COLUMNS`: a row a claim and what it is judged on. table: `runtimes.speeds`; answers, published: as there."""
+def judged(
+    table: pd.DataFrame, answers: pd.DataFrame, published: pd.DataFrame, top1: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """`COLUMNS`: a row a claim and what it is judged on. table: `runtimes.speeds`; answers, published: as there; top1:
+    published accuracies, see `with_top1`.
+    """
     rows = []
-    for claim, configuration, networks, found in _all(table, answers, published):
+    for claim, configuration, networks, found in _all(table, answers, published, top1):
         rows.append(
             {
                 **claim._asdict(),
@@ -95,15 +99,15 @@ def judged(table: pd.DataFrame, answers: pd.DataFrame, published: pd.DataFrame) 
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _all(table, answers, published) -> Iterator[tuple[RuntimeClaim, str, int, Finding]]:
+def _all(table, answers, published, top1) -> Iterator[tuple[RuntimeClaim, str, int, Finding]]:
     for runtime, precision in others(table):
         both = beside_eager(table, runtime, precision)
         yield RANKING, kinds.label(runtime, precision), len(both), same_ranking(both)
     for runtime, precision in [HEADLINE, *others(table)]:
-        own = with_top1(table[(table["runtime"] == runtime) & (table["precision"] == precision)])
+        own = with_top1(table[(table["runtime"] == runtime) & (table["precision"] == precision)], top1)
         yield FASTEST, kinds.label(runtime, precision), own["arch"].nunique(), levit_fastest(own)
     for precisions, said in ((("fp32",), "fp32, equal answers"), (kinds.PRECISIONS, "any precision")):
-        gains = gains_of(table, precisions)
+        gains = gains_of(table, precisions, top1)
         yield OVER_MODEL, said, len(gains), runtime_over_model(gains)
     yield INT8, "torchvision’s published weights", len(published), int8_published(published)
     for model, own in answers[answers["precision"].eq("int8") & answers["equal_top1"].notna()].groupby("model"):
@@ -174,9 +178,12 @@ def same_ranking(both: pd.DataFrame) -> Finding:
     return Finding(verdict, said, tuple(pairs[0]) if pairs else (), share, low, high, "share of pairs", tie=tie)
 
 
-def with_top1(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` with `top1` of the best published weights of each network, those without left out."""
-    known = measured.accuracies().sort_values("top1", ascending=False, kind="stable")
+def with_top1(table: pd.DataFrame, published: pd.DataFrame | None = None) -> pd.DataFrame:
+    """`table` with `top1` of the best published weights of each network, those without left out. published: as
+    fields.accuracies gives them; default: the committed ones.
+    """
+    known = measured.accuracies() if published is None else published
+    known = known.sort_values("top1", ascending=False, kind="stable")
     known = known.drop_duplicates(["arch", "img_size"])[["arch", "img_size", "top1"]]
     return table.merge(known, on=["arch", "img_size"], how="left").dropna(subset=["top1", "speed"])
 
@@ -199,11 +206,11 @@ def levit_fastest(table: pd.DataFrame) -> Finding:
     return Finding(verdict, said, models, best["lead"], best["low"], best["high"], "points")
 
 
-def gains_of(table: pd.DataFrame, precisions) -> pd.DataFrame:
+def gains_of(table: pd.DataFrame, precisions, published: pd.DataFrame | None = None) -> pd.DataFrame:
     """Networks with a published accuracy: `by_runtime` (the best runtime over eager; in fp32 only where the answers are
     eager's), `runtime`, `by_model` (the fastest network in eager that is not less accurate, over it), `model_taken`.
     """
-    eager = with_top1(table[(table["runtime"] == HEADLINE[0]) & (table["precision"] == HEADLINE[1])])
+    eager = with_top1(table[(table["runtime"] == HEADLINE[0]) & (table["precision"] == HEADLINE[1])], published)
     rest = table[table["precision"].isin(precisions)].dropna(subset=["times_eager"])
     rest = rest[~rest["precision"].eq("fp32") | rest["difference"].le(check.LARGEST_DIFFERENCE)]
     rows = []
@@ -233,6 +240,9 @@ def runtime_over_model(gains: pd.DataFrame) -> Finding:
         f"the best runtime makes a network {one:.2f} times as fast on average, the best network measured that is as "
         f"accurate {other:.2f} times; for {more} of {len(gains)} the runtime brings more"
     )
+    if verdict != FAILS and len(gains) < CENSUS:
+        said += "; more rivals could only bring more, so this field is too thin to tell"
+        return Finding(NO_DATA, said, (), mean, float(low), float(high), "times")
     return Finding(verdict, said, (), mean, float(low), float(high), "times", tie=tie)
 
 

@@ -17,10 +17,12 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.common.errors import DataMissing, UserError, cli
+from scripts.common.files import sha256
 from scripts.common.paths import DATA, relative
 from scripts.common.provenance import read_sidecar, sidecar, write_derived
 from scripts.common.tables import read_table
-from scripts.findings import claims_runtimes
+from scripts.data import measured, read_data
+from scripts.findings import claims_runtimes, fields
 from scripts.runtimes import kinds
 
 SPEEDS, ANSWERS, PUBLISHED, CLAIMS = (
@@ -32,6 +34,7 @@ SPEEDS, ANSWERS, PUBLISHED, CLAIMS = (
 NUMBERS = ["times_eager", "times_eager_low", "times_eager_high", "infer_samples_per_sec", "infer_step_time"]
 MORE = ["samples_per_sec_low", "samples_per_sec_high", "difference", "equal_top1", "param_count", "energy_j"]
 SECONDS = ["export_secs", "quantise_secs", "compile_secs"]
+TIMM = "timm's results"
 ANSWER_NUMBERS = ["pictures", "equal_top1", "equal_top1_low", "equal_top1_high", "times_eager"]
 
 
@@ -146,9 +149,34 @@ def update(folder: Path | None = None) -> bool:
         facts = sidecar(packages=("torchvision",), source="torchvision's metadata of its weights")
         changed = write_derived(torchvision_int8(), folder / PUBLISHED, facts)
     table = speeds(folder)
-    found = claims_runtimes.judged(table, answers(table["hardware"].iloc[0], folder), published(folder))
-    facts = sidecar(packages=("pandas", "numpy"), source=f"report/data/{table['file'].iloc[0]} and {PUBLISHED}")
+    known = answers(table["hardware"].iloc[0], folder)
+    inputs = {
+        name: sha256(folder / name) for name in (table["file"].iloc[0], *known.get("file", pd.Series(dtype=str))[:1])
+    }
+    try:
+        read_data.results(read_data.NOW)
+        theirs = [TIMM]
+    except read_data.TablesMissing:
+        theirs = []
+        if _committed(folder) == {"judged_on": inputs, "accuracies": [TIMM, measured.ACCURACY]}:
+            return changed  # what was found with timm's accuracies still stands
+    found = claims_runtimes.judged(table, known, published(folder), fields.accuracies())
+    facts = sidecar(
+        packages=("pandas", "numpy"),
+        source=" and ".join(f"report/data/{name}" for name in (*inputs, PUBLISHED)),
+        judged_on=inputs,
+        accuracies=[*theirs, measured.ACCURACY],
+    )
     return write_derived(found, folder / CLAIMS, facts) or changed
+
+
+def _committed(folder: Path) -> dict:
+    """What the committed verdicts were judged on; {} where they were never made."""
+    try:
+        facts = read_sidecar(folder / CLAIMS)
+    except UserError:
+        return {}
+    return {name: facts.get(name) for name in ("judged_on", "accuracies")}
 
 
 @cli

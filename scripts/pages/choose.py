@@ -36,11 +36,19 @@ def said() -> None:
     for run in runs():
         tried = run.table["cv_accuracy"].notna() & run.table["verdict"].isin(["best", "ahead", "tied", "behind"])
         page.markdown(f"\n**{run.dataset}**. {page.escaped(run.facts['said'][0])}\n")
+        known = tried & run.table["seconds"].eq(0)
         page.markdown(
             f"\n{counted(int(tried.sum()), 'network')} and picture sizes, {run.facts['training_images']:,} photos to "
             f"learn from; on {page.escaped(display_choose.machine(run))}, {day(str(run.facts['date'])[:10])}, in a "
-            f"budget of {counted(int(run.facts['minutes']), 'minute')}.\n"
+            f"budget of {counted(int(run.facts['minutes']), 'minute')}; {kept(int(known.sum()))}\n"
         )
+
+
+def kept(number: int) -> str:
+    """Whether earlier runs of the command had done some of the work, as the end of a sentence."""
+    if not number:
+        return "no features were known before."
+    return f"the features of {counted(number, 'network')} were kept from earlier runs of the command."
 
 
 @page.or_note()
@@ -108,11 +116,14 @@ def order_table() -> None:
             own = run.table[(run.table[choice.KEY] == one[choice.KEY]).all(axis=1)]
             got = value(run, own.iloc[0]) if len(own) and pd.notna(own.iloc[0]["cv_accuracy"]) else None
             shown[run.dataset] = share(*got) if got else "–"
+            if got and own.iloc[0]["photos"] < run.best["photos"]:
+                shown[run.dataset] += f", on {own.iloc[0]['photos']:,.0f} photos alone"
         rows.append(shown)
     page.table(
         pd.DataFrame(rows),
         "ImageNet’s order, and what a probe on the same networks gets on each set, with intervals. Networks at the "
-        "size that their published accuracy belongs to.",
+        "size that their published accuracy belongs to; those dropped early learned from fewer photos, which costs "
+        "accuracy.",
         label="tbl-choose-order",
         link=relative(there[0].paths[""]),
         formats={"ImageNet top-1": "{:.1f}"},
@@ -153,7 +164,9 @@ def hurry() -> None:
         for one in photo_results.pets()
         if one.facts.get("checksum") == run.facts["checksum"] and "kept" in one.facts
     ]
-    steps = [(f"make choose DATA={run.dataset}", run.facts["said"][0], f"{duration(run.facts['seconds'])}.")]
+    before = int((run.table["seconds"].eq(0) & run.table["photos"].gt(0)).sum())
+    again = f", where {kept(before).rstrip('.')}" if before else ""
+    steps = [(f"make choose DATA={run.dataset}", run.facts["said"][0], f"{duration(run.facts['seconds'])}{again}.")]
     if trained:
         one = max(trained, key=lambda found: str(found.facts.get("date", "")))
         error, spent = one.facts["error_rate"], one.tables[""].seconds.sum()

@@ -7,6 +7,9 @@ PROFILE      ?= auto
 RENDERER     ?= auto
 export DATA TIMM_RESULTS TABLES BASE SITE_URL FOLDER
 
+# Python's own variables are the user's for other programs: one of them hides this folder from `python -m`.
+unexport PYTHONSAFEPATH PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONUSERBASE
+
 # A path is taken letter by letter: make would expand a $ in it.
 override DATA         := $(value DATA)
 override TIMM_RESULTS := $(value TIMM_RESULTS)

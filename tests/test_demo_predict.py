@@ -205,6 +205,18 @@ def test_two_models_of_one_name_are_refused(folder):
         predict.load_all([folder, folder])
 
 
+def test_a_photo_whose_name_begins_with_a_dash_is_a_photo(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-x.jpg", "--json.jpg", "-1.jpg", "b.jpg"):
+        Image.new("RGB", (40, 40), "red").save(name)
+    monkeypatch.setattr("sys.argv", ["classify", str(folder), "-1.jpg", "--json.jpg", "-x.jpg", "b.jpg"])
+    assert classify.main() == 0 and len(capsys.readouterr().out.splitlines()) == 4
+    for missing in (["-y.jpg", "b.jpg"], ["--jsn", "b.jpg"], []):
+        monkeypatch.setattr("sys.argv", ["classify", str(folder), *missing])
+        with pytest.raises(SystemExit):
+            classify.main()
+
+
 def test_the_terminal_answers_in_json(folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "good.png").write_bytes(encoded(PHOTO))
     (tmp_path / "bad\x1b[31m.txt").write_text("hello")

@@ -172,3 +172,26 @@ def test_both_locks_pin_the_same_versions():
     light, full = ({pin.strip() for pin in pins(lock)} for lock in ("requirements-site.lock", "requirements.lock"))
     versions = {pin.split(" ;")[0] for pin in full}
     assert {pin.split(" ;")[0] for pin in light} <= versions
+
+
+@pytest.mark.parametrize(
+    "setting", ["user = true", "target = /tmp/elsewhere", "prefix = /tmp/elsewhere", "dry-run = true"]
+)
+def test_pips_own_settings_move_no_package_out_of_the_environment(setting, tmp_path, monkeypatch):
+    """pip itself, asked what it would do in an environment under such a pip.conf."""
+    (tmp_path / "pip.conf").write_text(
+        f"[install]\n{setting}\n[global]\nindex-url = https://example.org/a'b\n", encoding="utf-8"
+    )
+    install.surroundings.cache_clear()
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setattr(install, "LOG", tmp_path / "log")
+    code = (
+        "from pip._internal.commands.install import InstallCommand\n"
+        "found, _ = InstallCommand('install', '').parse_args([])\n"
+        "print('found', bool(found.use_user_site), found.target_dir, found.prefix_path, bool(found.dry_run), "
+        "found.index_url)"
+    )
+    monkeypatch.setenv("PIP_TARGET", "/tmp/else")
+    assert install.run(sys.executable, "-I", "-c", code)
+    assert "found False None None False https://example.org/a'b" in install.LOG.read_text(encoding="utf-8")
+    install.surroundings.cache_clear()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -61,11 +62,16 @@ def _printable(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Classify photos with an exported model.")
     parser.add_argument("model", type=Path, help="its folder, such as models/pets")
-    parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
+    parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO")
     parser.add_argument("--json", action="store_true", help="print a JSON array")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     parser.add_argument("--runtime", default="auto", metavar="R", help=RUNTIME)
-    arguments = parser.parse_args()
+    arguments, unknown = parser.parse_known_args()
+    if wrong := [word for word in unknown if not os.path.lexists(word)]:
+        parser.error(f"unrecognized arguments: {' '.join(map(_printable, wrong))}")
+    arguments.photos += map(Path, unknown)  # `*.jpg` finds files whose names begin with a dash, too
+    if not arguments.photos:
+        parser.error("the following arguments are required: PHOTO")
     answers = classify(arguments.model, arguments.photos, arguments.trust_pickle, arguments.runtime)
     if arguments.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())

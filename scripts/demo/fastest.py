@@ -161,7 +161,7 @@ def remembered(predictor) -> Chosen | None:
     """What was chosen for it on this machine; None where nothing was, or it is damaged."""
     folder = store.find(key_of(predictor))
     try:
-        return Chosen(**json.loads((folder / NAME).read_text())) if folder else None
+        return Chosen(**json.loads((folder / NAME).read_text(encoding="utf-8"))) if folder else None
     except (OSError, TypeError, ValueError):
         return None
 

@@ -12,9 +12,12 @@ Python: standard library only.
 from __future__ import annotations
 
 import argparse
+import ast
+import functools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +34,9 @@ TRIED = (
     (ROOT / ".quarto-version").read_text(encoding="utf-8").strip()
 )  # Quarto's version that the pages were tried with
 UNVERIFIED: list[str] = []  # what was fetched without a checksum; the packages have theirs in the lock files
+# What a pip.conf or the environment may say about where packages go: they go into .venv. Where they come from (index,
+# proxy, certificates) stays the user's.
+ELSEWHERE = ("user", "target", "prefix", "root", "dry-run", "no-deps")
 QUARTO = f"quarto-cli=={TRIED}"  # carries no Quarto itself: it downloads one from GitHub while it installs
 
 
@@ -125,6 +131,25 @@ def fail(text: str) -> int:
     return 2
 
 
+@functools.lru_cache(maxsize=1)
+def surroundings() -> dict[str, str]:
+    """The environment without what would put packages ELSEWHERE. An empty value does not take back a pip.conf's: where
+    one names a place, pip reads none, and is told the rest of it by variables.
+    """
+    variable = lambda name: f"PIP_{name.upper().replace('-', '_')}"
+    kept = {name: value for name, value in os.environ.items() if name not in map(variable, ELSEWHERE)}
+    try:
+        asked = [str(PYTHON if PYTHON.exists() else sys.executable), "-I", "-m", "pip", "config", "list"]
+        said = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", env=kept).stdout
+    except OSError:
+        return kept
+    found = dict(re.findall(r"^(?:global|install)\.([\w-]+)=(.*)$", said, re.M))
+    if not set(found) & set(ELSEWHERE):
+        return kept
+    rest = {variable(name): str(ast.literal_eval(value)) for name, value in found.items() if name not in ELSEWHERE}
+    return {**rest, **kept, "PIP_CONFIG_FILE": os.devnull}
+
+
 def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
     """Run a command with its output in the log. True if it went well."""
     with LOG.open("a", encoding="utf-8") as log:
@@ -138,7 +163,7 @@ def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,
                     timeout=timeout_s,
-                    env={**os.environ, **environment},
+                    env={**surroundings(), **environment},
                 ).returncode
                 == 0
             )
@@ -154,7 +179,11 @@ def make_venv(any_python: bool = False) -> bool:
     any_python: keep it whatever its Python, as what is only added to it does.
     """
     same = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
-    if PYTHON.exists() and run(str(PYTHON), "-m", "pip", "--version") and (any_python or run(str(PYTHON), "-c", same)):
+    if (
+        PYTHON.exists()
+        and run(str(PYTHON), "-I", "-m", "pip", "--version")
+        and (any_python or run(str(PYTHON), "-c", same))
+    ):
         return True
     try:
         venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
@@ -168,7 +197,7 @@ def install(lock: str) -> bool:
     """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip
     configuration).
     """
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes"]
     set_up = run(*pip, "-r", str(ROOT / "requirements-setup.lock"))
     return (set_up and run(*uv, "-r", str(ROOT / lock))) or run(*pip, "-r", str(ROOT / lock))
@@ -183,7 +212,17 @@ def install_cloud() -> bool:
     sync = [uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock]
     if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)) and run(*sync):
         return True
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    pip = [
+        python,
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+    ]
     return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(*pip, "-r", lock)
 
 
@@ -222,7 +261,9 @@ def find_quarto() -> str | None:
         if candidate and Path(candidate).exists() and run(candidate, "--version", timeout_s=60):
             return candidate
     say("installing Quarto …")
-    fetched = run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300)
+    fetched = run(
+        str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300
+    )
     own = str(VENV / "bin" / "quarto")
     return own if fetched and run(own, "--version", timeout_s=60) else None
 

@@ -113,6 +113,16 @@ def test_the_gpus_steps_are_a_table(capsys):
     assert all(name in said for name in method.gpu.STEPS) and "tbl-gpu-steps" in said
 
 
+def test_where_the_code_has_run_is_read_from_the_committed_tables(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(method, "DATA", tmp_path)
+    for name in ("cpu1t-box_2c", "cu132-rtx5090", "mps-apple_m2_gpu"):
+        (tmp_path / f"benchmark-infer-amp-nhwc-pt2150-{name}.csv").write_text("", encoding="utf-8")
+    method.ran_where()
+    rows = [row for row in capsys.readouterr().out.split("<tr>") if "--device" in row]
+    assert [("measured</td>" in row) for row in rows] == [True, True, False, True, False]
+    assert all("stand-ins" in row for row in (rows[2], rows[4]))
+
+
 def test_the_evaluation_says_what_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(predict_evaluate, "table", raising(UserError("no such file")))
     method.evaluation()

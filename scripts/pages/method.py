@@ -230,6 +230,33 @@ def evaluation_facts() -> SimpleNamespace:
     )
 
 
+DEVICES = {  # what a table's name says -> for people, --device
+    "cpu": ("Processor", "cpu"),
+    "cu": ("NVIDIA GPU", "cuda"),
+    "rocm": ("AMD GPU (ROCm)", "cuda"),
+    "mps": ("Apple GPU (Metal)", "mps"),
+    "xpu": ("Intel GPU", "xpu"),
+}
+
+
+def ran_where() -> None:
+    """Which kinds of device the code has run on: those of the committed tables; the others were rehearsed."""
+    rows = []
+    for said, (name, option) in DEVICES.items():
+        count = len(
+            list(DATA.glob(f"benchmark-*-pt*-{said}[0-9]*-*.csv")) + list(DATA.glob(f"benchmark-*-{said}-*.csv"))
+        )
+        rehearsed = "no GPU of this kind yet: its functions and names are tested with stand-ins on a processor"
+        rows.append((name, page.Html(f"<code>--device {option}</code>"), count, "measured" if count else rehearsed))
+    page.table(
+        pd.DataFrame(rows, columns=["Device", "Option", "Tables here", "What has run"]),
+        "What has run where. Whatever PyTorch knows as an accelerator is measured, trained and chosen on by the same "
+        "commands; all that differs between devices stands in scripts/common/device.py.",
+        label="tbl-ran-where",
+        formats={"Tables here": "{:.0f}"},
+    )
+
+
 def gpu_steps() -> None:
     """The GPU's measurements, step by step."""
     shown = pd.DataFrame(

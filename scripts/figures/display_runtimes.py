@@ -182,10 +182,11 @@ def draw_cost() -> Drawing:
     best, equal = found.loc[found["gain"].idxmax()], found[found["equal_top1"] >= 1 - 1e-9]
     free = equal.loc[equal["gain"].idxmax()] if len(equal) else None
     title = (
-        f"{best['label']} is {best['gain']:.1f} times as fast and changes {1 - best['equal_top1']:.1%} of the answers"
+        f"{best['model']} in {best['label']} is {best['gain']:.1f} times as fast and changes "
+        f"{1 - best['equal_top1']:.1%} of its answers"
     )
     if free is not None:
-        title += f"; {free['label']} is {free['gain']:.1f} times as fast and changes none"
+        title += f"; in {free['label']} {free['gain']:.1f} times, and none changes"
     pictures = int(found["pictures"].max())
     subtitle = (
         f"Share of {pictures:,} real photos with the same most likely class as in PyTorch eager fp32, against the "

@@ -158,9 +158,10 @@ def answers() -> None:
         own = found[found["precision"] == precision]
         if len(own):
             enough = int((own["equal_top1"] >= check.SAME_ANSWERS).sum())
+            ends = dict.fromkeys(f"{share:.1%}" for share in (own["equal_top1"].min(), own["equal_top1"].max()))
             lines.append(
-                f"In {precision}, {own['equal_top1'].min():.1%} to {own['equal_top1'].max():.1%} of the answers are "
-                f"those of fp32; {enough} of {counted(len(own), 'pair')} of network and runtime keep "
+                f"In {precision}, {' to '.join(ends)} of the answers are those of fp32; of "
+                f"{counted(len(own), 'pair')} of network and runtime {enough or 'none'} keep{'s' * (enough < 2)} "
                 f"{check.SAME_ANSWERS:.0%} or more."
             )
     page.markdown("\n" + " ".join(lines) + "\n")

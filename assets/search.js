@@ -19,24 +19,27 @@ window.modelSearch = (() => {
     script.onload = () => {
       const { models, old } = names;
       const entries = models.map(([name, file, top1]) => ({ name, file: file || name, top1, was: "" }));
-      done([...entries, ...old.map(([was, at]) => ({ ...entries[at], was }))].map((one) => ({ ...one, words: plain(one.was || one.name) })));
+      done([...entries, ...old.map(([was, at]) => ({ ...entries[at], was }))]
+        .map((one) => ({ ...one, words: plain(one.was || one.name) })).sort((a, b) => (b.top1 ?? 0) - (a.top1 ?? 0)));
     };
     script.onerror = () => { waiting = null; failed(new Error("names")); };
     document.head.append(script);
   });
   const plain = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 
-  // --- every word asked for must be in the name; whole names first, then beginnings, then what is more accurate
+  // --- every word asked for must be in the name; whole names first, then beginnings, then what is more accurate (in which order the names are).
+  // No sorting: with ten times the names it took 0.2 s a key on a slow phone.
   function find(entries, asked) {
-    const wanted = plain(asked.slice(0, 200)), words = wanted.split(" ").filter(Boolean);
-    if (!words.length) return [];
-    const found = [];
-    for (const one of entries) {
+    const wanted = plain(asked.slice(0, 200)), words = wanted.split(" ").filter(Boolean), ranks = Array.from({ length: 10 }, () => []);
+    let count = 0;
+    for (const one of words.length ? entries : []) {
       if (!words.every((word) => one.words.includes(word))) continue;
       const rank = one.words === wanted ? 0 : `${one.words} `.startsWith(`${wanted} `) ? 1 : one.words.startsWith(wanted) ? 2 : ` ${one.words}`.includes(` ${wanted}`) ? 3 : 4;
-      found.push([rank + (one.was ? .5 : 0), one]);
+      const alike = ranks[2 * rank + (one.was ? 1 : 0)];
+      if (alike.length < SHOWN) alike.push(one);
+      count++;
     }
-    return found.sort((a, b) => a[0] - b[0] || (b[1].top1 ?? 0) - (a[1].top1 ?? 0)).map(([, one]) => one);
+    return { first: ranks.flat().slice(0, SHOWN), count };
   }
 
   // --- the dialog: a combobox as ARIA describes it
@@ -55,15 +58,15 @@ window.modelSearch = (() => {
     else { field.setAttribute("aria-activedescendant", list.children[at].id); list.children[at].scrollIntoView({ block: "nearest" }); }
   };
   const show = () => {
-    const all = find(entries, field.value);
-    found = all.slice(0, SHOWN);
+    const { first, count } = find(entries, field.value);
+    found = first;
     list.replaceChildren(...found.map((one, i) => {
       const option = make("li", { role: "option", id: `model-search-${i}`, "aria-selected": "false" }, make("span", {}, one.was || one.name));
       option.append(make("small", {}, one.was ? `today’s ${one.name}` : one.top1 === null ? "no accuracy" : `${one.top1.toFixed(1)}%`));
       return option;
     }));
     field.setAttribute("aria-expanded", String(found.length > 0));
-    said.textContent = !plain(field.value) ? `${entries.length.toLocaleString("en")} names, old ones too` : !all.length ? "No model has such a name." : all.length > SHOWN ? `The first ${SHOWN} of ${all.length.toLocaleString("en")}` : `${all.length} found`;
+    said.textContent = !plain(field.value) ? `${entries.length.toLocaleString("en")} names, old ones too` : !count ? "No model has such a name." : count > SHOWN ? `The first ${SHOWN} of ${count.toLocaleString("en")}` : `${count} found`;
     mark(found.length ? 0 : -1);
   };
   const choose = (i) => {

@@ -71,3 +71,49 @@ def test_telemetry_of_openvino_is_not_even_imported():
     code = "import scripts, sys, nncf, openvino; print(sys.modules['openvino_telemetry'])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout.strip() == "None", found.stderr[-800:]
+
+
+COMMANDS = {
+    "status": ["scripts.common.status"],
+    "check-data": ["scripts.bench.contribute"],
+    "photos": ["scripts.train.datasets", "PHOTOS", "--size", "32"],
+    "train": ["scripts.train.train_models", "--data", "PHOTOS", "--models", "lenet5", "--epochs", "1", "--size", "32",
+              "--device", "cpu", "--out", "OUT"],
+    "export": ["scripts.train.pets_export", "--data", "PHOTOS", "--arch", "test_resnet", "--epochs", "1",
+               "--size", "32", "--batch", "8", "--pretrained", "no", "--tracker", "none", "--device", "cpu",
+               "--out", "OUT"],
+}  # fmt: skip
+RUN = f"""
+import scripts, runpy, sys
+{SOCKETS}
+import scripts.common.paths as paths, pathlib
+paths.DATA = pathlib.Path(sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_leaves_nothing_in_an_empty_home_and_opens_no_connection(command, tmp_path):
+    places = {name: tmp_path / name for name in ("home", "PHOTOS", "OUT", "data", "cache")}
+    for place in places.values():
+        place.mkdir()
+    image = pytest.importorskip("PIL.Image")
+    for label, colour in (("a", 40), ("b", 200)):
+        (places["PHOTOS"] / label).mkdir()
+        for number in range(12):
+            image.new("RGB", (40, 40), (colour, 9 * number, 80)).save(places["PHOTOS"] / label / f"{number}.png")
+    words = [str(places.get(word, word)) for word in COMMANDS[command]]
+    environment = {**os.environ, "HOME": str(places["home"]), "BEST_IMAGE_MODELS_CACHE": str(places["cache"])}
+    environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(places["data"]), *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "reached for the network" not in done.stderr and done.returncode == 0, done.stderr[-800:]
+    left = [path.relative_to(places["home"]).as_posix() for path in places["home"].rglob("*") if path.is_file()]
+    assert not [name for name in left if not name.startswith((".cache/matplotlib", ".cache/fontconfig"))]

@@ -60,6 +60,7 @@ def test_classes_count_the_same_where_they_are_unequal():
     assert fair.high - fair.low > plain.high - plain.low
 
 
+@pytest.mark.slow
 def test_intervals_cover_and_the_choice_is_right_on_repeated_halves():
     random = np.random.default_rng(4)
     labels = np.arange(900) % 3

@@ -62,12 +62,14 @@ def test_a_folder_is_ranked_and_nothing_of_it_is_told(folder, tmp_path, capsys):
     assert choice.of(found.facts["checksum"], out).dataset == "photos" and choice.of("another", out) is None
 
 
+@pytest.mark.slow
 def test_the_same_command_computes_nothing_again(folder, tmp_path, monkeypatch):
     assert run(folder, tmp_path) == 0
     monkeypatch.setattr(features.Extractor, "_features", lambda self, squares: pytest.fail("computed again"))
     assert run(folder, tmp_path) == 0
 
 
+@pytest.mark.slow
 def test_other_photos_under_the_same_name_lose_no_result(folder, tmp_path):
     assert run(folder, tmp_path) == 0
     draw(folder / "train" / "sea" / "new.png", (60, 90, 190), np.random.default_rng(9))
@@ -81,6 +83,7 @@ def test_without_test_photos_all_are_cross_validated(folder, tmp_path):
     assert found.judged_on == "cv" and found.table["photos"].max() == 48 and found.facts["test_images"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said_so"),
     [

@@ -132,6 +132,7 @@ def test_a_runtime_of_another_version_is_refused(tmp_path):
         runtimes.speeds(tmp_path)
 
 
+@pytest.mark.slow
 def test_verdicts_are_written_once_and_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
     written(tmp_path, {("openvino", "fp32"): lambda _: 2.0})
@@ -152,6 +153,7 @@ PARTS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
     for module in (runtimes, display_runtimes, page):
         monkeypatch.setattr(module, "DATA", tmp_path)

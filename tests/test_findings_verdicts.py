@@ -594,6 +594,7 @@ def test_findings_on_tables_that_are_missing_are_kept(project, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_without_tables_the_rows_keep_their_order(project, monkeypatch):
     """Of both vintages, of ours, and those about no machine, which come last."""
     new = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))

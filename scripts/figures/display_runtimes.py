@@ -248,6 +248,6 @@ def _cost(found: pd.DataFrame, title: str, subtitle: str, footer: str, size: tup
     for _, own in found.sort_values("gain", ascending=False).groupby("label", sort=False):
         row = own.iloc[0]
         wanted.append((row["gain"], 100 * row["equal_top1"], row["label"], {"colour": text_colour(row["family"])}))
-    wanted.append((x.low * 1.02, limit, f"{limit:g}%: enough for the app", {"colour": INK[0]}))
+    wanted.append((x.low * 1.02, limit, f"{limit:g}%: the least that the app asks for", {"colour": INK[0]}))
     canvas.label(wanted, points=canvas.pixels(found["gain"], 100 * found["equal_top1"]))
     return canvas.figure

@@ -249,7 +249,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_keeps_what_was_there(home, pe
         (["--models", "resnet81"], "no architecture called 'resnet81'"),
         (["--data", "/nowhere/at/all"], "no such folder"),
         (["--device", "cuda:99"], "finds .* GPU"),
-        (["--device", "mps"], "not a device"),
+        (["--device", "toaster"], "not a device"),
     ],
 )
 def test_a_user_s_mistake_is_one_line(home, monkeypatch, capsys, arguments, message):

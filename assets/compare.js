@@ -1,36 +1,57 @@
-// Up to four models side by side. The address holds them: #m=resnet50.a1_in1k,convnext_tiny.in12k_ft_in1k@384 (@: the size in pixels; else the most accurate one).
-// Each difference is to the first model, with its uncertainty; one that is smaller is a tie. Figures: data/v1/models/<file>.json.
+// Up to four models side by side. The address holds them: #m=resnet50.a1_in1k,convnext_tiny.in12k_ft_in1k@384 (@: the
+// size in pixels; else the most accurate one). Each difference is to the first model, with its uncertainty; one that is
+// smaller is a tie. Figures: data/v1/models/<file>.json.
 (() => {
   "use strict";
   const box = document.getElementById("compare");
   if (!box) return;
-  const MOST = 4, LONGEST = 800;
-  const about = JSON.parse(document.getElementById("compare-about").textContent), { sigmas, timing_spread: spread } = about.uncertainty;
-  const said = document.getElementById("compare-said"), base = new URL("../data/v1/models/", document.currentScript.src);
+  const MOST = 4,
+    LONGEST = 800;
+  const about = JSON.parse(document.getElementById("compare-about").textContent),
+    { sigmas, timing_spread: spread } = about.uncertainty;
+  const said = document.getElementById("compare-said"),
+    base = new URL("../data/v1/models/", document.currentScript.src);
   const files = new Map();
-  let chosen = [], names = new Map(), old = new Map(), turn = 0;
+  let chosen = [],
+    names = new Map(),
+    old = new Map(),
+    turn = 0;
   const make = (tag, text = "", attributes = {}) => {
     const made = document.createElement(tag);
-    made.append(...String(text).split(/(?<=_)/).flatMap((part, i) => i ? [document.createElement("wbr"), part] : [part]));
+    made.append(
+      ...String(text)
+        .split(/(?<=_)/)
+        .flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])),
+    );
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
 
   // --- the address
   function read(hash) {
-    const wrong = [], found = [];
+    const wrong = [],
+      found = [];
     const given = new URLSearchParams(hash.slice(1, LONGEST)).get("m") ?? "";
-    for (const part of given.split(",").map((one) => one.trim()).filter(Boolean)) {
-      const cut = part.lastIndexOf("@"), size = cut > 0 && /^\d{1,5}$/.test(part.slice(cut + 1)) ? Number(part.slice(cut + 1)) : null;
-      const asked = size === null ? part : part.slice(0, cut), name = names.has(asked) ? asked : old.get(asked);
+    for (const part of given
+      .split(",")
+      .map((one) => one.trim())
+      .filter(Boolean)) {
+      const cut = part.lastIndexOf("@"),
+        size = cut > 0 && /^\d{1,5}$/.test(part.slice(cut + 1)) ? Number(part.slice(cut + 1)) : null;
+      const asked = size === null ? part : part.slice(0, cut),
+        name = names.has(asked) ? asked : old.get(asked);
       if (!name) wrong.push(`“${asked.slice(0, 60)}” is no model that this report knows, and was left out.`);
-      else if (found.length === MOST) { wrong.push(`More than ${MOST} were asked for; the first ${MOST} are shown.`); break; }
-      else if (!found.some((one) => one.name === name && one.size === size)) found.push({ name, size });
+      else if (found.length === MOST) {
+        wrong.push(`More than ${MOST} were asked for; the first ${MOST} are shown.`);
+        break;
+      } else if (!found.some((one) => one.name === name && one.size === size)) found.push({ name, size });
     }
     return { found, wrong };
   }
   const written = () => chosen.map(({ name, size }) => encodeURIComponent(name) + (size ? `@${size}` : "")).join(",");
-  function keep() { history.replaceState(null, "", chosen.length ? `#m=${written()}` : location.pathname); }
+  function keep() {
+    history.replaceState(null, "", chosen.length ? `#m=${written()}` : location.pathname);
+  }
 
   // --- figures
   async function load(name) {
@@ -41,35 +62,63 @@
     }
     return files.get(name);
   }
-  const rows = ({ columns, rows: all }) => all.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
+  const rows = ({ columns, rows: all }) =>
+    all.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
   function facts({ name, size }) {
-    const file = files.get(name), scores = rows(file.accuracies), speeds = rows(file.speeds);
+    const file = files.get(name),
+      scores = rows(file.accuracies),
+      speeds = rows(file.speeds);
     const best = scores.filter((one) => one.set === "imagenet").sort((a, b) => b.top1 - a.top1)[0];
     const pixels = size ?? best?.img_size ?? file.sizes[0]?.img_size;
     const pick = (all, key) => new Map(all.filter((one) => one.img_size === pixels).map((one) => [one[key], one]));
-    return { file, pixels, size: file.sizes.find((one) => one.img_size === pixels) ?? {}, scores: pick(scores, "set"), speeds: pick(speeds, "machine") };
+    return {
+      file,
+      pixels,
+      size: file.sizes.find((one) => one.img_size === pixels) ?? {},
+      scores: pick(scores, "set"),
+      speeds: pick(speeds, "machine"),
+    };
   }
-  const number = (value, digits = 3) => Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
-  const half = (row) => row.low && row.high ? Math.log(row.high / row.low) / 2 : Math.log(spread) / Math.SQRT2; // of the logarithm of a speed
+  const number = (value, digits = 3) =>
+    Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
+  // of the logarithm of a speed
+  const half = (row) => (row.low && row.high ? Math.log(row.high / row.low) / 2 : Math.log(spread) / Math.SQRT2);
   function score(mine, first) {
     if (!mine) return "–";
     const value = `${mine.top1.toFixed(2)}%`;
     if (!first || mine === first) return `${value} ± ${(sigmas * mine.se).toFixed(2)}`;
-    const gap = mine.top1 - first.top1, doubt = sigmas * Math.hypot(mine.se, first.se);
-    return Math.abs(gap) <= doubt ? `${value} (a tie)` : `${value} (${gap > 0 ? "+" : "−"}${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)})`;
+    const gap = mine.top1 - first.top1,
+      doubt = sigmas * Math.hypot(mine.se, first.se);
+    return Math.abs(gap) <= doubt
+      ? `${value} (a tie)`
+      : `${value} (${gap > 0 ? "+" : "−"}${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)})`;
   }
   function speed(mine, first) {
     if (!mine) return "not timed";
-    const value = number(mine.images_per_second) + (mine.status === "predicted" ? ", predicted" : "") + (mine.frontier ? ", on the frontier" : "");
+    const value =
+      number(mine.images_per_second) +
+      (mine.status === "predicted" ? ", predicted" : "") +
+      (mine.frontier ? ", on the frontier" : "");
     if (!first || mine === first) return value + (mine.low ? ` (${number(mine.low)} to ${number(mine.high)})` : "");
-    const gap = Math.log(mine.images_per_second / first.images_per_second), doubt = Math.hypot(half(mine), half(first));
-    return Math.abs(gap) <= doubt ? `${value} (a tie)` : `${value} (${number(Math.exp(gap))}×, ${number(Math.exp(gap - doubt))} to ${number(Math.exp(gap + doubt))})`;
+    const gap = Math.log(mine.images_per_second / first.images_per_second),
+      doubt = Math.hypot(half(mine), half(first));
+    return Math.abs(gap) <= doubt
+      ? `${value} (a tie)`
+      : `${value} (${number(Math.exp(gap))}×, ${number(Math.exp(gap - doubt))} to ${number(Math.exp(gap + doubt))})`;
   }
-  function verdict(mine, first) { // one sentence on a model beside the first
-    const a = mine.scores.get("imagenet"), b = first.scores.get("imagenet"), parts = [];
+  function verdict(mine, first) {
+    // one sentence on a model beside the first
+    const a = mine.scores.get("imagenet"),
+      b = first.scores.get("imagenet"),
+      parts = [];
     if (a && b) {
-      const gap = a.top1 - b.top1, doubt = sigmas * Math.hypot(a.se, b.se);
-      parts.push(Math.abs(gap) <= doubt ? "as accurate, as far as ImageNet can tell" : `${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)} points ${gap > 0 ? "more" : "less"} accurate`);
+      const gap = a.top1 - b.top1,
+        doubt = sigmas * Math.hypot(a.se, b.se);
+      parts.push(
+        Math.abs(gap) <= doubt
+          ? "as accurate, as far as ImageNet can tell"
+          : `${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)} points ${gap > 0 ? "more" : "less"} accurate`,
+      );
     }
     const counts = { faster: 0, slower: 0, tie: 0 };
     for (const [key, row] of mine.speeds) {
@@ -79,19 +128,33 @@
       counts[Math.abs(gap) <= Math.hypot(half(row), half(other)) ? "tie" : gap > 0 ? "faster" : "slower"]++;
     }
     const all = counts.faster + counts.slower + counts.tie;
-    if (all) parts.push(`faster on ${counts.faster} of ${all} machines, slower on ${counts.slower}${counts.tie ? `, a tie on ${counts.tie}` : ""}`);
-    return parts.length ? `${mine.file.model} beside ${first.file.model}: ${parts.join("; ")}.` : `Nothing of ${mine.file.model} can be compared with ${first.file.model}.`;
+    if (all)
+      parts.push(
+        `faster on ${counts.faster} of ${all} machines, slower on ${counts.slower}` +
+          `${counts.tie ? `, a tie on ${counts.tie}` : ""}`,
+      );
+    return parts.length
+      ? `${mine.file.model} beside ${first.file.model}: ${parts.join("; ")}.`
+      : `Nothing of ${mine.file.model} can be compared with ${first.file.model}.`;
   }
 
   // --- the page
   function table(all) {
-    const [first] = all, head = document.createElement("tr"), body = document.createElement("tbody");
+    const [first] = all,
+      head = document.createElement("tr"),
+      body = document.createElement("tbody");
     head.append(make("td"));
     all.forEach((one, i) => {
-      const cell = make("th", "", { scope: "col" }), away = make("button", "Remove", { type: "button", "aria-label": `Remove ${one.file.model}` });
+      const cell = make("th", "", { scope: "col" }),
+        away = make("button", "Remove", { type: "button", "aria-label": `Remove ${one.file.model}` });
       const link = make("a", one.file.model);
       link.href = `${encodeURIComponent(names.get(one.file.model))}.html`;
-      away.addEventListener("click", () => { chosen.splice(i, 1); keep(); show(); document.getElementById("compare-add").focus(); });
+      away.addEventListener("click", () => {
+        chosen.splice(i, 1);
+        keep();
+        show();
+        document.getElementById("compare-add").focus();
+      });
       cell.append(link, make("br"), away);
       head.append(cell);
     });
@@ -101,44 +164,85 @@
       row.append(make("th", name, { scope: "row" }), ...cells.map((text) => make("td", text)));
       body.append(row);
     };
-    const plain = (value, digits = 4) => value === undefined ? "–" : number(value, digits);
-    line("Pixels", all.map((one) => String(one.pixels ?? "–")));
-    for (const [key, { name }] of Object.entries(about.sets)) line(`${name} top-1`, all.map((one) => score(one.scores.get(key), one === first ? null : first.scores.get(key))));
+    const plain = (value, digits = 4) => (value === undefined ? "–" : number(value, digits));
+    line(
+      "Pixels",
+      all.map((one) => String(one.pixels ?? "–")),
+    );
+    for (const [key, { name }] of Object.entries(about.sets))
+      line(
+        `${name} top-1`,
+        all.map((one) => score(one.scores.get(key), one === first ? null : first.scores.get(key))),
+      );
     for (const [key, name] of Object.entries(about.machines)) {
       const cells = all.map((one) => speed(one.speeds.get(key), one === first ? null : first.speeds.get(key)));
       if (cells.some((text) => text !== "not timed")) line(`${name}, images/s`, cells);
     }
-    line("Parameters (M)", all.map((one) => plain(one.size.params_m)));
-    line("GMACs", all.map((one) => plain(one.size.gmacs)));
-    line("Family", all.map((one) => one.file.family || "–"));
-    line("Pretraining", all.map((one) => about.pretraining[one.file.pretraining]));
-    line("Licence, as timm states it", all.map((one) => one.file.licence));
-    const made = make("table", "", { class: "table compared fixed" }), top = make("thead");
+    line(
+      "Parameters (M)",
+      all.map((one) => plain(one.size.params_m)),
+    );
+    line(
+      "GMACs",
+      all.map((one) => plain(one.size.gmacs)),
+    );
+    line(
+      "Family",
+      all.map((one) => one.file.family || "–"),
+    );
+    line(
+      "Pretraining",
+      all.map((one) => about.pretraining[one.file.pretraining]),
+    );
+    line(
+      "Licence, as timm states it",
+      all.map((one) => one.file.licence),
+    );
+    const made = make("table", "", { class: "table compared fixed" }),
+      top = make("thead");
     top.append(head);
     made.append(top, body);
-    const scroll = make("div", "", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "The models side by side" });
+    const scroll = make("div", "", {
+      class: "table-scroll",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "The models side by side",
+    });
     scroll.append(made);
     return scroll;
   }
   async function show(wrong = []) {
     const mine = ++turn;
     document.getElementById("compare-add").disabled = chosen.length >= MOST;
-    if (!chosen.length) { box.replaceChildren(); said.textContent = [...wrong, "Nothing is chosen yet. Add a model."].join(" "); return; }
-    try { await Promise.all(chosen.map(({ name }) => load(name))); } catch {
-      said.textContent = location.protocol === "file:" ? "From a folder a browser reads no figures; serve it: python3 -m http.server." : "The figures could not be loaded; reload the page.";
+    if (!chosen.length) {
+      box.replaceChildren();
+      said.textContent = [...wrong, "Nothing is chosen yet. Add a model."].join(" ");
+      return;
+    }
+    try {
+      await Promise.all(chosen.map(({ name }) => load(name)));
+    } catch {
+      said.textContent =
+        location.protocol === "file:"
+          ? "From a folder a browser reads no figures; serve it: python3 -m http.server."
+          : "The figures could not be loaded; reload the page.";
       return;
     }
     if (mine !== turn) return;
     const all = chosen.map(facts);
     for (const [i, one] of all.entries()) {
       if (chosen[i].size && !one.file.sizes.some((size) => size.img_size === chosen[i].size)) {
-        wrong = [...wrong, `${one.file.model} is not known at ${chosen[i].size} pixels; its most accurate size is shown.`];
+        wrong = [
+          ...wrong,
+          `${one.file.model} is not known at ${chosen[i].size} pixels; its most accurate size is shown.`,
+        ];
         chosen[i] = { name: one.file.model, size: null };
         all[i] = facts(chosen[i]);
       }
     }
     box.replaceChildren(table(all));
-    said.textContent = [...wrong, ...all.slice(1).map((one) => verdict(one, all[0]))].join(" ") || "Add another to compare it with.";
+    said.textContent =
+      [...wrong, ...all.slice(1).map((one) => verdict(one, all[0]))].join(" ") || "Add another to compare it with.";
     box.dataset.shown = String(all.length);
   }
   function recall() {
@@ -146,7 +250,15 @@
     chosen = found;
     show(wrong);
   }
-  document.getElementById("compare-add").addEventListener("click", () => window.openSearch((name) => { if (chosen.length < MOST) { chosen.push({ name, size: null }); keep(); show(); } }));
+  document.getElementById("compare-add").addEventListener("click", () =>
+    window.openSearch((name) => {
+      if (chosen.length < MOST) {
+        chosen.push({ name, size: null });
+        keep();
+        show();
+      }
+    }),
+  );
   const script = make("script", "", { src: new URL("../data/v1/names.js", document.currentScript.src) });
   window.modelNames = (data) => {
     if (names.size) return; // the search loads them, too
@@ -155,6 +267,8 @@
     addEventListener("hashchange", recall);
     recall();
   };
-  script.onerror = () => { said.textContent = "The models’ names could not be loaded; reload the page."; };
+  script.onerror = () => {
+    said.textContent = "The models’ names could not be loaded; reload the page.";
+  };
   document.head.append(script);
 })();

@@ -1,56 +1,138 @@
-// What the frontier chart says of one model, and its cards below the chart; all of it as text nodes. Used by explorer.js.
+// What the frontier chart says of one model, and its cards below the chart; all of it as text nodes. Used by
+// explorer.js.
 window.explorerPanel = (() => {
   "use strict";
   const R = window.explorerRules;
   const make = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) if (key in made && key !== "list") made[key] = value; else made.setAttribute(key, value);
+    for (const [key, value] of Object.entries(attributes))
+      if (key in made && key !== "list") made[key] = value;
+      else made.setAttribute(key, value);
     made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
     return made;
   };
 
-  const numbers = (row) => [`${row.top1.toFixed(2)}% top-1 at ${row.size} px`, `${R.plain(row.speed, 4)} images/s${row.sure ? "" : " (predicted)"}`, `${R.duration(1000 / row.speed)} an image`,
-    row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known"];
+  const numbers = (row) => [
+    `${row.top1.toFixed(2)}% top-1 at ${row.size} px`,
+    `${R.plain(row.speed, 4)} images/s${row.sure ? "" : " (predicted)"}`,
+    `${R.duration(1000 / row.speed)} an image`,
+    row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known",
+  ];
 
   // Where the row stands among those shown.
   function standing(row, shown, edge) {
-    if (edge.some((one) => one.id === row.id)) return "On the frontier: none of these is faster and at least as accurate.";
+    if (edge.some((one) => one.id === row.id))
+      return "On the frontier: none of these is faster and at least as accurate.";
     const rival = shown.filter((one) => one !== row && one.speed >= row.speed).sort((a, b) => b.top1 - a.top1)[0];
-    return rival && rival.top1 >= row.top1 ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more at ${R.plain(rival.speed / row.speed)}× the speed.` : "";
+    return rival && rival.top1 >= row.top1
+      ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more ` +
+          `at ${R.plain(rival.speed / row.speed)}× the speed.`
+      : "";
   }
 
   // The row against the first pinned one.
-  const against = (row, first) => !first || first === row ? "" : ` Against ${first.name}: ${R.plain(row.speed / first.speed)}× the speed, ${Math.abs(row.top1 - first.top1).toFixed(2)} points ${row.top1 >= first.top1 ? "more" : "less"}.`;
+  const against = (row, first) =>
+    !first || first === row
+      ? ""
+      : ` Against ${first.name}: ${R.plain(row.speed / first.speed)}× the speed, ` +
+        `${Math.abs(row.top1 - first.top1).toFixed(2)} points ${row.top1 >= first.top1 ? "more" : "less"}.`;
 
   function copied(button, text) {
     const words = button.textContent;
-    navigator.clipboard?.writeText(text).then(() => { button.textContent = "Copied"; setTimeout(() => { button.textContent = words; }, 1500); }, () => prompt("To copy:", text));
+    navigator.clipboard?.writeText(text).then(
+      () => {
+        button.textContent = "Copied";
+        setTimeout(() => {
+          button.textContent = words;
+        }, 1500);
+      },
+      () => prompt("To copy:", text),
+    );
   }
 
-  // The card of the pinned `id` ('name@size'). chart: rows, shown, edge, first (row), colour(row), about(row) -> [texts], remove(id).
+  // The card of the pinned `id` ('name@size'). chart: rows, shown, edge, first (row), colour(row), about(row) ->
+  // [texts], remove(id).
   function card(id, chart) {
-    const row = chart.rows.find((one) => one.id === id), [name, size] = [id.slice(0, id.lastIndexOf("@")), id.slice(id.lastIndexOf("@") + 1)];
+    const row = chart.rows.find((one) => one.id === id),
+      [name, size] = [id.slice(0, id.lastIndexOf("@")), id.slice(id.lastIndexOf("@") + 1)];
     const swatch = make("i", { ariaHidden: "true" });
-    const made = make("section", { className: "explorer-pin" }, make("p", {}, swatch, make("strong", {}, name), make("button", { type: "button", ariaLabel: `Remove ${name}`, onclick: () => chart.remove(id) }, "Remove")));
-    if (!row) { made.append(make("p", {}, "Not timed on this machine at this size.")); return made; }
+    const made = make(
+      "section",
+      { className: "explorer-pin" },
+      make(
+        "p",
+        {},
+        swatch,
+        make("strong", {}, name),
+        make("button", { type: "button", ariaLabel: `Remove ${name}`, onclick: () => chart.remove(id) }, "Remove"),
+      ),
+    );
+    if (!row) {
+      made.append(make("p", {}, "Not timed on this machine at this size."));
+      return made;
+    }
     swatch.style.background = chart.colour(row);
-    made.append(make("p", {}, chart.about(row).filter(Boolean).join(" · ")), make("p", {}, standing(row, chart.shown, chart.edge) + against(row, chart.first)));
-    const others = chart.rows.filter((one) => one.arch === row.arch && one.id !== row.id).sort((a, b) => b.top1 - a.top1), most = 6;
-    if (others.length) made.append(make("p", { className: "source" }, `Other weights of ${row.arch}: ${others.slice(0, most).map((one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`).join(", ")}`
-      + (others.length > most ? ` and ${others.length - most} more` : "")));
+    made.append(
+      make("p", {}, chart.about(row).filter(Boolean).join(" · ")),
+      make("p", {}, standing(row, chart.shown, chart.edge) + against(row, chart.first)),
+    );
+    const others = chart.rows
+        .filter((one) => one.arch === row.arch && one.id !== row.id)
+        .sort((a, b) => b.top1 - a.top1),
+      most = 6;
+    if (others.length)
+      made.append(
+        make(
+          "p",
+          { className: "source" },
+          `Other weights of ${row.arch}: ${others
+            .slice(0, most)
+            .map(
+              (one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`,
+            )
+            .join(", ")}` + (others.length > most ? ` and ${others.length - most} more` : ""),
+        ),
+      );
     const code = `timm.create_model("${name.replace(/["\\]/g, "")}", pretrained=True)  # ${size}×${size} pixels`;
     const copy = make("button", { type: "button", onclick: () => copied(copy, code) }, "Copy");
-    made.append(make("div", { className: "explorer-code" }, make("pre", { tabIndex: 0 }, make("code", {}, code)), copy));
+    made.append(
+      make("div", { className: "explorer-code" }, make("pre", { tabIndex: 0 }, make("code", {}, code)), copy),
+    );
     return made;
   }
 
   // The frontier as a table; family(row) writes its name.
   function table(edge, number, family) {
-    const head = ["Model", "Family", "Pixels", "Top-1 (%)", "Images/s", "Parameters (M)"], of = (i) => ({ className: i > 1 ? "number" : "" });
-    return make("div", { className: "table-scroll", tabIndex: 0, role: "region", ariaLabel: "The frontier as a table" }, make("table", { className: "table" },
-      make("caption", {}, `The frontier: ${edge.length} of ${number.toLocaleString("en")}`), make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", ...of(i) }, text)))),
-      make("tbody", {}, ...edge.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name),
-        ...[family(row), String(row.size), row.top1.toFixed(2), R.plain(row.speed, 4), row.params > 0 ? R.plain(row.params) : "–"].map((value, i) => make("td", of(i + 1), value)))))));
+    const head = ["Model", "Family", "Pixels", "Top-1 (%)", "Images/s", "Parameters (M)"],
+      of = (i) => ({ className: i > 1 ? "number" : "" });
+    return make(
+      "div",
+      { className: "table-scroll", tabIndex: 0, role: "region", ariaLabel: "The frontier as a table" },
+      make(
+        "table",
+        { className: "table" },
+        make("caption", {}, `The frontier: ${edge.length} of ${number.toLocaleString("en")}`),
+        make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", ...of(i) }, text)))),
+        make(
+          "tbody",
+          {},
+          ...edge.map((row) =>
+            make(
+              "tr",
+              {},
+              make("th", { scope: "row" }, row.name),
+              ...[
+                family(row),
+                String(row.size),
+                row.top1.toFixed(2),
+                R.plain(row.speed, 4),
+                row.params > 0 ? R.plain(row.params) : "–",
+              ].map((value, i) => make("td", of(i + 1), value)),
+            ),
+          ),
+        ),
+      ),
+    );
   }
   return { make, numbers, copied, card, table };
 })();

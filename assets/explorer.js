@@ -1,106 +1,283 @@
-// The frontier chart on the reader's choice: machine, inference or training, what a model was trained on, families. Hover or arrow keys name a
-// model; a click or Enter pins it with its figures, its other weights and its line of code; dragging or two fingers zoom; the state is in the
-// address. Speeds come from charts/picker/*.js, colours from explorer-theme.js, rules from explorer-rules.js; explorer-draw.js draws. All text from data is
-// textContent.
+// The frontier chart on the reader's choice: machine, inference or training, what a model was trained on, families.
+// Hover or arrow keys name a model; a click or Enter pins it with its figures, its other weights and its line of code;
+// dragging or two fingers zoom; the state is in the address. Speeds come from charts/picker/*.js, colours from
+// explorer-theme.js, rules from explorer-rules.js; explorer-draw.js draws. All text from data is textContent.
 window.explorerChart = (() => {
   "use strict";
-  const R = window.explorerRules, T = window.explorerTheme, P = window.explorerPanel, { make, numbers } = P, { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
-  const NARROW = 720, MOVE_MS = 420;
-  const toggle = (set, value) => { if (!set.delete(value)) set.add(value); };
-  const cut = (name) => name.length <= T.longest ? name : name.slice(0, T.longest - 1) + "…";
+  const R = window.explorerRules,
+    T = window.explorerTheme,
+    P = window.explorerPanel,
+    { make, numbers } = P,
+    { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
+  const NARROW = 720,
+    MOVE_MS = 420;
+  const toggle = (set, value) => {
+    if (!set.delete(value)) set.add(value);
+  };
+  const cut = (name) => (name.length <= T.longest ? name : name.slice(0, T.longest - 1) + "…");
   const article = (name) => (/^([AEIO]|R[TX])/.test(name) ? "an " : "a ") + name;
 
-  // models: charts/picker/models.js; columns: one machine's file; sure: rows that were measured where the others are predicted
+  // models: charts/picker/models.js; columns: one machine's file; sure: rows that were measured where the others are
+  // predicted
   function tableOf(models, columns, part, sure) {
-    const speeds = part === "train" ? columns.training : columns.speed, { name, size, top1, params = [] } = models.rows;
+    const speeds = part === "train" ? columns.training : columns.speed,
+      { name, size, top1, params = [] } = models.rows;
     return (speeds ?? []).flatMap((speed, i) => {
       if (!(speed > 0) || !(top1[i] > 0)) return [];
-      const n = name[i], full = String(models.names[n]);
-      return [{ i, id: `${full}@${size[i]}`, name: full, arch: full.split(".")[0], size: size[i], top1: top1[i], speed, params: columns.params?.[i] ?? params[i],
-        family: models.families[models.family[n]][0], kind: models.kinds[models.kind[n]], pretrain: models.pretrains[models.pretrain?.[n]]?.[0] ?? "unknown",
-        licence: models.licences?.[models.licence?.[n]], sure: !sure || sure[i] > 0 }];
+      const n = name[i],
+        full = String(models.names[n]);
+      return [
+        {
+          i,
+          id: `${full}@${size[i]}`,
+          name: full,
+          arch: full.split(".")[0],
+          size: size[i],
+          top1: top1[i],
+          speed,
+          params: columns.params?.[i] ?? params[i],
+          family: models.families[models.family[n]][0],
+          kind: models.kinds[models.kind[n]],
+          pretrain: models.pretrains[models.pretrain?.[n]]?.[0] ?? "unknown",
+          licence: models.licences?.[models.licence?.[n]],
+          sure: !sure || sure[i] > 0,
+        },
+      ];
     });
   }
 
   async function start(chart, models, { load, dark, alt }) {
-    const figure = chart.dataset.figure, labels = Object.fromEntries(models.families), pretrains = models.pretrains;
-    const state = { machine: chart.dataset.explore, part: chart.dataset.part || "infer", pretrain: new Set(), families: new Set(), alone: "", zoom: null, pins: [] };
+    const figure = chart.dataset.figure,
+      labels = Object.fromEntries(models.families),
+      pretrains = models.pretrains;
+    const state = {
+      machine: chart.dataset.explore,
+      part: chart.dataset.part || "infer",
+      pretrain: new Set(),
+      families: new Set(),
+      alone: "",
+      zoom: null,
+      pins: [],
+    };
     const home = state.machine;
     recall();
-    let rows = [], shown = [], edge = [], ownEdge = [], domain = null, area = null, here = new Map(), hovered = null, found = new Set(), frame = 0, turn = 0, box = null, onShow = "";
+    let rows = [],
+      shown = [],
+      edge = [],
+      ownEdge = [],
+      domain = null,
+      area = null,
+      here = new Map(),
+      hovered = null,
+      found = new Set(),
+      frame = 0,
+      turn = 0,
+      box = null,
+      onShow = "";
 
     // --- the frame
     const title = make("p", { className: "explorer-title" });
     const machines = make("select", { className: "explorer-machine", ariaLabel: "Machine" });
     const groups = { gpu: "Graphics cards", cpu: "Processors", ours: "Measured by this project", "": "Others" };
     for (const [kind, words] of Object.entries(groups)) {
-      const own = models.machines.filter((one) => (/^measured/.test(one.source) ? "ours" : groups[one.kind] ? one.kind : "") === kind);
-      if (own.length) machines.append(make("optgroup", { label: words }, ...own.map((one) => make("option", { value: one.key }, one.name))));
+      const own = models.machines.filter(
+        (one) => (/^measured/.test(one.source) ? "ours" : groups[one.kind] ? one.kind : "") === kind,
+      );
+      if (own.length)
+        machines.append(
+          make("optgroup", { label: words }, ...own.map((one) => make("option", { value: one.key }, one.name))),
+        );
     }
-    const parts = segment("What is timed", [["infer", "Inference"], ["train", "Training"]], (key) => { state.part = key; update(); });
+    const parts = segment(
+      "What is timed",
+      [
+        ["infer", "Inference"],
+        ["train", "Training"],
+      ],
+      (key) => {
+        state.part = key;
+        update();
+      },
+    );
     const more = make("button", { type: "button", className: "explorer-more", ariaExpanded: "false" }, "Filter");
-    const zooms = make("span", { className: "explorer-zooms", role: "group", ariaLabel: "Zoom" }, ...[["+", "Zoom in", () => zoom(0.6)], ["−", "Zoom out", () => zoom(1 / 0.6)],
-      ["Reset", "Show everything", () => { state.zoom = null; state.families.clear(); state.alone = ""; state.pretrain.clear(); found.clear(); search.value = ""; update(); }]]
-      .map(([text, words, onclick]) => make("button", { type: "button", title: words, ariaLabel: words, onclick }, text)));
-    const trained = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Trained on" }, make("span", {}, "Trained on"));
-    for (const [key, words] of pretrains) trained.append(make("button", { type: "button", value: key, onclick: () => { toggle(state.pretrain, key); update(); } }, words));
-    const chips = make("div", { className: "explorer-chips", role: "group", ariaLabel: "Families" }, make("span", {}, "Families"));
-    const search = make("input", { type: "search", placeholder: "Find a model", ariaLabel: "Find a model; Enter pins the best match" });
+    const zooms = make(
+      "span",
+      { className: "explorer-zooms", role: "group", ariaLabel: "Zoom" },
+      ...[
+        ["+", "Zoom in", () => zoom(0.6)],
+        ["−", "Zoom out", () => zoom(1 / 0.6)],
+        [
+          "Reset",
+          "Show everything",
+          () => {
+            state.zoom = null;
+            state.families.clear();
+            state.alone = "";
+            state.pretrain.clear();
+            found.clear();
+            search.value = "";
+            update();
+          },
+        ],
+      ].map(([text, words, onclick]) =>
+        make("button", { type: "button", title: words, ariaLabel: words, onclick }, text),
+      ),
+    );
+    const trained = make(
+      "div",
+      { className: "explorer-chips", role: "group", ariaLabel: "Trained on" },
+      make("span", {}, "Trained on"),
+    );
+    for (const [key, words] of pretrains)
+      trained.append(
+        make(
+          "button",
+          {
+            type: "button",
+            value: key,
+            onclick: () => {
+              toggle(state.pretrain, key);
+              update();
+            },
+          },
+          words,
+        ),
+      );
+    const chips = make(
+      "div",
+      { className: "explorer-chips", role: "group", ariaLabel: "Families" },
+      make("span", {}, "Families"),
+    );
+    const search = make("input", {
+      type: "search",
+      placeholder: "Find a model",
+      ariaLabel: "Find a model; Enter pins the best match",
+    });
     const filters = make("div", { className: "explorer-filters" }, trained, chips);
-    const canvas = make("canvas"), under = svg("svg", { "aria-hidden": "true" }), over = svg("svg", { class: "explorer-over", "aria-hidden": "true" });
+    const canvas = make("canvas"),
+      under = svg("svg", { "aria-hidden": "true" }),
+      over = svg("svg", { class: "explorer-over", "aria-hidden": "true" });
     const tip = make("div", { className: "explorer-tip", hidden: true });
-    const help = make("span", { className: "explorer-hidden", id: `explorer-help-${figure}` },
-      "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.");
-    const plot = make("div", { className: "explorer-plot", tabIndex: 0, role: "application" }, under, canvas, over, tip);
+    const help = make(
+      "span",
+      { className: "explorer-hidden", id: `explorer-help-${figure}` },
+      "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.",
+    );
+    const plot = make(
+      "div",
+      { className: "explorer-plot", tabIndex: 0, role: "application" },
+      under,
+      canvas,
+      over,
+      tip,
+    );
     plot.setAttribute("aria-describedby", help.id);
-    const source = make("span"), said = make("span", { className: "explorer-hidden", role: "status" });
-    const listed = make("button", { type: "button", ariaExpanded: "false", onclick: () => { panel.list = !panel.list; fill(); } }, "Table");
+    const source = make("span"),
+      said = make("span", { className: "explorer-hidden", role: "status" });
+    const listed = make(
+      "button",
+      {
+        type: "button",
+        ariaExpanded: "false",
+        onclick: () => {
+          panel.list = !panel.list;
+          fill();
+        },
+      },
+      "Table",
+    );
     const share = make("button", { type: "button", onclick: copyLink }, "Copy link");
     const foot = make("div", { className: "explorer-foot" }, source, make("span", {}, listed, share));
-    const stage = make("div", { className: "drawing explorer", role: "group", ariaLabel: "Interactive chart" },
-      title, make("div", { className: "explorer-bar" }, machines, parts, search, more, zooms), filters, plot, help, foot, said);
+    const stage = make(
+      "div",
+      { className: "drawing explorer", role: "group", ariaLabel: "Interactive chart" },
+      title,
+      make("div", { className: "explorer-bar" }, machines, parts, search, more, zooms),
+      filters,
+      plot,
+      help,
+      foot,
+      said,
+    );
     const panel = Object.assign(make("div", { className: "drawing explorer-panel" }), { list: false });
 
-    machines.onchange = () => { state.machine = machines.value; update(); };
-    more.onclick = () => { more.ariaExpanded = String(filters.classList.toggle("open")); };
+    machines.onchange = () => {
+      state.machine = machines.value;
+      update();
+    };
+    more.onclick = () => {
+      more.ariaExpanded = String(filters.classList.toggle("open"));
+    };
     search.oninput = () => {
       const asked = search.value.trim().toLowerCase();
-      found = new Set(asked.length < 2 ? [] : shown.filter((row) => row.name.toLowerCase().includes(asked)).map((row) => row.id));
+      found = new Set(
+        asked.length < 2 ? [] : shown.filter((row) => row.name.toLowerCase().includes(asked)).map((row) => row.id),
+      );
       said.textContent = asked.length < 2 ? "" : `${found.size} found`;
       marks();
     };
     search.onkeydown = (event) => {
       if (event.key !== "Enter") return;
       const best = shown.filter((row) => found.has(row.id)).sort((a, b) => b.top1 - a.top1)[0];
-      if (best) { pin(best, true); search.value = ""; found.clear(); overlay(); }
+      if (best) {
+        pin(best, true);
+        search.value = "";
+        found.clear();
+        overlay();
+      }
     };
 
     function segment(words, items, chosen) {
-      return make("span", { className: "explorer-segment", role: "group", ariaLabel: words },
-        ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)));
+      return make(
+        "span",
+        { className: "explorer-segment", role: "group", ariaLabel: words },
+        ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)),
+      );
     }
-    const press = (group, on) => { for (const button of group.querySelectorAll("button")) button.ariaPressed = String(on(button.value)); };
+    const press = (group, on) => {
+      for (const button of group.querySelectorAll("button")) button.ariaPressed = String(on(button.value));
+    };
 
     // --- the state and the address
     function recall() {
       const text = new URLSearchParams(location.search).get(figure);
       if (!text) return;
-      const kept = Object.fromEntries(text.split(";").map((item) => [item.slice(0, item.indexOf(":")), item.slice(item.indexOf(":") + 1)]));
+      const kept = Object.fromEntries(
+        text.split(";").map((item) => [item.slice(0, item.indexOf(":")), item.slice(item.indexOf(":") + 1)]),
+      );
       if (models.machines.some((one) => one.key === kept.m)) state.machine = kept.m;
       if (kept.t === "train" || kept.t === "infer") state.part = kept.t;
       state.pretrain = new Set((kept.p ?? "").split(",").filter((key) => pretrains.some(([name]) => name === key)));
       state.families = new Set((kept.f ?? "").split(",").filter((key) => T.key.includes(key) || key === "others"));
-      if (Object.hasOwn(labels, kept.a ?? "")) state.alone = kept.a; // one family by its own name, whatever colour it shares
+      // one family by its own name, whatever colour it shares
+      if (Object.hasOwn(labels, kept.a ?? "")) state.alone = kept.a;
       state.pins = (kept.pin ?? "").split(",").filter(Boolean).slice(0, 12);
       const numbers = (kept.z ?? "").split(",").map(Number);
-      if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3]) state.zoom = { x: numbers.slice(0, 2), y: numbers.slice(2) };
+      if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3])
+        state.zoom = { x: numbers.slice(0, 2), y: numbers.slice(2) };
     }
     function remember() {
-      const items = [["m", state.machine === home ? "" : state.machine], ["t", state.part === (chart.dataset.part || "infer") ? "" : state.part], ["p", [...state.pretrain].join()],
-        ["f", [...state.families].join()], ["a", state.alone], ["pin", state.pins.join()], ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""]];
-      const query = new URLSearchParams(location.search), text = items.filter(([, value]) => value).map(([key, value]) => `${key}:${value}`).join(";");
-      if (text) query.set(figure, text); else query.delete(figure);
-      try { history.replaceState(null, "", `${location.pathname}${String(query) && "?" + query}${location.hash}`); } catch { /* file:// in some browsers */ }
+      const items = [
+        ["m", state.machine === home ? "" : state.machine],
+        ["t", state.part === (chart.dataset.part || "infer") ? "" : state.part],
+        ["p", [...state.pretrain].join()],
+        ["f", [...state.families].join()],
+        ["a", state.alone],
+        ["pin", state.pins.join()],
+        ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""],
+      ];
+      const query = new URLSearchParams(location.search),
+        text = items
+          .filter(([, value]) => value)
+          .map(([key, value]) => `${key}:${value}`)
+          .join(";");
+      if (text) query.set(figure, text);
+      else query.delete(figure);
+      try {
+        history.replaceState(null, "", `${location.pathname}${String(query) && "?" + query}${location.hash}`);
+      } catch {
+        /* file:// in some browsers */
+      }
     }
     function copyLink() {
       const link = new URL(location.href);
@@ -110,39 +287,74 @@ window.explorerChart = (() => {
 
     // --- what is shown
     async function update() {
-      const mine = ++turn, machine = models.machines.find((one) => one.key === state.machine);
+      const mine = ++turn,
+        machine = models.machines.find((one) => one.key === state.machine);
       if (!machine) throw new Error(`${state.machine}: no such machine in the data`);
-      const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;  // ours: beside timm's of the same card, or alone
-      const own = measured && [`${measured}-measured`, measured].find((key) => models.machines.some((one) => one.key === key));
+      // ours: beside timm's of the same card, or alone
+      const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;
+      const own =
+        measured && [`${measured}-measured`, measured].find((key) => models.machines.some((one) => one.key === key));
       let columns, sure;
-      try { [columns, sure] = await Promise.all([load(machine.key), own ? load(own) : null]); } catch (error) {
+      try {
+        [columns, sure] = await Promise.all([load(machine.key), own ? load(own) : null]);
+      } catch (error) {
         if (mine !== turn) return;
         if (!onShow) throw error; // nothing is drawn yet
         state.machine = machines.value = onShow;
-        source.textContent = said.textContent = `The speeds of ${machine.name} could not be loaded, so the chart is as it was. Choose the machine again to try once more.`;
+        source.textContent = said.textContent =
+          `The speeds of ${machine.name} could not be loaded, so the chart is as it was. ` +
+          `Choose the machine again to try once more.`;
         return;
       }
       if (mine !== turn) return;
       onShow = machine.key;
       if (!columns.training) state.part = "infer";
-      const all = tableOf(models, columns, state.part, sure && (state.part === "train" ? sure.training ?? [] : sure.speed));
+      const all = tableOf(
+        models,
+        columns,
+        state.part,
+        sure && (state.part === "train" ? (sure.training ?? []) : sure.speed),
+      );
       const high = all.filter((row) => row.top1 >= T.floor);
       rows = high.length ? high : all;
       shown = state.pretrain.size ? rows.filter((row) => state.pretrain.has(row.pretrain)) : rows;
       edge = R.frontier(shown);
-      domain = rows.length ? { x: range(rows.map((row) => Math.log10(row.speed)), 0.3), y: range(rows.map((row) => row.top1), 1) } : null;
+      domain = rows.length
+        ? {
+            x: range(
+              rows.map((row) => Math.log10(row.speed)),
+              0.3,
+            ),
+            y: range(
+              rows.map((row) => row.top1),
+              1,
+            ),
+          }
+        : null;
       machines.value = state.machine;
       parts.hidden = !columns.training;
       press(parts, (value) => value === state.part);
       press(trained, (value) => state.pretrain.has(value));
-      for (const button of trained.querySelectorAll("button")) button.hidden = !rows.some((row) => row.pretrain === button.value);
-      const where = article(machine.name.replace(", compiled", "").replace(", mostly predicted", "")) + (machine.compiled ? " with compiled models" : "");
-      const found = R.headline(where, shown, edge, T, labels), among = R.listing(pretrains.filter(([key]) => state.pretrain.has(key)).map(([, words]) => words));
-      title.textContent = (among ? `${among}: ${found[0].toLowerCase()}${found.slice(1)}` : found) + (state.part === "train" ? " (training)" : "");
-      source.textContent = `${machine.name}: ${(state.part === "train" && machine.training_source) || machine.source}${measured ? "; hollow: predicted" : ""}`;
-      const told = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.speed)} images/s)`, ends = edge.length ? `, from ${told(edge[0])} to ${told(edge.at(-1))}` : "";
-      plot.ariaLabel = `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights on ${machine.name}: images per second in `
-        + `${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; the frontier is a falling step line of ${edge.length} models${ends}.`;
+      for (const button of trained.querySelectorAll("button"))
+        button.hidden = !rows.some((row) => row.pretrain === button.value);
+      const where =
+        article(machine.name.replace(", compiled", "").replace(", mostly predicted", "")) +
+        (machine.compiled ? " with compiled models" : "");
+      const found = R.headline(where, shown, edge, T, labels),
+        among = R.listing(pretrains.filter(([key]) => state.pretrain.has(key)).map(([, words]) => words));
+      title.textContent =
+        (among ? `${among}: ${found[0].toLowerCase()}${found.slice(1)}` : found) +
+        (state.part === "train" ? " (training)" : "");
+      source.textContent =
+        `${machine.name}: ${(state.part === "train" && machine.training_source) || machine.source}` +
+        `${measured ? "; hollow: predicted" : ""}`;
+      const told = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.speed)} images/s)`,
+        ends = edge.length ? `, from ${told(edge[0])} to ${told(edge.at(-1))}` : "";
+      plot.ariaLabel =
+        `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights ` +
+        `on ${machine.name}: images per second in ` +
+        `${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; ` +
+        `the frontier is a falling step line of ${edge.length} models${ends}.`;
       familyChips();
       if (hovered && !shown.some((row) => row.id === hovered.id)) hovered = null;
       ownEdge = filtering() ? R.frontier(shown.filter(chosen)) : [];
@@ -151,108 +363,296 @@ window.explorerChart = (() => {
       layout(true);
     }
     function range(values, least) {
-      let low = Math.min(...values), high = Math.max(...values);
+      let low = Math.min(...values),
+        high = Math.max(...values);
       if (high - low < 1e-9) return [low - least, high + least];
       const span = high - low;
       return [low - 0.03 * span, high + 0.07 * span];
     }
-    const groupOf = (family) => kin(family) in T.families && T.key.includes(family) ? kin(family) : "others";
+    const groupOf = (family) => (kin(family) in T.families && T.key.includes(family) ? kin(family) : "others");
     const filtering = () => state.alone !== "" || state.families.size > 0;
-    const chosen = (row) => state.alone ? row.family === state.alone : !state.families.size || state.families.has(groupOf(row.family));
-    const groupName = (group) => group === "others" ? "others" : joined(T.key.filter((name) => kin(name) === group && shown.some((row) => row.family === name)).map((name) => labels[name] ?? name));
-    const joined = (names) => names.length ? [names[0], ...names.slice(1).map((name) => name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name)].join(" / ") : "";
-    const groupsShown = () => [...new Set([...T.key.map(kin), "others"])].filter((group) => shown.some((row) => groupOf(row.family) === group));
-    const filterFamily = (group) => { state.alone = ""; toggle(state.families, group); update(); };
+    const chosen = (row) =>
+      state.alone ? row.family === state.alone : !state.families.size || state.families.has(groupOf(row.family));
+    const groupName = (group) =>
+      group === "others"
+        ? "others"
+        : joined(
+            T.key
+              .filter((name) => kin(name) === group && shown.some((row) => row.family === name))
+              .map((name) => labels[name] ?? name),
+          );
+    const joined = (names) =>
+      names.length
+        ? [
+            names[0],
+            ...names.slice(1).map((name) => (name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name)),
+          ].join(" / ")
+        : "";
+    const groupsShown = () =>
+      [...new Set([...T.key.map(kin), "others"])].filter((group) => shown.some((row) => groupOf(row.family) === group));
+    const filterFamily = (group) => {
+      state.alone = "";
+      toggle(state.families, group);
+      update();
+    };
     function familyChips() {
       const held = document.activeElement?.parentElement === chips ? document.activeElement.value : null;
       for (const old of [...chips.querySelectorAll("button")]) old.remove();
       const chip = (value, family, words, on, of, onclick) => {
         const swatch = make("i", { ariaHidden: "true" });
         swatch.style.background = style(family).strong[Number(dark())];
-        chips.append(make("button", { type: "button", value, ariaPressed: String(on), title: `${shown.filter(of).length} of ${shown.length.toLocaleString("en")}`, onclick }, swatch, words));
+        chips.append(
+          make(
+            "button",
+            {
+              type: "button",
+              value,
+              ariaPressed: String(on),
+              title: `${shown.filter(of).length} of ${shown.length.toLocaleString("en")}`,
+              onclick,
+            },
+            swatch,
+            words,
+          ),
+        );
       };
-      if (state.alone) chip("alone", state.alone, `Only ${labels[state.alone]}`, true, chosen, () => { state.alone = ""; update(); });
+      if (state.alone)
+        chip("alone", state.alone, `Only ${labels[state.alone]}`, true, chosen, () => {
+          state.alone = "";
+          update();
+        });
       for (const group of groupsShown())
-        chip(group, group === "others" ? "" : group, groupName(group), !state.alone && state.families.has(group), (row) => groupOf(row.family) === group, () => filterFamily(group));
+        chip(
+          group,
+          group === "others" ? "" : group,
+          groupName(group),
+          !state.alone && state.families.has(group),
+          (row) => groupOf(row.family) === group,
+          () => filterFamily(group),
+        );
       if (held) [...chips.querySelectorAll("button")].find((button) => button.value === held)?.focus();
     }
 
     // --- drawing
-    const view = () => state.zoom ? { x: state.zoom.x.map((share) => domain.x[0] + share * (domain.x[1] - domain.x[0])), y: state.zoom.y } : domain;
-    const px = (row) => { const { x, y } = view(); return [area.left + (Math.log10(row.speed) - x[0]) / (x[1] - x[0]) * area.width, area.bottom - (row.top1 - y[0]) / (y[1] - y[0]) * area.height]; };
+    const view = () =>
+      state.zoom
+        ? { x: state.zoom.x.map((share) => domain.x[0] + share * (domain.x[1] - domain.x[0])), y: state.zoom.y }
+        : domain;
+    const px = (row) => {
+      const { x, y } = view();
+      return [
+        area.left + ((Math.log10(row.speed) - x[0]) / (x[1] - x[0])) * area.width,
+        area.bottom - ((row.top1 - y[0]) / (y[1] - y[0])) * area.height,
+      ];
+    };
     const narrow = () => chart.clientWidth < NARROW;
-    const now = () => ({ area, shown, edge, line: ownEdge.length ? ownEdge : edge, hovered, ready: Boolean(domain), part: state.part, narrow: narrow(), d: Number(dark()) });
+    const now = () => ({
+      area,
+      shown,
+      edge,
+      line: ownEdge.length ? ownEdge : edge,
+      hovered,
+      ready: Boolean(domain),
+      part: state.part,
+      narrow: narrow(),
+      d: Number(dark()),
+    });
     const draw = brush(canvas, under, { px, view, chosen, filtered: filtering, now });
     const inside = ([x, y]) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top - 1 && y <= area.bottom + 1;
 
     function layout(move = false) {
       frameFor(narrow());
-      const wide = plot.clientWidth, high = plot.clientHeight, scale = Math.min(3, devicePixelRatio || 1);
+      const wide = plot.clientWidth,
+        high = plot.clientHeight,
+        scale = Math.min(3, devicePixelRatio || 1);
       if (!wide || !high) return;
       draw.resize(wide, high, scale);
-      for (const sheet of [under, over]) { sheet.setAttribute("viewBox", `0 0 ${wide} ${high}`); sheet.setAttribute("width", wide); sheet.setAttribute("height", high); }
-      const marks = domain ? R.linearTicks(...view().y, high - 48) : [], left = 8 + Math.ceil(Math.max(...marks.map((value) => draw.widthOf(`${value}%`)), 30));
+      for (const sheet of [under, over]) {
+        sheet.setAttribute("viewBox", `0 0 ${wide} ${high}`);
+        sheet.setAttribute("width", wide);
+        sheet.setAttribute("height", high);
+      }
+      const marks = domain ? R.linearTicks(...view().y, high - 48) : [],
+        left = 8 + Math.ceil(Math.max(...marks.map((value) => draw.widthOf(`${value}%`)), 30));
       area = { left, top: 8, right: wide - 10, bottom: high - 40, width: wide - 10 - left, height: high - 48 };
       const before = here;
       here = new Map();
-      for (const row of shown) { const [x, y] = px(row); here.set(row.id, [x, y, 1]); }
+      for (const row of shown) {
+        const [x, y] = px(row);
+        here.set(row.id, [x, y, 1]);
+      }
       cancelAnimationFrame(frame);
       draw.axes();
       over.classList.remove("moving");
-      if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) { draw.paint(here); return overlay(); }
+      if (!move || !before.size || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) {
+        draw.paint(here);
+        return overlay();
+      }
       over.classList.add("moving");
       const began = performance.now();
       const tick = (now) => {
-        const t = Math.min(1, (now - began) / MOVE_MS), ease = 1 - (1 - t) ** 3;
+        const t = Math.min(1, (now - began) / MOVE_MS),
+          ease = 1 - (1 - t) ** 3;
         const between = new Map();
-        for (const [id, [x, y]] of here) { const from = before.get(id); between.set(id, from ? [from[0] + (x - from[0]) * ease, from[1] + (y - from[1]) * ease, 1] : [x, y, ease]); }
+        for (const [id, [x, y]] of here) {
+          const from = before.get(id);
+          between.set(id, from ? [from[0] + (x - from[0]) * ease, from[1] + (y - from[1]) * ease, 1] : [x, y, ease]);
+        }
         draw.paint(between);
-        if (t < 1) frame = requestAnimationFrame(tick); else { over.classList.remove("moving"); overlay(); }
+        if (t < 1) frame = requestAnimationFrame(tick);
+        else {
+          over.classList.remove("moving");
+          overlay();
+        }
       };
       frame = requestAnimationFrame(tick);
     }
 
     function overlay() {
-      const d = Number(dark()), { ink, paper, leader } = T.colours;
+      const d = Number(dark()),
+        { ink, paper, leader } = T.colours;
       over.replaceChildren();
       if (!area) return;
-      const note = !domain ? "Nothing was timed on this machine." : !shown.length ? "No model of this kind was timed here; widen the filter." : "";
-      if (note) { over.append(svg("text", { x: area.left + area.width / 2, y: area.top + area.height / 2, "text-anchor": "middle", "font-size": 15, fill: ink[d] }, note)); return; }
+      const note = !domain
+        ? "Nothing was timed on this machine."
+        : !shown.length
+          ? "No model of this kind was timed here; widen the filter."
+          : "";
+      if (note) {
+        over.append(
+          svg(
+            "text",
+            {
+              x: area.left + area.width / 2,
+              y: area.top + area.height / 2,
+              "text-anchor": "middle",
+              "font-size": 15,
+              fill: ink[d],
+            },
+            note,
+          ),
+        );
+        return;
+      }
       const clip = svg("clipPath", { id: `clip-${figure}` });
       clip.append(svg("rect", { x: area.left - 6, y: area.top - 6, width: area.width + 12, height: area.height + 12 }));
       over.append(clip);
       const lines = svg("g", { "clip-path": `url(#clip-${figure})`, fill: "none" });
-      lines.append(svg("path", { class: "explorer-frontier", d: draw.path(edge), stroke: ownEdge.length ? leader[d] : ink[d], "stroke-width": 1.6 }));
-      if (ownEdge.length) lines.append(svg("path", { class: "explorer-own", d: draw.path(ownEdge), stroke: ink[d], "stroke-width": 1.8, "stroke-dasharray": "5 3" }));
+      lines.append(
+        svg("path", {
+          class: "explorer-frontier",
+          d: draw.path(edge),
+          stroke: ownEdge.length ? leader[d] : ink[d],
+          "stroke-width": 1.6,
+        }),
+      );
+      if (ownEdge.length)
+        lines.append(
+          svg("path", {
+            class: "explorer-own",
+            d: draw.path(ownEdge),
+            stroke: ink[d],
+            "stroke-width": 1.8,
+            "stroke-dasharray": "5 3",
+          }),
+        );
       over.append(lines);
-      const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean), line = ownEdge.length ? ownEdge : edge;
+      const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean),
+        line = ownEdge.length ? ownEdge : edge;
       const seen = line.filter((row) => inside(px(row)));
-      const { y } = view(), claims = Object.values(T.claims).flat();
+      const { y } = view(),
+        claims = Object.values(T.claims).flat();
       const few = shown.length <= FEW ? shown.filter((row) => chosen(row) && inside(px(row))) : [];
       const named = [...new Set([...pinned, ...R.leaders(seen, y[0], narrow() ? 5 : T.named, claims), ...few])];
-      const front = new Set(edge), at = new Map(shown.map((row) => [row, px(row)]).filter(([, place]) => inside(place))), held = draw.steps(line);
+      const front = new Set(edge),
+        at = new Map(shown.map((row) => [row, px(row)]).filter(([, place]) => inside(place))),
+        held = draw.steps(line);
       const points = [...at].map(([row, [a, b]]) => [a, b, chosen(row) && front.has(row) ? 3 : 0.3]);
       const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
       const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
-      const label = (row, text, size, more) => { const [a, b] = px(row); return { x: a, y: b, row, text, size, width: draw.widthOf(text, 600, size) + 2, height: size * 1.3, radius: 7, ...more }; };
-      const nameOf = (row) => cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : "");
-      const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, nameOf(row), BASE, { pinned: pinned.includes(row) }));
+      const label = (row, text, size, more) => {
+        const [a, b] = px(row);
+        return {
+          x: a,
+          y: b,
+          row,
+          text,
+          size,
+          width: draw.widthOf(text, 600, size) + 2,
+          height: size * 1.3,
+          radius: 7,
+          ...more,
+        };
+      };
+      const nameOf = (row) =>
+        cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : "");
+      const wanted = named
+        .filter((row) => inside(px(row)))
+        .map((row) => label(row, nameOf(row), BASE, { pinned: pinned.includes(row) }));
       const placed = R.place(wanted, room, points, held);
-      const families = few.length ? [] : groupsShown().filter((group) => group !== "others" && !state.alone && (!state.families.size || state.families.has(group))).flatMap((group) => {
-        const own = [...at].filter(([row]) => groupOf(row.family) === group);
-        if (!own.length) return [];
-        const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)), within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
-        const crowd = ([, place]) => own.reduce((sum, [, other]) => sum + within(place, other, 45), 0) - 3 * rivals.reduce((sum, other) => sum + within(place, other, 50), 0);
-        const best = own.map((one) => [crowd(one), one[0]]).reduce((one, other) => other[0] > one[0] ? other : one);
-        return [label(best[1], groupName(group), BASE + 1, { group, furthest: 18 })];
-      });
-      const all = [...placed, ...R.place(families, room, points, held, placed.map((one) => one.box))];
+      const families = few.length
+        ? []
+        : groupsShown()
+            .filter(
+              (group) => group !== "others" && !state.alone && (!state.families.size || state.families.has(group)),
+            )
+            .flatMap((group) => {
+              const own = [...at].filter(([row]) => groupOf(row.family) === group);
+              if (!own.length) return [];
+              const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)),
+                within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
+              const crowd = ([, place]) =>
+                own.reduce((sum, [, other]) => sum + within(place, other, 45), 0) -
+                3 * rivals.reduce((sum, other) => sum + within(place, other, 50), 0);
+              const best = own
+                .map((one) => [crowd(one), one[0]])
+                .reduce((one, other) => (other[0] > one[0] ? other : one));
+              return [label(best[1], groupName(group), BASE + 1, { group, furthest: 18 })];
+            });
+      const all = [
+        ...placed,
+        ...R.place(
+          families,
+          room,
+          points,
+          held,
+          placed.map((one) => one.box),
+        ),
+      ];
       for (const one of all) {
-        const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2], colour = one.group ? style(one.group).text[d] : ink[d];
-        if (one.leader) over.append(svg("line", { x1: one.x, y1: one.y, x2: centre[0], y2: centre[1] > one.y ? one.box.top : one.box.bottom, stroke: leader[d] }));
-        const made = svg("text", { class: one.group ? "explorer-family" : "explorer-name", x: centre[0], y: centre[1] + one.size * 0.34, "text-anchor": "middle",
-          "font-size": one.size, "font-weight": 600, fill: colour, stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" }, one.text);
-        if (one.group) { made.dataset.group = one.group; made.append(svg("title", {}, `Only ${one.text}`)); }
+        const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2],
+          colour = one.group ? style(one.group).text[d] : ink[d];
+        if (one.leader)
+          over.append(
+            svg("line", {
+              x1: one.x,
+              y1: one.y,
+              x2: centre[0],
+              y2: centre[1] > one.y ? one.box.top : one.box.bottom,
+              stroke: leader[d],
+            }),
+          );
+        const made = svg(
+          "text",
+          {
+            class: one.group ? "explorer-family" : "explorer-name",
+            x: centre[0],
+            y: centre[1] + one.size * 0.34,
+            "text-anchor": "middle",
+            "font-size": one.size,
+            "font-weight": 600,
+            fill: colour,
+            stroke: paper[d],
+            "stroke-width": 4,
+            "paint-order": "stroke",
+            "stroke-linejoin": "round",
+          },
+          one.text,
+        );
+        if (one.group) {
+          made.dataset.group = one.group;
+          made.append(svg("title", {}, `Only ${one.text}`));
+        }
         over.append(made);
       }
       over.append(rings);
@@ -261,12 +661,24 @@ window.explorerChart = (() => {
     // What moves with the pointer: rings around what is found, pinned and named, and the box that is being drawn.
     const rings = svg("g", {});
     function marks() {
-      const d = Number(dark()), { ink, muted } = T.colours;
+      const d = Number(dark()),
+        { ink, muted } = T.colours;
       rings.replaceChildren();
       if (!area || !domain) return;
       const ring = (row, radius, colour, width) => {
         const [cx, cy] = px(row);
-        if (inside([cx, cy])) rings.append(svg("circle", { class: "explorer-ring", cx, cy, r: radius, fill: "none", stroke: colour, "stroke-width": width }));
+        if (inside([cx, cy]))
+          rings.append(
+            svg("circle", {
+              class: "explorer-ring",
+              cx,
+              cy,
+              r: radius,
+              fill: "none",
+              stroke: colour,
+              "stroke-width": width,
+            }),
+          );
       };
       for (const row of shown) {
         if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
@@ -274,8 +686,22 @@ window.explorerChart = (() => {
       }
       if (hovered) ring(hovered, 7.5, ink[d], 2);
       if (!box) return;
-      const [left, right, top, bottom] = [Math.min(box[0], box[2]), Math.max(box[0], box[2]), Math.min(box[1], box[3]), Math.max(box[1], box[3])];
-      rings.append(svg("rect", { x: left, y: top, width: right - left, height: bottom - top, class: "explorer-box", stroke: muted[d] }));
+      const [left, right, top, bottom] = [
+        Math.min(box[0], box[2]),
+        Math.max(box[0], box[2]),
+        Math.min(box[1], box[3]),
+        Math.max(box[1], box[3]),
+      ];
+      rings.append(
+        svg("rect", {
+          x: left,
+          y: top,
+          width: right - left,
+          height: bottom - top,
+          class: "explorer-box",
+          stroke: muted[d],
+        }),
+      );
     }
 
     // --- one model
@@ -286,9 +712,17 @@ window.explorerChart = (() => {
       hovered = row;
       tip.hidden = !row;
       if (row) {
-        tip.replaceChildren(make("strong", {}, row.name), make("span", {}, familyOf(row)), ...numbers(row).map((text) => make("span", {}, text)), make("span", {}, trainedOn(row)));
-        const [x, y] = px(row), wide = tip.offsetWidth, high = tip.offsetHeight;
-        tip.style.left = `${Math.max(0, Math.min(plot.clientWidth - wide, x + 14 + wide > plot.clientWidth ? x - wide - 14 : x + 14))}px`;
+        tip.replaceChildren(
+          make("strong", {}, row.name),
+          make("span", {}, familyOf(row)),
+          ...numbers(row).map((text) => make("span", {}, text)),
+          make("span", {}, trainedOn(row)),
+        );
+        const [x, y] = px(row),
+          wide = tip.offsetWidth,
+          high = tip.offsetHeight;
+        const left = x + 14 + wide > plot.clientWidth ? x - wide - 14 : x + 14;
+        tip.style.left = `${Math.max(0, Math.min(plot.clientWidth - wide, left))}px`;
         tip.style.top = `${Math.max(0, Math.min(plot.clientHeight - high, y - high / 2))}px`;
         if (spoken) said.textContent = `${row.name}: ${familyOf(row)}, ${numbers(row).join(", ")}.`;
       }
@@ -299,13 +733,26 @@ window.explorerChart = (() => {
       if (there && only) return;
       state.pins = there ? state.pins.filter((id) => id !== row.id) : [...state.pins, row.id].slice(-12);
       said.textContent = `${row.name} ${there ? "is no longer pinned" : "is pinned below the chart"}`;
-      remember(); fill(); overlay();
+      remember();
+      fill();
+      overlay();
     }
     function fill() {
       listed.ariaExpanded = String(panel.list);
-      const facts = { rows, shown, edge, first: rows.find((row) => row.id === state.pins[0]), colour: (row) => style(row.family).strong[Number(dark())],
+      const facts = {
+        rows,
+        shown,
+        edge,
+        first: rows.find((row) => row.id === state.pins[0]),
+        colour: (row) => style(row.family).strong[Number(dark())],
         about: (row) => [familyOf(row), ...numbers(row), trainedOn(row), row.licence ? `licence: ${row.licence}` : ""],
-        remove: (id) => { state.pins = state.pins.filter((one) => one !== id); remember(); fill(); overlay(); } };
+        remove: (id) => {
+          state.pins = state.pins.filter((one) => one !== id);
+          remember();
+          fill();
+          overlay();
+        },
+      };
       panel.replaceChildren(...state.pins.map((id) => P.card(id, facts)));
       if (panel.list) panel.append(P.table(edge, shown.length, (row) => labels[row.family] ?? row.family));
     }
@@ -313,29 +760,75 @@ window.explorerChart = (() => {
     // --- zoom
     function zoom(factor, centre) {
       if (!domain) return;
-      const { x, y } = view(), [cx, cy] = centre ?? (hovered ? [Math.log10(hovered.speed), hovered.top1] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2]);
-      setView([cx + (x[0] - cx) * factor, cx + (x[1] - cx) * factor], [cy + (y[0] - cy) * factor, cy + (y[1] - cy) * factor]);
+      const { x, y } = view(),
+        [cx, cy] =
+          centre ?? (hovered ? [Math.log10(hovered.speed), hovered.top1] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2]);
+      setView(
+        [cx + (x[0] - cx) * factor, cx + (x[1] - cx) * factor],
+        [cy + (y[0] - cy) * factor, cy + (y[1] - cy) * factor],
+      );
     }
     function setView(x, y, move = true) {
-      const wide = domain.x[1] - domain.x[0], share = x.map((value) => (value - domain.x[0]) / wide);
+      const wide = domain.x[1] - domain.x[0],
+        share = x.map((value) => (value - domain.x[0]) / wide);
       const whole = share[1] - share[0] >= 1 || y[1] - y[0] >= domain.y[1] - domain.y[0];
       if (!whole && (share[1] - share[0] < 0.005 || y[1] - y[0] < 0.05)) return;
-      state.zoom = whole ? null : { x: share.map((one) => Number(one.toFixed(4))), y: y.map((one) => Number(one.toFixed(3))) }; // as the address has it
-      hover(null); remember(); layout(move);
+      state.zoom = whole
+        ? null
+        : // as the address has it
+          { x: share.map((one) => Number(one.toFixed(4))), y: y.map((one) => Number(one.toFixed(3))) };
+      hover(null);
+      remember();
+      layout(move);
     }
-    const value = ([a, b]) => { const { x, y } = view(); return [x[0] + (a - area.left) / area.width * (x[1] - x[0]), y[0] + (area.bottom - b) / area.height * (y[1] - y[0])]; };
-    const whole = () => { state.zoom = null; remember(); layout(true); };
-    window.explorerInput(plot, { px, inside, view, setView, zoom, whole, value, hover, pin, filterFamily, chosen, filtered: filtering, now, setBox: (edges) => { box = edges; marks(); } });
-    addEventListener("keydown", (event) => { if (event.key === "Escape" && filters.classList.contains("open")) { more.click(); more.focus(); } });
+    const value = ([a, b]) => {
+      const { x, y } = view();
+      return [
+        x[0] + ((a - area.left) / area.width) * (x[1] - x[0]),
+        y[0] + ((area.bottom - b) / area.height) * (y[1] - y[0]),
+      ];
+    };
+    const whole = () => {
+      state.zoom = null;
+      remember();
+      layout(true);
+    };
+    window.explorerInput(plot, {
+      px,
+      inside,
+      view,
+      setView,
+      zoom,
+      whole,
+      value,
+      hover,
+      pin,
+      filterFamily,
+      chosen,
+      filtered: filtering,
+      now,
+      setBox: (edges) => {
+        box = edges;
+        marks();
+      },
+    });
+    addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && filters.classList.contains("open")) {
+        more.click();
+        more.focus();
+      }
+    });
 
     // --- on the page
     function frameFor(small) {
       if (stage.classList.toggle("narrow", small) === (search.parentElement === filters)) return;
-      if (small) filters.append(search); else parts.after(search);
+      if (small) filters.append(search);
+      else parts.after(search);
     }
     const picture = chart.querySelector("picture");
     function size() {
-      const source = chart.querySelector("source"), of = source && matchMedia(source.media).matches ? source : chart.querySelector("img");
+      const source = chart.querySelector("source"),
+        of = source && matchMedia(source.media).matches ? source : chart.querySelector("img");
       const ratio = (Number(of?.getAttribute("height")) || 7) / (Number(of?.getAttribute("width")) || 10);
       stage.style.height = `${Math.max(440, Math.round(chart.clientWidth * ratio))}px`;
     }
@@ -347,12 +840,20 @@ window.explorerChart = (() => {
       await Promise.race([document.fonts?.load(font(600, 13)) ?? 0, new Promise((done) => setTimeout(done, 800))]);
       await update();
     } catch (error) {
-      stage.remove(); panel.remove();
+      stage.remove();
+      panel.remove();
       throw error;
     }
     stage.style.position = stage.style.inset = stage.style.visibility = "";
     chart.dataset.drawn = "true";
-    return { refresh: () => { size(); familyChips(); fill(); layout(); } };
+    return {
+      refresh: () => {
+        size();
+        familyChips();
+        fill();
+        layout();
+      },
+    };
   }
   return { start, tableOf };
 })();

@@ -1,9 +1,10 @@
-// Rules that the picker and the frontier chart share with the command line and the pictures; each stands once here and once in Python, and a test
-// (tests/test_common_rules_in_js.py) runs both on the same cases. Rows are {speed, top1, …}; no page is needed.
+// Rules that the picker and the frontier chart share with the command line and the pictures; each stands once here and
+// once in Python, and a test (tests/test_common_rules_in_js.py) runs both on the same cases. Rows are {speed, top1, …};
+// no page is needed.
 window.sharedRules = (() => {
   "use strict";
-  // The rows that no other beats: none is at least as fast and more accurate, or faster and as accurate; equals are all kept. Fastest first.
-  // scripts/common/frontier.py: on_frontier
+  // The rows that no other beats: none is at least as fast and more accurate, or faster and as accurate; equals are all
+  // kept. Fastest first. scripts/common/frontier.py: on_frontier
   function frontier(rows) {
     const kept = [];
     for (const row of [...rows].sort((a, b) => b.speed - a.speed || b.top1 - a.top1)) {
@@ -12,11 +13,16 @@ window.sharedRules = (() => {
     }
     return kept;
   }
-  // Points by which two accuracies (percent) must differ to be told apart. scripts/common/uncertainty.py: top1_uncertainty
+  // Points by which two accuracies (percent) must differ to be told apart. scripts/common/uncertainty.py:
+  // top1_uncertainty
   const doubt = (a, b, { images, sigmas }) => sigmas * Math.sqrt((a * (100 - a) + b * (100 - b)) / images);
   // 0.05, 7, 200, 1k, 20k, 1.5M. scripts/common/words.py: short
   const short = (value) => {
-    for (const [size, suffix] of [[1e6, "M"], [1e3, "k"]]) if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + suffix;
+    for (const [size, suffix] of [
+      [1e6, "M"],
+      [1e3, "k"],
+    ])
+      if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + suffix;
     return String(Number(value.toPrecision(3)));
   };
   return { frontier, doubt, short };

@@ -1,14 +1,25 @@
 // The frame's manners: dark and light, the menu on a phone, tabs, copying code, where one is in the contents.
 (() => {
   const root = document.documentElement;
-  const show = (dark) => { root.classList.toggle("quarto-dark", dark); root.classList.toggle("quarto-light", !dark); };
+  const show = (dark) => {
+    root.classList.toggle("quarto-dark", dark);
+    root.classList.toggle("quarto-light", !dark);
+  };
   document.querySelector(".quarto-color-scheme-toggle")?.addEventListener("click", () => {
     const dark = !root.classList.contains("quarto-dark");
     show(dark);
-    try { localStorage.setItem("colour-scheme", dark ? "dark" : "light"); } catch { /* private window: this page only */ }
+    try {
+      localStorage.setItem("colour-scheme", dark ? "dark" : "light");
+    } catch {
+      /* private window: this page only */
+    }
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
-    try { if (!localStorage.getItem("colour-scheme")) show(event.matches); } catch { show(event.matches); }
+    try {
+      if (!localStorage.getItem("colour-scheme")) show(event.matches);
+    } catch {
+      show(event.matches);
+    }
   });
 
   const menu = document.querySelector(".navbar-toggler");
@@ -20,28 +31,47 @@
   // Search over all models by "/" or Ctrl-K; nothing of it is loaded before it is asked for.
   const me = document.currentScript.src;
   let searching = null;
-  const search = () => searching ??= new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = new URL("search.js", me);
-    script.onload = () => done(window.modelSearch);
-    script.onerror = () => { searching = null; failed(new Error("search.js")); };
-    document.head.append(script);
-  });
-  window.openSearch = (pick) => search().then((found) => found.open(pick), () => { /* offline: nothing to search in */ });
+  const search = () =>
+    (searching ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = new URL("search.js", me);
+      script.onload = () => done(window.modelSearch);
+      script.onerror = () => {
+        searching = null;
+        failed(new Error("search.js"));
+      };
+      document.head.append(script);
+    }));
+  window.openSearch = (pick) =>
+    search().then(
+      (found) => found.open(pick),
+      () => {
+        /* offline: nothing to search in */
+      },
+    );
   document.querySelector(".search-open")?.addEventListener("click", () => window.openSearch());
   addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
-    const asked = event.key === "/" ? !typing && !event.ctrlKey && !event.metaKey && !event.altKey : event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+    const typing =
+      event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]");
+    const asked =
+      event.key === "/"
+        ? !typing && !event.ctrlKey && !event.metaKey && !event.altKey
+        : event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
     if (!asked || event.isComposing) return;
     event.preventDefault();
     window.openSearch();
   });
 
   const menus = [...document.querySelectorAll(".dropdown")];
-  addEventListener("click", (event) => { for (const one of menus) if (!one.contains(event.target)) one.open = false; });
+  addEventListener("click", (event) => {
+    for (const one of menus) if (!one.contains(event.target)) one.open = false;
+  });
   addEventListener("keydown", (event) => {
     const open = event.key === "Escape" && menus.find((one) => one.open);
-    if (open) { open.open = false; open.querySelector("summary").focus(); }
+    if (open) {
+      open.open = false;
+      open.querySelector("summary").focus();
+    }
   });
 
   const tabsOf = (list) => [...list.querySelectorAll('[role="tab"]')];
@@ -55,7 +85,8 @@
     }
     if (focus) tab.focus();
   };
-  const chosen = (tab) => { // tabsets of one group change together
+  const chosen = (tab) => {
+    // tabsets of one group change together
     const group = tab.closest(".panel-tabset").dataset.group;
     if (!group) return;
     for (const set of document.querySelectorAll(`.panel-tabset[data-group="${CSS.escape(group)}"]`)) {
@@ -66,52 +97,85 @@
   for (const list of document.querySelectorAll('.panel-tabset [role="tablist"]')) {
     list.addEventListener("click", (event) => {
       const tab = event.target.closest('[role="tab"]');
-      if (tab) { choose(tab, true); chosen(tab); }
+      if (tab) {
+        choose(tab, true);
+        chosen(tab);
+      }
     });
     list.addEventListener("keydown", (event) => {
-      const tabs = tabsOf(list), at = tabs.indexOf(document.activeElement);
+      const tabs = tabsOf(list),
+        at = tabs.indexOf(document.activeElement);
       const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
       if (to === undefined || at < 0) return;
       event.preventDefault();
       const tab = tabs[(to + tabs.length) % tabs.length];
-      choose(tab, true); chosen(tab);
+      choose(tab, true);
+      chosen(tab);
     });
   }
 
-  if (navigator.clipboard) for (const block of document.querySelectorAll("main div.sourceCode")) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "code-copy-button";
-    button.textContent = "Copy";
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(block.querySelector("code").textContent);
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    });
-    block.append(button);
-  }
+  if (navigator.clipboard)
+    for (const block of document.querySelectorAll("main div.sourceCode")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "code-copy-button";
+      button.textContent = "Copy";
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(block.querySelector("code").textContent);
+        button.textContent = "Copied";
+        setTimeout(() => {
+          button.textContent = "Copy";
+        }, 1500);
+      });
+      block.append(button);
+    }
 
-  const answer = document.querySelector(".answer"), machine = answer?.querySelector("select"); // the home page's cards
+  const answer = document.querySelector(".answer"),
+    machine = answer?.querySelector("select"); // the home page's cards
   if (machine) {
-    const turn = () => { for (const cards of answer.querySelectorAll("[data-machine]")) cards.hidden = cards.dataset.machine !== machine.value; };
+    const turn = () => {
+      for (const cards of answer.querySelectorAll("[data-machine]"))
+        cards.hidden = cards.dataset.machine !== machine.value;
+    };
     try {
       const before = localStorage.getItem("machine");
       if ([...machine.options].some((option) => option.value === before)) machine.value = before;
-    } catch { /* private window: the first machine */ }
-    machine.addEventListener("change", () => { turn(); try { localStorage.setItem("machine", machine.value); } catch { /* this page only */ } });
+    } catch {
+      /* private window: the first machine */
+    }
+    machine.addEventListener("change", () => {
+      turn();
+      try {
+        localStorage.setItem("machine", machine.value);
+      } catch {
+        /* this page only */
+      }
+    });
     turn();
   }
 
-  const entries = new Map([...document.querySelectorAll("#TOC a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
+  const entries = new Map(
+    [...document.querySelectorAll("#TOC a")].map((link) => [decodeURIComponent(link.hash.slice(1)), link]),
+  );
   const targets = [...entries.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   let asked = false;
-  const mark = () => { // the last section whose head has come into the upper fifth of the screen
+  const mark = () => {
+    // the last section whose head has come into the upper fifth of the screen
     asked = false;
     const here = targets.filter((target) => target.getBoundingClientRect().top < innerHeight / 5).pop();
     for (const [id, link] of entries) link.classList.toggle("active", id === here?.id);
   };
   if (targets.length) {
-    addEventListener("scroll", () => { if (!asked) { asked = true; requestAnimationFrame(mark); } }, { passive: true });
+    addEventListener(
+      "scroll",
+      () => {
+        if (!asked) {
+          asked = true;
+          requestAnimationFrame(mark);
+        }
+      },
+      { passive: true },
+    );
     mark();
   }
 })();

@@ -1,5 +1,6 @@
 "use strict";
-// View modes, filters by cause, and the keyboard of the figure report. Without it the page still shows all pictures side by side.
+// View modes, filters by cause, and the keyboard of the figure report. Without it the page still shows all pictures
+// side by side.
 (() => {
   const all = [...document.querySelectorAll("article")];
   const modes = [...document.querySelectorAll("[data-set-mode]")];
@@ -18,9 +19,15 @@
 
   function filter(cause) {
     filters.forEach((button) => press(button, button.dataset.filter === cause));
-    all.forEach((article) => { article.hidden = cause !== "" && article.dataset.cause !== cause; });
-    document.querySelectorAll("section").forEach((section) => { section.hidden = !section.querySelector("article:not([hidden])"); });
-    document.querySelectorAll(".toc li").forEach((item) => { item.hidden = cause !== "" && item.dataset.cause !== cause; });
+    all.forEach((article) => {
+      article.hidden = cause !== "" && article.dataset.cause !== cause;
+    });
+    document.querySelectorAll("section").forEach((section) => {
+      section.hidden = !section.querySelector("article:not([hidden])");
+    });
+    document.querySelectorAll(".toc li").forEach((item) => {
+      item.hidden = cause !== "" && item.dataset.cause !== cause;
+    });
     const count = shown().length;
     status.textContent = `${count} shown`;
     select(-1);
@@ -48,13 +55,19 @@
 
   const toggle = (name) => {
     const on = document.body.classList.toggle(name);
-    document.querySelectorAll(`[data-toggle="${name}"]`).forEach((button) => press(button, name === "noboxes" ? !on : on));
+    document
+      .querySelectorAll(`[data-toggle="${name}"]`)
+      .forEach((button) => press(button, name === "noboxes" ? !on : on));
   };
 
   modes.forEach((button) => button.addEventListener("click", () => setMode(button.dataset.setMode)));
   filters.forEach((button) => button.addEventListener("click", () => filter(button.dataset.filter)));
-  document.querySelectorAll("[data-toggle]").forEach((button) => button.addEventListener("click", () => toggle(button.dataset.toggle)));
-  document.querySelectorAll(".slide").forEach((input) => input.addEventListener("input", () => slide(input, input.value)));
+  document
+    .querySelectorAll("[data-toggle]")
+    .forEach((button) => button.addEventListener("click", () => toggle(button.dataset.toggle)));
+  document
+    .querySelectorAll(".slide")
+    .forEach((input) => input.addEventListener("input", () => slide(input, input.value)));
   document.querySelector("[data-help]")?.addEventListener("click", () => dialog.showModal());
   all.forEach((article) => article.addEventListener("pointerdown", () => select(shown().indexOf(article), false)));
 
@@ -63,9 +76,16 @@
     const typing = event.target.matches("input, summary, a, button");
     const input = slider();
     const actions = {
-      j: () => select(current + 1), k: () => select(Math.max(0, current - 1)),
-      1: () => setMode("side"), 2: () => setMode("swipe"), 3: () => setMode("onion"), 4: () => setMode("difference"),
-      z: () => toggle("full"), b: () => toggle("noboxes"), 0: () => filter(""), "?": () => dialog.showModal(),
+      j: () => select(current + 1),
+      k: () => select(Math.max(0, current - 1)),
+      1: () => setMode("side"),
+      2: () => setMode("swipe"),
+      3: () => setMode("onion"),
+      4: () => setMode("difference"),
+      z: () => toggle("full"),
+      b: () => toggle("noboxes"),
+      0: () => filter(""),
+      "?": () => dialog.showModal(),
     };
     if (!typing && input && ["swipe", "onion"].includes(document.body.dataset.mode)) {
       actions.ArrowLeft = () => slide(input, Number(input.value) - 5);
@@ -73,6 +93,9 @@
       actions[" "] = () => slide(input, Number(input.value) > 50 ? 0 : 100);
     }
     const action = actions[event.key];
-    if (action) { event.preventDefault(); action(); }
+    if (action) {
+      event.preventDefault();
+      action();
+    }
   });
 })();

@@ -19,10 +19,13 @@ override SITE_URL     := $(value SITE_URL)
 override FOLDER       := $(value FOLDER)
 
 # choice NAME,VALUES and number NAME: what a setting may be, said before anything runs.
-choice   = $(if $(filter 1,$(words $(filter $(2),$($(1))) $(filter-out $(2),$($(1))))),$(if $(filter $(2),$($(1))),,$(call wrong,$(1),$(2))),$(call wrong,$(1),$(2)))
+choice   = $(if $(filter 1,$(words $(filter $(2),$($(1))) $(filter-out $(2),$($(1))))),\
+	$(if $(filter $(2),$($(1))),,$(call wrong,$(1),$(2))),$(call wrong,$(1),$(2)))
 wrong    = $(error $(1)=$($(1)): choose one of $(2))
-digits   = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$(1)))))))))))
-number   = $(if $($(1)),$(if $(filter-out 1,$(words $($(1))))$(filter-out .,$(call digits,$($(1)))),$(error $(1)=$($(1)): give a number)))
+digits   = $(subst 0,,$(subst 1,,$(subst 2,,$(subst 3,,$(subst 4,,\
+	$(subst 5,,$(subst 6,,$(subst 7,,$(subst 8,,$(subst 9,,$(1)))))))))))
+number   = $(if $($(1)),$(if $(filter-out 1,$(words $($(1))))$(filter-out .,$(call digits,$($(1)))),\
+	$(error $(1)=$($(1)): give a number)))
 $(call choice,PROFILE,auto quick full)
 $(call choice,RENDERER,auto quarto builtin)
 $(call number,MINUTES)
@@ -38,13 +41,16 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data predict bench bench-gpu choose train demo figures site quarto-version diff comment verify status check-data check-site screenshots newer proposal engines perf check format test clean FORCE
+.PHONY: help all setup cloud data predict bench bench-gpu choose train demo figures site quarto-version diff \
+	comment verify status check-data check-site \
+	screenshots newer proposal engines perf check format test clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  TABLES=folder or URL  RENDERER=quarto|builtin  BASE=revision or folder  PYTHON=python3.12"
+	@echo; echo "  settings: PROFILE=quick|full  DATA=folder of photos  TIMM_RESULTS=folder or URL  TABLES=folder or URL"
+	@echo "            RENDERER=quarto|builtin  BASE=revision or folder  PYTHON=python3.12"
 
-all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a sub-make per step, so that each sees the last one's files)
+all: .venv/full.stamp  ## everything: set up, measure, train, draw, render, one step after the other
 	@$(MAKE) --no-print-directory build/data.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
@@ -53,7 +59,7 @@ all: .venv/full.stamp  ## everything: set up, measure, train, draw, render (a su
 	@$(MAKE) --no-print-directory build/site.stamp
 	@echo "The report: _site/index.html"
 
-# --- setup -----------------------------------------------------------------------------------------------------------------------
+# --- setup ------------------------------------------------------------------------------------------------------------
 cloud: .venv/cloud.stamp  ## what renting machines needs (Amazon SageMaker's SDK), in .venv/cloud
 
 setup: .venv/full.stamp  ## the packages, a Chrome and Quarto (redone only when the lock file changes)
@@ -70,7 +76,7 @@ setup: .venv/full.stamp  ## the packages, a Chrome and Quarto (redone only when 
 	@$(PYTHON) scripts/setup/install.py --light
 	@touch $@
 
-# --- settings: each file changes only when its setting does ------------------------------------------------------------------------
+# --- settings: each file changes only when its setting does -----------------------------------------------------------
 build/data.settings:  export SETTINGS = $(TIMM_RESULTS) $(TABLES)
 build/bench.settings: export SETTINGS = $(PROFILE)
 build/train.settings: export SETTINGS = $(PROFILE) $(DATA)
@@ -79,7 +85,7 @@ build/%.settings: FORCE
 	@mkdir -p build
 	@printf '%s\n' "$$SETTINGS" | cmp -s - $@ || printf '%s\n' "$$SETTINGS" > $@
 
-# --- data ------------------------------------------------------------------------------------------------------------------------
+# --- data -------------------------------------------------------------------------------------------------------------
 data: .venv/light.stamp  ## timm's published tables: fetch, verify, join
 	@rm -f build/data.stamp
 	@$(MAKE) --no-print-directory build/data.stamp
@@ -88,7 +94,8 @@ build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 	@$(PY) -m scripts.findings.update
 	@touch $@
 
-build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py report/data/benchmark-*.csv report/data/runtimes-infer-*.csv report/data/runtimes-answers-*.csv report/data/accuracy.csv)
+build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
+		$(addprefix report/data/,benchmark-*.csv runtimes-infer-*.csv runtimes-answers-*.csv accuracy.csv))
 	@$(PY) -m scripts.findings.verdicts --quiet
 	@$(PY) -m scripts.predict.stored
 	@$(PY) -m scripts.findings.runtimes --quiet
@@ -98,29 +105,32 @@ build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py re
 predict: build/data.stamp  ## every model's speed on this machine from those measured: what page, picker and chart read
 	@$(PY) -m scripts.predict.stored
 
-# --- bench -----------------------------------------------------------------------------------------------------------------------
-bench: .venv/full.stamp  ## measure models on this machine, the most telling first (MINUTES=2 stops each part there; again goes on)
+# --- bench ------------------------------------------------------------------------------------------------------------
+bench: .venv/full.stamp  ## measure models on this machine, the most telling first (MINUTES=2 stops each part)
 	@rm -f build/bench.stamp
 	@$(MAKE) --no-print-directory build/bench.stamp
 
 # Those that measure nothing and choose nothing that `make bench` measures:
+BENCH_MODELS   = $(if $(filter full,$(CHOSEN)),key,quick)
+BENCH_RUNTIMES = $(if $(filter full,$(CHOSEN)),,--runtime eager onnxruntime openvino --seconds 0.5)
+BENCH_MINUTES  = $(if $(filter full,$(CHOSEN)),20,1.5)
 APART := $(addprefix scripts/bench/,gpu.py contribute.py)
 build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts/bench/*.py)) | .venv/full.stamp
-	@$(PY) -m scripts.bench.sweep --part infer --models design $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
-	@$(PY) -m scripts.bench.sweep --part train --models $(if $(filter full,$(CHOSEN)),key,quick) $(if $(MINUTES),--minutes $(MINUTES))
-	@$(PY) -m scripts.bench.runtimes --models quick $(if $(filter full,$(CHOSEN)),,--runtime eager onnxruntime openvino --seconds 0.5) --minutes $(or $(MINUTES),$(if $(filter full,$(CHOSEN)),20,1.5))
+	@$(PY) -m scripts.bench.sweep --part infer --models design $(BENCH_MODELS) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PY) -m scripts.bench.sweep --part train --models $(BENCH_MODELS) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PY) -m scripts.bench.runtimes --models quick $(BENCH_RUNTIMES) --minutes $(or $(MINUTES),$(BENCH_MINUTES))
 	@touch $@
 
-bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, its baseline, compiled, repeats, training (MINUTES=9 stops; again goes on)
+bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, compiled, repeats, training (MINUTES=9 stops)
 	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $${FOLDER:+--out "$$FOLDER"}
 
-# --- choose ----------------------------------------------------------------------------------------------------------------------
-choose: .venv/full.stamp  ## rank pretrained networks on your own photos (DATA=photos, MINUTES=5); again goes on with what is known
+# --- choose -----------------------------------------------------------------------------------------------------------
+choose: .venv/full.stamp  ## rank pretrained networks on your own photos (DATA=photos, MINUTES=5); again goes on
 	@[ -n "$$DATA" ] || { echo "choose: DATA=folder of photos is missing, one folder per class" >&2; exit 2; }
 	@$(PY) -m scripts.choose "$$DATA" $(if $(MINUTES),--minutes $(MINUTES))
 
-# --- train -----------------------------------------------------------------------------------------------------------------------
-train: .venv/full.stamp  ## train and export a network for DATA, in the full profile the whole zoo too; without DATA the zoo on the embedded digits
+# --- train ------------------------------------------------------------------------------------------------------------
+train: .venv/full.stamp  ## train a network for DATA and export it, in the full profile the zoo too
 	@rm -f build/train.stamp
 	@$(MAKE) --no-print-directory build/train.stamp
 
@@ -128,31 +138,34 @@ build/train.stamp: build/train.settings $(wildcard scripts/train/*.py) | .venv/f
 	@if [ -z "$$DATA" ]; then $(PY) -m scripts.train.pets_export --data digits --tracker none; \
 	else $(PY) -m scripts.train.pets_export --profile $(CHOSEN) --data "$$DATA"; fi
 	-@$(PY) -m scripts.demo.choose_runtime
-	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then $(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
+	@if [ -z "$$DATA" ] || [ $(CHOSEN) = full ]; then \
+	$(PY) -m scripts.train.train_models --profile $(CHOSEN) $${DATA:+--data "$$DATA"}; fi
 	@touch $@
 
-# --- demo ------------------------------------------------------------------------------------------------------------------------
-demo: .venv/full.stamp  ## a web app for exported models (MODEL="models/pets …" PORT=7860), for this machine's browser only
+# --- demo -------------------------------------------------------------------------------------------------------------
+demo: .venv/full.stamp  ## a web app for exported models (MODEL="models/pets …" PORT=7860), on this machine only
 	@$(PY) -m scripts.demo.app $(MODEL) $(if $(PORT),--port $(PORT))
 
-# --- figures ---------------------------------------------------------------------------------------------------------------------
+# --- figures ----------------------------------------------------------------------------------------------------------
 figures: build/figures.stamp  ## draw every chart as JPG
 
 build/figures.stamp: build/findings.stamp $(CODE) $(wildcard scripts/figures/*.py) $(RESULTS)
 	@$(PY) -m scripts.figures.export
 	@touch $@
 
-# --- site ------------------------------------------------------------------------------------------------------------------------
+# --- site -------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-build/site.stamp: build/figures.stamp build/site.settings $(COMMON) $(wildcard $(addprefix scripts/,site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py bench/*.py train/*.py) assets/* *.qmd report/*.qmd) _quarto.yml images/manifest.json $(RESULTS)
+SITE_CODE := site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py bench/*.py train/*.py
+build/site.stamp: build/figures.stamp build/site.settings $(COMMON) _quarto.yml images/manifest.json $(RESULTS) \
+		$(wildcard $(addprefix scripts/,$(SITE_CODE)) assets/* *.qmd report/*.qmd)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
 	@touch $@
 
 quarto-version:  ## the Quarto that the pages were tried with, for the publishing workflow too
 	@echo "version=$$(cat .quarto-version)" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
 
-# --- checks ----------------------------------------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------------------
 diff: .venv/light.stamp  ## what changed in figures and data since main (BASE=revision or folder): build/diff/index.html
 	@$(PY) -m scripts.diff.compare $${BASE:+--base "$$BASE"} || [ $$? -eq 1 ]
 
@@ -165,13 +178,13 @@ verify: .venv/light.stamp build/data.stamp  ## draw every chart again and compar
 status: .venv/light.stamp  ## results that are older than the script that makes them
 	@$(PY) -m scripts.common.status
 
-check-data: .venv/light.stamp  ## measured tables and their sidecars fit together (what CI asks of a contributed machine)
+check-data: .venv/light.stamp  ## measured tables and their sidecars fit together, as CI asks of contributions
 	@$(PY) -m scripts.bench.contribute
 
-check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; light and dark, desktop and phone
+check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; both themes and widths
 	@$(PY) -m scripts.site.check.site
 
-screenshots: build/site.stamp  ## every page as a reader sees it, desktop and phone, light and dark: build/screenshots/contact-sheet.jpg
+screenshots: build/site.stamp  ## every page as a reader sees it: build/screenshots/contact-sheet.jpg
 	@$(PY) -m scripts.site.check.screenshots
 
 newer: .venv/light.stamp  ## look for newer timm tables upstream and take them in, for review
@@ -192,7 +205,7 @@ format: .venv/full.stamp  ## mend what `make check` finds and can be mended
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format
 
-# worksteal: a worker keeps a file's tests together, so that what they share is made once, until another has nothing to do.
+# worksteal: a worker keeps a file's tests together, so that what they share is made once, until another is idle.
 test: .venv/full.stamp  ## the tests, on every core (those of rented machines are skipped where `make cloud` fails)
 	@$(MAKE) --no-print-directory cloud || true
 	@$(PY) -m pytest -n logical --dist worksteal

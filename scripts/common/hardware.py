@@ -67,7 +67,8 @@ PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat
 
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
-    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|xpu|cpu(?:\d+t)?)-)?(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
+    r"(?:(?P<cuda>cu\d+|rocm\d+|mps|xpu|cpu(?:\d+t)?)-)?"
+    r"(?P<hardware>[a-z0-9_.]+?)(?P<compiled>-dynamo|-compiled)?\.csv$"
 )
 
 

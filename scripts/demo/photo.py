@@ -8,15 +8,14 @@ honest photo is read beside a hostile one. They end by themselves when the app d
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
-import threading
 from pathlib import Path
 
 from PIL import Image
 
+from scripts.demo.apart import Apart
 from scripts.demo.limits import MAX_BYTES, MAX_PIXELS, READ_MEMORY, READ_SECONDS, READERS, WAIT_SECONDS
 from scripts.train import photos
 from scripts.train.folders import kind
@@ -88,19 +87,11 @@ def serve(pipe) -> None:
             pipe.send(("refused", "This photo takes too much memory to open. Scale it down.", b""))
 
 
-class Reader:
+class Reader(Apart):
     """The other end of one such process."""
 
-    def __init__(self) -> None:
-        self.closed, self.guard = False, threading.Lock()
-        self.start()
-
     def start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other,), daemon=True)
-        self.process.start()
-        other.close()  # so that a process that ends is noticed
+        self.launch(serve)
 
     def read(self, path: str) -> Image.Image | str:
         """The photo at `path`, or a sentence on why there is none."""
@@ -122,21 +113,6 @@ class Reader:
                 else "This photo made the process that reads it end; it was started again. Try another photo."
             )
         return said if kind == "refused" else Image.frombytes("RGB", said, content)
-
-    def restart(self) -> None:
-        with self.guard:
-            if not self.closed:
-                self.process.kill()
-                self.process.join(10)
-                self.pipe.close()
-                self.start()
-
-    def close(self) -> None:
-        """End it for good. Whoever waits for a photo gets a sentence."""
-        with self.guard:
-            self.closed = True
-            self.process.kill()
-            self.process.join(10)
 
 
 class Readers:

@@ -8,7 +8,6 @@ processes read (scripts.demo.photo). It ends by itself when the app does, howeve
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.demo.apart import Apart
 from scripts.demo.photo import Readers
 
 CHOOSING_SECONDS = 600  # a choice that takes longer is given up; PyTorch goes on answering
@@ -116,26 +116,20 @@ def serve(pipe, folders: list[Path], trust_pickle: bool, runtime: str = "auto") 
             pipe.send(("refused", f"This photo could not be classified ({type(error).__name__}). Try another."))
 
 
-class Models:
+class Models(Apart):
     """The other end, with the readers of photos. Threads may share it: photos are read side by side, and answered in
     turn.
     """
 
     def __init__(self, folders: list[Path], trust_pickle: bool = False, runtime: str = "auto"):
         self.folders, self.trust_pickle, self.runtime = folders, trust_pickle, runtime
-        self.lock, self.guard = threading.Lock(), threading.Lock()  # of the answer, and of starting and ending
-        self.about: list[About] = []
-        self.closed = False
-        self.start()
+        self.lock = threading.Lock()  # of the answer
+        super().__init__()
         self.readers = Readers()
 
     def start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        given = (other, self.folders, self.trust_pickle, self.runtime)
-        self.process = context.Process(target=serve, args=given, daemon=True)
-        self.process.start()
-        other.close()  # so that a process that ends is noticed
+        self.about: list[About] = []
+        self.launch(serve, self.folders, self.trust_pickle, self.runtime)
 
     def ready(self) -> list[About]:
         """Wait until the models are loaded. Raises UserError where one can't be."""
@@ -175,19 +169,6 @@ class Models:
                     else "This photo made the models' process end; it was started again. Try another photo."
                 )
 
-    def restart(self) -> None:
-        with self.guard:
-            if not self.closed:
-                self.process.kill()
-                self.process.join(10)
-                self.pipe.close()
-                self.about = []
-                self.start()
-
     def close(self) -> None:
-        """End it for good: nothing starts again, and whoever waits for an answer gets a sentence at once."""
-        with self.guard:
-            self.closed = True
-            self.process.kill()
-            self.process.join(10)
+        super().close()
         self.readers.close()

@@ -202,7 +202,7 @@ def levit_fastest(table: pd.DataFrame) -> Finding:
     verdict, _ = decide(best["low"], best["high"])
     models = (best["arch"], best["rival"]) if best["rival"] else (best["arch"],)
     if verdict != FAILS:
-        return Finding(NO_DATA, f"{said} among {counted(table['arch'].nunique(), 'network')}: no census", models)
+        return Finding(NO_DATA, f"{said} among {counted(table['arch'].nunique(), 'network')}: too few to tell", models)
     return Finding(verdict, said, models, best["lead"], best["low"], best["high"], "points")
 
 

@@ -182,7 +182,11 @@ def hurry() -> None:
     if loads:
         row = loads[0].tables[""].iloc[0]
         steps.append(
-            ("make demo", f"An app in the browser; a photo is answered in {row.photo_ms:.0f} milliseconds.", "")
+            (
+                "make demo",
+                f"An app in the browser; {row.arch} answers a photo in {row.photo_ms:.0f} milliseconds.",
+                "",
+            )
         )
     for number, (command, printed, took) in enumerate(steps, 1):
         page.markdown(f"\n{number}. `{command}`\n\n   {page.escaped(printed)} {page.escaped(took)}\n")

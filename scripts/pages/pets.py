@@ -27,7 +27,6 @@ def facts() -> SimpleNamespace:
             train="no",
             valid="no",
             test="no",
-            epochs="no",
             size="no",
             seconds="no time",
             how="not trained",
@@ -45,13 +44,23 @@ def facts() -> SimpleNamespace:
         train=f"{facts['train_images']:,}",
         valid=f"{facts['valid_images']:,}",
         test=f"{facts['test_images']:,}",
-        epochs=counted(run.epochs, "epoch"),
         size=str(facts["size"]),
         seconds=wait(1000 * run.tables[""].seconds.sum(), 2),
-        how=run.way if facts["weights"] == "scratch" else f"{run.way}, pretrained weights {facts['weights']}",
+        how=_how(run),
         hardware=run.hardware,
         date=run.date,
     )
+
+
+def _how(run) -> str:
+    """From scratch in 50 epochs; a probe …, where what fine-tuning gave was worse on the validation photos."""
+    epochs = counted(run.epochs, "epoch")
+    if run.facts["weights"] == "scratch":
+        return f"{run.way} in {epochs}"
+    said = f"{run.way}, pretrained weights {run.facts['weights']}"
+    if run.facts.get("kept") != "probe":
+        return f"{said}, in {epochs}"
+    return f"{said}; {epochs} of fine-tuning gave nothing better" if run.epochs else said
 
 
 def beside_zoo() -> None:

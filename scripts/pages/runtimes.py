@@ -160,9 +160,9 @@ def answers() -> None:
             enough = int((own["equal_top1"] >= check.SAME_ANSWERS).sum())
             ends = dict.fromkeys(f"{share:.1%}" for share in (own["equal_top1"].min(), own["equal_top1"].max()))
             lines.append(
-                f"In {precision}, {' to '.join(ends)} of the answers are those of fp32; of "
-                f"{counted(len(own), 'pair')} of network and runtime {enough or 'none'} keep{'s' * (enough < 2)} "
-                f"{check.SAME_ANSWERS:.0%} or more."
+                f"In {precision}, {' to '.join(ends)} of the answers are those of fp32. The "
+                f"{check.SAME_ANSWERS:.0%} that the app asks for are reached by {enough or 'none'} of "
+                f"{counted(len(own), 'combination')} of network and runtime."
             )
     page.markdown("\n" + " ".join(lines) + "\n")
 

@@ -50,7 +50,7 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(models):
     """(process, address) of the running app."""
-    process, address, _ = serving.start(models, PATIENCE_S)
+    process, address, _ = serving.start(models, wait=PATIENCE_S)
     yield process, address
     serving.stop(process)
 
@@ -248,7 +248,7 @@ def test_a_crash_over_one_photo_is_a_sentence_and_the_next_is_answered(running):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_nothing_stays_behind_when_the_app_is_killed(models):
-    process, _, _ = serving.start(models[:1], PATIENCE_S)
+    process, _, _ = serving.start(models[:1], wait=PATIENCE_S)
     left = children(process.pid)
     assert left
     process.kill()

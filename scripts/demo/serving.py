@@ -37,16 +37,16 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
 
 
-def start(models: list[Path], wait: float = 120.0) -> tuple[subprocess.Popen, str, float]:
-    """(process, address, seconds until it answered). Raises UserError where it doesn't come up; the process is then
-    ended.
+def start(models: list[Path], *more: str, wait: float = 120.0) -> tuple[subprocess.Popen, str, float]:
+    """(process, address, seconds until it answered). more: further options of the app. Raises UserError where it
+    doesn't come up; the process is then ended.
     """
     import httpx
 
     address = f"http://127.0.0.1:{(port := free_port())}"
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.demo.app", *map(str, models), "--port", str(port)],
+        [sys.executable, "-m", "scripts.demo.app", *map(str, models), "--port", str(port), *more],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -223,7 +223,7 @@ def steps(do: Reader) -> Iterator[str]:
     do.engine.press("Tab")
     do.see(f"{HERE}.classList.contains('skip-link') || {HERE} === document.body")  # WebKit may skip links by Tab
     yield "the first stop of the keyboard leads past the menus"
-    do.click("#TOC a", "Today, on a processor")
+    do.click("#TOC a", "On a processor")
     do.see("(y => y >= 0 && y < innerHeight / 3)(document.querySelector(location.hash).getBoundingClientRect().y)")
     yield "the contents lead to their sections, below the menus"
     do.calm()

@@ -232,6 +232,7 @@ def steps(do: Reader) -> Iterator[str]:
     do.click(".navbar-toggler")
     do.see(f"{count('.navbar-links')} === 1 && document.querySelector('.navbar-toggler').ariaExpanded === 'true'")
     yield "the menu opens on a phone"
+    do.engine.js("document.querySelector('.chart').scrollIntoView({block: 'center', behavior: 'instant'})")
     do.see("document.querySelector('.chart[data-drawn=true] .explorer-plot')")
     do.see("document.scrollingElement.scrollWidth <= innerWidth + 1")
     yield "nothing sticks out of 360 pixels"

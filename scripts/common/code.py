@@ -15,7 +15,7 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.common.paths import ROOT, relative
@@ -48,6 +48,7 @@ def todays_path(path: str) -> str:
     return path
 
 
+@functools.lru_cache(maxsize=None)
 def fingerprint(source: str, path: str = "") -> str:
     """16 hexadecimal digits for what Python `source` does; `path` is where it stands, as seen from the project's root.
 
@@ -55,7 +56,9 @@ def fingerprint(source: str, path: str = "") -> str:
     """
     tree = ast.parse(source)
     names = _project_names(tree, path.removesuffix(".py").replace("/", "."))
-    return hashlib.sha256("\n".join(_written(tree, names)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    lines: list[str] = []
+    _write(tree, names, lines.append)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _project_names(tree: ast.Module, module: str) -> dict[str, str]:
@@ -72,29 +75,29 @@ def _project_names(tree: ast.Module, module: str) -> dict[str, str]:
     return found
 
 
-def _written(node, names: dict[str, str]) -> Iterator[str]:
-    """The syntax tree as lines of text: kinds of nodes and their fields, in order."""
+def _write(node, names: dict[str, str], put: Callable[[str], None]) -> None:
+    """The syntax tree as lines of text, each given to `put`: kinds of nodes and their fields, in order."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return
     if isinstance(node, (ast.Name, ast.Attribute)) and (dotted := _dotted(node, names)):
-        yield first_name(dotted)
+        put(first_name(dotted))
         return
-    yield type(node).__name__
+    put(type(node).__name__)
     for field, value in ast.iter_fields(node):
         if field in UNSEEN or value is None or value == []:
             continue
-        yield f".{field}"
+        put(f".{field}")
         if field == "body" and isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
         if field == "name" and isinstance(node, (ast.FunctionDef, ast.ClassDef)) and value in names:
-            yield first_name(names[value])
+            put(first_name(names[value]))
             continue
         for part in _joined(value) if isinstance(value, list) else [value]:
             if isinstance(part, ast.AST):
-                yield from _written(part, names)
+                _write(part, names, put)
             else:
-                yield repr(part)
-    yield "/"
+                put(repr(part))
+    put("/")
 
 
 def _dotted(node: ast.expr, names: dict[str, str]) -> str:

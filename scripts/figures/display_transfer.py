@@ -26,7 +26,7 @@ def table() -> pd.DataFrame:
     path = DATA / transfer.FILE
     if not path.exists():
         raise DataMissing(f"{path.name} is not there; run `make data`")
-    regrets = [f"regret_{name}" for name in transfer.BUDGETS]
+    regrets = [f"regret_{name}{end}" for name in transfer.BUDGETS for end in ("", "_low", "_high")]
     sizes = ["rho_size", "rho_size_low", "rho_size_high"]
     found = read_table(path, required=["dataset", "what", "verdict"], numeric=[*NUMBERS, *regrets, *sizes])
     found["label"] = [_label(row) for row in found.itertuples()]
@@ -46,7 +46,7 @@ def footer() -> str:
 
 
 def draw_order() -> Drawing:
-    """Rank correlation of ImageNet's top-1 with the accuracy on each set of pictures, with its 90% interval."""
+    """Rank correlation of ImageNet's top-1 with the accuracy on each set of pictures, with its 95% interval."""
     found = table()
     holds = found[found["verdict"] == "holds"]
     title = (
@@ -68,7 +68,7 @@ def draw_order() -> Drawing:
     ends = nice_range(pd.concat([found["rho_low"], found["rho_high"], pd.Series([0.0])]), log=False, after=0.05)
     axis = Axis("rank correlation with ImageNet", *ends, write="{:g}".format)
     subtitle = (
-        "Spearman’s rank correlation of ImageNet top-1 with the accuracy on the set; lines: 90% interval over families"
+        "Spearman’s rank correlation of ImageNet top-1 with the accuracy on the set; lines: 95% interval over families"
     )
     wide, phone = (
         list_chart.draw(rows, axis, title, subtitle, footer(), size, (transfer.HOLDS, "an order that holds")).figure

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import hardware
-from scripts.common.uncertainty import TIMING_SPREAD, top1_least_uncertainty, top1_uncertainty
+from scripts.common.uncertainty import IMAGES, TIMING_SPREAD, top1_least_uncertainty, top1_uncertainty
 
 HOLDS, CONDITIONAL, FAILS, NO_DATA = VERDICTS = ("holds", "conditional", "fails", "no data")
 LEAST_ROWS = 10  # fewer weights than this are no field of rivals
@@ -151,6 +151,11 @@ class Claim:
     applies: Callable[[pd.Series], bool] = lambda head: True
 
 
+def pictures(table: pd.DataFrame) -> int:
+    """On how many pictures the accuracies of a table rest: its `pictures`, else ImageNet's validation set."""
+    return int(table["pictures"].iloc[0]) if "pictures" in table and len(table) else IMAGES
+
+
 def no_data(why: str) -> Finding:
     return Finding(NO_DATA, why)
 
@@ -175,14 +180,14 @@ def leads(members: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
     top1, speeds = order["top1"].to_numpy(float), -order["samples_per_sec"].to_numpy(float)
     best = np.maximum.accumulate(top1) if len(top1) else top1
     which = np.maximum.accumulate(np.where(top1 == best, np.arange(len(top1)), 0)) if len(top1) else top1
-    own = members["top1"].to_numpy(float)
+    own, images = members["top1"].to_numpy(float), pictures(members)
 
     def against(speed) -> tuple[np.ndarray, np.ndarray]:
         count = np.searchsorted(speeds, -np.asarray(speed, float), side="right")
         return np.where(count > 0, best[np.maximum(count, 1) - 1] if len(best) else 0.0, -np.inf), count
 
     def doubt(uncertainty, top):
-        return np.where(np.isfinite(top), uncertainty(own, np.where(np.isfinite(top), top, own)), 0.0)
+        return np.where(np.isfinite(top), uncertainty(own, np.where(np.isfinite(top), top, own), images), 0.0)
 
     speed = members["samples_per_sec"].to_numpy(float)
     top, count = against(speed)

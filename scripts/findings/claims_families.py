@@ -6,6 +6,8 @@ Each judge is documented in `claims`: it takes one configuration's tidy table an
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -27,6 +29,7 @@ from scripts.findings.claims import (
     lead_of,
     leads,
     no_data,
+    pictures,
 )
 
 BEIT = ("beit", "beitv2", "beit3")
@@ -84,7 +87,8 @@ def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
     said += f"{_apart(best['lead'])} {best['rival']}, which is as fast" if best["rival"] else "as fast as anything else"
     alike = leads(table[middle & plain], table[~mine & plain]).sort_values("lead", kind="stable")
     if alike.empty:
-        said += "; none of those timed was pretrained on ImageNet-1k only"
+        known = table["pretrain"].ne("unknown").any()
+        said += f"; {'none of those timed was pretrained on ImageNet-1k only' if known else 'pretraining is not known'}"
         clear = decide(best["low"], best["high"])[0] == HOLDS
         return lead_of(best, said, verdicts=(CONDITIONAL, CONDITIONAL)) if clear else lead_of(best, said)
     fair = alike.iloc[-1]
@@ -112,8 +116,9 @@ def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:
     (least, _), (ours, theirs), (most, nearly) = sides
     ends = {}
     for which, uncertainty in (("", top1_uncertainty), ("paired_", top1_least_uncertainty)):
-        ends[f"{which}low"] = least["top1"] - nearly["top1"] - uncertainty(least["top1"], nearly["top1"])
-        ends[f"{which}high"] = most["top1"] - sides[0][1]["top1"] + uncertainty(most["top1"], sides[0][1]["top1"])
+        doubt = functools.partial(uncertainty, images=pictures(table))
+        ends[f"{which}low"] = least["top1"] - nearly["top1"] - doubt(least["top1"], nearly["top1"])
+        ends[f"{which}high"] = most["top1"] - sides[0][1]["top1"] + doubt(most["top1"], sides[0][1]["top1"])
     row = pd.Series({"lead": ours["top1"] - theirs["top1"], "model": ours["model"], "rival": theirs["model"], **ends})
     front = table[on_frontier(table) & table["family"].isin(BEIT)].sort_values("top1", ascending=False, kind="stable")
     said = (
@@ -181,7 +186,8 @@ def vgg_shows_progress(table: pd.DataFrame, tables: Tables) -> Finding:
     if old.empty or old["top1"].isna().all():
         return no_data("no VGG in this table")
     best = old.loc[old["top1"].idxmax()]
-    rivals = others[others["top1"] - best["top1"] > top1_uncertainty(others["top1"], best["top1"])]
+    doubt = top1_uncertainty(others["top1"], best["top1"], pictures(table))
+    rivals = others[others["top1"] - best["top1"] > doubt]
     if rivals.empty:
         return Finding(FAILS, f"nothing is clearly more accurate than {best['model']}", (best["model"],))
     fast = rivals.loc[rivals["samples_per_sec"].idxmax()]

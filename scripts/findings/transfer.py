@@ -1,6 +1,6 @@
 """Does ImageNet's order hold on other pictures? Two public tables of networks trained on them, and our own runs.
 
-    TABLES=folder python -m scripts.findings.transfer     # report/data/transfer.csv and transfer-families.csv, sidecars
+    TABLES=folder python -m scripts.findings.transfer     # report/data/transfer*.csv with sidecars
 
 Two estimands for each set of pictures, over the networks whose ImageNet accuracy is known:
 
@@ -9,14 +9,14 @@ taking ImageNet's best within a budget instead of the set's own best within it. 
 half of its runs say which is the set's best and the other half what that gives, so that luck does not count as skill.
 Where there is one run each, the set's best is partly luck, and the regret an upper bound.
 
-Networks of one family are alike, so intervals (90%) come from drawing whole families.
+Networks of one family are alike, so intervals (95%) come from drawing whole families; a regret's also from the split.
+What each is worth as a claim is judged in `claims_transfer`, what accuracy costs in `costs`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -25,16 +25,17 @@ from scripts.common import families
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
-from scripts.common.uncertainty import spearman
+from scripts.common.tables import read_table
+from scripts.common.uncertainty import SIGMAS, spearman, spearman_interval
 from scripts.data import fastai_timm, names, pepr, public, read_data
+from scripts.findings import claims_transfer, costs
+from scripts.findings.claims import CONDITIONAL, decide
+from scripts.findings.claims_transfer import DRAWS, HOLDS, LEAST, LEVEL, draws
 
 FILE = "transfer.csv"
-HOLDS = 0.5  # a rank correlation above it, interval and all, is called an order that holds
+CLAIMS = "transfer-claims.csv"
 BUDGETS = {"none": 1.0, "half": 0.5, "quarter": 0.25}  # share of the networks that it leaves, the cheapest
-DRAWS = 400
 SPLITS = 50
-LEVEL = (0.05, 0.95)
-LEAST = 10  # networks; fewer say nothing of an order
 
 
 def sets() -> list[dict]:
@@ -102,55 +103,64 @@ def networks(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def by_families(table: pd.DataFrame, figure: Callable[[pd.DataFrame], float], seed: int = 0) -> tuple[float, float]:
-    """The 90% interval of `figure` of a table of networks, from DRAWS draws of whole families with replacement."""
-    groups = list(table.groupby("family", sort=True).indices.values())
-    random = np.random.default_rng(seed)
-    drawn = (random.integers(0, len(groups), len(groups)) for _ in range(DRAWS))
-    values = [figure(table.iloc[np.concatenate([groups[i] for i in which])]) for which in drawn]
-    low, high = np.nanquantile(values, LEVEL)
-    return float(low), float(high)
+def order(table: pd.DataFrame, by: str = "top1") -> tuple[float, float, float]:
+    """(Spearman's rank correlation of `by`, ImageNet's top-1, with the accuracy on the set, low, high)."""
+    pair = table[by].to_numpy(float), table["accuracy"].to_numpy(float)
+    return spearman(*pair), *spearman_interval(table["family"], *pair)
 
 
-def order(table: pd.DataFrame) -> float:
-    """Spearman's rank correlation of ImageNet's top-1 with the accuracy on the set."""
-    return spearman(table["top1"], table["accuracy"])
-
-
-def within(table: pd.DataFrame, share: float) -> pd.DataFrame:
-    """The cheapest `share` of the networks of a table."""
-    return table[table["cost"] <= table["cost"].quantile(share)]
-
-
-def regret(choice: pd.DataFrame, judged: pd.Series, best: pd.Series) -> float:
-    """Points lost by ImageNet's best of `choice` against the set's own: `best` says which that is, `judged` what each
-    gives, by network.
+def halves(runs: pd.DataFrame, several: bool, seed: int = 0) -> tuple[pd.Index, np.ndarray, np.ndarray]:
+    """(networks by name, choosing, judging): each (splits, networks), a network's mean accuracy in the half of its runs
+    that says which is best, and in the other; NaN where a half is empty. Not several: both are all its runs.
     """
-    own, theirs = str(best.reindex(choice.index).idxmax()), str(choice["top1"].idxmax())
-    return float(judged[own] - judged[theirs])
-
-
-def regret_of(runs: pd.DataFrame, share: float, several: bool, seed: int = 0) -> float:
-    """`regret` within a budget. several: with runs split in two SPLITS times, and the mean of these."""
-    table = networks(runs)
-    choice = within(table, share)
+    means = runs.groupby("model")["accuracy"].mean()
     if not several:
-        return regret(choice, table["accuracy"], table["accuracy"])
+        return means.index, means.to_numpy()[None], means.to_numpy()[None]
     random = np.random.default_rng(seed)
-    runs = runs[runs["model"].isin(choice.index)]
-    values = []
+    sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for _ in range(SPLITS):
         mixed = runs.iloc[random.permutation(len(runs))]
         half = mixed.groupby("model").cumcount() % 2 == 0
-        choosing, judging = (mixed[part].groupby("model")["accuracy"].mean() for part in (half, ~half))
-        both = choice.loc[choosing.index.intersection(judging.index)]
-        values.append(regret(both, judging, choosing))
-    return float(np.mean(values))
+        for side, part in zip(sides, (half, ~half)):
+            side.append(mixed[part].groupby("model")["accuracy"].mean().reindex(means.index).to_numpy())
+    return means.index, np.array(sides[0]), np.array(sides[1])
+
+
+def regret(top1: np.ndarray, choosing: np.ndarray, judging: np.ndarray) -> float:
+    """Points lost by ImageNet's best network against the set's own, over the splits: `choosing` (splits, networks)
+    says which that is, `judging` what each gives. NaN where nothing is known.
+    """
+    known = ~np.isnan(choosing) & ~np.isnan(judging)
+    values = []
+    for some, first, second in zip(known, choosing, judging):
+        if some.any():
+            own = np.argmax(np.where(some, first, -np.inf))
+            values.append(second[own] - second[np.argmax(np.where(some, top1, -np.inf))])
+    return float(np.mean(values)) if values else float("nan")
+
+
+def regrets(table: pd.DataFrame, share: float, parts) -> tuple[float, float, float]:
+    """(`regret` within the cheapest `share` of the networks, low, high). parts: of `halves`; each draw of families has
+    a split of its own, so that the interval holds both.
+    """
+    names, choosing, judging = parts
+    table = table.loc[names]
+    top1, cost = table["top1"].to_numpy(float), table["cost"].to_numpy(float)
+
+    def lost(rows: np.ndarray, splits: slice) -> float:
+        cheap = rows[cost[rows] <= np.quantile(cost[rows], share)]
+        return regret(top1[cheap], choosing[splits][:, cheap], judging[splits][:, cheap])
+
+    drawn = [
+        lost(rows, slice(i % len(choosing), i % len(choosing) + 1)) for i, rows in enumerate(draws(table["family"]))
+    ]
+    low, high = np.nanquantile(drawn, LEVEL)
+    return lost(np.arange(len(table)), slice(None)), float(low), float(high)
 
 
 def verdict(low: float, high: float) -> str:
     """Of a rank correlation's interval: the order holds, fails, or nobody can tell."""
-    return "holds" if low > HOLDS else "fails" if high < HOLDS else "cannot tell"
+    return {CONDITIONAL: "cannot tell"}.get(said := decide(low, high, HOLDS, HOLDS)[0], said)
 
 
 def summary(found: list[dict] | None = None) -> pd.DataFrame:
@@ -160,32 +170,32 @@ def summary(found: list[dict] | None = None) -> pd.DataFrame:
         table = networks(one["runs"])
         if len(table) < LEAST:
             raise UserError(f"{one['dataset']}: only {len(table)} networks with a known ImageNet accuracy; too few")
-        low, high = by_families(table, order)
-        size = by_families(table, lambda drawn: spearman(drawn["params"], drawn["accuracy"]))
+        rho, low, high = order(table)
+        size, parts = order(table, "params"), halves(one["runs"], one["several"])
         row = {
             **{name: one[name] for name in ("source", "dataset", "what", "share", "pretrained")},
             "networks": len(table),
             "families": table["family"].nunique(),
             "runs": len(one["runs"]),
-            "rho": order(table),
+            "rho": rho,
             "rho_low": low,
             "rho_high": high,
             "verdict": verdict(low, high),
-            "rho_size": spearman(table["params"], table["accuracy"]),
-            "rho_size_low": size[0],
-            "rho_size_high": size[1],
+            **dict(zip(("rho_size", "rho_size_low", "rho_size_high"), size)),
             "best": float(table["accuracy"].max()),
             "one_run": not one["several"],
         }
         for name, share in BUDGETS.items():
-            row[f"regret_{name}"] = regret_of(one["runs"], share, one["several"])
+            lost = regrets(table, share, parts)
+            row |= {f"regret_{name}{end}": value for end, value in zip(("", "_low", "_high"), lost)}
         rows.append(row)
     return pd.DataFrame(rows).round(3)
 
 
 def travellers(found: list[dict] | None = None, least: int = 3) -> pd.DataFrame:
     """Which families travel well: per set and family of `least` networks, the mean difference between a network's rank
-    on the set and on ImageNet, in shares of all ranks (positive: better than ImageNet lets one expect).
+    on the set and on ImageNet, in shares of all ranks (positive: better than ImageNet lets one expect), with its 95%
+    interval over the family's networks.
     """
     rows = []
     for one in sets() if found is None else found:
@@ -193,12 +203,27 @@ def travellers(found: list[dict] | None = None, least: int = 3) -> pd.DataFrame:
         gain = table["accuracy"].rank(pct=True) - table["top1"].rank(pct=True)
         for family, part in gain.groupby(table["family"]):
             if len(part) >= least:
-                rows.append({"dataset": one["dataset"], "family": family, "networks": len(part), "gain": part.mean()})
-    return pd.DataFrame(rows, columns=["dataset", "family", "networks", "gain"]).round(3)
+                half = SIGMAS * part.std() / np.sqrt(len(part))
+                ends = {"gain": part.mean(), "low": part.mean() - half, "high": part.mean() + half}
+                rows.append({"dataset": one["dataset"], "family": family, "networks": len(part), **ends})
+    return pd.DataFrame(rows, columns=["dataset", "family", "networks", "gain", "low", "high"]).round(3)
+
+
+def claims(found: list[dict]) -> pd.DataFrame:
+    """The table transfer-claims.csv: the claims on these sets and on our own photos."""
+    own = {}
+    for path in sorted(DATA.glob("choose-*[a-z0-9].csv")):
+        if not path.stem.endswith(("-confusion", "-curve")):
+            numbers = ["imagenet_top1", "test_accuracy", "seconds"]
+            own[path.stem.split("-", 1)[1].rpartition("-")[0]] = read_table(
+                path, required=["backbone"], optional_numeric=numbers
+            )
+    every = [*found, *claims_transfer.own_sets(own)]
+    return claims_transfer.judged([{**one, "table": networks(one["runs"])} for one in every])
 
 
 def update() -> bool:
-    """Compute and write both tables with their sidecars. Returns whether either changed."""
+    """Compute and write the tables with their sidecars. Returns whether one changed."""
     found = sets()
     facts = sidecar(
         packages=("pandas", "numpy"),
@@ -206,11 +231,14 @@ def update() -> bool:
         draws=DRAWS,
         splits=SPLITS,
     )
-    written = [
-        write_derived(summary(found), DATA / FILE, facts),
-        write_derived(travellers(found), DATA / "transfer-families.csv", facts),
-    ]
-    return any(written)
+    made = {
+        FILE: summary(found),
+        CLAIMS: claims(found),
+        "transfer-costs.csv": costs.table(found),
+        "transfer-families.csv": travellers(found),
+    }
+    changed = [write_derived(frame, DATA / name, facts) for name, frame in made.items()]
+    return any(changed)
 
 
 @cli

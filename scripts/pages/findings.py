@@ -53,9 +53,10 @@ def matrix() -> None:
         cells = []
         for sentence in grid.index:
             row = evidence.get((keys[sentence], column))
-            cells.append(page.Html("") if row is None else page.Html(_button(row, len(popovers))))
+            cells.append(page.Html("") if row is None else page.Html(button(row.verdict, f"{len(popovers)}")))
             if row is not None:
-                popovers.append(_popover(row, sentence, column, len(popovers)))
+                rule = next(claim.rule for claim in verdicts.CLAIMS if claim.key == row.claim)
+                popovers.append(popover(row, sentence, column, rule, f"{len(popovers)}"))
         shown[column] = cells
     page.table(
         shown,
@@ -84,15 +85,16 @@ def anchor(key: str) -> str:
     return key.replace("_", "-")
 
 
-def _button(row, number: int) -> str:
+def button(verdict: str, number: str) -> str:
+    """A verdict that opens its `popover` of the same number, which is the page's only one."""
     return (
-        f'<button type="button" class="verdict {CLASSES[row.verdict]}" popovertarget="evidence-{number}">'
-        f'<span aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}</button>'
+        f'<button type="button" class="verdict {CLASSES[verdict]}" popovertarget="evidence-{number}">'
+        f'<span aria-hidden="true">{SIGNS[verdict]}</span> {page.escaped(verdict)}</button>'
     )
 
 
-def _popover(row, sentence: str, column: str, number: int) -> str:
-    rule = next(claim.rule for claim in verdicts.CLAIMS if claim.key == row.claim)
+def popover(row, sentence: str, column: str, rule: str, number: str) -> str:
+    """The evidence of a row of findings (`verdict`, `evidence`, `estimate`, `low`, `high`, `unit`, `tie`)."""
     figures = (
         f"<p>Estimate {estimate(row)} ({page.escaped(row.unit)}){': a tie' if row.tie else ''}; "
         f"{page.escaped(rule)}.</p>"
@@ -218,6 +220,14 @@ def _origins(rows: pd.DataFrame) -> str:
     return listing([*years, *(["our own"] if (rows.vintage == "measured").any() else [])])
 
 
+def said(row, more: str = "") -> page.Html:
+    """The verdict of a row of findings with its sign, and whether it is a tie."""
+    return page.Html(
+        f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> '
+        f"{page.escaped(row.verdict)}{', a tie' if row.tie else ''}{page.escaped(more)}</span>"
+    )
+
+
 def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
     """What was tested where, with what came out, as a table for readers."""
     return pd.DataFrame(
@@ -239,14 +249,7 @@ def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
                 for row in rows.itertuples()
             ],
             "Year": rows.year.astype(str).to_list(),
-            "Verdict": [
-                page.Html(
-                    f'<span class="verdict {CLASSES[row.verdict]}"><span '
-                    f'aria-hidden="true">{SIGNS[row.verdict]}</span> {page.escaped(row.verdict)}'
-                    f"{', a tie' if row.tie else ''}{f' (or {row.paired})' if row.paired else ''}</span>"
-                )
-                for row in rows.itertuples()
-            ],
+            "Verdict": [said(row, f" (or {row.paired})" if row.paired else "") for row in rows.itertuples()],
             "Estimate": [estimate(row).replace(", 95% interval", ";") or "–" for row in rows.itertuples()],
             "Evidence": rows.evidence.to_list(),
         }

@@ -56,31 +56,36 @@ def table() -> None:
         {
             "Pictures": found["label"],
             "Networks": found["networks"],
-            "Rank correlation": [
-                f"{row.rho:.2f} ({row.rho_low:.2f} to {row.rho_high:.2f})" for row in found.itertuples()
-            ],
+            "Rank correlation": _with_ends(found, "rho", 2),
             "ImageNet’s order": found["verdict"],
-            "Points lost": found["regret_none"],
-            "… among the cheaper half": found["regret_half"],
-            "Size and accuracy": [
-                f"{row.rho_size:.2f} ({row.rho_size_low:.2f} to {row.rho_size_high:.2f})" for row in found.itertuples()
-            ],
+            "Points lost": _with_ends(found, "regret_none", 1),
+            "… among the cheaper half": _with_ends(found, "regret_half", 1),
+            "Size and accuracy": _with_ends(found, "rho_size", 2),
         }
     )
     page.table(
         shown,
         "ImageNet’s order on other pictures. Points lost: by taking ImageNet’s best network instead of the set’s own. "
-        "Size and accuracy: rank correlation of a network’s parameters with its accuracy on the set.",
+        "Size and accuracy: rank correlation of a network’s parameters with its accuracy on the set. In brackets: 95% "
+        "intervals.",
         label="tbl-transfer",
         link=f"report/data/{transfer.FILE}",
-        formats={"Networks": "{:.0f}", "Points lost": "{:.1f}", "… among the cheaper half": "{:.1f}"},
+        formats={"Networks": "{:.0f}"},
     )
+
+
+def _with_ends(found: pd.DataFrame, name: str, digits: int) -> list[str]:
+    """A figure with its interval: '0.63 (0.42 to 0.79)'."""
+    low, high = (name + "_low", name + "_high") if f"{name}_low" in found else ("low", "high")
+    columns = found[[name, low, high]].itertuples(index=False)
+    return [f"{a:.{digits}f} ({b:.{digits}f} to {c:.{digits}f})".replace("-", "−") for a, b, c in columns]
 
 
 @page.or_note()
 def travellers() -> None:
     """The families that do better, and worse, on fine-tuned sets than on ImageNet."""
-    found = read_table(DATA / "transfer-families.csv", required=["dataset", "family"], numeric=["networks", "gain"])
+    numbers = ["networks", "gain", "low", "high"]
+    found = read_table(DATA / "transfer-families.csv", required=["dataset", "family"], numeric=numbers)
     tuned = [*fastai_timm.SETS, *pepr.PRETRAINED]
     found = found[found["dataset"].isin(tuned)].sort_values("gain", ascending=False, kind="stable")
     ends = pd.concat([found.head(SHOWN), found.tail(SHOWN)]).drop_duplicates()
@@ -88,16 +93,55 @@ def travellers() -> None:
         pd.DataFrame(
             {
                 "Family": [families.label(family) for family in ends["family"]],
-                "Pictures": ends["dataset"].to_list(),
+                "Pictures": [_what(name) for name in ends["dataset"]],
                 "Networks": ends["networks"].to_list(),
-                "Rank gained": ends["gain"].to_list(),
+                "Rank gained": _with_ends(ends, "gain", 2),
             }
         ),
         "Families that travel best and worst after fine-tuning. Rank gained: the mean rank on the set less that on "
-        "ImageNet, in shares of all ranks.",
+        "ImageNet, in shares of all ranks, with its 95% interval over the family’s networks.",
         label="tbl-travellers",
         link="report/data/transfer-families.csv",
-        formats={"Networks": "{:.0f}", "Rank gained": "{:+.2f}"},
+        formats={"Networks": "{:.0f}"},
+    )
+
+
+def _what(dataset: str) -> str:
+    """What is seen on the pictures of a set."""
+    return fastai_timm.SETS.get(dataset) or pepr.SETS[dataset][0]
+
+
+@page.or_note()
+def costs() -> None:
+    """What the last point of accuracy costs in energy, or time, and memory."""
+    numbers = ["best", "best_cost", "near", "near_cost", "factor", "low", "high"]
+    found = read_table(DATA / "transfer-costs.csv", required=["dataset", "cost", "unit"], numeric=numbers)
+    by = {cost: rows["factor"].median() for cost, rows in found.groupby("cost")}
+    words = {"energy": "the energy", "time": "the training time", "memory": "the memory"}
+    said = listing([f"{by[cost]:.1f} times {name}" for cost, name in words.items() if cost in by])
+    page.markdown(
+        f"\nThe most accurate network took {said} of the cheapest network within a point of it, at the median of the "
+        "sets. Each factor is of what was paid, partly for luck: where a network was trained once, a second run may be "
+        "a point lower.\n"
+    )
+    labels = display_transfer.table().set_index("dataset")["label"]
+    page.table(
+        pd.DataFrame(
+            {
+                "Pictures": [labels.get(name, name) for name in found["dataset"]],
+                "Cost": found["cost"],
+                "Best (%)": found["best"],
+                "Its cost": [f"{row.best_cost:.3g} {row.unit}" for row in found.itertuples()],
+                "Within a point (%)": found["near"],
+                "That one’s cost": [f"{row.near_cost:.3g} {row.unit}" for row in found.itertuples()],
+                "Times as much": _with_ends(found, "factor", 1),
+            }
+        ),
+        "What the last point of accuracy costs in training: the most accurate network against the cheapest within a "
+        "point of it. In brackets: 95% intervals over families.",
+        label="tbl-transfer-costs",
+        link="report/data/transfer-costs.csv",
+        formats={"Best (%)": "{:.1f}", "Within a point (%)": "{:.1f}"},
     )
 
 

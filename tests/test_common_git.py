@@ -88,3 +88,36 @@ def test_git_tells_nothing_for_a_reason(project, monkeypatch, case, language):
             look()
         assert expected in str(refused.value) and "\n" not in str(refused.value)
         assert case is not another_owner or "safe.directory" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_INDEX_FILE"])
+def test_another_repository_that_the_environment_names_is_none_of_ours(project, monkeypatch, name, tmp_path):
+    project("init", "-q")
+    project(*COMMIT)
+    expected = provenance.git_commit()
+    other = tmp_path / "dotfiles"
+    other.mkdir()
+    project("init", "-q", where=other)
+    project(*COMMIT[:-1], "another", where=other)
+    ends = {"GIT_OBJECT_DIRECTORY": "objects", "GIT_INDEX_FILE": "index"}
+    monkeypatch.setenv(name, str(other / ".git" / ends.get(name, "")))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert provenance.git_commit() == expected and expected[0] and git.why_not() == ""
+    (project.root / ".git").rename(project.root / "no")
+    assert provenance.git_commit() == ("", None) and git.why_not() == git.NO_REPOSITORY
+
+
+def test_what_git_prints_follows_no_taste_of_the_user(project, monkeypatch):
+    project("init", "-q")
+    (project.root / "ä b.csv").write_text("1\n")
+    project("add", ".")
+    project(*COMMIT)
+    asked = [("log", "--format=%x1e%H", "--name-status"), ("diff", "--no-ext-diff", "HEAD"), ("status", "--porcelain")]
+    (project.root / "ä b.csv").write_text("2\n")
+    plain = [git.says(*words) for words in asked]
+    assert all("ä b.csv" in text for text in plain)
+    for setting in ("color.ui always", "core.quotePath true", "diff.external false", "diff.noprefix true",
+                    "log.showSignature true", "diff.mnemonicPrefix true"):  # fmt: skip
+        project("config", *setting.split())
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
+    assert [git.says(*words) for words in asked] == plain

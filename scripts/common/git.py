@@ -20,13 +20,25 @@ REMEDY = {
 }
 
 
+# What says which repository git works on: a hook's, or that of the user's dotfiles, not this folder's.
+ELSEWHERE = {f"GIT_{name}" for name in ("DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "OBJECT_DIRECTORY",
+                                        "NAMESPACE", "PREFIX", "SHALLOW_FILE", "EXTERNAL_DIFF")}  # fmt: skip
+# The user's taste in what git prints.
+PLAIN = ("color.ui=false", "core.quotePath=false", "diff.mnemonicPrefix=false", "diff.noprefix=false",
+         "log.showSignature=false")  # fmt: skip
+
+
 def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
-    """git in the project's folder, in English. Raises OSError without git, subprocess.TimeoutExpired."""
+    """git in the project's folder, in English and whatever the user's settings say. Raises OSError without git,
+    subprocess.TimeoutExpired.
+    """
+    settings = [word for setting in PLAIN for word in ("-c", setting)]
+    kept = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     return subprocess.run(
-        ["git", "-C", str(ROOT), *arguments],
+        ["git", "-C", str(ROOT), *settings, *arguments],
         capture_output=True,
         timeout=timeout,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"},
+        env={**kept, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"},
     )
 
 

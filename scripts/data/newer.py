@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
             ) from None
         atomic_write(OUT / "body.md", body(news))
         _git("add", "--intent-to-add", "--", "report/data", "images")
-        patch = _git("diff", "--binary", "HEAD")
+        patch = _git("diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD")
         atomic_write(OUT / "changes.patch", patch)
         print(f"newer: {relative(OUT)}/body.md and changes.patch ({len(patch) / 1e6:.1f} MB)")
         return

@@ -77,3 +77,25 @@ def test_names_that_are_no_utf8(tmp_path, monkeypatch):
 def test_a_damaged_pattern_is_a_user_error():
     with pytest.raises(UserError):
         by_label.from_names([], "*")
+
+
+def test_links_lead_to_their_photo_and_what_is_no_file_is_named(tmp_path, monkeypatch, capsys):
+    photos = files(tmp_path / "in", "store/a b.jpg", "dog.1.jpg")
+    (photos / "cat.1.jpg").symlink_to("store/a b.jpg")  # as git-annex and DVC leave them
+    (photos / "cat.2.jpg").symlink_to("nowhere")
+    os.mkfifo(photos / "cat.3.jpg")
+    (photos / "more").symlink_to("store")
+    assert run(monkeypatch, photos, tmp_path / "out") == 0
+    assert (tmp_path / "out/cat/cat.1.jpg").read_bytes() == b"store/a b.jpg"
+    assert tree(tmp_path / "out") == ["cat/cat.1.jpg", "dog/dog.1.jpg", "store/a b/a b.jpg"]
+    said = capsys.readouterr().err
+    for line in ("cat.2.jpg: a link to nothing", "cat.3.jpg: a named pipe", "more: a link to a folder, which is not"):
+        assert f"left out: {line}" in said
+
+
+@pytest.mark.parametrize("photo", [os.mkfifo, os.mkdir, lambda path: os.symlink("nowhere", path)])
+def test_a_folder_without_one_photo_that_can_be_opened(tmp_path, monkeypatch, capsys, photo):
+    (tmp_path / "in").mkdir()
+    photo(tmp_path / "in" / "cat.1.jpg")
+    assert run(monkeypatch, tmp_path / "in", tmp_path / "out") == 2
+    assert "no photos in it" in capsys.readouterr().err and not (tmp_path / "out").exists()

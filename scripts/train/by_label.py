@@ -21,22 +21,36 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli, disk_error, printable
 from scripts.common.tables import read_table
 from scripts.train import splits
-from scripts.train.folders import text
+from scripts.train.folders import kind, text
 
 NAMES = r"(.+?)[\W_]*\d*"  # the name without its number at the end
 FILES = ("file", "filename", "file_name", "image", "image_id", "image_name", "img", "id", "name", "path")
 LABELS = ("label", "labels", "class", "class_name", "category", "target", "breed", "species", "tag")
 
 
-def photos(folder: Path) -> list[Path]:
-    """Every file called like a picture, relative to `folder`, by name; hidden folders are not looked into."""
-    found = []
-    for here, folders, files in os.walk(folder):
+def photos(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """(files called like a picture, [(what is left out, why)]), relative to `folder`, by name; hidden folders are not
+    looked into. Raises UserError where there is none.
+    """
+    found, left = [], []
+
+    def locked(error: OSError) -> None:
+        left.append((Path(error.filename or folder), f"cannot be read ({error.strerror})"))
+
+    for here, folders, files in os.walk(folder, onerror=locked):
         folders[:] = [name for name in folders if not splits.hidden(name, inside=True)]
-        found += [Path(here, name).relative_to(folder) for name in files if splits.picture(name) and name[0] != "."]
+        linked = [(Path(here, name), "a link to a folder, which is not followed") for name in folders]
+        left += [pair for pair in linked if pair[0].is_symlink()]
+        for path in (Path(here, name) for name in files if splits.picture(name) and name[0] != "."):
+            what, reason = kind(path)
+            if what == "file":
+                found.append(path.relative_to(folder))
+            else:
+                left.append((path, reason))
     if not found:
-        raise UserError(f"{folder}: no such folder, or no photos in it; name the folder that holds them")
-    return sorted(found)
+        why = f" ({text(str(left[0][0]))}: {left[0][1]})" if left else ""
+        raise UserError(f"{folder}: no such folder, or no photos in it{why}; name the folder that holds them")
+    return sorted(found), sorted((path.relative_to(folder) if path != folder else path, why) for path, why in left)
 
 
 def from_names(files: list[Path], pattern: str) -> dict[Path, str]:
@@ -87,10 +101,11 @@ def sort(folder: Path, out: Path, labels: dict[Path, str]) -> int:
         target = out / file.parent / classes[label] / file.name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            source = os.path.realpath(folder / file)  # a link's own text may lead elsewhere from there
             try:
-                os.link(folder / file, target)
+                os.link(source, target)
             except OSError:  # another disk, or one without links
-                shutil.copy2(folder / file, target)
+                shutil.copy2(source, target)
         except OSError as error:
             raise disk_error(error, target) from None
     return len(set(classes.values()))
@@ -108,19 +123,20 @@ def main() -> None:
         "--pattern", default=NAMES, help="without --csv: where the label is in a name (default %(default)s)"
     )
     given = parser.parse_args()
-    files = photos(given.folder)
+    files, left = photos(given.folder)
     if given.csv:
         labels = from_csv(files, given.csv, given.file_column, given.label_column)
     else:
         labels = from_names(files, given.pattern)
-    lost = [file for file in files if file not in labels]
+    lost = [(file, "no label") for file in files if file not in labels]
     if not labels:
-        raise UserError(f"{given.folder}: none of {len(files)} photos has a label; the first is {lost[0]}")
+        raise UserError(f"{given.folder}: none of {len(files)} photos has a label; the first is {text(str(files[0]))}")
     count = sort(given.folder, given.out, labels)
-    for file in lost[:5]:
-        print(printable(f"left out: {text(str(file))}: no label"), file=sys.stderr)
-    if len(lost) > 5:
-        print(f"left out: {len(lost) - 5:,} more without a label", file=sys.stderr)
+    for some, more in ((left, "that are no files or can't be read"), (lost, "without a label")):
+        for file, reason in some[:5]:
+            print(printable(f"left out: {text(str(file))}: {reason}"), file=sys.stderr)
+        if len(some) > 5:
+            print(f"left out: {len(some) - 5:,} more {more}", file=sys.stderr)
     out = text(str(given.out))
     print(printable(f"{out}: {len(labels):,} photos in {count} classes"))
     print(printable(f"check it with: python -m scripts.train.datasets {shlex.quote(out)}"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,6 +217,20 @@ def test_a_photo_whose_name_begins_with_a_dash_is_a_photo(folder, tmp_path, monk
         monkeypatch.setattr("sys.argv", ["classify", str(folder), *missing])
         with pytest.raises(SystemExit):
             classify.main()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii", "cp1252"])
+def test_json_is_json_whatever_the_terminal_can_write(folder, tmp_path, monkeypatch, encoding):
+    names = ["写真 ü.png", "none.jpg", os.fsdecode(b"\xe9.jpg")]
+    monkeypatch.chdir(tmp_path)
+    Path(names[0]).write_bytes(encoded(PHOTO))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr("sys.argv", ["classify", str(folder), "--json", *names])  # an option before the photos
+    assert classify.main() == 1
+    stream.flush()
+    answers = json.loads(stream.buffer.getvalue().decode("utf-8"))
+    assert [one["file"] for one in answers] == names and "class" in answers[0] and "error" in answers[1]
 
 
 def test_the_terminal_answers_in_json(folder, tmp_path, monkeypatch, capsys):

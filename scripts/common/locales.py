@@ -13,7 +13,8 @@ import os
 import sys
 
 
-def _is_utf8(encoding: str | None) -> bool:
+def is_utf8(encoding: str | None) -> bool:
+    """Whether an encoding, as a stream names its own, has every letter."""
     try:
         return codecs.lookup(encoding or "ascii").name == "utf-8"
     except LookupError:
@@ -23,7 +24,7 @@ def _is_utf8(encoding: str | None) -> bool:
 def make_do() -> None:
     """Let the terminal show what it can, and the processes that are started use UTF-8."""
     for stream in (sys.stdout, sys.stderr):
-        if not _is_utf8(getattr(stream, "encoding", "utf-8")) and hasattr(stream, "reconfigure"):
+        if not is_utf8(getattr(stream, "encoding", "utf-8")) and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if not _is_utf8(locale.getpreferredencoding(False)):
+    if not is_utf8(locale.getpreferredencoding(False)):
         os.environ["PYTHONUTF8"] = "1"

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
+from scripts.common.locales import is_utf8
 from scripts.demo.limits import RUNTIME
 
 MANY = 200  # photos from which choosing a runtime, some seconds, pays; what was chosen before is used for any number
@@ -67,14 +68,16 @@ def main() -> int:
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     parser.add_argument("--runtime", default="auto", metavar="R", help=RUNTIME)
     arguments, unknown = parser.parse_known_args()
-    if wrong := [word for word in unknown if not os.path.lexists(word)]:
+    if wrong := [word for word in unknown if word[:1] == "-" and not os.path.lexists(word)]:
         parser.error(f"unrecognized arguments: {' '.join(map(_printable, wrong))}")
-    arguments.photos += map(Path, unknown)  # `*.jpg` finds files whose names begin with a dash, too
+    # Names after --json, and those with a dash at the beginning, which `*.jpg` finds, too.
+    arguments.photos += map(Path, unknown)
     if not arguments.photos:
         parser.error("the following arguments are required: PHOTO")
     answers = classify(arguments.model, arguments.photos, arguments.trust_pickle, arguments.runtime)
     if arguments.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
+        escaped = not is_utf8(sys.stdout.encoding)  # JSON is UTF-8 wherever it is read
+        print(json.dumps(answers, indent=2, ensure_ascii=escaped).encode("utf-8", "backslashreplace").decode())
     else:
         for answer in answers:
             said = (

@@ -41,7 +41,7 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data predict bench bench-gpu choose train demo figures site quarto-version diff \
+.PHONY: help all setup cloud data predict bench bench-gpu contribute choose train demo figures site quarto-version diff \
 	comment verify status check-data check-site \
 	screenshots newer proposal engines perf check format test clean FORCE
 
@@ -95,9 +95,10 @@ build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 	@touch $@
 
 build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
-		$(addprefix report/data/,benchmark-*.csv runtimes-infer-*.csv runtimes-answers-*.csv accuracy.csv))
+		$(addprefix report/data/,benchmark-*.csv promised-*.csv runtimes-infer-*.csv runtimes-answers-*.csv accuracy.csv))
 	@$(PY) -m scripts.findings.verdicts --quiet
 	@$(PY) -m scripts.predict.stored
+	@$(PY) -m scripts.contribute.board
 	@$(PY) -m scripts.findings.runtimes --quiet
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
@@ -123,6 +124,9 @@ build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts
 
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, compiled, repeats, training (MINUTES=9 stops)
 	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $${FOLDER:+--out "$$FOLDER"}
+
+contribute: .venv/full.stamp  ## add this machine: look, measure, predict, compare, prepare the pull request; again goes on
+	@$(PY) -m scripts.contribute $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$$FOLDER")
 
 # --- choose -----------------------------------------------------------------------------------------------------------
 choose: .venv/full.stamp  ## rank pretrained networks on your own photos (DATA=photos, MINUTES=5); again goes on
@@ -156,7 +160,7 @@ build/figures.stamp: build/findings.stamp $(CODE) $(wildcard scripts/figures/*.p
 # --- site -------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-SITE_CODE := site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py bench/*.py train/*.py
+SITE_CODE := site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py contribute/*.py bench/*.py train/*.py
 build/site.stamp: build/figures.stamp build/site.settings $(COMMON) _quarto.yml images/manifest.json $(RESULTS) \
 		$(wildcard $(addprefix scripts/,$(SITE_CODE)) assets/* *.qmd report/*.qmd)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)
@@ -180,6 +184,7 @@ status: .venv/light.stamp  ## results that are older than the script that makes 
 
 check-data: .venv/light.stamp  ## measured tables and their sidecars fit together, as CI asks of contributions
 	@$(PY) -m scripts.bench.contribute
+	@$(PY) -m scripts.contribute.board --check
 
 check-site: build/site.stamp  ## the built site: links, HTML, alt text, console, accessibility; both themes and widths
 	@$(PY) -m scripts.site.check.site

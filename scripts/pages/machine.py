@@ -9,12 +9,11 @@ import pandas as pd
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
-from scripts.common.words import images_per_second
+from scripts.common.words import counted, day, images_per_second
+from scripts.contribute import board
 from scripts.data import measured
 from scripts.pages import page
-from scripts.predict import (
-    speeds,
-)
+from scripts.predict import speeds
 
 
 def here(part: str | None = None) -> pd.DataFrame:
@@ -108,4 +107,58 @@ def energy() -> page.text:
         f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "
         f"({most['arch']}), by the card's own meter, the idle "
         "share included."
+    )
+
+
+HOW = {
+    board.BEFORE: "stored before measuring",
+    board.AFTER: "compared afterwards",
+    board.LEFT_OUT: "its tables put away",
+}
+LIKE = {"like": "machines like it", "new": "no machine like it"}
+
+
+def scoreboard() -> None:
+    """The scoreboard of predictions as a table, and a sentence on what is missing from it."""
+    try:
+        rows = board.load()
+    except UserError:
+        return
+    stored = int(rows["how"].eq(board.BEFORE).sum())
+    said = (
+        "No machine has been added by it yet: the one measured here was compared after all its networks had been timed"
+        if not stored
+        else f"{counted(stored, 'table')} came that way"
+    )
+    print(f"\n{said}.\n")
+    shown = pd.DataFrame(
+        {
+            "Machine": rows["name"],
+            "How": rows["how"].map(HOW),
+            "Known": rows["case"].map(LIKE),
+            "Added": [day(text) if text else "–" for text in rows["added"]],
+            "From": rows["measured"],
+            "Networks": rows["networks"],
+            "Median error": rows["median_error"],
+            "Nine in ten within": rows["p90_error"],
+            "In the 90% interval": rows["coverage"],
+            "Rank correlation": rows["spearman"],
+        }
+    )
+    share = "{:.1%}"
+    page.table(
+        shown,
+        "Predictions against measurements. From: how many networks were measured to predict the others. timm’s "
+        "machines stand here twice: with the others’ tables at hand, and with none of a machine like it.",
+        label="tbl-scoreboard",
+        link="report/data/scoreboard.csv",
+        formats={
+            "Added": str,
+            "From": "{:.0f}",
+            "Networks": "{:,.0f}",
+            "Median error": share,
+            "Nine in ten within": share,
+            "In the 90% interval": "{:.0%}",
+            "Rank correlation": "{:.3f}",
+        },
     )

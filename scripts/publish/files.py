@@ -22,12 +22,13 @@ from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import make_folder
 from scripts.common.provenance import Source
 from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
+from scripts.contribute import board
 from scripts.data import licences
 from scripts.findings import verdicts
 from scripts.publish import badge
 from scripts.publish.facts import SETS, Facts, Machine, Model, collect
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 SCHEMAS = Path(__file__).with_name("schema")
 COLUMNS = {  # a machine's rows: name in the file -> in facts
     "model": "model",
@@ -182,6 +183,22 @@ def matrix() -> dict:
     }
 
 
+def scoreboard() -> dict:
+    """How predictions did on each machine ever added."""
+    try:
+        frame = board.load()
+    except UserError:
+        frame = pd.DataFrame(columns=board.COLUMNS)
+    rows = frame.astype(object).where(frame.notna() & frame.ne(""), None)
+    return {
+        "$schema": "schema/scoreboard.json",
+        "version": VERSION,
+        "source": {"path": f"report/data/{board.FILE}", "licence": "MIT"},
+        "columns": board.COLUMNS,
+        "rows": [[_plain(value) for value in row] for row in rows[board.COLUMNS].itertuples(index=False)],
+    }
+
+
 def _plain(value):
     if isinstance(value, str) or value is None:
         return value
@@ -231,6 +248,7 @@ def write(folder: Path, facts: Facts, models: dict[str, dict] | None = None) -> 
     files: dict[str, str] = {
         "index.json": text_of(index(facts)),
         "matrix.json": text_of(matrix()),
+        "scoreboard.json": text_of(scoreboard()),
         "names.js": search(facts),
         **{f"schema/{path.name}": path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("*.json"))},
         **{f"machines/{key}.json": text_of(machine(one, facts)) for key, one in facts.machines.items()},

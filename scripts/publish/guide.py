@@ -22,6 +22,7 @@ FILES = {
     "models/<model>.json": ("model", "one set of weights: accuracies, speeds on every machine, what beats it"),
     "machines/<machine>.json": ("machine", "one machine: the speed of every model, measured or predicted"),
     "matrix.json": ("matrix", "the verdicts on every machine, with estimates and intervals"),
+    "scoreboard.json": ("scoreboard", "predictions held against measurements, for each machine ever added"),
 }
 
 

@@ -148,4 +148,40 @@ TABLES = [
             "most": Column("95%", "%", True),
         },
     ),
+    Table(
+        "promised-*.csv",
+        "What was predicted for a machine before it was measured",
+        "a network that no measurement of that machine was known of",
+        ("arch", "img_size"),
+        {
+            **{name: MODEL[name] for name in ("arch", "img_size")},
+            "predicted": Column("throughput, predicted", "images/s"),
+            "low": Column("lower end of the 90% interval that was predicted", "images/s"),
+            "high": Column("upper end", "images/s"),
+        },
+    ),
+    Table(
+        "scoreboard.csv",
+        "How predictions did on each machine ever added",
+        "a machine, how its predictions came about, and what was known of others",
+        ("hardware", "how", "case", "table"),
+        {
+            "hardware": Column("the machine, as in the names of files"),
+            "name": Column("the machine, for people"),
+            "kind": Column("cpu or gpu"),
+            "how": Column(
+                "before: stored before the networks were measured; after: compared afterwards; left_out: a table of "
+                "timm's, put away"
+            ),
+            "case": Column("like: a machine like those timed; new: a new kind"),
+            "table": Column("the measurements; empty for all of a machine's tables at timm"),
+            "added": Column("the day of the measurements, or of the stored predictions"),
+            "measured": Column("networks that it was predicted from"),
+            "networks": Column("networks predicted and measured, over all its tables"),
+            "median_error": Column("median relative error"),
+            "p90_error": Column("90% are off by less"),
+            "spearman": RHO,
+            "coverage": Column("share within the 90% interval"),
+        },
+    ),
 ]

@@ -294,7 +294,7 @@
         .at(-1); // the newest card
     for (const kind of [...new Set(models.machines.map((one) => one.kind))]) {
       const group = make("optgroup", "", {
-        label: kind === "gpu" ? "Graphics cards" : kind === "cpu" ? "Processors" : "Other",
+        label: { gpu: "Graphics cards", cpu: "Processors", phone: "Phones" }[kind] ?? "Other",
       });
       group.append(
         ...models.machines

@@ -248,7 +248,7 @@ def test_writing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stored, "picker_table", lambda part: None)  # what this machine measured depends on the machine
     assert picker_files.main(["--out", str(tmp_path / "data")]) == 0
     assert (
-        sorted(path.name for path in (tmp_path / "data").iterdir()) == ["models.js", "rtx5090.js"]
+        sorted(path.name for path in (tmp_path / "data").iterdir()) == ["galaxy_s25.js", "models.js", "rtx5090.js"]
         and "kB gzipped" in capsys.readouterr().out
     )
 
@@ -292,4 +292,4 @@ def test_offline_the_picker_offers_the_machines_measured_here(monkeypatch):
     data = picker_files.picker_data()
     assert {
         machine["key"].removesuffix("-compiled").removesuffix("-predicted") for machine in data["models"]["machines"]
-    } <= set(ours["hardware"])
+    } <= {*ours["hardware"], "galaxy_s25"}

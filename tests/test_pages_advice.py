@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.data import read_data
 from scripts.findings import verdicts as findings
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import advice, convnext, findings as verdicts
@@ -55,7 +56,7 @@ def test_a_hostile_model_stays_text():
 
 def test_the_page_says_what_the_findings_say(monkeypatch, capsys):
     frame = findings.load()
-    newest = frame[frame.main & (frame.vintage == frame[frame.vintage != "measured"].vintage.max())]
+    newest = frame[frame.main & (frame.vintage == read_data.NOW)]
     advice.today()
     before = capsys.readouterr().out
     assert (

@@ -17,9 +17,9 @@ models.js
                 one entry per weights and image size; params in millions
     old         {name of 2022: index into names}    so that a model can be found by it
     machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source}]
-                kind: gpu, cpu or ''; latency, training: whether the file has that column; source: the table that the
-                speeds come from, and its date; training_source: the same of the training speeds, which may be older;
-                '' without them
+                kind: gpu, cpu, phone or ''; latency, training: whether the file has that column; source: the table
+                that the speeds come from, and its date; training_source: the same of the training speeds, which may
+                be older; '' without them
     rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5}
 <key>.js
     key         str
@@ -52,7 +52,7 @@ from scripts.common.paths import atomic_write
 from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
-from scripts.findings import machines
+from scripts.findings import fields, machines, phone_tables
 from scripts.predict import stored
 
 SCHEMA = 1
@@ -71,7 +71,7 @@ def picker_data(
     predicted = [
         stored.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))
     ]
-    tables = machines.main_tables() if tables is None else tables
+    tables = {**machines.main_tables(), **fields.phone()} if tables is None else tables
     training = machines.main_tables("train") if training is None else training
     if predicted[0]:
         tables = {**tables, predicted[0][0]: predicted[0][1]}
@@ -146,7 +146,10 @@ def _source(head: pd.Series) -> str:
     source = {
         "measured": f"measured here, {head.get('date')}",
         "predicted": f"measured and predicted here, {head.get('date')}",
+        phone_tables.VINTAGE: f"Qualcomm’s table of {head['date']}",
     }.get(head["vintage"], theirs)
+    if not head["torch"]:
+        return f"{source}, {head['precision']}, each network’s fastest runtime"
     return f"{source}, torch {head['torch']}, {head['precision']}"
 
 

@@ -28,7 +28,7 @@ from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 from scripts.common.words import rate
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
-from scripts.findings import machines
+from scripts.findings import fields, machines
 
 PICKS = 3
 TIES = 5  # named per pick
@@ -85,7 +85,7 @@ def table(key: str) -> pd.DataFrame:
 
     Raises UserError for a machine that is not there, naming those that are.
     """
-    known = machines.main_tables()
+    known = _known()
     if key not in known:
         raise UserError(
             f"hardware {str(key)[:60]!r}: not among "
@@ -95,6 +95,11 @@ def table(key: str) -> pd.DataFrame:
     if rows.empty:
         raise UserError(f"hardware {key}: no model timed there has a published accuracy in report/data/accuracy.csv")
     return complete(rows, machines.main_tables("train").get(key.removesuffix("-compiled")))
+
+
+def _known() -> dict[str, pd.DataFrame]:
+    """The tables of every machine that the picker offers but predicted ones."""
+    return {**machines.main_tables(), **fields.phone()}
 
 
 def complete(rows: pd.DataFrame, training: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -277,7 +282,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--replace", metavar="MODEL", help="what beats this model on both axes")
     options = parser.parse_args(argv)
     if options.list or not options.hardware:
-        known = machines.main_tables()
+        known = _known()
         print(
             "\n".join(f"{key:<24}{machines.name_of(key, known)}, {len(rows)} models" for key, rows in known.items())
             or "no tables at hand"

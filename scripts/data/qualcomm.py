@@ -167,6 +167,15 @@ def parameters(name: str) -> float:
     return float(found[1]) if found else math.nan
 
 
+def size(name: str) -> int:
+    """Pixels of a side of the picture that a network takes, as its info says (224x224, 1x3x224x224); 0 where it does
+    not.
+    """
+    details = read(public.locate(SOURCE, f"{name}/info.yaml")).get("technical_details") or {}
+    found = re.fullmatch(r"(?:\d{1,4}x)*(\d{1,4})", str(details.get("Input resolution", "")))
+    return int(found[1]) if found else 0
+
+
 def _get(found, name: str, network: str) -> dict:
     if not isinstance(found, dict):
         raise UserError(f"{network}/perf.yaml: another form than this reads; pin the commit that it was written for")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.common import families, hardware
 from scripts.data import download, measured, read_data
+from scripts.findings import phone_tables
 
 NETWORK = ["arch", "img_size"]
 WEIGHTS = ["model", "tag", *NETWORK, "top1", "top5", "pretrain"]
@@ -31,8 +32,17 @@ def configurations() -> Iterable[pd.DataFrame]:
             for file, reason in broken.items():
                 about = {**hardware.parse_benchmark_name(file), "vintage": vintage, "left_out": reason}
                 yield pd.DataFrame([{**about, "date": download.table(vintage, file).source.date}])
+    phone_table = phone_tables.for_claims()
+    if phone_table is not None:
+        yield phone_table
     for _, table in measured.load().groupby("file"):
         yield families.contenders(with_accuracies(table)).reset_index(drop=True)
+
+
+def phone() -> dict[str, pd.DataFrame]:
+    """{its slug: a row per weights of the networks timed on the phone as floats}; {} where there are none."""
+    table = phone_tables.floats()
+    return {} if table is None else {phone_tables.SLUG: with_accuracies(table)}
 
 
 def with_accuracies(table: pd.DataFrame, published: pd.DataFrame | None = None) -> pd.DataFrame:

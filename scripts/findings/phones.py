@@ -51,7 +51,7 @@ def by_network(latencies: pd.DataFrame, accuracies: pd.DataFrame, device: str = 
         row |= {
             "family": found.family if found else "",
             "kind": found.kind if found else "",
-            "params": _params(network),
+            **_info(network),
         }
         scores = accuracies[accuracies["network"] == network]
         for name, wanted in (("float", (FLOAT,)), ("int8", QUANTISED)):
@@ -83,11 +83,12 @@ def by_network(latencies: pd.DataFrame, accuracies: pd.DataFrame, device: str = 
     return frame.sort_values("float_ms", kind="stable").reset_index(drop=True)
 
 
-def _params(network: str) -> float:
+def _info(network: str) -> dict[str, float]:
+    """`params` (millions) and `img_size` (pixels) of a network, NaN where its description does not say."""
     try:
-        return qualcomm.parameters(network)
+        return {"params": qualcomm.parameters(network), "img_size": qualcomm.size(network) or np.nan}
     except UserError:
-        return np.nan
+        return {"params": np.nan, "img_size": np.nan}
 
 
 def with_frontier(table: pd.DataFrame) -> pd.DataFrame:

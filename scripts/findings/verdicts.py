@@ -27,14 +27,18 @@ from scripts.common.files import sha256
 from scripts.common.paths import DATA, ROOT
 from scripts.common.provenance import Source, made_from, origin, read_sidecar, sidecar, sources, write_derived
 from scripts.common.tables import read_table
-from scripts.data import measured, read_data
-from scripts.findings import claims_families, claims_speed, fields, robustness
+from scripts.data import measured, qualcomm, read_data
+from scripts.findings import claims_families, claims_speed, fields, phone_tables, robustness
 from scripts.findings.claims import CENSUS, LEAST_ROWS, NO_DATA, VERDICTS, Claim, Finding, Tables, no_data, version_key
 
 FILE = "findings.csv"
 TIE = "the interval reaches the limit"
 ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_families.CLAIMS[3:])
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
+SMALL = {  # vintages of a few dozen networks
+    "measured": "measured here",
+    phone_tables.VINTAGE: f"that Qualcomm timed; accuracies rest on {qualcomm.IMAGES:,} pictures",
+}
 NUMBERS = ["estimate", "low", "high"]
 CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
 KEY = ["claim", *CONFIGURATION]
@@ -83,8 +87,8 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> tuple[Finding, i
             "files timed"
             for row in lent.itertuples()
         )
-    if head["vintage"] == "measured":  # a few dozen networks of our choice are no census
-        said += f" (among the {field['arch'].nunique()} architectures measured here)"
+    if head["vintage"] in SMALL:  # a few dozen networks are no census
+        said += f" (among the {field['arch'].nunique()} architectures {SMALL[head['vintage']]})"
         if found.verdict not in (*claim.sound, NO_DATA) and len(field) < CENSUS:
             why = f"{len(field)} weights are too few to tell: fewer than {CENSUS} are no field of rivals"
             return no_data(f"{why}; among them, {said}"), len(field)
@@ -226,7 +230,7 @@ def update() -> pd.DataFrame:
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows as `compute` gives them where every table is at hand: what is about machines first, old tables before
     new ones, ours last."""
-    vintages = [*read_data.VINTAGES, "measured"]
+    vintages = [*read_data.VINTAGES, *reversed(SMALL)]
     place = pd.DataFrame({"all": frame["hardware"] == "", "vintage": frame["vintage"].map(vintages.index)})
     return frame.loc[place.sort_values(["all", "vintage"], kind="stable").index].reset_index(drop=True)
 

@@ -44,7 +44,7 @@ def matrix() -> None:
     shown = pd.DataFrame(
         {"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]}
     )
-    ours = frame[frame.main & (frame.vintage == "measured")].groupby(["hardware_name", "year"]).weights.max()
+    ours = frame[frame.main & frame.vintage.isin(verdicts.SMALL)].groupby(["hardware_name", "year"]).weights.max()
     few = {f"{name} · {year}": f"{counted(int(most), 'set')} of weights" for (name, year), most in ours.items()}
     popovers = []
     for column in grid.columns[
@@ -159,14 +159,14 @@ def summary() -> None:
 def newest() -> pd.DataFrame:
     """The main verdicts on each machine's newest table, those measured here included: `matrix`'s newest columns."""
     frame = verdicts.load()
-    newest_ = frame.vintage.isin(["measured", frame[frame.vintage != "measured"].vintage.max()])
+    newest_ = frame.vintage.isin([*verdicts.SMALL, frame[~frame.vintage.isin(verdicts.SMALL)].vintage.max()])
     return frame[frame.main & (frame.hardware != "") & newest_ & (frame.verdict != NO_DATA)]
 
 
 def last_told(claim: str) -> str:
     """The year of timm's last table on which a claim could be judged; '' where there is none."""
     frame = verdicts.load()
-    judged = frame[(frame.claim == claim) & (frame.vintage != "measured") & (frame.verdict != NO_DATA)]
+    judged = frame[(frame.claim == claim) & ~frame.vintage.isin(verdicts.SMALL) & (frame.verdict != NO_DATA)]
     return str(judged.year.max()) if len(judged) else ""
 
 

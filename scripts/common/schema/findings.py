@@ -12,7 +12,9 @@ TABLES = [
         ("claim", "vintage", "hardware", "part", "precision", "layout", "compiled", "torch"),
         {
             "claim": Column("the claim's name"),
-            "vintage": Column("which of the two pinned states of timm's tables, or measured here; not a date"),
+            "vintage": Column(
+                "which of the two pinned states of timm's tables, qualcomm (its phones), or measured here; not a date"
+            ),
             "hardware": Column("the machine, as file names write it"),
             "hardware_name": Column("for people"),
             "part": Column("infer or train"),
@@ -393,6 +395,7 @@ TABLES = [
             "family": MODEL["family"],
             "kind": Column("convnet, transformer, hybrid, mlp"),
             "params": MODEL["param_count"],
+            "img_size": MODEL["img_size"],
             "*_ms": Column("shortest latency of one picture", "ms"),
             "*_runtime": Column("the runtime that gave it"),
             "*_precision": Column("its precision"),

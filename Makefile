@@ -98,6 +98,7 @@ build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
 		$(addprefix report/data/,benchmark-*.csv promised-*.csv runtimes-infer-*.csv runtimes-answers-*.csv accuracy.csv))
 	@$(PY) -m scripts.findings.verdicts --quiet
 	@$(PY) -m scripts.predict.stored
+	@$(PY) -m scripts.predict.in_runtimes
 	@$(PY) -m scripts.contribute.board
 	@$(PY) -m scripts.findings.runtimes --quiet
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
@@ -105,6 +106,7 @@ build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
 
 predict: build/data.stamp  ## every model's speed on this machine from those measured: what page, picker and chart read
 	@$(PY) -m scripts.predict.stored
+	@$(PY) -m scripts.predict.in_runtimes
 
 # --- bench ------------------------------------------------------------------------------------------------------------
 bench: .venv/full.stamp  ## measure models on this machine, the most telling first (MINUTES=2 stops each part)

@@ -62,9 +62,23 @@
     }));
     return all.filter((row) => row.speed !== null);
   }
+  // the runtimes and precisions of a machine; the first is what its table is of
+  const waysOf = (columns) => [{ runtime: "eager", precision: "fp32" }, ...(columns.runtimes ?? [])];
+  function inRuntime(some, columns, runtime, precision) {
+    const asked = (one, name) => one === "any" || one === name;
+    const ways = waysOf(columns).filter((way) => asked(runtime, way.runtime) && asked(precision, way.precision));
+    if (ways.length === 1 && !ways[0].steps) return some;
+    return some
+      .map((row) => {
+        const speeds = ways.map(({ steps }) => gained(row.speed, steps ? steps[row.i] : 0, models.rules.step));
+        const best = fastestWay(speeds);
+        return best === null ? null : { ...row, speed: speeds[best], latency: null, way: ways[best] };
+      })
+      .filter(Boolean);
+  }
 
   // --- rules
-  const { frontier } = window.sharedRules,
+  const { frontier, fastestWay, filled, gained, perMillion } = window.sharedRules,
     doubt = (a, b) => window.sharedRules.doubt(a, b, models.rules);
   const better = (a, b) => b.top1 - a.top1 || b.speed - a.speed;
   const oncePerName = (some) => {
@@ -188,10 +202,25 @@
       commercial: form.elements.commercial.checked,
     };
   }
-  function show({ picks, note, fitting }, about) {
+  // how a row is run: its runtime and precision, whether that was timed, and the lines
+  function run(row, columns) {
+    const way = row.way ?? waysOf(columns)[0],
+      values = { ...models.precisions[way.precision], model: row.name, size: row.size, input: "pixels" };
+    Object.assign(values, { runtime: way.runtime, precision: way.precision });
+    values.folder = filled(models.folder, values);
+    const lines = models.lines[way.runtime].map((line) => filled(line, values)).join("\n");
+    if (!way.steps) return { lines, words: "" };
+    const known = way.measured.includes(row.i)
+      ? "measured"
+      : `predicted, 90%: ${short(row.speed / way.within, 3)} to ${short(row.speed * way.within, 3)}`;
+    return { lines, words: ` in ${models.runtimes[way.runtime]} ${way.precision} (${known})` };
+  }
+  function show({ picks, note, fitting }, about, machine, columns) {
     list.replaceChildren(
       ...picks.map(({ row, reason, ties }) => {
-        const item = document.createElement("li");
+        const item = document.createElement("li"),
+          { lines, words } = run(row, columns),
+          joules = columns.joules && columns.joules[row.i];
         const head = make("p", "", { className: "pick" });
         const name = make("strong", "");
         const page = /^[a-z0-9][a-z0-9_.-]{0,79}$/.test(row.name)
@@ -202,7 +231,10 @@
         head.append(
           name,
           ` ${row.family}, ${row.top1.toFixed(2)}% top-1 at ${row.size} pixels, ${short(row.speed, 3)} images/s` +
+            words +
             (row.latency ? `, ${short(row.latency, 3)} ms for one` : "") +
+            (machine.usd ? `, $${short(perMillion(machine.usd, row.speed))} for a million images` : "") +
+            (joules && !row.way ? `, ${short(joules)} joules an image` : "") +
             `, ${short(row.params, 3)} M parameters, licence ${row.licence}`,
         );
         item.append(head, make("p", `${reason[0].toUpperCase()}${reason.slice(1)}.`));
@@ -217,9 +249,7 @@
         }
         const line = make("pre", "");
         line.tabIndex = 0;
-        line.append(
-          make("code", `timm.create_model("${row.name}", pretrained=True)  # ${row.size}×${row.size} pixels`),
-        );
+        line.append(make("code", lines));
         item.append(line);
         return item;
       }),
@@ -241,32 +271,65 @@
       return;
     }
     if (mine !== turn) return;
-    rows = table(columns);
-    const unknown = [];
+    const runtime = form.elements.runtime.value || "eager",
+      precision = form.elements.precision.value || "fp32";
+    const unknown = offer(machine, columns);
+    rows = columns.runtimes ? inRuntime(table(columns), columns, runtime, precision) : table(columns);
     for (const [name, there] of [
-      ["max_latency", machine.latency],
+      ["max_latency", machine.latency && !rows[0]?.way],
       ["min_training", machine.training],
     ]) {
-      const field = form.elements[name];
+      const field = form.elements[name],
+        where = `measured ${rows[0]?.way ? "in this runtime " : ""}on ${machine.name}`;
       field.disabled = !there; // what was typed stays, for another machine
-      field.title = field.placeholder = there ? "" : `Not measured on ${machine.name}`;
+      field.title = field.placeholder = there ? "" : `Not ${where}`;
       if (!there && field.value.trim())
-        unknown.push(`“${field.labels[0].textContent.trim()}” was not measured on ${machine.name} and was left out.`);
+        unknown.push(`“${field.labels[0].textContent.trim()}” was not ${where} and was left out.`);
     }
     const wanted = form.elements.replace.value.trim(),
       needs = needsOf(),
       any = wanted || Object.keys(needs.limits).length || needs.pretrain.size || needs.commercial;
     if (!any) unknown.push("Nothing is asked for yet, so these are the most accurate at any speed.");
+    const none = { picks: [], note: "No network is known in this runtime at this precision; choose another.", fitting: 0 };
+    const open = [machine.usd ? "" : "money", columns.joules ? "" : "energy"].filter(Boolean);
     show(
-      wanted ? replace(rows, wanted, needs) : pick(rows, needs),
+      !rows.length ? none : wanted ? replace(rows, wanted, needs) : pick(rows, needs),
       [
         ...unknown,
         ...needs.bad,
         `${machine.name}: ${machine.source}.`,
+        rows.some((row) => row.way && row.way.precision !== "fp32")
+          ? "Accuracies are those of fp32; bf16 and int8 change some answers."
+          : "",
+        machine.usd ? `Price: ${machine.price}.` : "",
+        open.length ? `What an image costs in ${open.join(" and ")} is not known of it.` : "",
         needs.limits.min_training ? `Training: ${machine.training_source}.` : "",
       ].join(" "),
+      machine,
+      columns,
     );
     form.dataset.answered = String(mine);
+  }
+  // Offers the runtimes and precisions that the machine has; returns what was asked for and can't be had.
+  function offer(machine, columns) {
+    const { runtime, precision } = form.elements,
+      ways = waysOf(columns),
+      there = ways.length > 1;
+    runtime.closest("label").hidden = precision.closest("label").hidden = !there;
+    for (const option of runtime.options)
+      option.disabled = there && !["", "any"].includes(option.value) && !ways.some((way) => way.runtime === option.value);
+    for (const option of precision.options)
+      option.disabled =
+        there &&
+        option.value !== "any" &&
+        !ways.some(
+          (way) =>
+            way.precision === (option.value || "fp32") &&
+            (runtime.value === "any" || way.runtime === (runtime.value || "eager")),
+        );
+    return there || !(runtime.value || precision.value)
+      ? []
+      : [`Other runtimes and precisions are not known on ${machine.name} and were left out.`];
   }
   function remember() {
     const state = new URLSearchParams();
@@ -308,6 +371,9 @@
       );
       chosen.append(group);
     }
+    for (const [value, words] of Object.entries(models.runtimes))
+      if (value !== "eager") form.elements.runtime.append(make("option", words, { value }));
+    form.elements.runtime.append(make("option", "the fastest", { value: "any" }));
     document.getElementById("picker-pretrain").append(
       ...models.pretrains
         .filter(([name]) => name !== "unknown")

@@ -25,5 +25,15 @@ window.sharedRules = (() => {
       if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + suffix;
     return String(Number(value.toPrecision(3)));
   };
-  return { frontier, doubt, short };
+  // The fastest of several ways to run a network: the first of those with the highest speed, null where none is known.
+  // speeds: a number or null for each. scripts/choose/rules.py: fastest_way
+  const fastestWay = (speeds) =>
+    speeds.reduce((best, speed, i) => (speed !== null && (best === null || speed > speeds[best]) ? i : best), null);
+  // A speed after so many steps of gain; null: not known there. scripts/choose/rules.py: with_ways
+  const gained = (speed, steps, step) => (steps === null ? null : speed * step ** steps);
+  // A line with each {name} that `values` has replaced. scripts/runtimes/lines.py: filled
+  const filled = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+  // US dollars for a million images. scripts/cloud/prices.py: per_million
+  const perMillion = (usdPerHour, speed) => (usdPerHour / 3600 / speed) * 1e6;
+  return { frontier, doubt, short, fastestWay, gained, filled, perMillion };
 })();

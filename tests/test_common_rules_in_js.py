@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.choose import rules as choose_rules
+from scripts.cloud import prices
 from scripts.common import paths, uncertainty, words
 from scripts.common.frontier import on_frontier
 from scripts.figures import explorer, labels, theme
+from scripts.runtimes import lines
 
 node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
@@ -133,3 +136,39 @@ def test_labels_stand_at_the_same_places():
         for one, (_, _, box, _) in zip(mine, theirs):
             sides = [one["box"][side] for side in ("left", "top", "right", "bottom")]
             assert sides == pytest.approx([box.left, box.top, box.right, box.bottom], abs=0.1)
+
+
+@node
+def test_runtimes_prices_and_lines_are_one():
+    frame = pd.DataFrame({"arch": list("abc"), "img_size": 224, "samples_per_sec": [10.0, 20.0, 33.3]})
+    gains = [(0, "openvino", 2.0), (0, "onnxruntime", 2.0), (1, "openvino", 0.4), (1, "onnxruntime", 1.1)]
+    others = pd.DataFrame(
+        {
+            **{"arch": ["abc"[at] for at, *_ in gains], "img_size": 224, "precision": "fp32", "status": "predicted"},
+            **{"runtime": [name for _, name, _ in gains], "low": 1.0, "high": 9.0},
+            "samples_per_sec": [frame["samples_per_sec"][at] * gain for at, _, gain in gains],
+        }
+    )
+    every = choose_rules.with_ways(frame, others)
+    best = choose_rules.fastest_way(every)
+    cases = [
+        {"speed": speed, "steps": [*map(int, own["steps"]), None]}
+        for speed, (_, own) in zip(frame["samples_per_sec"], every.groupby("row"))
+    ]
+    mine = run(
+        f"const step = {choose_rules.STEP};"
+        "return cases.map(({speed, steps}) => { const all = steps.map((n) => S.gained(speed, n, step));"
+        "const best = S.fastestWay(all); return [best, all[best]]; });",
+        cases,
+    )
+    names = ["openvino", "onnxruntime"]
+    assert [names[at] for at, _ in mine] == [way[0] for way in best["way"]] == ["openvino", "onnxruntime"]
+    assert [speed for _, speed in mine] == pytest.approx(best["samples_per_sec"].tolist())
+    assert run("return cases.map((some) => S.fastestWay(some));", [[], [None], [None, 1, 1]]) == [None, None, 1]
+    assert run("return cases.map(([usd, speed]) => S.perMillion(usd, speed));", [[1.5, 100], [0.7, 3]]) == [
+        pytest.approx(prices.per_million(*one)) for one in ([1.5, 100], [0.7, 3])
+    ]
+    texts = [['{a} {b} {{c}} {"x": {a}}', {"a": "1", "c": "2"}], ["no", {}]]
+    assert run("return cases.map(([text, values]) => S.filled(text, values));", texts) == [
+        lines.filled(*one) for one in texts
+    ]

@@ -13,6 +13,8 @@ from scripts.figures import display_runtimes
 from scripts.findings import claims_runtimes as claims, runtimes
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import runtimes as page
+from scripts.predict import in_runtimes
+from scripts.runtimes import timed
 
 NETWORKS = {
     "levit_128s": 90, "levit_256": 25, "resnet18": 20, "resnet50": 9, "regnetx_004": 60, "regnetx_016": 18, "vgg11": 5,
@@ -28,7 +30,7 @@ def written(folder, gains=None, slug="test_cpu", **change):
             times = gain(place)
             rows.append(
                 {
-                    **dict.fromkeys([*runtimes.NUMBERS, *runtimes.MORE, *runtimes.SECONDS], ""),
+                    **dict.fromkeys([*timed.NUMBERS, *timed.MORE, *timed.SECONDS], ""),
                     **{"model": model, "runtime": runtime, "precision": precision, "status": "ok", "reason": ""},
                     **{"version": "1", "threads": 1, "infer_batch_size": 4, "infer_img_size": 224, "core_share": 0.5},
                     **{"infer_samples_per_sec": speed * times, "times_eager": times, "difference": 1e-6},
@@ -150,12 +152,13 @@ PARTS = [
     page.answers,
     page.published,
     page.verdicts,
+    page.predicted,
 ]
 
 
 @pytest.mark.slow
 def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
-    for module in (runtimes, display_runtimes, page):
+    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
         monkeypatch.setattr(module, "DATA", tmp_path)
     written(tmp_path, {("openvino", "fp32"): lambda _: 2.0, ("openvino", "int8"): lambda place: 3.0 + place})
     runtimes.update(tmp_path)
@@ -170,7 +173,7 @@ def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
 
 
 def test_without_measurements_the_page_says_so(tmp_path, monkeypatch, capsys):
-    for module in (runtimes, display_runtimes, page):
+    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
         monkeypatch.setattr(module, "DATA", tmp_path)
     for part in PARTS:
         part()

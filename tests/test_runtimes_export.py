@@ -95,7 +95,8 @@ def test_what_fails_half_way_leaves_the_old_folder(network, tmp_path, monkeypatc
         (["test_resnet", "--random", "--runtime", "eager"], "nothing to export"),
         (["test_resnet", "--weights", "none.safetensors"], "no such file"),
         (["none/here"], "no such folder"),
-        (["models/none", "--random"], "leave --weights and --random out"),
+        (["test_resnet", "--random", "--img-size", "1"], "16 to 4096 pixels"),
+        (["models/none", "--random"], "leave --weights, --random"),
     ],
 )
 def test_what_cannot_be_is_one_line(arguments, problem, capsys):

@@ -127,3 +127,21 @@ def test_skipped_layers_stay_as_they_are(network):
     whole, _ = quantise.int8(network, sample)
     part, _ = quantise.int8(network, sample, skip=4)
     assert 0 < quantised(part) < quantised(whole)
+
+
+def test_onnx_runtime_gets_one_range_an_activation():
+    """With a range a channel it would compute depthwise convolutions in fp32."""
+    if kinds.why_not("onnxruntime", "int8"):
+        pytest.skip("no quantiser")
+    import onnx
+
+    def ranges(content):
+        graph = onnx.load_from_string(content).graph
+        sizes = {one.name: one.dims[0] if one.dims else 1 for one in graph.initializer}
+        asked = [node.input[1] for node in graph.node if node.op_type == "QuantizeLinear"]
+        return max(sizes.get(name, 1) for name in asked)
+
+    network = of_timm("test_efficientnet", 64)
+    sample = pictures.batch(network, most=2)
+    assert ranges(quantise.int8(network, sample, skip=0, runtime="onnxruntime")[0]) == 1
+    assert ranges(quantise.int8(network, sample, skip=0, runtime="openvino")[0]) > 1

@@ -69,6 +69,25 @@ def tables() -> dict[str, pd.DataFrame]:
     }
 
 
+def others(tables) -> pd.DataFrame:
+    """Speeds of the RTX 4090's networks in two runtimes, some unknown in the second; the first is measured in the
+    first."""
+    own = tables["rtx4090"].drop_duplicates(["arch", "img_size"])
+    dice = np.random.default_rng(5)
+    parts = []
+    for runtime, precision, gain in (
+        ("openvino", "fp32", 1.5),
+        ("openvino", "int8", 4.0),
+        ("onnxruntime", "fp32", 1.6),
+    ):
+        speed = own["samples_per_sec"] * gain * np.exp(dice.normal(0, 0.3, len(own)))
+        made = own[["arch", "img_size"]].assign(runtime=runtime, precision=precision, samples_per_sec=speed)
+        made = made.assign(low=speed / 1.4, high=speed * 1.4, status="predicted")
+        parts.append(made if precision == "fp32" else made.iloc[::2])
+    parts[0].loc[parts[0].index[0], "status"] = "measured"
+    return pd.concat(parts, ignore_index=True)
+
+
 @pytest.fixture(scope="module")
 def site(tables, tmp_path_factory):
     """A folder with the page's own form, script and the made-up data, as it lies in the site."""
@@ -77,7 +96,7 @@ def site(tables, tmp_path_factory):
         (folder / name).mkdir(parents=True)
     for name in ("rules.js", "picker.js"):
         shutil.copyfile(paths.ASSETS / name, folder / "assets" / name)
-    for name, text in picker_files.scripts(picker_files.picker_data(tables, {})).items():
+    for name, text in picker_files.scripts(picker_files.picker_data(tables, {}, {"rtx4090": others(tables)})).items():
         (folder / "charts" / "picker" / name).write_text(text)
     form = re.search(r"```\{=html\}\n(.*?)```", (paths.ROOT / "report" / "picker.qmd").read_text(), re.S)[1]
     (folder / "report" / "picker.html").write_text(
@@ -145,6 +164,31 @@ def test_it_answers_as_the_command_line_does(tab, tables):
             needs["pretrain"] = tuple(dice.sample(["in1k", "distilled", "in21k", "web"], 2))
             fields["pretrain"] = list(needs["pretrain"])
         same(ask(tab, machine=key, **fields), expected(tables, key, rules.Needs(**needs)))
+
+
+def test_runtimes_and_precisions_answer_as_the_command_line_does(tab, tables):
+    frame, speeds = rules.complete(tables["rtx4090"], None), others(tables)
+    for runtime, precision, least in (
+        ("openvino", "", 150),
+        ("openvino", "int8", 300),
+        ("onnxruntime", "", 90),
+        ("any", "any", 400),
+        ("", "", 100),
+        ("", "int8", 100),
+    ):
+        got = ask(tab, machine="rtx4090", runtime=runtime, precision=precision, min_throughput=least)
+        rows = rules.in_runtime(frame, speeds, runtime or "eager", precision or "fp32")
+        found = rules.pick(rows, rules.Needs(min_throughput=least)).rows if len(rows) else rows
+        same(got, [{"name": row.model, "ties": list(row.ties)} for row in found.itertuples()])
+        codes = tab.eval_on_selector_all("#picks pre", "found => found.map(one => one.textContent)")
+        assert [code.replace("\n", "\n    ") for code in codes] == [rules.code(row) for row in found.itertuples()]
+    assert "choose another" in tab.inner_text("#picker-said") and tab.is_disabled("[name=precision] :text('int8')")
+    ask(tab, machine="rtx4090", runtime="openvino", precision="int8")
+    assert "runtime=openvino" in tab.url and "precision=int8" in tab.url
+    assert "bf16 and int8 change some answers" in tab.inner_text("#picker-said")
+    assert re.search(r"in OpenVINO int8 \(predicted, 90%: [\d.,k]+ to [\d.,k]+\)", tab.inner_text("#picks"))
+    same(ask(tab, machine="rtx5090", runtime="openvino"), expected(tables, "rtx5090", rules.Needs()))
+    assert tab.is_hidden("[name=runtime]") and "were left out" in tab.inner_text("#picker-said")
 
 
 def test_latency_counts_only_where_it_was_measured(tab, tables):

@@ -16,23 +16,31 @@ models.js
     rows        {name: [int], size: [int], top1: [float], params: [float]}
                 one entry per weights and image size; params in millions
     old         {name of 2022: index into names}    so that a model can be found by it
-    machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source}]
+    machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source, usd, price}]
                 kind: gpu, cpu, phone or ''; latency, training: whether the file has that column; source: the table
                 that the speeds come from, and its date; training_source: the same of the training speeds, which may
-                be older; '' without them
-    rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5}
+                be older; '' without them; usd: US dollars an hour of the cheapest rented one, null where nobody has a
+                price; price: of which, and its date
+    rules       {images: 50000, sigmas: 2, timing_spread: 1.026, picks: 3, ties: 5, step: 1.05}
+    runtimes    {name: label}   of those that some machine has, PyTorch eager first
+    lines       {runtime: [template]}, precisions {precision: {name: text}}, folder template: scripts/runtimes/lines.py
 <key>.js
     key         str
     speed       [float|null] per row: images per second (null: not timed)
     latency_ms  [float|null] per row at batch 1, or null
     training    [float|null] per row: images per second of a training step, or null
     params      {row: millions} where the timed network differs from the published one (re-parameterised), else empty
+    joules      [float|null] per row: of an image, or null
+    runtimes    [{runtime, precision, steps, measured, within}], only where runtimes are known: steps [int|null] per
+                row: so often `rules.step` times `speed`; measured [int]: rows; within: the factor of a prediction's 90%
+                interval, the median
 
 Rules of the page, the same as scripts/choose/rules.py: keep the rows that satisfy every need (null never does); of
 these take the frontier (no row at least as fast and more accurate, or faster and as accurate), one row a name, most
 accurate first, then the rest by accuracy; the first three are the picks. Ties of a pick: rows that fit whose top-1
 differs by at most sigmas·√(se(a)² + se(b)²), se(p) = √(p(100−p)/images) in points. Replace: rows of other architectures
-with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above.
+with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above. A runtime replaces each
+row's speed (of several, the fastest counts) and leaves out the rows that have none.
 """
 
 from __future__ import annotations
@@ -43,9 +51,11 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.choose import rules
+from scripts.cloud import prices
 from scripts.common import families, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write
@@ -53,17 +63,20 @@ from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import fields, machines, phone_tables
-from scripts.predict import stored
+from scripts.predict import in_runtimes, stored
+from scripts.runtimes import kinds, lines
 
 SCHEMA = 1
 COMMERCIALS = ("yes", "no", "own", "unknown")
 
 
 def picker_data(
-    tables: dict[str, pd.DataFrame] | None = None, training: dict[str, pd.DataFrame] | None = None
+    tables: dict[str, pd.DataFrame] | None = None,
+    training: dict[str, pd.DataFrame] | None = None,
+    runtimes: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, dict]:
     """{'models': …, machine: …} as described above, ready for JSON. tables, training: as from `machines.main_tables`;
-    default: all at hand.
+    runtimes: {machine: speeds in others, as of `in_runtimes.read`}; default: all at hand.
 
     Only our own machines where timm's tables can't be had. Raises UserError where no machine has a model with a
     published accuracy.
@@ -71,6 +84,8 @@ def picker_data(
     predicted = [
         stored.picker_table(part) if given is None else None for part, given in (("infer", tables), ("train", training))
     ]
+    if runtimes is None:
+        runtimes = {predicted[0][0]: in_runtimes.read()} if predicted[0] and in_runtimes.there() else {}
     tables = {**machines.main_tables(), **fields.phone()} if tables is None else tables
     training = machines.main_tables("train") if training is None else training
     if predicted[0]:
@@ -132,12 +147,48 @@ def picker_data(
                 "timing_spread": TIMING_SPREAD,
                 "picks": rules.PICKS,
                 "ties": rules.TIES,
+                "step": rules.STEP,
             },
+            **_runtimes(runtimes),
         }
     }
     for key, table in full.items():
         data[key] = _columns(key, table, rows)
+        if key in runtimes:
+            data[key]["runtimes"] = _ways(table, runtimes[key], rows)
     return data
+
+
+def _runtimes(runtimes: dict[str, pd.DataFrame]) -> dict:
+    """What the page needs to name runtimes and write their lines."""
+    there = {name for table in runtimes.values() for name in table["runtime"]}
+    names = [name for name in kinds.RUNTIMES if name in {"eager", *there} and name in lines.TEMPLATES]
+    return {
+        "runtimes": {name: kinds.RUNTIMES[name].label for name in names},
+        "lines": {name: list(lines.TEMPLATES[name]) for name in names},
+        "precisions": lines.PRECISIONS,
+        "folder": lines.FOLDER,
+    }
+
+
+def _ways(table: pd.DataFrame, speeds: pd.DataFrame, rows: pd.DataFrame) -> list[dict]:
+    """The runtimes and precisions of a machine, aligned with `rows`; only those whose lines can be told."""
+    found = []
+    ways = rules.with_ways(rows.merge(table[[*machines.KEY, "samples_per_sec"]], on=machines.KEY, how="left"), speeds)
+    for runtime, precision in ways["way"].drop_duplicates():
+        own = ways[ways["way"] == (runtime, precision)].set_index("row").reindex(range(len(rows)))
+        guessed = own[own["status"] == "predicted"]
+        within = np.sqrt(guessed["high"] / guessed["low"]).median() if len(guessed) else 1.0
+        found.append(
+            {
+                "runtime": runtime,
+                "precision": precision,
+                "steps": [None if pd.isna(value) else int(value) for value in own["steps"]],
+                "measured": own.index[own["status"] == "measured"].tolist(),
+                "within": round(float(within), 2),
+            }
+        )
+    return found
 
 
 def _source(head: pd.Series) -> str:
@@ -156,6 +207,7 @@ def _source(head: pd.Series) -> str:
 def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> dict:
     head = table.iloc[0]
     known, trained = hardware.named(head["hardware"]), bool(table["train_samples_per_sec"].notna().any())
+    price = prices.of_card(head["hardware"])
     return {
         "key": key,
         "name": machines.name_of(key, {key: table}),
@@ -166,6 +218,8 @@ def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> di
         "latency": bool(table["latency_ms"].notna().any()),
         "training": trained,
         "source": _source(head),
+        "usd": price[0],
+        "price": price[1],
         "training_source": _source(training.iloc[0]) if trained else "",
     }
 
@@ -174,18 +228,20 @@ def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
     """The machine's columns aligned with `rows`. Of rows of one model and size (CPU threads, …) the fastest counts."""
     table = table.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates(machines.KEY)
     there = rows[[*machines.KEY, "param_count"]].merge(
-        table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "param_count"]],
+        table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "energy_j", "param_count"]],
         on=machines.KEY,
         how="left",
         suffixes=("_rows", ""),
         validate="1:1",
     )
     other = there["param_count"].notna() & ((there["param_count"] - there["param_count_rows"]).abs() > 0.011)
+    digits = 3 if table["vintage"].eq("predicted").all() else 4  # a repeat differs in the second or third
     return {
         "key": key,
-        "speed": _numbers(there["samples_per_sec"]),
-        "latency_ms": _numbers(there["latency_ms"]),
-        "training": _numbers(there["train_samples_per_sec"]),
+        "speed": _numbers(there["samples_per_sec"], digits),
+        "latency_ms": _numbers(there["latency_ms"], digits),
+        "training": _numbers(there["train_samples_per_sec"], digits),
+        "joules": _numbers(there["energy_j"]),
         "params": {str(i): round(float(there["param_count"][i]), 2) for i in there.index[other]},
     }
 

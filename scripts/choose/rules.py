@@ -5,6 +5,7 @@ in use.
     python -m scripts.choose.rules --hardware rtx4090 --min-throughput 5000 --commercial
     python -m scripts.choose.rules --hardware i7_12700h-compiled --max-latency 50 --pretrain in1k,distilled
     python -m scripts.choose.rules --hardware rtx5090 --replace resnet50
+    python -m scripts.choose.rules --hardware amd_epyc_2c-predicted --runtime openvino --precision int8
 
 Of what fits, the picks are the most accurate and the next two that trade accuracy for speed best (the frontier of what
 fits); a model whose accuracy can't be told from a pick's, by twice the standard error on 50,000 images, is named as a
@@ -29,9 +30,12 @@ from scripts.common.words import rate
 from scripts.data import licences, names
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import fields, machines
+from scripts.predict import in_runtimes, stored
+from scripts.runtimes import kinds, lines
 
 PICKS = 3
 TIES = 5  # named per pick
+STEP = 1.05  # of a runtime's gain
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,15 @@ class Picked:
 
 def table(key: str) -> pd.DataFrame:
     """The machine's tidy rows with published accuracy, and `latency_ms` (batch 1, NaN where only larger batches were
-    timed), `train_samples_per_sec` (NaN where training was not timed) and `commercial`. key: as in
+    timed), `energy_j`, `train_samples_per_sec` (NaN where they are not known) and `commercial`. key: as in
     `machines.main_tables`.
 
     Raises UserError for a machine that is not there, naming those that are.
     """
-    known = _known()
+    known, training = _known(), machines.main_tables("train")
+    for part, some in (("infer", known), ("train", training)) if key.endswith("-predicted") else ():
+        if (predicted := stored.picker_table(part)) and predicted[0] == key:
+            some[key] = predicted[1]
     if key not in known:
         raise UserError(
             f"hardware {str(key)[:60]!r}: not among "
@@ -94,7 +101,7 @@ def table(key: str) -> pd.DataFrame:
     rows = known[key].dropna(subset=["top1"])
     if rows.empty:
         raise UserError(f"hardware {key}: no model timed there has a published accuracy in report/data/accuracy.csv")
-    return complete(rows, machines.main_tables("train").get(key.removesuffix("-compiled")))
+    return complete(rows, training.get(key.removesuffix("-compiled")))
 
 
 def _known() -> dict[str, pd.DataFrame]:
@@ -108,6 +115,7 @@ def complete(rows: pd.DataFrame, training: pd.DataFrame | None = None) -> pd.Dat
     given = pd.to_numeric(rows["batch1_p50_ms"], errors="coerce") if "batch1_p50_ms" in rows else np.nan
     rows = rows.assign(
         latency_ms=single.fillna(given) if isinstance(given, pd.Series) else single,
+        energy_j=pd.to_numeric(rows["energy_j"], errors="coerce") if "energy_j" in rows else np.nan,
         commercial=rows["model"].map(licences.commercial),
     )
     if training is None:
@@ -116,6 +124,39 @@ def complete(rows: pd.DataFrame, training: pd.DataFrame | None = None) -> pd.Dat
         columns={"samples_per_sec": "train_samples_per_sec"}
     )
     return rows.merge(timed, on=machines.KEY, how="left", validate="m:1")
+
+
+def with_ways(rows: pd.DataFrame, speeds: pd.DataFrame) -> pd.DataFrame:
+    """`rows` once for each runtime and precision that `speeds` (`in_runtimes.read`) knows its network in: `row` (its
+    place among `rows`), `way` (runtime, precision), `eager`, `samples_per_sec`, `low`, `high`, `status` there.
+    A gain over eager is told in `steps` of STEP, far less than its interval.
+    """
+    columns = ["samples_per_sec", "low", "high", "status"]
+    mine = rows.drop(columns=columns[1:], errors="ignore").assign(row=range(len(rows)))
+    mine = mine.rename(columns={"samples_per_sec": "eager"}).dropna(subset=["eager"])
+    known = speeds[speeds["runtime"].isin(list(lines.TEMPLATES))]
+    known = known.assign(way=list(zip(known["runtime"], known["precision"])))
+    both = mine.merge(known[["arch", "img_size", "way", *columns]], on=["arch", "img_size"], how="inner")
+    steps = (np.log(both["samples_per_sec"] / both["eager"]) / np.log(STEP)).round()
+    return both.assign(steps=steps.astype(int), samples_per_sec=both["eager"] * STEP**steps)
+
+
+def fastest_way(found: pd.DataFrame) -> pd.DataFrame:
+    """Of `with_ways` one row each: the fastest, of equals the first."""
+    best = found.groupby("row", sort=False)["samples_per_sec"].idxmax()
+    return found.loc[best].sort_values("row").reset_index(drop=True)
+
+
+def in_runtime(rows: pd.DataFrame, speeds: pd.DataFrame, runtime: str = "eager", precision: str = "fp32"):
+    """`rows` (as of `complete`) with the speeds of a runtime and precision, 'any': the fastest; only those that have
+    one. Latency and joules are eager's, so they are unknown there. Adds `way`.
+    """
+    plain = rows.assign(row=range(len(rows)), way=[("eager", "fp32")] * len(rows))
+    if (runtime, precision) == ("eager", "fp32"):
+        return plain.drop(columns="row")
+    both = pd.concat([plain, with_ways(rows, speeds)], ignore_index=True)
+    asked = [runtime in ("any", one) and precision in ("any", two) for one, two in both["way"]]
+    return fastest_way(both[asked]).assign(latency_ms=np.nan).drop(columns=["row", "eager", "steps"])
 
 
 def fits(rows: pd.DataFrame, needs: Needs) -> pd.DataFrame:
@@ -247,8 +288,8 @@ def replace(rows: pd.DataFrame, name: str, needs: Needs = Needs()) -> Picked:
 
 
 def code(row) -> str:
-    """The line of Python that creates the model of a row, with its size where that is not in the name."""
-    return f'timm.create_model("{row.model}", pretrained=True)  # {row.img_size}×{row.img_size} pixels'
+    """The lines that run the model of a row, in its runtime where it has one."""
+    return "\n    ".join(lines.of(row.model, row.img_size, *getattr(row, "way", ())))
 
 
 OPTIONS = {
@@ -279,6 +320,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--commercial", action="store_true", help="only licences that allow commercial use, as timm states them"
     )
+    for name, choices in (("runtime", lines.TEMPLATES), ("precision", kinds.PRECISIONS)):
+        known = ", ".join(choices)
+        parser.add_argument(
+            f"--{name}", choices=[*choices, "any"], metavar=name[0].upper(), help=f"{known}, or any: the fastest"
+        )
     parser.add_argument("--replace", metavar="MODEL", help="what beats this model on both axes")
     options = parser.parse_args(argv)
     if options.list or not options.hardware:
@@ -295,6 +341,10 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"--pretrain {options.pretrain}: choose among {', '.join(CLASSES[:-1])}")
     needs = Needs(**{name: getattr(options, name) for name in OPTIONS}, pretrain=classes, commercial=options.commercial)
     rows = table(options.hardware)
+    if options.runtime or options.precision:
+        rows = in_runtime(rows, _speeds(options.hardware), options.runtime or "eager", options.precision or "fp32")
+        if rows.empty:
+            raise UserError(f"--runtime {options.runtime} --precision {options.precision}: no network is known in it")
     picked = replace(rows, options.replace, needs) if options.replace else pick(rows, needs)
     for row in picked.rows.itertuples():
         print(
@@ -307,6 +357,14 @@ def main(argv: list[str] | None = None) -> None:
             print(f"    can't be told from it by accuracy: {', '.join(row.ties)}")
     if picked.note:
         print(picked.note)
+
+
+def _speeds(key: str) -> pd.DataFrame:
+    """Speeds in other runtimes of a machine of `table`. Raises UserError where none are kept."""
+    slug = key.removesuffix("-predicted")
+    if slug == key or not in_runtimes.there(slug):
+        raise UserError(f"--hardware {key}: speeds in other runtimes are known of machines after `make predict` alone")
+    return in_runtimes.read(slug)
 
 
 def _positive(text: str) -> float:

@@ -40,6 +40,23 @@ def of(instance: str, region: str = "", table: pd.DataFrame | None = None) -> tu
     return (float(here["usd_per_hour"].iloc[0]), str(here["region"].iloc[0])) if len(here) else (None, "")
 
 
+def of_card(card: str, table: pd.DataFrame | None = None) -> tuple[float | None, str]:
+    """US dollars per hour of the cheapest instance with one such card (a slug), and which that is, of which date;
+    (None, '') where the file has none.
+    """
+    table = load() if table is None else table
+    found = table[(table["card"] == card) & (table["gpus"] == 1)].sort_values("usd_per_hour")
+    if found.empty:
+        return None, ""
+    row = found.iloc[0]
+    return float(row["usd_per_hour"]), f"{row['instance']}, ${row['usd_per_hour']:g} an hour, {row['date']}"
+
+
+def per_million(usd_per_hour: float, samples_per_sec: float) -> float:
+    """US dollars for a million images."""
+    return usd_per_hour / 3600 / samples_per_sec * 1e6
+
+
 def per_dollar(speeds: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
     """Images per US dollar of each measured (hardware, model) on the cheapest instance with one such card.
 

@@ -14,6 +14,7 @@ from scripts.figures import display_runtimes
 from scripts.findings import runtimes
 from scripts.findings.claims import VERDICTS
 from scripts.pages import findings, page
+from scripts.predict import in_runtimes
 from scripts.runtimes import check, kinds
 
 
@@ -185,3 +186,52 @@ def published() -> None:
         link=f"report/data/{runtimes.PUBLISHED}",
         formats={"Top-1 (%)": "{:.1f}", "Top-1 in int8 (%)": "{:.1f}", "Points lost": "{:.2f}"},
     )
+
+
+@page.or_note()
+@quiet()
+def predicted() -> None:
+    """How well speeds in each runtime are predicted, and where to look them up."""
+    slug = runtimes.speeds()["hardware"].iloc[0]
+    if not in_runtimes.there(slug):
+        page.note("Not predicted yet", "`make predict` predicts the speeds of all other networks from these.")
+        return
+    table, compared = in_runtimes.read(slug), in_runtimes.read(slug, "left-out")
+    networks = table.groupby(["arch", "img_size"])["status"].agg(lambda some: some.eq("measured").any())
+    every = compared.assign(runtime="all", precision="")
+    said = [
+        f"**{row.median_error:.0%}** (median; {row.coverage:.0%} lie in their 90% interval) for "
+        f"{what} ({counted(row.networks, 'speed')} of {counted(some['arch'].nunique(), 'network')})"
+        for name, what in (
+            ("itself", "each network predicted without its own measurements"),
+            ("all held out", "networks that were chosen before they were measured, predicted from all others"),
+        )
+        if len(some := every[every["left_out"] == name])
+        for row in in_runtimes.summary(some).itertuples()
+    ]
+    page.markdown(
+        f"\nFrom {counted(int(networks.sum()), 'network')} measured in several runtimes the speed of "
+        f"{len(networks):,} is predicted in each: eager’s speed, measured or predicted, times the gain that networks "
+        f"like it have. They are off by {listing(said)}. [Choose a model](picker.qmd) takes a runtime and a precision "
+        "and answers with these speeds.\n"
+    )
+    shown = in_runtimes.summary(compared[compared["left_out"] == "itself"])
+    shown.insert(0, "label", [kinds.label(row.runtime, row.precision) for row in shown.itertuples()])
+    held = in_runtimes.summary(compared[compared["left_out"] == "all held out"]).set_index(in_runtimes.WAY)
+    names = {
+        "label": "In",
+        "networks": "Networks",
+        "median_error": "Off by, median",
+        "p90_error": "90% off by less than",
+    }
+    names |= {"coverage": "In the 90% interval"}
+    shown = shown.join(held["median_error"].rename("Held out: off by, median"), on=in_runtimes.WAY)
+    shown = shown.drop(columns=in_runtimes.WAY).rename(columns=names)
+    page.table(
+        shown,
+        "Speeds in each runtime predicted without the network’s own measurements, against those measured.",
+        label="tbl-runtimes-predicted",
+        link=f"report/data/{in_runtimes.path('left-out', slug).name}",
+        formats=dict.fromkeys([name for name in shown if name not in ("In", "Networks")], "{:.0%}"),
+    )
+    page.uses(f"report/data/{in_runtimes.path('runtimes', slug).name}")

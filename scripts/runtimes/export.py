@@ -27,32 +27,20 @@ from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.files import sha256
 from scripts.common.words import duration
-from scripts.runtimes import check, kinds, pictures, quantise, store
+from scripts.runtimes import check, kinds, lines, pictures, quantise, store
 from scripts.runtimes.load import Loaded, Unable, load
 from scripts.runtimes.network import Network, of_folder, of_timm
 
 PICTURES = 600  # at most; half calibrates
 TURNS, TURN = 6, 0.25  # of the comparison of speeds; seconds of each
-RUN = {
-    "onnxruntime": (
-        "import numpy, onnxruntime",
-        'session = onnxruntime.InferenceSession("{folder}/model.onnx", providers=["CPUExecutionProvider"])',
-        'logits = session.run(None, {{"{input}": numpy.zeros((1, 3, {size}, {size}), "float32")}})[0]',
-    ),
-    "openvino": (
-        "import numpy, openvino",
-        'hint = {{"INFERENCE_PRECISION_HINT": "{hint}"}}',
-        'compiled = openvino.Core().compile_model("{folder}/model.xml", "CPU", hint)',
-        'logits = compiled(numpy.zeros((1, 3, {size}, {size}), "float32"))[0]',
-    ),
-}
 
 
-def network_of(model: str, weights: Path | None, random: bool) -> Network:
+def network_of(model: str, weights: Path | None, random: bool, img_size: int | None = None) -> Network:
     """The network that a user names. Raises UserError: no such one, its weights can't be had or are another's."""
     if "/" in model or Path(model).is_dir():
-        if weights or random:
-            raise UserError(f"{model}: an exported model has its weights; leave --weights and --random out")
+        if weights or random or img_size:
+            also = "--weights, --random and --img-size"
+            raise UserError(f"{model}: an exported model has its weights and its size; leave {also} out")
         return of_folder(model)
     import timm
 
@@ -60,16 +48,19 @@ def network_of(model: str, weights: Path | None, random: bool) -> Network:
         close = timm.list_models(f"*{model[:12]}*")[:3]
         also = f"such as {', '.join(close)}" if close else "see timm.list_models()"
         raise UserError(f"{model[:80]}: neither a folder nor a network of timm's; name one, {also}")
-    network = of_timm(model)
+    network = of_timm(model, img_size)
     if random:
         return network
+    config = timm.models.get_pretrained_cfg(model)
+    other = config and config.fixed_input_size and network.size != config.input_size[-1]
+    fixed = {"img_size": network.size} if other else {}
 
     def build():
         if weights is None:
-            return timm.create_model(model, pretrained=True).eval()
+            return timm.create_model(model, pretrained=True, **fixed).eval()
         from safetensors.torch import load_file
 
-        module = timm.create_model(model)
+        module = timm.create_model(model, **fixed)
         module.load_state_dict(load_file(weights))
         return module.eval()
 
@@ -88,7 +79,7 @@ def network_of(model: str, weights: Path | None, random: bool) -> Network:
 
 def files_of(network: Network, runtime: str, precision: str, calibration: np.ndarray | None) -> dict[str, bytes]:
     """Name -> content of what the runtime reads."""
-    content = quantise.int8(network, calibration)[0] if precision == "int8" else network.onnx()
+    content = quantise.int8(network, calibration, runtime=runtime)[0] if precision == "int8" else network.onnx()
     if runtime != "openvino":
         return {"model.onnx": content}
     import openvino
@@ -122,7 +113,7 @@ def times_as_fast(first: Loaded, other: Loaded, pixels: np.ndarray) -> float:
 def export(network: Network, runtime: str, precision: str, out: Path, photos: Path | None = None) -> list[str]:
     """Write the folder `out`, whole or not at all. Returns what to tell the user. Raises UserError."""
     if not kinds.RUNTIMES[runtime].exported:
-        names = ", ".join(name for name in RUN)
+        names = ", ".join(name for name in lines.RUN)
         raise UserError(f"--runtime {runtime}: PyTorch runs the network itself, there is nothing to export; {names}")
     if reason := kinds.why_not(runtime, precision):
         raise UserError(f"--runtime {runtime} --precision {precision}: {reason}")
@@ -159,9 +150,7 @@ def export(network: Network, runtime: str, precision: str, out: Path, photos: Pa
         said.append(f"fewer than {check.SAME_ANSWERS:.0%} of the answers are the same: try {remedy}")
     if half is False and precision == "int8":
         said.append("calibrated on a few pictures that packages carry: good for a speed, not for answers; --pictures")
-    hint = "bf16" if precision == "bf16" else "f32"
-    inside = {"folder": paths.relative(out), "size": network.size, "hint": hint, "input": "pixels"}
-    return said + [line.format(**inside) for line in RUN.get(runtime, ())]
+    return said + lines.run(runtime, precision, paths.relative(out), network.size)
 
 
 @cli
@@ -173,9 +162,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=Path, help="a folder of photos, of all classes: to calibrate and compare on")
     parser.add_argument("--weights", type=Path, help="a .safetensors of the network, instead of timm's pretrained ones")
     parser.add_argument("--random", action="store_true", help="random weights: for a speed alone")
+    parser.add_argument("--img-size", type=int, help="pixels; default: what the network is tested at")
     parser.add_argument("--out", type=Path, help="the folder (default: models/runtimes/<name>-<runtime>-<precision>)")
     options = parser.parse_args(argv)
-    network = network_of(options.model, options.weights, options.random)
+    if options.img_size is not None and not 16 <= options.img_size <= 4096:
+        raise UserError(f"--img-size {options.img_size}: give 16 to 4096 pixels")
+    network = network_of(options.model, options.weights, options.random, options.img_size)
     out = options.out or paths.ROOT / "models" / "runtimes" / f"{network.name}-{options.runtime}-{options.precision}"
     print("\n".join(export(network, options.runtime, options.precision, out, options.pictures)))
 

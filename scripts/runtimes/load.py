@@ -70,7 +70,7 @@ def load(
         if kinds.RUNTIMES[runtime].exported:
             content, export_seconds = network.onnx(), network.export_seconds
             if precision == "int8":
-                content, quantise_seconds = quantise.int8(network, calibration)
+                content, quantise_seconds = quantise.int8(network, calibration, runtime=runtime)
             started = time.perf_counter()
             loaded = EXPORTED[runtime](content, precision, threads, device, batch)
         else:
@@ -195,7 +195,9 @@ def _openvino(content: bytes, precision: str, threads: int, device: str, batch: 
         shape = model.input(0).get_partial_shape()
         shape[0] = batch
         model.reshape(shape)
-    hint = "bf16" if precision == "bf16" or (precision == "int8" and kinds.instructions()["bf16"]) else "f32"
+    # what is not int8 stays fp32: in bf16 efficientnet_lite0 would be 1.25 times as fast and change 4.6% of its answers
+    # on 1,000 photos instead of 3.7%
+    hint = "bf16" if precision == "bf16" else "f32"
     settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint}
     compiled = core.compile_model(model, "CPU", settings)
     request = compiled.create_infer_request()

@@ -9,6 +9,10 @@ INTERVAL = {
     "low": Column("lower end of its interval: 90% of a prediction, 95% of a measurement", "images/s", True),
     "high": Column("upper end", "images/s", True),
 }
+WAY = {
+    "runtime": Column("what computes: a name of scripts.runtimes.kinds"),
+    "precision": Column("fp32, bf16 or int8"),
+}
 TABLES = [
     Table(
         "predict-design.csv",
@@ -106,6 +110,33 @@ TABLES = [
             "macts": Column("activations of a picture", "10⁶"),
             "status": Column("measured, predicted, or unlike: too far from what was measured"),
             **INTERVAL,
+        },
+    ),
+    Table(
+        "predict-runtimes-*.csv",
+        "Every network in every runtime of a machine",
+        "a runtime, a precision and a network",
+        ("runtime", "precision", "arch", "img_size"),
+        {
+            **WAY,
+            **{name: MODEL[name] for name in ("arch", "img_size")},
+            "status": Column("measured: eager’s speed times the gain that was timed; or predicted"),
+            **INTERVAL,
+        },
+    ),
+    Table(
+        "predict-left-out-*.csv",
+        "Predictions in every runtime held against measurements",
+        "a network that was measured in a runtime, predicted without its own figures",
+        ("left_out", "runtime", "precision", "arch", "img_size"),
+        {
+            "left_out": Column("itself, or all held out: measured afterwards, predicted from the others together"),
+            **WAY,
+            **{name: MODEL[name] for name in ("arch", "img_size")},
+            "samples_per_sec": Column("throughput, measured", "images/s", True),
+            "predicted": Column("throughput, predicted", "images/s", True),
+            "low": Column("lower end of the 90% interval that was predicted", "images/s", True),
+            "high": Column("upper end", "images/s", True),
         },
     ),
     Table(

@@ -30,6 +30,7 @@ from xml.sax.saxutils import escape
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, atomic_write
+from scripts.common.temporary import temporary_folder
 
 CODE = Path(__file__).resolve().parents[2]
 FONT = "Source Sans Pro"
@@ -156,7 +157,8 @@ def draw(
     if not figures:
         return
     path = path or browser()
-    folder = _workplace()
+    closing = contextlib.ExitStack()
+    folder = closing.enter_context(temporary_folder("charts", _workplace()))
     process = None
     try:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
@@ -202,15 +204,13 @@ def draw(
     finally:
         if process:
             _end(process)
-        shutil.rmtree(folder, ignore_errors=True)
+        closing.close()
 
 
 def _workplace() -> Path:
-    """A temporary folder with a short path: Chrome makes a socket in it, and Unix allows 107 characters for that."""
+    """Where temporary folders have a short path: Chrome makes a socket in one, and Unix allows 107 characters."""
     usual = tempfile.gettempdir()
-    return Path(
-        tempfile.mkdtemp(prefix="charts-", dir="/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual)
-    )
+    return Path("/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual)
 
 
 def _read(stream, lines: queue.Queue) -> None:

@@ -69,7 +69,7 @@ def cli(main: Callable[..., int | None]) -> Callable[..., int]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 print(f"error: {disk_error(error, error.filename or 'a file')}", file=sys.stderr)
                 return 2
             raise

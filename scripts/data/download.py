@@ -25,10 +25,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scripts.common import hardware, net
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, disk_error
 from scripts.common.files import sha256
-from scripts.common.paths import CACHE, atomic_write
+from scripts.common.paths import CACHE, atomic_write, make_folder
 from scripts.common.provenance import TIMM, Source
+from scripts.common.temporary import temporary_folder
 
 REMOTE = "https://raw.githubusercontent.com/{repository}/{commit}/results/{file}"
 ADDRESS = "https://github.com/{repository}/blob/{commit}/results/{file}"
@@ -190,24 +191,28 @@ def _download(url: str, path: Path, wanted: str | None) -> None:
         )
     outcome: list = []
 
-    def work() -> None:
+    def work(folder: Path) -> None:
         try:
             pooch.get_logger().setLevel("ERROR")
             temporary = pooch.retrieve(
                 url,
                 known_hash=wanted and f"sha256:{wanted}",
-                path=CACHE / "downloads",
-                fname=f"{os.getpid()}-{threading.get_ident()}-{path.name}",
+                path=folder,
+                fname=path.name,
                 downloader=pooch.HTTPDownloader(timeout=(CONNECT_S, READ_S)),
             )
-            outcome.append(Path(temporary))
+            outcome.append(Path(temporary).read_bytes())
         except Exception as error:  # handed to the caller's thread
             outcome.append(error)
 
-    CACHE.mkdir(exist_ok=True)
-    thread = threading.Thread(target=work, daemon=True)  # a server that trickles must not hold us for ever
-    thread.start()
-    thread.join(WHOLE_S)
+    try:
+        with temporary_folder("download", make_folder(CACHE)) as folder:
+            # a server that trickles must not hold us for ever
+            thread = threading.Thread(target=work, args=(folder,), daemon=True)
+            thread.start()
+            thread.join(WHOLE_S)
+    except OSError as error:
+        raise disk_error(error, CACHE) from None
     found = outcome[0] if outcome else TimeoutError()
     if isinstance(found, requests.exceptions.HTTPError) and found.response is not None:
         raise UserError(
@@ -230,16 +235,14 @@ def _download(url: str, path: Path, wanted: str | None) -> None:
             "it again, "
             "or set TIMM_RESULTS to a copy"
         )
+    if isinstance(found, OSError):
+        raise disk_error(found, CACHE)
     if isinstance(found, Exception):
         raise found
-    try:
-        content = found.read_bytes()
-    finally:
-        found.unlink(missing_ok=True)
-    if content.lstrip()[:1] == b"<":
+    if found.lstrip()[:1] == b"<":
         raise UserError(f"{path.name}: {host} sent a web page where a CSV should be; check TIMM_RESULTS")
-    path.parent.parent.mkdir(exist_ok=True, parents=True)
-    atomic_write(path, content)
+    make_folder(path.parent)
+    atomic_write(path, found)
 
 
 def _answers(url: str) -> bool:

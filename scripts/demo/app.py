@@ -6,7 +6,8 @@
 Served to this machine only (127.0.0.1): no share link, no analytics, nothing loaded from elsewhere, and the browser is
 told so by a content security policy; requests of other pages are refused (scripts.demo.guard). Files are limited in
 size, pixels and in all (scripts.demo.limits), and only ever opened as photos, two at a time, each in a process with
-limits of time and memory (scripts.demo.photo). A photo is deleted when it was answered, all others when the app ends.
+limits of time and memory (scripts.demo.photo). A photo is deleted when it was answered, all others when the app ends,
+or when it starts again after it was killed.
 Requests wait in a queue; the models answer in turn, with all cores, in a process of their own (scripts.demo.worker).
 """
 
@@ -16,7 +17,6 @@ import argparse
 import contextlib
 import html
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -26,6 +26,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import ROOT, relative
+from scripts.common.temporary import temporary_folder
 from scripts.demo.guard import Guard, Store
 from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE, READERS, RUNTIME
 from scripts.demo.worker import Models
@@ -201,11 +202,11 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False, ru
         del os.environ[name]  # nothing is fetched, and a desktop's ALL_PROXY=socks://… ends gradio's own client
     os.environ.update(SETTINGS)
     # uploads on their way are temporary files, too
-    home = os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="best-image-models-")
     closing = contextlib.ExitStack()  # last in, first out, whatever goes wrong with one
-    closing.callback(shutil.rmtree, home, ignore_errors=True)
-    closing.callback(setattr, tempfile, "tempdir", None)
     try:
+        home = str(closing.enter_context(temporary_folder("best-image-models")))
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = home
+        closing.callback(setattr, tempfile, "tempdir", None)
         models, store = Models(folders, trust_pickle, runtime), Store(Path(home))
         closing.callback(models.close)
         import gradio as gr  # takes seconds, in which the models load in their own process

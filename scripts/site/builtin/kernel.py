@@ -18,13 +18,13 @@ import re
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
+from scripts.common.temporary import temporary_folder
 from scripts.site.builtin.source import INLINE, Cell, Page, Text
 
 SCHEMA = 2
@@ -96,14 +96,10 @@ async def _kernel(page: Page, root: Path, limit: float):
     from nbclient import NotebookClient
 
     deadline = time.monotonic() + limit
-    sockets = tempfile.TemporaryDirectory(
-        prefix="site-"
-    )  # sockets of our own rather than ports that anybody on this machine can talk to
-    manager = (
-        AsyncKernelManager(transport="ipc", ip=f"{sockets.name}/k")
-        if hasattr(socket, "AF_UNIX")
-        else AsyncKernelManager()
-    )
+    closing = contextlib.ExitStack()
+    folder = closing.enter_context(temporary_folder("site-kernel"))
+    own = {"transport": "ipc", "ip": f"{folder}/k"}  # sockets rather than ports that anybody here can talk to
+    manager = AsyncKernelManager(connection_file=f"{folder}/kernel.json", **(own if hasattr(socket, "AF_UNIX") else {}))
     manager._kernel_spec = KernelSpec(
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         language="python",
@@ -127,7 +123,7 @@ async def _kernel(page: Page, root: Path, limit: float):
             client.kc.stop_channels()
         if await manager.is_alive():
             await manager.shutdown_kernel(now=True)
-        sockets.cleanup()
+        closing.close()
 
 
 async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:

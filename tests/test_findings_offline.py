@@ -70,7 +70,7 @@ def test_a_new_machine_is_judged_as_far_as_it_can_be(offline, monkeypatch):
 def test_the_command_says_so_in_a_line_and_changes_nothing(offline, monkeypatch, capsys):
     for module in (summary, update.aggregates):
         monkeypatch.setattr(module, "DATA", offline)
-    for name in ("transfer", "phones", "predict_evaluate", "predict_command"):
+    for name in ("transfer", "phones", "history", "predict_evaluate", "predict_command"):
         monkeypatch.setattr(getattr(update, name), "update", lambda: pytest.fail("not without tables"), raising=False)
     before = {path.name: path.read_bytes() for path in offline.iterdir()}
     assert update.main([]) == 0

@@ -14,7 +14,7 @@ import sys
 
 from scripts.common.errors import cli
 from scripts.data import read_data
-from scripts.findings import aggregates, phones, summary, transfer
+from scripts.findings import aggregates, history, phones, summary, transfer
 from scripts.predict import command as predict_command, evaluate as predict_evaluate
 
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
-    steps = (transfer, phones, summary, aggregates, predict_evaluate, predict_command)
+    steps = (transfer, phones, history, summary, aggregates, predict_evaluate, predict_command)
     for step in steps:
         try:
             step.update()

@@ -1,0 +1,73 @@
+"""What the page on inference says of one card since 2021, from report/data/history.csv and history-frontier.csv."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from scripts.common.paths import DATA
+from scripts.common.tables import read_table
+from scripts.common.words import counted, day, month, short
+from scripts.data import public, timm_history
+from scripts.figures import display_history
+from scripts.findings import history
+from scripts.pages import page
+
+LITTLE = 1.02  # times as fast
+SHOWN = (72, 76, 80, 82, 84, 86, 88)  # percent top-1
+
+
+@page.or_note()
+def said() -> None:
+    """How much came from networks, and how much from software, in three sentences."""
+    since, steps = display_history.table("since"), display_history.table("step")
+    last, batch = since.iloc[-1], steps[steps["change"] == history.BATCH]
+    said = (
+        f"From {month(last['first'])} to {month(last['last'])} the same accuracy came to be had "
+        f"{last.together:.2f} times as fast ({last.together_low:.2f} to {last.together_high:.2f}). "
+        f"Better networks brought a factor of {_factor(last, 'networks')}, newer software one of "
+        f"{_factor(last, 'software')}: the same {counted(int(last.held), 'network')}, timed again. "
+    )
+    if len(batch):
+        grew = float(batch["software"].prod())
+        said += (
+            f"Of the latter, {grew:.2f} came with larger batches in {month(batch['last'].iloc[0])}, PyTorch as before. "
+        )
+    best, still = steps.loc[steps["networks"].idxmax()], int((steps["networks"] < LITTLE).sum())
+    said += (
+        f"The largest step of the networks fell between {month(best['first'])} and {month(best['last'])}, with "
+        f"{_factor(best, 'networks')}; in {still} of {counted(len(steps), 'step')} they brought less than "
+        f"{LITTLE - 1:.0%}."
+    )
+    page.markdown(f"\n{said}\n")
+
+
+def _factor(row: pd.Series, name: str) -> str:
+    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+
+
+@page.or_note()
+def table() -> None:
+    """The frontier year by year: the fastest speed at each accuracy."""
+    found = read_table(
+        DATA / history.FRONTIER_FILE,
+        required=["date", "torch", "model"],
+        numeric=["level", "samples_per_sec", "best", "weights"],
+    )
+    grid = found.pivot(index="date", columns="level", values="samples_per_sec")
+    heads = found.drop_duplicates("date").set_index("date")
+    shown = pd.DataFrame({"Table of": [day(date) for date in grid.index]})
+    shown["PyTorch"] = [heads.loc[date, "torch"] or "not said" for date in grid.index]
+    shown["Weights"] = [int(heads.loc[date, "weights"]) for date in grid.index]
+    for level in SHOWN:
+        shown[f"{level}%"] = [short(value) if value == value else "–" for value in grid.get(level, pd.Series())]
+    shown["Best (%)"] = [heads.loc[date, "best"] for date in grid.index]
+    one = public.source(next(iter(timm_history.STEPS)))
+    page.table(
+        shown,
+        f"The frontier of the {timm_history.CARD} in each of timm’s tables: images per second of the fastest model at "
+        f"least as accurate. Source: {one.cite} ({one.repository}; licence: {one.licence}).",
+        label="tbl-history",
+        link=f"report/data/{history.FRONTIER_FILE}",
+        sort=False,
+        formats={"Weights": "{:,.0f}", "Best (%)": "{:.1f}"},
+    )

@@ -220,8 +220,8 @@ def test_the_real_photos(photos, tmp_path):
     )
 
 
-def test_pets_layout_and_its_own_lists(tmp_path):
-    root = tmp_path / "oxford-iiit-pet"
+def oxford(root):
+    """Two breeds in Oxford's layout: five photos each to train on, three to test on."""
     breeds = ("Abyssinian", "american_bulldog")
     for i, breed in enumerate(breeds):
         for j in range(8):
@@ -231,8 +231,42 @@ def test_pets_layout_and_its_own_lists(tmp_path):
         (root / "annotations" / f"{name}.txt").write_text(
             "# Image CLASS-ID SPECIES\n" + "".join(f"{breed}_{j} 1 1 1\n" for breed in breeds for j in numbers)
         )
-    found = load(root, tmp_path)
+    return root
+
+
+def test_pets_layout_and_its_own_lists(tmp_path):
+    found = load(oxford(tmp_path / "oxford-iiit-pet"), tmp_path)
     assert found.classes == ["Abyssinian", "american_bulldog"] and found.test.sum() == 6 and len(found.files) == 16
+
+
+def test_what_stands_beside_oxfords_lists_is_listed(tmp_path):
+    root = oxford(tmp_path / "data" / "oxford-iiit-pet")
+    for name in ("images/Abyssinian_9.jpg", "images/Abyssinian_9.mat", "more/cat.jpg", "../loose.jpg", "../__MACOSX/x"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"x")
+    (root / "images" / "gone.jpg").symlink_to("nowhere")
+    (root / "annotations" / "trainval.txt").open("a").write("Abyssinian_77 1 1 1\n")
+    found = load(tmp_path / "data", tmp_path)
+    assert len(found.files) == 16
+    assert dict(found.excluded) == {
+        "images/Abyssinian_9.jpg": "in neither of the lists",
+        "images/Abyssinian_9.mat": "in neither of the lists",
+        "images/gone.jpg": "in neither of the lists",
+        "images/Abyssinian_77.jpg": "cannot be read (No such file or directory)",
+        "more/": "in neither of the lists, 1 file",
+        "../loose.jpg": "not in a class folder",
+    }
+    assert {name for name, _ in found.beside} == {"annotations/", "../__MACOSX/"}
+
+
+@pytest.mark.parametrize(
+    "text", [b"\0", b"Abyssinian_0\0 1 1 1\n", "Abyssinian_0 1".encode("utf-16"), b"caf\xe9_1 1\n"]
+)
+def test_oxfords_lists_that_are_no_text(tmp_path, text):
+    root = oxford(tmp_path / "data")
+    (root / "annotations" / "test.txt").write_bytes(text)
+    with pytest.raises(UserError, match=r"test.txt: cannot be read \(not text\)"):
+        load(root, tmp_path)
 
 
 @pytest.mark.parametrize("error", [OSError("Network is unreachable"), RuntimeError("File not found or corrupted.")])

@@ -29,7 +29,7 @@ from scripts.common import hardware, net
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import CACHE
 from scripts.train import decoded, folders, splits
-from scripts.train.folders import Found, Item, class_name, text, unwrap
+from scripts.train.folders import Found, Item, class_name, unwrap
 from scripts.train.splits import TEST, TRAIN
 
 EMBEDDED = "digits"
@@ -206,31 +206,41 @@ def scan(root: Path) -> list[Item]:
 def survey(root: Path, above: Path | None = None) -> Found:
     """What is in the dataset's folder, and Oxford-IIIT Pets by its own lists. Raises UserError."""
     if (root / "annotations" / "trainval.txt").is_file():
-        return scan_pets(root)
+        return scan_pets(root, above)
     return folders.survey(root, above)
 
 
-def scan_pets(root: Path) -> Found:
+def scan_pets(root: Path, above: Path | None = None) -> Found:
     """Oxford-IIIT Pets: breeds from the file names, its own two lists as train and test. Raises UserError."""
-    found = Found()
+    found = folders.Collector(root, {root / "images"})
     for split, name in ((TRAIN, "trainval.txt"), (TEST, "test.txt")):
         try:
             lines = (root / "annotations" / name).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
+            lines, why = ["\0"], getattr(error, "strerror", "") or "not text"
+        else:
+            why = "not text"
+        if any("\0" in line for line in lines):
             raise UserError(
-                f"{root / 'annotations' / name}: cannot be read ({getattr(error, 'strerror', '') or 'not text'}); a "
-                "folder with annotations/trainval.txt is read as Oxford-IIIT Pets, with both its lists"
-            ) from None
+                f"{root / 'annotations' / name}: cannot be read ({why}); a folder with annotations/trainval.txt is "
+                "read as Oxford-IIIT Pets, with both its lists"
+            )
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 file = f"images/{line.split()[0]}.jpg"
                 found.items.append(Item(file, Path(file).stem.rpartition("_")[0], split, file))
     found.classes = sorted({item.label for item in found.items})
-    listed = {item.path for item in found.items}
-    there = sorted(f"images/{path.name}" for path in (root / "images").glob("*"))
-    found.left = [(text(path), "in neither of the lists") for path in there if path not in listed]
     if len(found.classes) < 2:
         raise UserError(f"{root}: its lists name {len(found.classes)} breeds; a dataset needs two classes or more")
+    listed = {root / item.path for item in found.items}
+    for path in sorted([*root.glob("images/*"), *root.iterdir()]):
+        if path == root / "annotations":
+            found.beside.append(("annotations/", "the lists of Oxford-IIIT Pets"))
+        elif path not in listed and path != root / "images":
+            found.leave(path, "in neither of the lists")
+    over = {path for path in root.parents if path.is_relative_to(above or root)}
+    for level in sorted(over):
+        found.strays(level, over | {root})
     return found
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.common import hardware
-from scripts.common.errors import disk_error
+from scripts.common.errors import disk_error, printable
 from scripts.common.paths import atomic_write
 from scripts.common.words import duration
 from scripts.train import photos
@@ -96,7 +96,7 @@ class Store:
                         rows.append([len(rows), item.file, item.label, item.split, picture.sha256, item.path])
                         notes.update([picture.note] if picture.note else [])
         print(
-            f"{self.root.name}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}",
+            f"{printable(self.root.name)}: {len(rows):,} pictures decoded in {duration(time.monotonic() - started)}",
             file=sys.stderr,
             flush=True,
         )

@@ -277,7 +277,7 @@ def survey(root: Path, above: Path | None = None) -> Found:
     named. Raises UserError: no two classes, splits of different classes, folders that could be splits or classes.
     """
     plan = layout(root)
-    found = _Collector(root, {folder for top in plan.tops for folder in top.classes})
+    found = Collector(root, {folder for top in plan.tops for folder in top.classes})
     labels = [_labels(top, plan.tops[_first(plan.tops)]) for top in plan.tops]
     found.classes = sorted(set(labels[_first(plan.tops)]))
     if len(found.classes) < 2:
@@ -307,8 +307,8 @@ def survey(root: Path, above: Path | None = None) -> Found:
     return found
 
 
-class _Collector(Found):
-    """Every path that is met goes into items or left."""
+class Collector(Found):
+    """Every path that is met goes into items, left or beside."""
 
     def __init__(self, root: Path, class_folders: set[Path]):
         super().__init__()

@@ -1,14 +1,51 @@
 """No dependency reports anything: each in a fresh process with an empty home, whatever the environment asked for."""
 
+import importlib.metadata
+import importlib.util
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from scripts.common.paths import ROOT
 from scripts.common.telemetry import OFF
 
+REPORTS = re.compile(
+    r"telemetr|analytics\.|sentry|usage_?(report|stat|data)|phone_?home|mixpanel|posthog|amplitude|error_track|"
+    r"crash_?report|version_?check|update_?check",
+    re.IGNORECASE,
+)
+LOOKED_AT = {  # package -> what its module of such a name does, and what keeps it from doing that here
+    "comet-ml": "its own errors go to Sentry: COMET_ERROR_TRACKING_ENABLE",
+    "cuda-bindings": "compares versions of the driver",
+    "debugpy": "compares versions of Python",
+    "fastapi": "OpenTelemetry where it is asked for: FASTAPI_OTEL_AUTO_CONFIGURE, OTEL_SDK_DISABLED",
+    "gradio": "starts and errors: GRADIO_ANALYTICS_ENABLED, analytics_enabled=False",
+    "huggingface-hub": "downloads: HF_HUB_DISABLE_TELEMETRY, DO_NOT_TRACK",
+    "nncf": "uses, through openvino-telemetry: NNCF_CI, REFUSED",
+    "onnxruntime": "an identifier and a queue of events: ORT_DISABLE_TELEMETRY",
+    "openvino": "uses, through openvino-telemetry: REFUSED",
+    "openvino-telemetry": "never imported: REFUSED",
+    "opentelemetry-api": "an interface, which sends nothing without its SDK: OTEL_SDK_DISABLED",
+    "pandas": "its own tests",
+    "sentry-sdk": "what comet-ml tells it: COMET_ERROR_TRACKING_ENABLE",
+    "starlette": "OpenTelemetry where it is asked for: OTEL_SDK_DISABLED",
+}
+READS = {  # switch -> the file that reads it, and what stands there
+    "COMET_DISABLE_ANNOUNCEMENT": ("comet_ml/config/config_map.py", "comet.disable_announcement"),
+    "COMET_ERROR_TRACKING_ENABLE": ("comet_ml/config/config_map.py", "comet.error_tracking.enable"),
+    "DO_NOT_TRACK": ("huggingface_hub/constants.py", "DO_NOT_TRACK"),
+    "FASTAPI_OTEL_AUTO_CONFIGURE": ("fastapi/telemetry/_runtime.py", "FASTAPI_OTEL_AUTO_CONFIGURE"),
+    "GRADIO_ANALYTICS_ENABLED": ("gradio/analytics.py", "GRADIO_ANALYTICS_ENABLED"),
+    "HF_HUB_DISABLE_TELEMETRY": ("huggingface_hub/constants.py", "HF_HUB_DISABLE_TELEMETRY"),
+    "HF_HUB_DISABLE_UPDATE_CHECK": ("huggingface_hub/constants.py", "HF_HUB_DISABLE_UPDATE_CHECK"),
+    "NNCF_CI": ("nncf/definitions.py", "NNCF_CI"),
+    "ORT_DISABLE_TELEMETRY": ("onnxruntime/capi/onnxruntime_pybind11_state*.so", "ORT_DISABLE_TELEMETRY"),
+    "OTEL_SDK_DISABLED": ("fastapi/telemetry/_runtime.py", "OTEL_SDK_DISABLED"),
+}
 QUANTISE = """
 import numpy, openvino, nncf
 from openvino import opset13 as op
@@ -25,6 +62,9 @@ USES = {
     "gradio": "import gradio; gradio.Blocks()",
     "comet_ml": "import comet_ml",
     "optuna": "import optuna",
+    "fastapi": "import fastapi; fastapi.FastAPI(); import fastapi.telemetry",
+    "huggingface_hub": "import huggingface_hub.utils as utils; utils.send_telemetry('x', library_name='x')",
+    "kaleido": "import kaleido, choreographer, plotly.express as px; px.scatter(x=[1], y=[1]).to_json()",
 }
 SOCKETS = """
 import socket
@@ -32,6 +72,26 @@ def refused(*_, **__):
     raise SystemExit("it reached for the network")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
 """
+
+
+def test_what_a_dependency_may_report_has_been_looked_at():
+    """A package that is new in the lock, or new at this, has to be read before it is used."""
+    found = set()
+    for package in importlib.metadata.distributions():
+        names = [str(file) for file in package.files or [] if file.suffix in (".py", ".so")]
+        if any(REPORTS.search(name) for name in names):
+            found.add(re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower())
+    assert found - LOOKED_AT.keys() == set()
+
+
+@pytest.mark.parametrize("switch", OFF)
+def test_each_switch_is_still_read(switch):
+    place, text = READS[switch]
+    package = importlib.util.find_spec(place.split("/")[0])
+    if not package:
+        pytest.skip("not installed")
+    packages = Path(package.submodule_search_locations[0]).parent
+    assert any(text.encode() in file.read_bytes() for file in packages.glob(place))
 
 
 @pytest.mark.slow
@@ -45,6 +105,8 @@ def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package,
         **dict.fromkeys(OFF, "0"),
         "GRADIO_ANALYTICS_ENABLED": "True",
         "COMET_ERROR_TRACKING_ENABLE": "true",
+        "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "HOME": str(home),
     }
     environment.pop("PYTEST_CURRENT_TEST", None)

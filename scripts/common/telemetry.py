@@ -4,6 +4,7 @@ By default each of these sends or stores something, or asks whether it may: Grad
 Hugging Face hub its downloads; ONNX Runtime (1.29 and newer) writes a device's identifier and a queue of events into
 the home folder; openvino-telemetry, which openvino and nncf import where it is there, an identifier and a count of
 uses. That one has no switch but a file in the home folder, so its import is refused: both then use their own stand-in.
+FastAPI, on which Gradio stands, would send its requests to where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is told to.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import sys
 
 OFF = {
     "COMET_ERROR_TRACKING_ENABLE": "false",
+    "COMET_DISABLE_ANNOUNCEMENT": "1",
     "DO_NOT_TRACK": "1",
+    "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "NNCF_CI": "1",
     "ORT_DISABLE_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
 }
 REFUSED = ("openvino_telemetry",)
 

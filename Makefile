@@ -101,6 +101,7 @@ build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
 	@$(PY) -m scripts.predict.in_runtimes
 	@$(PY) -m scripts.contribute.board
 	@$(PY) -m scripts.findings.runtimes --quiet
+	@$(PY) -m scripts.findings.int8
 	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 	@touch $@
 

@@ -14,14 +14,16 @@ def test_the_line_under_an_answer_names_the_fine_tuned_sets():
         assert f"{row.rho:.2f} on {row.what}" in line
 
 
-@pytest.mark.parametrize("print_it", [transfer.said, transfer.table, transfer.largest, transfer.travellers])
+@pytest.mark.parametrize(
+    "print_it", [transfer.said, transfer.table, transfer.costs, transfer.largest, transfer.travellers]
+)
 def test_the_page_on_other_pictures_prints_each_part(print_it, capsys):
     print_it()
     said = capsys.readouterr().out
     assert said.strip() and "make data" not in said and "nan" not in said
 
 
-@pytest.mark.parametrize("print_it", [phones.said, phones.quantising, phones.table, phones.devices])
+@pytest.mark.parametrize("print_it", [phones.said, phones.quantising, phones.table, phones.survivors, phones.devices])
 def test_the_page_on_phones_prints_each_part(print_it, capsys):
     print_it()
     said = capsys.readouterr().out
@@ -32,6 +34,7 @@ def test_without_their_tables_the_pages_say_what_is_missing(tmp_path, monkeypatc
     for module in (display_transfer, display_phones, transfer, phones):
         monkeypatch.setattr(module, "DATA", tmp_path)
     assert transfer.line() == "ImageNet is not your data."
-    for print_it in (transfer.said, transfer.table, transfer.travellers, phones.said, phones.table, phones.devices):
+    parts = (transfer.said, transfer.table, transfer.costs, transfer.travellers, phones.said, phones.table)
+    for print_it in (*parts, phones.devices, phones.survivors):
         print_it()
         assert "callout" in capsys.readouterr().out

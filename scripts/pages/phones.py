@@ -10,7 +10,7 @@ from scripts.common.tables import read_table
 from scripts.common.words import counted, listing
 from scripts.data import public, qualcomm
 from scripts.figures import display_phones
-from scripts.findings import phones
+from scripts.findings import int8, phones
 from scripts.pages import page
 
 CLAIMED = {"levit": "LeViT", "convnext": "ConvNeXt", "beit": "BEiT"}  # the families of the original claims
@@ -83,6 +83,53 @@ def table() -> None:
             "Times as fast": "{:.2f}",
         },
     )
+
+
+@page.or_note()
+def survivors() -> None:
+    """Which families survive 8 bits, in sentences and a table."""
+    numbers = ["weights", "loss", "low", "high"]
+    found = read_table(DATA / int8.FILE, required=["family", "source", "verdict"], numeric=numbers)
+    sure = {word: found[(found["verdict"] == word)] for word in (int8.SURVIVES, int8.LOSES)}
+    said = {
+        word: listing([f"{families.label(row.family)} ({row.source})" for row in rows.itertuples()])
+        for word, rows in sure.items()
+    }
+    phone, ours = found[found["source"] == int8.PHONE], found[found["source"] == int8.OURS]
+    told = phone[phone["verdict"] != int8.UNKNOWN]
+    lines = [
+        f"Surely less than {int8.LITTLE:g} point is lost by {said[int8.SURVIVES] or 'no family'}; surely something by "
+        f"{said[int8.LOSES] or 'none'}.",
+        f"Of {counted(len(phone), 'family', 'families')} at Qualcomm, {qualcomm.IMAGES:,} pictures tell it of "
+        f"{len(told) or 'none'}.",
+    ]
+    if len(ours):
+        least, most = ours["loss"].min(), ours["loss"].max()
+        names = listing([families.label(name) for name in ours["family"]])
+        share = f"{least:.1f}%" if least == most else f"{least:.1f} to {most:.1f}%"
+        lines.append(f"On our own photos {share} of the answers of {names} change; how many were right is not counted.")
+    page.markdown("\n" + " ".join(lines) + "\n")
+    page.table(
+        pd.DataFrame(
+            {
+                "Family": [families.label(name) for name in found["family"]],
+                "Source": found["source"],
+                "Weights": found["weights"],
+                "Points lost": [f"{a:.2f} ({b:.2f} to {c:.2f})".replace("-", "−") for a, b, c in _ends(found)],
+                "Verdict": found["verdict"],
+            }
+        ),
+        "What 8-bit weights cost by family, with 95% intervals: points of top-1; on our photos, percent of answers "
+        "that changed. Networks of a family are tested on the same pictures, so that their errors do not average out.",
+        label="tbl-int8-families",
+        link=f"report/data/{int8.FILE}",
+        sort=False,
+        formats={"Weights": "{:.0f}"},
+    )
+
+
+def _ends(found: pd.DataFrame):
+    return found[["loss", "low", "high"]].itertuples(index=False)
 
 
 @page.or_note()

@@ -292,6 +292,21 @@ TABLES = [
         },
     ),
     Table(
+        "int8-families.csv",
+        "Which families survive 8 bits",
+        "a family and a source",
+        ("family", "source"),
+        {
+            "family": Column("family; a network's name without its size where no family is known"),
+            "source": Column("torchvision (50,000 pictures), Qualcomm (1,000), or our photos"),
+            "weights": Column("sets of weights"),
+            "loss": Column("mean loss of top-1; of our photos, answers that changed, in percent", "points"),
+            "low": Column("lower end of its 95% interval", "points"),
+            "high": Column("upper end", "points"),
+            "verdict": Column("survives, loses, cannot tell, or answers changed"),
+        },
+    ),
+    Table(
         "history.csv",
         "One card since 2021",
         "a pair of timm's tables of the RTX 3090",

@@ -15,6 +15,7 @@ models.js
     licences    [str]                       licence [int] per name: index into it
     rows        {name: [int], size: [int], top1: [float], params: [float]}
                 one entry per weights and image size; params in millions
+    since       {days: [str], name: [int|null]}   per name: the day of timm's first table with that network
     old         {name of 2022: index into names}    so that a model can be found by it
     machines    [{key, name, kind, year, compiled, models, latency, training, source, training_source, usd, price}]
                 kind: gpu, cpu, phone or ''; latency, training: whether the file has that column; source: the table
@@ -29,6 +30,9 @@ models.js
     speed       [float|null] per row: images per second (null: not timed)
     latency_ms  [float|null] per row at batch 1, or null
     training    [float|null] per row: images per second of a training step, or null
+    within      [float|null] per row: the factor either way of the interval of speed, where the table has one; else left
+                out
+    memory_mb   [float|null] per row: peak memory, where it was measured; else left out
     params      {row: millions} where the timed network differs from the published one (re-parameterised), else empty
     joules      [float|null] per row: of an image, or null
     runtimes    [{runtime, precision, steps, measured, within}], only where runtimes are known: steps [int|null] per
@@ -60,7 +64,7 @@ from scripts.common import families, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import atomic_write
 from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
-from scripts.data import licences, names
+from scripts.data import first_seen, licences, names
 from scripts.data.pretraining import CLASSES, LABELS
 from scripts.findings import fields, machines, phone_tables
 from scripts.predict import in_runtimes, stored
@@ -133,6 +137,7 @@ def picker_data(
                 "top1": _numbers(rows["top1"]),
                 "params": _numbers(rows["param_count"]),
             },
+            "since": _since(models["arch"]),
             "old": {
                 old: position[new]
                 for old, new in zip(names.table()["old"], names.table()["new"])
@@ -191,6 +196,27 @@ def _ways(table: pd.DataFrame, speeds: pd.DataFrame, rows: pd.DataFrame) -> list
     return found
 
 
+def _since(archs: pd.Series) -> dict:
+    """The day of the first of timm's tables with each network; nothing where these can't be had."""
+    try:
+        known = first_seen.dates()
+    except UserError:
+        known = {}
+    days = sorted({known[arch] for arch in archs if arch in known})
+    return {"days": days, "name": [days.index(known[arch]) if arch in known else None for arch in archs]}
+
+
+def _more(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What few tables have: within and memory_mb."""
+
+    def numbers(*names: str) -> pd.Series:
+        name = next((name for name in names if name in table), None)
+        return pd.to_numeric(table[name], errors="coerce") if name else pd.Series(np.nan, table.index)
+
+    low, high = (numbers(end, f"samples_per_sec_{end}") for end in ("low", "high"))
+    return {"within": np.sqrt(high / low).where(low > 0), "memory_mb": numbers("peak_memory_mb")}
+
+
 def _source(head: pd.Series) -> str:
     """Where a table's speeds come from, by its first row: "timm’s table of 2026-01-06, torch 2.9.1, amp"."""
     theirs = f"timm’s table of {head['date']}" if head["date"] else "timm’s table, undated"
@@ -227,8 +253,10 @@ def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> di
 def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
     """The machine's columns aligned with `rows`. Of rows of one model and size (CPU threads, …) the fastest counts."""
     table = table.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates(machines.KEY)
+    known = ["samples_per_sec", "latency_ms", "train_samples_per_sec", "energy_j", "param_count"]
+    more = _more(table)
     there = rows[[*machines.KEY, "param_count"]].merge(
-        table[[*machines.KEY, "samples_per_sec", "latency_ms", "train_samples_per_sec", "energy_j", "param_count"]],
+        table.assign(**more)[[*machines.KEY, *known, *more]],
         on=machines.KEY,
         how="left",
         suffixes=("_rows", ""),
@@ -242,6 +270,7 @@ def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
         "latency_ms": _numbers(there["latency_ms"], digits),
         "training": _numbers(there["train_samples_per_sec"], digits),
         "joules": _numbers(there["energy_j"]),
+        **{name: found for name in more if (found := _numbers(there[name], 3))},
         "params": {str(i): round(float(there["param_count"][i]), 2) for i in there.index[other]},
     }
 

@@ -78,7 +78,7 @@
     (explorer ??= (async () => {
       const names = [
         "rules",
-        ...["-rules", "-theme", "-panel", "-draw", "-input", ""].map((part) => `explorer${part}`),
+        ...["-rules", "-theme", "-axes", "-panel", "-draw", "-input", ""].map((part) => `explorer${part}`),
       ];
       const parts = names.map((name) => script(`assets/${name}.js`, true));
       await Promise.all([speedsOf("models"), styles(), ...parts]);

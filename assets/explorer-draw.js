@@ -4,6 +4,7 @@ window.explorerDraw = (() => {
   "use strict";
   const R = window.explorerRules,
     T = window.explorerTheme,
+    A = window.explorerAxes,
     FEW = 24,
     BASE = 13; // models up to which each is drawn large; pixels of text
   const svg = (tag, attributes, text) => {
@@ -32,29 +33,28 @@ window.explorerDraw = (() => {
     }
 
     function axes() {
-      const { area, ready, part, narrow, d } = chart.now(),
+      const { area, ready, part, narrow, d, axis } = chart.now(),
         { grid, muted } = T.colours;
       under.replaceChildren();
       if (!ready) return;
       const { x, y } = chart.view(),
         text = (attributes, words) =>
           under.append(svg("text", { fill: muted[d], "font-size": BASE, ...attributes }, words));
-      for (const value of R.logTicks(10 ** x[0], 10 ** x[1], area.width, widthOf)) {
-        const at = area.left + ((Math.log10(value) - x[0]) / (x[1] - x[0])) * area.width,
-          half = widthOf(R.short(value)) / 2;
+      for (const [place, words] of A.ticks(axis, x, area.width, widthOf)) {
+        const at = chart.across(place),
+          half = widthOf(words) / 2;
         under.append(svg("line", { x1: at, x2: at, y1: area.top, y2: area.bottom, stroke: grid[d] }));
         if (at - half >= area.left - 20 && at + half <= area.right + 8)
-          text({ x: at, y: area.bottom + 17, "text-anchor": "middle" }, R.short(value));
+          text({ x: at, y: area.bottom + 17, "text-anchor": "middle" }, words);
       }
       for (const value of R.linearTicks(y[0], y[1], area.height)) {
         const at = area.bottom - ((value - y[0]) / (y[1] - y[0])) * area.height;
         under.append(svg("line", { x1: area.left, x2: area.right, y1: at, y2: at, stroke: grid[d] }));
         text({ x: area.left - 6, y: at + 4, "text-anchor": "end" }, `${value}%`);
       }
-      const speed = ["images per second", ` in ${part === "train" ? "training" : "inference"}`, " (log scale)"].reduce(
-        (words, more) => (widthOf(`${words}${more} →`) <= area.width ? words + more : words),
-      );
-      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `${speed} →`);
+      const { less, words } = A.axes[axis],
+        told = words(part).reduce((all, more) => (widthOf(`${all}${more}, less →`) <= area.width ? all + more : all));
+      text({ x: area.right, y: area.bottom + 35, "text-anchor": "end" }, `${told}${less ? ", less" : ""} →`);
       if (!narrow) text({ x: area.left + 4, y: area.bottom + 35 }, "ImageNet top-1 accuracy ↑");
     }
 
@@ -127,22 +127,22 @@ window.explorerDraw = (() => {
     }
 
     function steps(line) {
-      const { area } = chart.now(),
+      const { area, better } = chart.now(),
         right = [],
         at = line.map((row) => chart.px(row));
       at.forEach(([a, b], i) => {
         if (i) right.push([a, at[i - 1][1], a, b]);
-        right.push([i ? at[i - 1][0] : area.left, b, a, b]);
+        right.push([i ? at[i - 1][0] : better, b, a, b]);
       });
       if (at.length) right.push([at.at(-1)[0], at.at(-1)[1], at.at(-1)[0], area.bottom]);
       return right;
     }
     function path(line) {
-      const { area } = chart.now(),
+      const { area, better } = chart.now(),
         at = line.map((row) => chart.px(row));
       if (!at.length) return "";
       return (
-        `M${Math.min(area.left, at[0][0])},${at[0][1]}` +
+        `M${better > area.left ? Math.max(better, at[0][0]) : Math.min(better, at[0][0])},${at[0][1]}` +
         at.map(([a, b], i) => `${i ? `V${b}` : ""}H${a}`).join("") +
         `V${Math.max(area.bottom, at.at(-1)[1])}`
       );

@@ -78,7 +78,7 @@ window.explorerInput = (plot, chart) => {
         : [centre - (middle - low) * per, centre + (high - middle) * per];
     };
     chart.setView(
-      stretch(0, area.left, area.right, x, area.width, false),
+      stretch(0, area.left, area.right, x, area.width, chart.now().flip),
       stretch(1, area.top, area.bottom, y, area.height, true),
       false,
     );
@@ -108,7 +108,7 @@ window.explorerInput = (plot, chart) => {
       draw(null);
       if (right - left < 12 || bottom - top < 12) return;
       const [low, high] = [chart.value([left, bottom]), chart.value([right, top])];
-      return chart.setView([low[0], high[0]], [low[1], high[1]]);
+      return chart.setView([Math.min(low[0], high[0]), Math.max(low[0], high[0])], [low[1], high[1]]);
     }
     const row = nearest(at, type === "mouse" ? MOUSE : FINGER);
     if (group && (!row || away(chart.px(row), at) > 6)) return chart.filterFamily(group);

@@ -2,7 +2,8 @@
 // explorer.js.
 window.explorerPanel = (() => {
   "use strict";
-  const R = window.explorerRules;
+  const R = window.explorerRules,
+    A = window.explorerAxes;
   const make = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
     for (const [key, value] of Object.entries(attributes))
@@ -12,21 +13,23 @@ window.explorerPanel = (() => {
     return made;
   };
 
-  const numbers = (row) => [
-    `${row.top1.toFixed(2)}% top-1 at ${row.size} px`,
-    `${R.plain(row.speed, 4)} images/s${row.sure ? "" : " (predicted)"}`,
-    `${R.duration(1000 / row.speed)} an image`,
-    row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known",
-  ];
+  const numbers = (row, axis = "speed") =>
+    [
+      `${row.top1.toFixed(2)}% top-1 at ${row.size} px`,
+      `${R.plain(row.rate, 4)} images/s${row.sure ? "" : " (predicted)"}`,
+      `${R.duration(1000 / row.rate)} an image`,
+      row.params > 0 ? `${R.plain(row.params)} M parameters` : "parameters not known",
+      A.axes[axis].said?.(row),
+    ].filter(Boolean);
 
   // Where the row stands among those shown.
-  function standing(row, shown, edge) {
+  function standing(row, shown, edge, axis) {
     if (edge.some((one) => one.id === row.id))
-      return "On the frontier: none of these is faster and at least as accurate.";
+      return `On the frontier: none of these ${A.axes[axis].best} and at least as accurate.`;
     const rival = shown.filter((one) => one !== row && one.speed >= row.speed).sort((a, b) => b.top1 - a.top1)[0];
     return rival && rival.top1 >= row.top1
       ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more ` +
-          `at ${R.plain(rival.speed / row.speed)}× the speed.`
+          `${A.ahead(axis, row, rival)}.`
       : "";
   }
 
@@ -34,7 +37,7 @@ window.explorerPanel = (() => {
   const against = (row, first) =>
     !first || first === row
       ? ""
-      : ` Against ${first.name}: ${R.plain(row.speed / first.speed)}× the speed, ` +
+      : ` Against ${first.name}: ${R.plain(row.rate / first.rate)}× the speed, ` +
         `${Math.abs(row.top1 - first.top1).toFixed(2)} points ${row.top1 >= first.top1 ? "more" : "less"}.`;
 
   function copied(button, text) {
@@ -74,7 +77,7 @@ window.explorerPanel = (() => {
     swatch.style.background = chart.colour(row);
     made.append(
       make("p", {}, chart.about(row).filter(Boolean).join(" · ")),
-      make("p", {}, standing(row, chart.shown, chart.edge) + against(row, chart.first)),
+      make("p", {}, standing(row, chart.shown, chart.edge, chart.axis) + against(row, chart.first)),
     );
     const others = chart.rows
         .filter((one) => one.arch === row.arch && one.id !== row.id)
@@ -125,7 +128,7 @@ window.explorerPanel = (() => {
                 family(row),
                 String(row.size),
                 row.top1.toFixed(2),
-                R.plain(row.speed, 4),
+                R.plain(row.rate, 4),
                 row.params > 0 ? R.plain(row.params) : "–",
               ].map((value, i) => make("td", of(i + 1), value)),
             ),

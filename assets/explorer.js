@@ -7,6 +7,7 @@ window.explorerChart = (() => {
   const R = window.explorerRules,
     T = window.explorerTheme,
     P = window.explorerPanel,
+    A = window.explorerAxes,
     { make, numbers } = P,
     { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
   const NARROW = 720,
@@ -40,6 +41,14 @@ window.explorerChart = (() => {
           kind: models.kinds[models.kind[n]],
           pretrain: models.pretrains[models.pretrain?.[n]]?.[0] ?? "unknown",
           licence: models.licences?.[models.licence?.[n]],
+          since: models.since?.days[models.since.name[n]],
+          ...(part === "train"
+            ? {}
+            : {
+                within: columns.within?.[i],
+                memory: columns.memory_mb?.[i],
+                energy: columns.joules?.[i],
+              }),
           sure: !sure || sure[i] > 0,
         },
       ];
@@ -58,6 +67,10 @@ window.explorerChart = (() => {
       alone: "",
       zoom: null,
       pins: [],
+      axis: "speed",
+      over: "",
+      intervals: false,
+      usd: [0, 0], // dollars an hour as the reader says, of the machine and of the one laid over it
     };
     const home = state.machine;
     recall();
@@ -65,6 +78,7 @@ window.explorerChart = (() => {
       shown = [],
       edge = [],
       ownEdge = [],
+      laid = { name: "", rows: new Map(), edge: [] }, // the machine laid over
       domain = null,
       area = null,
       here = new Map(),
@@ -114,6 +128,9 @@ window.explorerChart = (() => {
             state.families.clear();
             state.alone = "";
             state.pretrain.clear();
+            state.axis = "speed";
+            state.over = "";
+            state.intervals = false;
             found.clear();
             search.value = "";
             update();
@@ -148,12 +165,39 @@ window.explorerChart = (() => {
       { className: "explorer-chips", role: "group", ariaLabel: "Families" },
       make("span", {}, "Families"),
     );
+    const axis = make(
+      "select",
+      { ariaLabel: "Horizontal axis" },
+      ...Object.entries(A.axes).map(([key, { name }]) => make("option", { value: key }, name)),
+    );
+    const overlaid = make(
+      "select",
+      { ariaLabel: "Lay another machine over it" },
+      make("option", { value: "" }, "none"),
+      ...models.machines.map((one) => make("option", { value: one.key }, one.name)),
+    );
+    const intervals = make("button", { type: "button", ariaPressed: "false" }, "Intervals");
+    const costs = ["Dollars an hour", "Dollars an hour of the other"].map((words) =>
+      make("input", { type: "number", min: "0", step: "any", ariaLabel: words, placeholder: "$ an hour" }),
+    );
+    const axisRow = make(
+      "div",
+      { className: "explorer-chips explorer-axis", role: "group", ariaLabel: "Axis and overlay" },
+      make("span", {}, "Across"),
+      axis,
+      costs[0],
+      make("span", {}, "Laid over"),
+      overlaid,
+      costs[1],
+      intervals,
+    );
+    const unknown = make("p", { className: "source explorer-unknown" });
     const search = make("input", {
       type: "search",
       placeholder: "Find a model",
       ariaLabel: "Find a model; Enter pins the best match",
     });
-    const filters = make("div", { className: "explorer-filters" }, trained, chips);
+    const filters = make("div", { className: "explorer-filters" }, axisRow, trained, chips);
     const canvas = make("canvas"),
       under = svg("svg", { "aria-hidden": "true" }),
       over = svg("svg", { class: "explorer-over", "aria-hidden": "true" });
@@ -197,6 +241,7 @@ window.explorerChart = (() => {
       plot,
       help,
       foot,
+      unknown,
       said,
     );
     const panel = Object.assign(make("div", { className: "drawing explorer-panel" }), { list: false });
@@ -205,6 +250,25 @@ window.explorerChart = (() => {
       state.machine = machines.value;
       update();
     };
+    axis.onchange = () => {
+      state.axis = axis.value;
+      state.zoom = null; // a share of another axis
+      update();
+    };
+    overlaid.onchange = () => {
+      state.over = overlaid.value;
+      update();
+    };
+    intervals.onclick = () => {
+      state.intervals = !state.intervals;
+      update();
+    };
+    costs.forEach((field, i) => {
+      field.onchange = () => {
+        state.usd[i] = price(field.value);
+        update();
+      };
+    });
     more.onclick = () => {
       more.ariaExpanded = String(filters.classList.toggle("open"));
     };
@@ -239,6 +303,9 @@ window.explorerChart = (() => {
     };
 
     // --- the state and the address
+    function price(text) {
+      return Number(text) > 0 && Number(text) < 1e6 ? Number(text) : 0;
+    }
     function recall() {
       const text = new URLSearchParams(location.search).get(figure);
       if (!text) return;
@@ -251,6 +318,10 @@ window.explorerChart = (() => {
       state.families = new Set((kept.f ?? "").split(",").filter((key) => T.key.includes(key) || key === "others"));
       // one family by its own name, whatever colour it shares
       if (Object.hasOwn(labels, kept.a ?? "")) state.alone = kept.a;
+      if (Object.hasOwn(A.axes, kept.x ?? "")) state.axis = kept.x;
+      if (models.machines.some((one) => one.key === kept.o)) state.over = kept.o;
+      state.intervals = kept.i === "1";
+      state.usd = [0, 1].map((i) => price((kept.usd ?? "").split(",")[i]));
       state.pins = (kept.pin ?? "").split(",").filter(Boolean).slice(0, 12);
       const numbers = (kept.z ?? "").split(",").map(Number);
       if (numbers.length === 4 && numbers.every(Number.isFinite) && numbers[0] < numbers[1] && numbers[2] < numbers[3])
@@ -263,6 +334,10 @@ window.explorerChart = (() => {
         ["p", [...state.pretrain].join()],
         ["f", [...state.families].join()],
         ["a", state.alone],
+        ["x", state.axis === "speed" ? "" : state.axis],
+        ["o", state.over],
+        ["i", state.intervals ? "1" : ""],
+        ["usd", state.usd.some(Boolean) ? state.usd.join() : ""],
         ["pin", state.pins.join()],
         ["z", state.zoom ? [...state.zoom.x, ...state.zoom.y].join() : ""],
       ];
@@ -294,13 +369,19 @@ window.explorerChart = (() => {
       const measured = machine.key.endsWith("-predicted") ? machine.key.replace(/-predicted$/, "") : null;
       const own =
         measured && [`${measured}-measured`, measured].find((key) => models.machines.some((one) => one.key === key));
-      let columns, sure;
+      let columns, sure, second;
+      const other = state.over !== state.machine && models.machines.find((one) => one.key === state.over);
       try {
-        [columns, sure] = await Promise.all([load(machine.key), own ? load(own) : null]);
+        [columns, sure, second] = await Promise.all([
+          load(machine.key),
+          own ? load(own) : null,
+          other ? load(other.key) : null,
+        ]);
       } catch (error) {
         if (mine !== turn) return;
         if (!onShow) throw error; // nothing is drawn yet
         state.machine = machines.value = onShow;
+        state.over = overlaid.value = "";
         source.textContent = said.textContent =
           `The speeds of ${machine.name} could not be loaded, so the chart is as it was. ` +
           `Choose the machine again to try once more.`;
@@ -309,24 +390,29 @@ window.explorerChart = (() => {
       if (mine !== turn) return;
       onShow = machine.key;
       if (!columns.training) state.part = "infer";
-      const all = tableOf(
+      const timed = tableOf(
         models,
         columns,
         state.part,
         sure && (state.part === "train" ? (sure.training ?? []) : sure.speed),
       );
+      const about = { ...machine, usd: state.usd[0] || machine.usd || 0 },
+        why = choices(timed, about);
+      const all = A.on(state.axis, timed, about);
       const high = all.filter((row) => row.top1 >= T.floor);
       rows = high.length ? high : all;
       shown = state.pretrain.size ? rows.filter((row) => state.pretrain.has(row.pretrain)) : rows;
       edge = R.frontier(shown);
+      laid = lay(other, second);
+      const drawn = [...rows, ...laid.edge];
       domain = rows.length
         ? {
             x: range(
-              rows.map((row) => Math.log10(row.speed)),
+              drawn.map((row) => Math.log10(row.speed)),
               0.3,
             ),
             y: range(
-              rows.map((row) => row.top1),
+              drawn.map((row) => row.top1),
               1,
             ),
           }
@@ -340,20 +426,25 @@ window.explorerChart = (() => {
       const where =
         article(machine.name.replace(", compiled", "").replace(", mostly predicted", "")) +
         (machine.compiled ? " with compiled models" : "");
-      const found = R.headline(where, shown, edge, T, labels),
+      const found =
+          state.axis === "speed"
+            ? R.headline(where, shown, edge, T, labels)
+            : `On ${where}, ${edge.length} of ${shown.length.toLocaleString("en")} models are beaten by none ` +
+              `in accuracy and ${A.axes[state.axis].name.toLowerCase()}`,
         among = R.listing(pretrains.filter(([key]) => state.pretrain.has(key)).map(([, words]) => words));
       title.textContent =
         (among ? `${among}: ${found[0].toLowerCase()}${found.slice(1)}` : found) +
         (state.part === "train" ? " (training)" : "");
       source.textContent =
         `${machine.name}: ${(state.part === "train" && machine.training_source) || machine.source}` +
-        `${measured ? "; hollow: predicted" : ""}`;
-      const told = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.speed)} images/s)`,
-        ends = edge.length ? `, from ${told(edge[0])} to ${told(edge.at(-1))}` : "";
+        `${measured ? "; hollow: predicted" : ""}` +
+        (laid.name ? `; dotted line: ${laid.name}, ${laid.edge.length ? laid.source : "of which it is not known"}` : "");
+      unknown.textContent = why;
+      const end = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.rate)} images/s)`,
+        ends = edge.length ? `, from ${end(edge[0])} to ${end(edge.at(-1))}` : "";
       plot.ariaLabel =
         `${title.textContent}. Scatter chart of ${shown.length.toLocaleString("en")} sets of weights ` +
-        `on ${machine.name}: images per second in ` +
-        `${state.part === "train" ? "training" : "inference"} on a log axis against ImageNet top-1 accuracy; ` +
+        `on ${machine.name}: ${A.axes[state.axis].words(state.part).join("")} against ImageNet top-1 accuracy; ` +
         `the frontier is a falling step line of ${edge.length} models${ends}.`;
       familyChips();
       if (hovered && !shown.some((row) => row.id === hovered.id)) hovered = null;
@@ -362,6 +453,52 @@ window.explorerChart = (() => {
       fill();
       layout(true);
     }
+    // The axes that this machine has, each other one with why not; returns what to know of the chosen one.
+    function choices(timed, about) {
+      for (const option of axis.options) {
+        const { name } = A.axes[option.value],
+          why = timed.length ? A.missing(option.value, timed, about) : "";
+        option.disabled = Boolean(why) && option.value !== "usd"; // the reader may know the price
+        option.textContent = why ? `${name} (${why})` : name;
+      }
+      if ([...axis.options].some((one) => one.value === state.axis && one.disabled)) state.axis = "speed";
+      axis.value = state.axis;
+      overlaid.value = state.over;
+      for (const option of overlaid.options) option.disabled = option.value === state.machine;
+      intervals.ariaPressed = String(state.intervals);
+      costs.forEach((field, i) => {
+        field.hidden = state.axis !== "usd" || (i > 0 && !state.over);
+        field.value = state.usd[i] || "";
+      });
+      if (state.axis === "usd" && !about.usd)
+        return "No price of this machine is known. Type what an hour of it costs in US dollars.";
+      if (state.axis === "usd") return state.usd[0] ? "By the price that you gave." : `Price: ${about.price}.`;
+      if (state.axis === "since")
+        return (
+          "The day of the first of timm’s tables that has the network: it was published by then. " +
+          "When it was published stands in no table."
+        );
+      return "";
+    }
+    // The other machine's rows on the same axis, by their id, and its frontier.
+    function lay(other, columns) {
+      if (!other || !columns) return { name: "", rows: new Map(), edge: [], source: "" };
+      const price = { ...other, usd: state.usd[1] || other.usd || 0 },
+        all = A.on(state.axis, tableOf(models, columns, state.part, null), price).filter(
+          (row) => row.top1 >= T.floor && (!state.pretrain.size || state.pretrain.has(row.pretrain)),
+        );
+      return {
+        name: other.name,
+        rows: new Map(all.map((row) => [row.id, row])),
+        edge: R.frontier(filtering() ? all.filter(chosen) : all),
+        source: (state.part === "train" && other.training_source) || other.source,
+      };
+    }
+    const onOther = (row) => {
+      const same = laid.rows.get(row.id);
+      return same ? [`${R.plain(same.rate, 4)} images/s on ${laid.name}`] : [];
+    };
+    const told = (row) => [...numbers(row, state.axis), ...onOther(row)];
     function range(values, least) {
       let low = Math.min(...values),
         high = Math.max(...values);
@@ -438,10 +575,16 @@ window.explorerChart = (() => {
       state.zoom
         ? { x: state.zoom.x.map((share) => domain.x[0] + share * (domain.x[1] - domain.x[0])), y: state.zoom.y }
         : domain;
+    const flip = () => Boolean(A.axes[state.axis].date); // time runs rightwards, though earlier is better
+    const across = (place) => {
+      const { x } = view(),
+        share = (place - x[0]) / (x[1] - x[0]);
+      return area.left + (flip() ? 1 - share : share) * area.width;
+    };
     const px = (row) => {
-      const { x, y } = view();
+      const { y } = view();
       return [
-        area.left + ((Math.log10(row.speed) - x[0]) / (x[1] - x[0])) * area.width,
+        across(Math.log10(row.speed)),
         area.bottom - ((row.top1 - y[0]) / (y[1] - y[0])) * area.height,
       ];
     };
@@ -454,10 +597,13 @@ window.explorerChart = (() => {
       hovered,
       ready: Boolean(domain),
       part: state.part,
+      axis: state.axis,
+      flip: flip(),
+      better: area && (flip() ? area.right : area.left),
       narrow: narrow(),
       d: Number(dark()),
     });
-    const draw = brush(canvas, under, { px, view, chosen, filtered: filtering, now });
+    const draw = brush(canvas, under, { px, across, view, chosen, filtered: filtering, now });
     const inside = ([x, y]) => x >= area.left - 1 && x <= area.right + 1 && y >= area.top - 1 && y <= area.bottom + 1;
 
     function layout(move = false) {
@@ -510,7 +656,7 @@ window.explorerChart = (() => {
 
     function overlay() {
       const d = Number(dark()),
-        { ink, paper, leader } = T.colours;
+        { ink, paper, leader, muted } = T.colours;
       over.replaceChildren();
       if (!area) return;
       const note = !domain
@@ -556,6 +702,17 @@ window.explorerChart = (() => {
             "stroke-dasharray": "5 3",
           }),
         );
+      if (laid.edge.length)
+        lines.append(
+          svg("path", {
+            class: "explorer-laid",
+            d: draw.path(laid.edge),
+            stroke: muted[d],
+            "stroke-width": 2,
+            "stroke-dasharray": "2 4",
+          }),
+        );
+      if (state.intervals) for (const row of ownEdge.length ? ownEdge : edge) lines.append(cross(row, leader[d]));
       over.append(lines);
       const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean),
         line = ownEdge.length ? ownEdge : edge;
@@ -658,6 +815,20 @@ window.explorerChart = (() => {
       over.append(rings);
       marks();
     }
+    // A row's interval in speed and in accuracy, as far as each is known.
+    function cross(row, colour) {
+      const rules = models.rules ?? {},
+        [x, y] = px(row),
+        points = A.upright(row, rules),
+        wide = (A.across(state.axis, row, rules) ?? [row.speed, row.speed]).map((speed) => px({ ...row, speed })[0]),
+        high = [points, -points].map((more) => px({ ...row, top1: row.top1 + more })[1]);
+      return svg("path", {
+        class: "explorer-interval",
+        d: `M${wide[0]},${y}H${wide[1]}M${x},${high[0]}V${high[1]}`,
+        stroke: colour,
+        "stroke-width": 1.4,
+      });
+    }
     // What moves with the pointer: rings around what is found, pinned and named, and the box that is being drawn.
     const rings = svg("g", {});
     function marks() {
@@ -685,6 +856,7 @@ window.explorerChart = (() => {
         if (state.pins.includes(row.id)) ring(row, 8.5, ink[d], 2);
       }
       if (hovered) ring(hovered, 7.5, ink[d], 2);
+      if (hovered && inside(px(hovered))) rings.append(cross(hovered, ink[d]));
       if (!box) return;
       const [left, right, top, bottom] = [
         Math.min(box[0], box[2]),
@@ -715,7 +887,7 @@ window.explorerChart = (() => {
         tip.replaceChildren(
           make("strong", {}, row.name),
           make("span", {}, familyOf(row)),
-          ...numbers(row).map((text) => make("span", {}, text)),
+          ...told(row).map((text) => make("span", {}, text)),
           make("span", {}, trainedOn(row)),
         );
         const [x, y] = px(row),
@@ -724,7 +896,7 @@ window.explorerChart = (() => {
         const left = x + 14 + wide > plot.clientWidth ? x - wide - 14 : x + 14;
         tip.style.left = `${Math.max(0, Math.min(plot.clientWidth - wide, left))}px`;
         tip.style.top = `${Math.max(0, Math.min(plot.clientHeight - high, y - high / 2))}px`;
-        if (spoken) said.textContent = `${row.name}: ${familyOf(row)}, ${numbers(row).join(", ")}.`;
+        if (spoken) said.textContent = `${row.name}: ${familyOf(row)}, ${told(row).join(", ")}.`;
       }
       marks();
     }
@@ -743,9 +915,10 @@ window.explorerChart = (() => {
         rows,
         shown,
         edge,
+        axis: state.axis,
         first: rows.find((row) => row.id === state.pins[0]),
         colour: (row) => style(row.family).strong[Number(dark())],
-        about: (row) => [familyOf(row), ...numbers(row), trainedOn(row), row.licence ? `licence: ${row.licence}` : ""],
+        about: (row) => [familyOf(row), ...told(row), trainedOn(row), row.licence ? `licence: ${row.licence}` : ""],
         remove: (id) => {
           state.pins = state.pins.filter((one) => one !== id);
           remember();
@@ -782,9 +955,10 @@ window.explorerChart = (() => {
       layout(move);
     }
     const value = ([a, b]) => {
-      const { x, y } = view();
+      const { x, y } = view(),
+        share = (a - area.left) / area.width;
       return [
-        x[0] + ((a - area.left) / area.width) * (x[1] - x[0]),
+        x[0] + (flip() ? 1 - share : share) * (x[1] - x[0]),
         y[0] + ((area.bottom - b) / area.height) * (y[1] - y[0]),
       ];
     };

@@ -16,6 +16,7 @@ from scripts.choose import rules
 from scripts.common import words
 from scripts.common.errors import UserError
 from scripts.common.uncertainty import TIMING_SPREAD
+from scripts.contribute import board
 from scripts.data import download
 from scripts.publish import address, badge, facts, files, page
 from scripts.publish.rivals import rivals
@@ -105,6 +106,7 @@ def checked(folder) -> int:
     for kind, found in {
         "index": [folder / "index.json"],
         "matrix": [folder / "matrix.json"],
+        "scoreboard": [folder / "scoreboard.json"],
         "machine": sorted((folder / "machines").glob("*.json")),
         "model": sorted((folder / "models").glob("*.json")),
     }.items():
@@ -125,12 +127,19 @@ def checked(folder) -> int:
 
 def test_every_file_fits_its_schema_whatever_the_names(known, tmp_path):
     files.write(tmp_path, known)
-    assert checked(tmp_path) == 2 + len(known.machines) + len(known.models)
+    assert checked(tmp_path) == 3 + len(known.machines) + len(known.models)
     index = json.loads((tmp_path / "index.json").read_text())
     assert set(index["models"]) == set(known.models) and {*HOSTILE, "nothing.in1k", "bare"} <= set(index["models"])
     for name, file in index["models"].items():
         assert json.loads((tmp_path / file).read_text())["model"] == name
     assert index["renamed"] == {"levit_old": "levit_1.in1k", "gone_net": ""}
+
+
+def test_the_scoreboard_of_the_page_is_the_files(tmp_path):
+    made, kept = files.scoreboard(), board.load()
+    rows = [dict(zip(made["columns"], row)) for row in made["rows"]]
+    assert [row["name"] for row in rows] == list(kept["name"]) and made["columns"] == board.COLUMNS
+    assert [row["coverage"] for row in rows] == pytest.approx(list(kept["coverage"]))
 
 
 def test_a_schema_refuses_what_no_file_may_hold(known, tmp_path):

@@ -412,6 +412,91 @@ def test_another_machine_keeps_zoom_and_pins_and_the_address_keeps_all(site, bro
         assert "z:" not in visit.page.url and visit.errors == []
 
 
+@pytest.fixture(scope="module")
+def richer(tmp_path_factory):
+    """The same, with what real data have more: first tables, memory and intervals on one machine, the rules."""
+    more = picker()
+    rows = len(more["models"]["names"])
+    more["models"]["rules"] = {"images": 50_000, "sigmas": 2, "timing_spread": 1.026}
+    more["models"]["since"] = {
+        "days": ["2022-01-23", "2024-09-04"],
+        "name": [None if i == 5 else i % 2 for i in range(rows)],
+    }
+    more["slow"]["memory_mb"] = [None if i % 3 else 100 + i for i in range(rows)]
+    more["slow"]["within"] = [2.0] * rows
+    with served(build(tmp_path_factory.mktemp("richer"), more)) as address:
+        yield more, address
+
+
+def test_parameters_memory_and_first_tables_are_axes_and_less_is_better(richer, browser):
+    data, address = richer
+    params = pd.Series(data["models"]["rows"]["params"], data["models"]["names"])
+    frame = table(data)
+    with Visit(browser, address, "x:params") as visit:
+        wanted = edge_of(frame.assign(samples_per_sec=1 / frame["model"].map(params)))
+        assert visit.listed() == wanted.model.to_list()
+        assert f"{len(wanted)} of" in visit.text(".explorer-title") and "parameters" in visit.text(".explorer-title")
+        names = [text for text, *_ in visit.labels()]
+        assert any(text.startswith("parameters in millions") and text.endswith("less →") for text in names)
+        axis = visit.page.get_by_label("Horizontal axis")
+        assert "Memory (not measured here)" in axis.inner_text() and "Energy (not measured here)" in axis.inner_text()
+        axis.select_option("since")
+        visit.page.wait_for_function("document.querySelector('.explorer-unknown').textContent.includes('no table')")
+        since = data["models"]["since"]["name"]
+        known = frame[[since[data["models"]["names"].index(name)] is not None for name in frame.model]]
+        early = [1 / (1 + since[data["models"]["names"].index(name)]) for name in known.model]
+        assert visit.listed() == edge_of(known.assign(samples_per_sec=early)).model.to_list()
+        years = {text: left for text, left, *_ in visit.labels() if re.fullmatch(r"20\d\d", text)}
+        assert years["2023"] < years["2024"] and "x:since" in unquote(visit.page.url)
+        visit.page.locator(".explorer-machine").select_option("slow")
+        visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('Core i1')")
+        axis.select_option("memory")
+        visit.page.wait_for_function("document.querySelector('.explorer-title').textContent.includes('memory')")
+        assert all(data["models"]["names"].index(name) % 3 == 0 for name in visit.listed()) and visit.errors == []
+
+
+@pytest.mark.parametrize("state", ["x:energy", "x:constructor", "x:__proto__;o:nosuch;i:2;usd:-1,x", "o:fast"])
+def test_an_axis_or_overlay_that_is_none_is_ignored(richer, browser, state):
+    with Visit(browser, richer[1], state) as visit:
+        assert visit.page.get_by_label("Horizontal axis").input_value() == "speed"
+        assert visit.page.locator(".explorer-laid").count() == 0 and visit.errors == []
+
+
+def test_a_second_machine_is_laid_over_with_intervals_and_the_address_keeps_it(richer, browser):
+    data, address = richer
+    both = edge_of(table(data, "slow")).model.iloc[0]
+    with Visit(browser, address, f"m:slow;o:fast;i:1;pin:{both}@224") as visit:
+        edge = visit.listed()
+        assert visit.page.locator(".explorer-laid").count() == 1
+        assert visit.page.locator(".explorer-interval").count() == len(edge)
+        wide = visit.page.locator(".explorer-interval").first.evaluate("one => one.getBBox().width")
+        assert wide > 20  # a factor of four of the axis' decades
+        assert "dotted line: RTX 9090, timm's table" in visit.text(".explorer-foot")
+        assert "images/s on RTX 9090" in visit.text(".explorer-pin")
+        before = visit.labels(), visit.page.url
+        visit.page.reload()
+        visit.page.wait_for_selector('.chart[data-drawn="true"]')
+        assert (visit.labels(), visit.page.url) == before
+        visit.page.get_by_role("button", name="Show everything").click()
+        visit.page.wait_for_function("!document.querySelector('.explorer-laid')")
+        assert "o:" not in unquote(visit.page.url.split("f=")[-1]) and visit.errors == []
+
+
+def test_money_is_by_a_known_price_or_the_readers_own(richer, browser):
+    with Visit(browser, richer[1], "x:usd") as visit:
+        assert "No price of this machine is known" in visit.text(".explorer-unknown")
+        field = visit.page.get_by_label("Dollars an hour", exact=True)
+        field.fill("3.6")
+        field.press("Enter")
+        field.blur()
+        visit.page.wait_for_function("document.querySelector('.explorer-unknown').textContent.includes('you gave')")
+        assert visit.listed() == edge_of(table(richer[0])).model.to_list()  # one price: the same order
+        assert "usd:3.6,0" in unquote(visit.page.url)
+        visit.page.locator(".explorer-plot").focus()
+        visit.page.keyboard.press("End")
+        assert "images per US dollar" in visit.text(".explorer-tip") and visit.errors == []
+
+
 @pytest.mark.parametrize(
     "state",
     [

@@ -43,7 +43,7 @@ def hints(html: str, up: str) -> str:
     if not machine or "</h2>" in html[html.find("<main") : first.start()]:
         return html
     files = [
-        *(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-panel", "-draw", "-input", "")),
+        *(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-axes", "-panel", "-draw", "-input", "")),
         "charts/picker/models.js",
         f"charts/picker/{machine[1]}.js",
     ]

@@ -49,9 +49,20 @@
     return { found, wrong };
   }
   const written = () => chosen.map(({ name, size }) => encodeURIComponent(name) + (size ? `@${size}` : "")).join(",");
-  function keep() {
-    history.replaceState(null, "", chosen.length ? `#m=${written()}` : location.pathname);
-  }
+  // both comparisons of the page share its address: {m: …} or {machines: …} changes one and keeps the other
+  window.compareAddress = (changed) => {
+    const asIs = {};
+    for (const key of ["m", "machines"]) {
+      const own = location.hash.slice(1, LONGEST).split("&").find((part) => part.startsWith(`${key}=`)) ?? "";
+      asIs[key] = changed[key] ?? own.slice(key.length + 1); // as it stands: decoded, a name may hold an &
+    }
+    const text = Object.entries(asIs)
+      .filter(([, value]) => value)
+      .map(([key, value]) => `${key}=${value}`)
+      .join("&");
+    history.replaceState(null, "", text ? `#${text}` : location.pathname);
+  };
+  const keep = () => window.compareAddress({ m: written() });
 
   // --- figures
   async function load(name) {

@@ -188,6 +188,48 @@ def test_no_more_than_four_and_the_same_one_once(page):
     assert page.locator("#compare-add").is_disabled()
 
 
+def test_machines_side_by_side_with_a_tie_and_one_of_three_rows(page, site):
+    index = json.loads((site / "data/v1/index.json").read_text())
+    small = next(key for key in index["machines"] if key not in ("m0", "m1"))
+    page.goto(f"{page.where}model/compare.html#m=levit_1.in1k&machines=m0,{small},m1,m0,constructor,__proto__")
+    page.wait_for_selector("#compare-machines[data-shown='3']")
+    page.wait_for_selector("#compare[data-shown='1']")
+    said = page.inner_text("#compare-machines-said")
+    assert (
+        "“constructor” is no machine" in said and "“__proto__” is no machine" in said and "too few to compare" in said
+    )
+    rows = {
+        row.inner_text().split("\t")[0]: row.inner_text() for row in page.locator("#compare-machines tbody tr").all()
+    }
+    file = json.loads((site / "data/v1/machines/m1.json").read_text())
+    first = json.loads((site / "data/v1/machines/m0.json").read_text())
+    speeds = [
+        {(row[0], row[1]): row[one["columns"].index("images_per_second")] for row in one["rows"]}
+        for one in (file, first)
+    ]
+    both = [speeds[0][key] / speeds[1][key] for key in speeds[0] if key in speeds[1]]
+    spread = index["uncertainty"]["timing_spread"]
+    faster, slower = sum(one > spread for one in both), sum(one < 1 / spread for one in both)
+    assert f"{faster}, {slower}, {len(both) - faster - slower}" in rows["Models faster, slower, tied"]
+    assert "only" in rows["Same order of models"] or "–" in rows["Same order of models"]
+    page.get_by_role("button", name="Remove", exact=False).last.click()
+    page.wait_for_selector("#compare-machines[data-shown='2']")
+    assert page.url.endswith(f"#m=levit_1.in1k&machines=m0,{small}")
+    page.get_by_label("Add a machine").select_option("m1")
+    page.wait_for_selector("#compare-machines[data-shown='3']")
+    page.get_by_role("button", name="Remove levit_1.in1k").click()
+    page.wait_for_function("location.hash.startsWith('#machines=')")
+
+
+def test_a_machine_beside_itself_in_another_guise_is_a_tie(page, site):
+    own = json.loads((site / "data/v1/machines/m0.json").read_text())
+    page.route("**/machines/m1.json", lambda route: route.fulfill(json={**own, "name": "m0 again"}))
+    page.goto(f"{page.where}model/compare.html#machines=m0,m1")
+    page.wait_for_selector("#compare-machines[data-shown='2']")
+    assert "m0 again and m0 are a tie over" in page.inner_text("#compare-machines-said")
+    assert "a tie" in page.inner_text("#compare-machines tbody")
+
+
 def test_the_card_for_other_pages_checks_its_address(page):
     page.goto(page.where + "model/embed.html#m=levit_1.in1k&machine=m0&theme=dark")
     page.get_by_text("images/s on m0").wait_for()

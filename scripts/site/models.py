@@ -25,7 +25,7 @@ from scripts.site.frame import Frame
 FOLDER = "model"
 DATA = "data/v1"
 SCRIPTS = [{"text": '<script src="/assets/tables.js" defer></script>'}]
-COMPARE = [{"text": '<script src="/assets/compare.js" defer></script>'}]
+COMPARE = [{"text": f'<script src="/assets/{name}.js" defer></script>'} for name in ("compare", "compare-machines")]
 EMBED, COMPARISON = (Path(__file__).with_name(name) for name in ("embed.html", "compare.html"))
 _BARE = re.compile(r'(?<=[a-z])="([\w.#-]+(?:/[\w.#-]+)*)"(?=[\s>])')  # an attribute that needs no quotes
 _MARKS = TITLE, SUBTITLE, BODY, NAME, ABOUT = [f"%%{word}%%" for word in "title subtitle body name about".split()]
@@ -74,7 +74,7 @@ def framed(frame: Frame, url: str, scripts: list[dict], title: str, subtitle: st
 
 
 def compare_page(frame: Frame, url: str, facts: Facts) -> str:
-    """Up to four models side by side (assets/compare.js)."""
+    """Up to four models, and up to four machines, side by side (assets/compare.js, compare-machines.js)."""
     about = {
         "machines": {key: one.name for key, one in facts.machines.items()},
         **{name: files.index(facts)[name] for name in ("sets", "uncertainty")},
@@ -82,9 +82,10 @@ def compare_page(frame: Frame, url: str, facts: Facts) -> str:
     }
     text = files.text_of(about).replace("<", "\\u003c")
     body = COMPARISON.read_text(encoding="utf-8").replace("$about", text)
-    html = framed(frame, url, COMPARE, "Compare models", "Up to four side by side, with what can’t be told apart", body)
-    return html.replace(NAME, "Compare models").replace(
-        ABOUT, "Up to four image models side by side, with uncertainty."
+    title, said = "Compare models and machines", "Up to four side by side, with what can’t be told apart"
+    html = framed(frame, url, COMPARE, title, said, body)
+    return html.replace(NAME, title).replace(
+        ABOUT, "Up to four image models or machines side by side, with uncertainty."
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
 from scripts.figures import display_phones, display_transfer
 from scripts.pages import phones, transfer
@@ -12,6 +13,13 @@ def test_the_line_under_an_answer_names_the_fine_tuned_sets():
     line = transfer.line()
     for row in found[found["pretrained"] == "True"].itertuples():
         assert f"{row.rho:.2f} on {row.what}" in line
+
+
+@pytest.mark.parametrize("file, answer", [("index.qmd", "home.answer()"), ("report/picker.qmd", 'id="picks"')])
+def test_the_line_stands_under_the_answer_and_leads_to_the_page(file, answer):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    below = text[text.index(answer) :].partition("\n## ")[0].partition("page.chart(")[0]
+    assert "transfer.line()" in below and "transfer.qmd" in below and text.count("transfer.line()") == 1
 
 
 @pytest.mark.parametrize(

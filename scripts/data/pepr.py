@@ -15,6 +15,8 @@ from scripts.data import public
 SOURCE = "pepr"
 EPOCHS = [f"test_{epoch:02d}" for epoch in range(10)]
 PRETRAINED = ("derma_pt",)
+# GB, kWh, seconds an epoch: thirty times the largest of theirs, and less than the least in the next smaller unit
+MOST = pd.Series({"memM": 600.0, "energy": 10.0, "train_time": 6000.0})
 # what a set's name means: (what is seen, share of its pictures)
 SETS = {
     "derma": ("skin lesions", 1.0),
@@ -49,9 +51,16 @@ def load() -> pd.DataFrame:
         raise UserError(
             f"all_results.csv: no such set of pictures is known: {odd[0][:40]!r}; add it to SETS in pepr.py"
         )
-    scores = runs[EPOCHS]
-    if ((scores < 0) | (scores > 1)).any(axis=None) or (runs[["memM", "energy", "train_time"]] <= 0).any(axis=None):
-        raise UserError("all_results.csv: an accuracy outside 0 to 1, or a cost of zero or less; was a unit changed?")
+    if any((table["model"].str.strip() == "").any() for table in (runs, known)):
+        raise UserError("all_results.csv: a run without the name of its network; download it again")
+    scores, costs = runs[EPOCHS], runs[list(MOST.index)]
+    if ((scores < 0) | (scores > 1)).any(axis=None) or (costs <= 0).any(axis=None) or (costs > MOST).any(axis=None):
+        raise UserError(
+            "all_results.csv: an accuracy outside 0 to 1, or a cost of zero or less or out of all reason; was a unit "
+            "changed?"
+        )
+    if not known["top1"].between(0, 100).all() or known["top1"].max() <= 1:
+        raise UserError("full_data_pepr_imagenet.csv: top1 is not in percent; was a unit changed?")
     return pd.DataFrame(
         {
             "model": runs["model"],

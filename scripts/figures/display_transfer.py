@@ -40,7 +40,7 @@ def _label(row) -> str:
 
 def footer() -> str:
     return "Sources: " + " · ".join(
-        f"{public.source(name).repository} ({day(public.source(name).date)})"
+        f"{public.source(name).repository} (licence: {public.source(name).licence}, {day(public.source(name).date)})"
         for name in (pepr.SOURCE, fastai_timm.SOURCE)
     )
 

@@ -13,7 +13,7 @@ import argparse
 import sys
 
 from scripts.common.errors import cli
-from scripts.data import read_data
+from scripts.data import public, read_data
 from scripts.findings import aggregates, history, phones, summary, transfer
 from scripts.predict import command as predict_command, evaluate as predict_evaluate
 
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
+    for one, why in public.at_hand():
+        print(f"{one.name}: {why or f'{len(one.files)} files at hand'}")
     steps = (transfer, phones, history, summary, aggregates, predict_evaluate, predict_command)
     for step in steps:
         try:

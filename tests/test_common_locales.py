@@ -87,3 +87,20 @@ def test_setup_speaks_too(surroundings):
     code = "import runpy, sys; made = runpy.run_path('scripts/setup/install.py'); made['say']('… ’')"
     done = subprocess.run([sys.executable, "-c", escaped(code)], cwd=ROOT, env=environment, capture_output=True)
     assert done.returncode == 0 and done.stdout.startswith(b"setup: "), done.stderr
+
+
+C = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize("flags", [[], ["-OO"], ["-E"], ["-X", "dev"]], ids=" ".join)
+def test_a_command_takes_names_as_utf8_and_writes_what_the_terminal_can(tmp_path, flags):
+    words = [sys.executable, *flags, "-m", "scripts.train.by_label", str(tmp_path / "Größe 写"), "out"]
+    settings = [(C, "Gr??e ?: no"), ({**C, "PYTHONIOENCODING": "latin-1"}, "Größe ?: no")]
+    for more, expected in settings if flags != ["-E"] else settings[:1]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        done = subprocess.run(
+            words, cwd=ROOT, env={**environment, **more}, capture_output=True, encoding="latin-1", timeout=120
+        )
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        # -E hears of no PYTHONUTF8: it stays with what it was started in, and ends
+        assert expected in done.stderr or flags == ["-E"], done.stderr

@@ -3,6 +3,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +165,14 @@ def test_cli_hides_no_defect_of_ours():
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+@pytest.mark.parametrize("text", ["https://x.org/a.zip", "HTTP://x", "file:///home/x", "s3://b/k", "sqlite:///a.db"])
+def test_an_address_is_no_path(text):
+    with pytest.raises(UserError, match=r"an address where a file or folder is meant; (download|write)"):
+        paths.local(text)
+
+
+@pytest.mark.parametrize("text", ["a", "C:/x", "a:b", "./https:", "x//y", "~/p", "a?b#c%41", "", "1://x"])
+def test_what_is_no_address_is_a_path(text):
+    assert paths.local(text) == Path(text)

@@ -346,3 +346,8 @@ def test_oxfords_lists_that_are_not_there_or_name_nothing(tmp_path):
     (root / "annotations" / "test.txt").write_text("a_1 1 1 1\n")
     with pytest.raises(UserError, match="its lists name 1 breeds"):
         load(root, tmp_path)
+
+
+def test_an_address_is_told_from_a_folder(tmp_path):
+    with pytest.raises(UserError, match="an address where a file or folder is meant; download it"):
+        datasets.load("https://example.org/photos.zip", 16, cache=tmp_path)

@@ -276,3 +276,13 @@ def test_two_workers_share_one_study(tmp_path):
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))
     assert len(found) == 5 and (found.state == "complete").all()
+
+
+@pytest.mark.parametrize("name", ["a?mode=memory", "50%41", "x#y", "{SCHEMA_VERSION}", "Größe 'a' \"b\" &", "a:b@c/ü"])
+def test_a_database_stands_where_its_path_says(options, tmp_path, name):
+    odd = dataclasses.replace(options, db=tmp_path / name / "s t.sqlite", trials=2)
+    search.work(odd)
+    assert len(trials(odd)) == 2 and odd.db.read_bytes().startswith(b"SQLite format 3")
+    search.work(dataclasses.replace(odd, trials=3))  # and is found again
+    assert len(trials(odd)) == 3
+    assert {path.name for path in odd.db.parent.iterdir()} <= {"s t.sqlite", "s t.sqlite-journal"}

@@ -10,6 +10,7 @@ import errno
 import glob
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
@@ -36,6 +37,16 @@ def relative(path: Path | str) -> str:
     """`path` as seen from the project's root, in POSIX form: what goes into sidecars, manifests and pages."""
     path = Path(path).resolve()
     return path.relative_to(ROOT.resolve()).as_posix() if path.is_relative_to(ROOT.resolve()) else path.name
+
+
+def local(text: str) -> Path:
+    """The path that a user typed. Raises UserError for an address, of which Path makes a folder called https:."""
+    if found := re.match(r"([a-z][a-z0-9+.-]+)://", text, re.IGNORECASE):
+        what = (
+            "write its path alone" if found[1].lower() in ("file", "sqlite") else "download it and name its place here"
+        )
+        raise UserError(f"{text[:200]}: an address where a file or folder is meant; {what}")
+    return Path(text)
 
 
 def make_folder(path: Path | str) -> Path:

@@ -25,7 +25,7 @@ import threading
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli, printable
-from scripts.common.paths import ROOT, relative
+from scripts.common.paths import ROOT, local, relative
 from scripts.common.temporary import temporary_folder
 from scripts.demo.guard import Guard, Store
 from scripts.demo.limits import HOST, KEPT_SECONDS, MAX_BYTES, PORT, QUEUE, READERS, RUNTIME
@@ -282,7 +282,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve exported models to this machine's browser.")
     parser.add_argument(
         "models",
-        type=Path,
+        type=local,
         nargs="*",
         metavar="MODEL",
         help="folders such as models/pets (default: all in models/, digits only where it is alone)",

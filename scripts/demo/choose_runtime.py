@@ -10,10 +10,9 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 from scripts.common.errors import cli
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, local
 
 
 def end_with(parent: int) -> None:
@@ -31,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         epilog="example: python -m scripts.demo.choose_runtime models/pets",
     )
     parser.add_argument(
-        "models", type=Path, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all)"
+        "models", type=local, nargs="*", metavar="MODEL", help="folders such as models/pets (default: all)"
     )
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)

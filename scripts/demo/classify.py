@@ -18,6 +18,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError, cli
 from scripts.common.locales import is_utf8
+from scripts.common.paths import local
 from scripts.demo.limits import RUNTIME
 
 MANY = 200  # photos from which choosing a runtime, some seconds, pays; what was chosen before is used for any number
@@ -62,8 +63,8 @@ def _printable(text: str) -> str:
 @cli
 def main() -> int:
     parser = argparse.ArgumentParser(description="Classify photos with an exported model.")
-    parser.add_argument("model", type=Path, help="its folder, such as models/pets")
-    parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO")
+    parser.add_argument("model", type=local, help="its folder, such as models/pets")
+    parser.add_argument("photos", type=local, nargs="*", metavar="PHOTO")
     parser.add_argument("--json", action="store_true", help="print a JSON array")
     parser.add_argument("--trust-pickle", action="store_true", help="load model.pkl, which may run anything")
     parser.add_argument("--runtime", default="auto", metavar="R", help=RUNTIME)

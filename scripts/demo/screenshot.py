@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import IMAGES, atomic_write, relative
+from scripts.common.paths import IMAGES, atomic_write, local, relative
 
 SIZE, SCALE, QUALITY = (1120, 760), 2, 82
 
@@ -62,7 +62,7 @@ def take(models: list[Path]) -> bytes:
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="Take the picture of the web app for the report.")
-    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="folders such as models/pets")
+    parser.add_argument("models", type=local, nargs="+", metavar="MODEL", help="folders such as models/pets")
     print(relative(atomic_write(IMAGES / "app.jpg", take(parser.parse_args().models))))
 
 

@@ -14,10 +14,9 @@ import argparse
 import json
 import sys
 from html import escape
-from pathlib import Path
 
 from scripts.common.errors import UserError, cli, printable
-from scripts.common.paths import atomic_write
+from scripts.common.paths import atomic_write, local
 
 SCHEMA = 1
 MARKER = "<!-- figure-diff -->"  # the workflow finds its own comment by it
@@ -158,8 +157,8 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.split("\n\n")[0],
         epilog="example: python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md",
     )
-    parser.add_argument("report", type=Path, help="diff.json of `make diff`")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the Markdown goes")
+    parser.add_argument("report", type=local, help="diff.json of `make diff`")
+    parser.add_argument("--out", type=local, required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(arguments)
     try:
         if options.report.stat().st_size > LARGEST:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, ROOT, atomic_write
+from scripts.common.paths import BUILD, ROOT, atomic_write, local
 from scripts.diff import report
 from scripts.diff.causes import DATA, RENAMED, UNREADABLE, Change, changes
 from scripts.diff.pixels import open_image
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--head", default="", metavar="REV|DIR", help="the new side (default: the working tree)")
     parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/diff)"
+        "--out", type=local, default=OUT, metavar="DIR", help="where the report goes (default: build/diff)"
     )
     parser.add_argument(
         "--accept",

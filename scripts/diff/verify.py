@@ -27,7 +27,7 @@ from pathlib import Path
 
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import BUILD, DATA as TABLES, IMAGES, ROOT
+from scripts.common.paths import BUILD, DATA as TABLES, IMAGES, ROOT, local
 from scripts.common.provenance import read_sidecar, sha256
 from scripts.common.words import counted
 from scripts.diff import compare, report, sides
@@ -247,7 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
     parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)"
+        "--out", type=local, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)"
     )
     options = parser.parse_args(arguments)
     shutil.rmtree(DRAWN, ignore_errors=True)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from scripts.common import families, words
 from scripts.common.errors import UserError, cli, disk_error
-from scripts.common.paths import make_folder
+from scripts.common.paths import local, make_folder
 from scripts.common.provenance import Source
 from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.contribute import board
@@ -270,7 +270,7 @@ def write(folder: Path, facts: Facts, models: dict[str, dict] | None = None) -> 
 @cli
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.publish.files", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write into")
+    parser.add_argument("--out", type=local, required=True, metavar="DIR", help="the folder to write into")
     out = parser.parse_args(argv).out
     count = write(out, collect())
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

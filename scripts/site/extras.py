@@ -31,7 +31,7 @@ import yaml
 
 from scripts.common import git
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write
+from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write, local
 from scripts.findings.verdicts import CLAIMS
 
 MODELS, INDEX = "model", "data/v1/index.json"  # the models' pages, and what says which there are
@@ -301,7 +301,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.split("\n\n")[0],
         epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras",
     )
-    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    parser.add_argument("--site", type=local, default=SITE, metavar="DIR", help="the built site (default: _site)")
     options = parser.parse_args(arguments)
     url = site_url()
     add(options.site, url)

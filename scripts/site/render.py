@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
-from scripts.common.paths import ROOT, SITE, bring_back, check_place, publish, writing
+from scripts.common.paths import ROOT, SITE, bring_back, check_place, local, publish, writing
 from scripts.site import extras, finish, models, quarto
 from scripts.site.builtin import build as builtin, config, pandoc
 
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.split("\n")[0], epilog="Details are at the head of scripts/site/render.py."
     )
     parser.add_argument("--renderer", choices=["auto", "quarto", "builtin"], default="auto", help="default: auto")
-    parser.add_argument("--out", type=Path, default=SITE, metavar="DIR", help="default: _site")
+    parser.add_argument("--out", type=local, default=SITE, metavar="DIR", help="default: _site")
     parser.add_argument(
         "--limit", type=float, default=300, metavar="SECONDS", help="for the cells of one page; default: 300"
     )

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli, disk_error, printable
+from scripts.common.paths import local
 from scripts.common.tables import read_table
 from scripts.train import splits
 from scripts.train.folders import kind, text
@@ -114,9 +115,9 @@ def sort(folder: Path, out: Path, labels: dict[Path, str]) -> int:
 @cli
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sort photos by labels in a CSV or in their names into class folders.")
-    parser.add_argument("folder", type=Path, help="the photos")
-    parser.add_argument("out", type=Path, help="a new folder, which gets a folder for each class")
-    parser.add_argument("--csv", type=Path, help="a table of file names and labels")
+    parser.add_argument("folder", type=local, help="the photos")
+    parser.add_argument("out", type=local, help="a new folder, which gets a folder for each class")
+    parser.add_argument("--csv", type=local, help="a table of file names and labels")
     parser.add_argument("--file-column", default="", help="its column of file names (default: one of the usual names)")
     parser.add_argument("--label-column", default="", help="its column of labels (default: one of the usual names)")
     parser.add_argument(

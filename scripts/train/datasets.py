@@ -27,7 +27,7 @@ import numpy as np
 
 from scripts.common import hardware, net
 from scripts.common.errors import UserError, cli, printable
-from scripts.common.paths import CACHE
+from scripts.common.paths import CACHE, local
 from scripts.train import decoded, folders, splits
 from scripts.train.folders import Found, Item, class_name, unwrap
 from scripts.train.splits import TEST, TRAIN
@@ -132,7 +132,7 @@ def load(data: str, size: int, cache: Path | None = None, workers: int | None = 
         return digits(size)
     if not data.strip():  # Path("") would be the current folder
         raise UserError("--data is empty; name a folder of photos, digits or pets")
-    given = pets_folder(cache or CACHE) if data == "pets" else Path(data).expanduser()
+    given = pets_folder(cache or CACHE) if data == "pets" else local(data).expanduser()
     root = unwrap(given)
     named = root
     while named != given and splits.read(named.name):  # photos/train is called photos

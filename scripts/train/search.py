@@ -16,9 +16,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
+import sqlite3
 import sys
 import time
 import warnings
@@ -28,7 +30,7 @@ import pandas as pd
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
+from scripts.common.paths import CACHE, DATA, atomic_csv, local, make_folder, relative
 from scripts.train import results as tables, tracking
 from scripts.train.search_space import SPACE, grid, read_space, suggest
 
@@ -96,13 +98,14 @@ def open_study(options: Options, number: int = 0):
     something else.
     """
     import optuna
+    from sqlalchemy.pool import QueuePool
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", module="optuna")
     make_folder(options.db.parent)
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{options.db}", engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}}
-    )
+    # The path stands in no URL: there ? % # and {} would mean something.
+    connect = functools.partial(sqlite3.connect, options.db, timeout=LOCK_SECONDS, check_same_thread=False)
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool})
     study = optuna.create_study(
         storage=storage,
         study_name=options.study,
@@ -325,12 +328,12 @@ def main() -> None:
     )
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--size", type=int, default=0, help="pixels a side (default 32 for digits, else 64)")
-    parser.add_argument("--space", type=Path, help="a JSON file; without it: " + ", ".join(SPACE))
+    parser.add_argument("--space", type=local, help="a JSON file; without it: " + ", ".join(SPACE))
     parser.add_argument("--sampler", choices=SAMPLERS, default="tpe")
     parser.add_argument("--trials", type=int, default=20, help="of the study in all (default 20)")
     parser.add_argument("--timeout", type=float, default=0, help="seconds; a trial in hand is finished first")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--db", type=Path, default=tracking.RUNS / "search.sqlite")
+    parser.add_argument("--db", type=local, default=tracking.RUNS / "search.sqlite")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help=devices.CHOICES)
     given = parser.parse_args()

@@ -100,7 +100,9 @@ def clock() -> Seen:
             told = f"the processor runs at {share}% of its speed"
             return Seen(what, FINE if int(share) >= 100 else TROUBLE, told, "let it cool down")
     try:
-        most, may = (int((_FREQUENCY / name).read_text()) for name in ("cpuinfo_max_freq", "scaling_max_freq"))
+        most, may = (
+            int((_FREQUENCY / name).read_text(encoding="ascii")) for name in ("cpuinfo_max_freq", "scaling_max_freq")
+        )
     except (OSError, ValueError):
         return Seen(what, UNKNOWN, "this system does not tell the processor’s clock")
     if may < 0.98 * most:
@@ -117,7 +119,7 @@ def slowed_by_heat() -> int | None:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text())
+        return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 

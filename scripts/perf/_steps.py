@@ -277,10 +277,14 @@ def finish(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def last_words(said: Path) -> str:
+    return said.read_text(encoding="utf-8", errors="replace")[-800:]
+
+
 def run(module: str, arguments: tuple[str, ...], said: Path = Path("said.txt")) -> None:
     """The command to its end. Raises UserError with what it said last where it failed."""
     if code := finish(begin(module, arguments, said)):
-        raise UserError(f"{module} {' '.join(arguments)}: exit code {code}: {said.read_text(errors='replace')[-800:]}")
+        raise UserError(f"{module} {' '.join(arguments)}: exit code {code}: {last_words(said)}")
 
 
 def undisturbed(step: Step) -> dict[str, str]:
@@ -292,7 +296,7 @@ def undisturbed(step: Step) -> dict[str, str]:
         answer = asked(f"http://127.0.0.1:{port}")
         os.kill(process, signal.SIGTERM)
         if code := finish(process):
-            raise UserError(f"{step.name}: exit code {code}: {Path('said.txt').read_text(errors='replace')[-800:]}")
+            raise UserError(f"{step.name}: exit code {code}: {last_words(Path('said.txt'))}")
     else:
         run(step.module, step.arguments)
     if strange := odd():

@@ -140,7 +140,7 @@ def in_copy(name: str, many: int, seconds: float) -> None:
         environment = {**os.environ, "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
         environment = {name: value for name, value in environment.items() if not name.startswith("BEST_IMAGE_MODELS_")}
         with subprocess.Popen(
-            [*command, "--seconds", str(seconds)], cwd=home, env=environment, stdout=subprocess.PIPE, text=True
+            [*command, "--seconds", str(seconds)], cwd=home, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
         ) as process:
             for line in process.stdout:
                 row = json.loads(line)

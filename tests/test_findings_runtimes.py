@@ -156,6 +156,25 @@ PARTS = [
 ]
 
 
+def test_costs_are_shown_where_they_are_known_and_said_where_not(tmp_path, monkeypatch, capsys):
+    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
+        monkeypatch.setattr(module, "DATA", tmp_path)
+    written(tmp_path, {("openvino", "fp32"): lambda _: 2.0})
+    page.costs()
+    said = capsys.readouterr().out
+    assert "money is not known here" in said and "joules an image takes is not known" in said
+    written(tmp_path, {("openvino", "fp32"): lambda _: 2.0}, energy_j=0.5)
+    monkeypatch.setattr(display_runtimes.prices, "of_card", lambda card: (3.6, "x"))
+    page.costs()
+    page.table()
+    said = capsys.readouterr().out
+    assert "not known" not in said and "US dollars for a million images" in said and "joules an image" in said
+    money = display_runtimes.costs(runtimes.speeds(tmp_path))["US dollars for a million images"]
+    assert money.iloc[0] == pytest.approx(1000 / 90)
+    text = str(display_runtimes.draw_speed().figure.to_dict())
+    assert "US dollars for a million images" in text and "0.5 joules an image" in text
+
+
 @pytest.mark.slow
 def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
     for module in (runtimes, display_runtimes, page, timed, in_runtimes):

@@ -119,3 +119,19 @@ def test_answers_that_are_no_numbers_are_not_exported(network, tmp_path, monkeyp
     with pytest.raises(UserError, match="no numbers"):
         export.export(network, RUNTIME, "fp32", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("harm", ["another network", "another version", "cut"])
+def test_an_exported_file_that_is_not_what_was_exported_is_refused(harm, network, tmp_path):
+    if reason := kinds.why_not("onnxruntime", "fp32"):
+        pytest.skip(reason)
+    out = tmp_path / "out"
+    export.export(network, "onnxruntime", "fp32", out)
+    if harm == "another network":
+        (out / "model.onnx").write_bytes(of_timm("test_vit", 160).onnx())
+    elif harm == "cut":
+        (out / "model.onnx").write_bytes((out / "model.onnx").read_bytes()[:-1])
+    else:
+        (out / "config.json").write_text('{"arch": "resnet18"}')
+    with pytest.raises(UserError, match="model.onnx|config.json"):
+        of_folder(out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +110,13 @@ def test_an_unknown_runtime_names_those_there_are():
         kinds.why_not("eager", "int4")
 
 
+def test_without_a_compiler_torch_compile_is_a_reason(monkeypatch, network):
+    monkeypatch.setenv("CXX", "no_such_compiler++")
+    with pytest.raises(Unable, match="needs a C\\+\\+ compiler, and no_such_compiler"):
+        load(network, "compile")
+    assert kinds.why_not("compile", "fp32", "cuda") == "", "Triton compiles for a GPU"
+
+
 def test_without_openvino_all_else_goes_on(monkeypatch, network):
     monkeypatch.setattr(kinds, "find_spec", lambda name: None if name == "openvino" else object())
     assert "not installed" in kinds.why_not("openvino", "fp32")
@@ -145,3 +155,23 @@ def test_onnx_runtime_gets_one_range_an_activation():
     sample = pictures.batch(network, most=2)
     assert ranges(quantise.int8(network, sample, skip=0, runtime="onnxruntime")[0]) == 1
     assert ranges(quantise.int8(network, sample, skip=0, runtime="openvino")[0]) > 1
+
+
+def test_a_processor_without_bf16_is_a_reason_and_no_quiet_fp32(network, monkeypatch):
+    """OpenVINO takes the hint and computes fp32: what it says it computes counts, not what was asked for."""
+    compiled = mock.MagicMock()
+    compiled.get_property.return_value.to_string.return_value = "f32"
+    fake = mock.MagicMock()
+    fake.Core.return_value.compile_model.return_value = compiled
+    monkeypatch.setitem(sys.modules, "openvino", fake)
+    monkeypatch.setattr(kinds, "find_spec", lambda name: object())
+    with pytest.raises(Unable, match="computes f32 on this processor, which has no bf16"):
+        load(network, "openvino", "bf16", batch=1)
+
+
+def test_a_processor_that_names_no_instructions_for_a_precision_is_told_to_measure(monkeypatch, capsys):
+    monkeypatch.setattr(kinds, "instructions", lambda: {"bf16": ["avx512_bf16"], "int8": []})
+    kinds.main()
+    said = capsys.readouterr().out
+    assert "no instructions for int8: it may be slower than fp32; measure it" in said
+    assert "no instructions for bf16" not in said

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from scripts.cloud import prices
 from scripts.common import families
 from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
@@ -60,6 +61,27 @@ def where(table: pd.DataFrame) -> str:
         f"{row['hardware_name']}, {counted(int(row['threads']), 'thread')}, "
         f"{counted(int(row['batch']), 'picture')} at a time"
     )
+
+
+def costs(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What images cost there, by the words for it: US dollars for a million, joules for one; only what is known."""
+    usd, _ = prices.of_card(str(table["hardware"].iloc[0]))
+    found = {}
+    if usd is not None:
+        found["US dollars for a million images"] = prices.per_million(usd, table["speed"])
+    if table["energy_j"].notna().any():
+        found["joules an image"] = table["energy_j"]
+    return found
+
+
+def _costs_said(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(network, runtime with precision) -> its costs for a tooltip."""
+    keys = list(zip(table["model"], table["label"]))
+    said = dict.fromkeys(keys, "")
+    for words, values in costs(table).items():
+        for key, value in zip(keys, values):
+            said[key] += "" if pd.isna(value) else f"<br>{plain(value)} {words}"
+    return said
 
 
 def _about(table: pd.DataFrame, *more: str) -> dict:
@@ -120,13 +142,16 @@ def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: s
             hoverinfo="skip",
             line={"color": CONTEXT[0], "width": 3},
         )
-    eager = found.set_index("model")["eager"]
+    eager, spent = found.set_index("model")["eager"], _costs_said(table)
     rest = table[table["model"].isin(eager.index)].dropna(subset=["speed", "times_eager"])
     marks = [
         (
             rest["times_eager"] * rest["model"].map(eager),
             rest["model"],
-            [f"{label}, {gain:.2f}× eager" for label, gain in zip(rest["label"], rest["times_eager"])],
+            [
+                f"{label}, {gain:.2f}× eager{spent[model, label]}"
+                for model, label, gain in zip(rest["model"], rest["label"], rest["times_eager"])
+            ],
             {"symbol": "line-ns-open", "size": 8, "color": MUTED[0], "line": {"width": 1.2, "color": MUTED[0]}},
         )
     ]
@@ -136,12 +161,18 @@ def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: s
         (
             "equal",
             "circle",
-            [f"{one}, {two:.2f}× eager" for one, two in zip(found["equal_label"], found["equal_gain"])],
+            [
+                f"{one}, {two:.2f}× eager{spent[model, one]}"
+                for model, one, two in zip(found["model"], found["equal_label"], found["equal_gain"])
+            ],
         ),
         (
             "any",
             "triangle-right",
-            [f"{one}, {two:.2f}× eager" for one, two in zip(found["any_label"], found["any_gain"])],
+            [
+                f"{one}, {two:.2f}× eager{spent[model, one]}"
+                for model, one, two in zip(found["model"], found["any_label"], found["any_gain"])
+            ],
         ),
     ):
         ring = {"color": PAPER[0], "line": {"width": 2, "color": colours}} if name == "eager" else {"color": colours}
@@ -153,7 +184,7 @@ def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: s
             mode="markers",
             hovertemplate="%{text}<extra></extra>",
             text=[
-                f"<b>{safe(model, 80)}</b><br>{safe(how)}<br>{plain(value)} images/s"
+                f"<b>{safe(model, 80)}</b><br>{how}<br>{plain(value)} images/s"
                 for model, how, value in zip(models, said, values)
             ],
             marker=marker,

@@ -109,15 +109,19 @@ def table() -> None:
     grid = known.pivot_table(index="model", columns="label", values="times_eager", sort=False)
     columns = [name for name in order if name in grid.columns and name != kinds.label("eager", "fp32")]
     first = known[(known["runtime"] == "eager") & (known["precision"] == "fp32")].set_index("model")["speed"]
-    shown = grid[columns].assign(eager=first).sort_values("eager", ascending=False).reset_index()
-    shown = shown[["model", "eager", *columns]].rename(columns={"model": "Network", "eager": "Eager fp32, images/s"})
+    shown = grid[columns].assign(eager=first).sort_values("eager", ascending=False)
+    spent = [f"Fastest, {words}" for words in display_runtimes.costs(known)]
+    for name, values in zip(spent, display_runtimes.costs(known).values()):
+        shown[name] = values.groupby(known["model"]).min()
+    shown = shown.reset_index()[["model", "eager", *columns, *spent]]
+    shown = shown.rename(columns={"model": "Network", "eager": "Eager fp32, images/s"})
     page.table(
         shown,
         f"Times as fast as PyTorch eager in fp32, {display_runtimes.where(found)}. Empty: not measured, or not "
         "possible.",
         label="tbl-runtimes",
         link=f"report/data/{found['file'].iloc[0]}",
-        formats={"Eager fp32, images/s": plain, **dict.fromkeys(columns, "{:.2f}")},
+        formats={**dict.fromkeys(["Eager fp32, images/s", *spent], plain), **dict.fromkeys(columns, "{:.2f}")},
     )
 
 
@@ -139,6 +143,16 @@ def costs() -> None:
             parts.append(f"{what} {duration(values.median())} at the median, {duration(values.max())} at most")
     if parts:
         page.markdown(f"\nWhat it takes once: {listing(parts)}.\n")
+    spent = " ".join(display_runtimes.costs(known))
+    if "dollars" not in spent:
+        page.markdown(
+            "\nWhat a million images costs in money is not known here: `scripts/cloud/cloud_prices.csv` has no rented "
+            "machine of this kind.\n"
+        )
+    if "joules" not in spent:
+        page.markdown(
+            "\nHow many joules an image takes is not known here: neither RAPL nor NVML could be read on this machine.\n"
+        )
     failed = found[found["reason"].ne("")]
     reasons = failed.groupby(["label", "reason"])["model"].apply(list)
     lines = [

@@ -5,7 +5,9 @@ python -m scripts.runtimes.kinds      # what this machine has
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -72,6 +74,8 @@ def why_not(runtime: str, precision: str, device: str = "cpu") -> str:
         return f"{known.label} has no {precision} for these networks"
     if known.package and not find_spec(known.package):
         return f"{known.package} is not installed"
+    if runtime == "compile" and kind == "cpu" and not shutil.which(compiler()):
+        return f"it needs a C++ compiler, and {compiler()[:80]} is not installed"
     if precision == "int8" and not find_spec("nncf"):
         return "nncf, which makes int8 networks, is not installed"
     if provider := PROVIDERS.get((runtime, kind)):
@@ -80,6 +84,11 @@ def why_not(runtime: str, precision: str, device: str = "cpu") -> str:
         if provider not in onnxruntime.get_available_providers():
             return f"this onnxruntime has no {provider}"
     return ""
+
+
+def compiler() -> str:
+    """The C++ compiler that torch.compile asks for on a processor."""
+    return os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
 
 
 def instructions() -> dict[str, list[str]]:

@@ -153,6 +153,7 @@ PARTS = [
     page.published,
     page.verdicts,
     page.predicted,
+    page.tried,
 ]
 
 

@@ -37,7 +37,7 @@ def timed(machine, many: int = 25, noise: float = 0.05, seed: int = 0, **change)
                     **{"model": keys["arch"].iloc[at].to_numpy(), "arch": keys["arch"].iloc[at].to_numpy()},
                     **{"img_size": keys["img_size"].iloc[at].to_numpy(), "runtime": runtime, "precision": "fp32"},
                     **{"speed": eager * times, "times_eager": times, "hardware": "some_cpu", "file": "x.csv"},
-                    **{"times_eager_low": times * 0.99, "times_eager_high": times * 1.01},
+                    **{"samples_per_sec_low": eager * times * 0.99, "samples_per_sec_high": np.nan},
                     **change,
                 }
             )
@@ -47,7 +47,7 @@ def timed(machine, many: int = 25, noise: float = 0.05, seed: int = 0, **change)
 
 def test_a_gain_that_follows_the_properties_is_found_for_networks_never_timed(machine):
     table = timed(machine)
-    found = in_runtimes.gains(table, machine)
+    found = in_runtimes.learned(table, machine)
     errors = in_runtimes.left_out(found, machine)
     made = in_runtimes.predict(found, machine, in_runtimes.multiplier(errors))
     assert made["status"].value_counts()["measured"] == 25 and len(made) == len(machine.known.keys)
@@ -61,7 +61,7 @@ def test_a_gain_that_follows_the_properties_is_found_for_networks_never_timed(ma
 
 def test_a_measured_network_keeps_its_figures(machine):
     table = timed(machine)
-    found = in_runtimes.gains(table, machine)
+    found = in_runtimes.learned(table, machine)
     made = in_runtimes.predict(found, machine, 2.0).set_index(["arch", "img_size"])
     for row in table[table["runtime"] == "openvino"].itertuples():
         assert made.loc[(row.arch, row.img_size), "samples_per_sec"] == pytest.approx(row.speed)
@@ -69,10 +69,10 @@ def test_a_measured_network_keeps_its_figures(machine):
 
 def test_each_network_is_predicted_without_its_own_figures(machine):
     table = timed(machine)
-    before = in_runtimes.left_out(in_runtimes.gains(table, machine), machine)
+    before = in_runtimes.left_out(in_runtimes.learned(table, machine), machine)
     name = table["model"].iloc[0]
-    absurd = table.assign(times_eager=table["times_eager"].where(table["model"] != name, 50.0))
-    after = in_runtimes.left_out(in_runtimes.gains(absurd, machine), machine)
+    absurd = table.assign(speed=table["speed"].where(table["model"] != name, 50 * table["speed"]))
+    after = in_runtimes.left_out(in_runtimes.learned(absurd, machine), machine)
     at = machine.known.find(table.head(1))[0]
     one, other = (some.set_index("at").loc[at, "predicted"] for some in (before, after))
     assert one == pytest.approx(other)
@@ -83,7 +83,7 @@ def test_the_intervals_hold_what_they_say_on_networks_left_out(machine):
     covered = []
     for seed in range(4):
         table = timed(machine, 30, noise=0.15, seed=seed)
-        found = in_runtimes.gains(table, machine)
+        found = in_runtimes.learned(table, machine)
         checked = in_runtimes.checked(found, machine, in_runtimes.left_out(found, machine))
         covered.append(in_runtimes.summary(checked)["coverage"].iloc[0])
     assert 0.8 <= np.mean(covered) <= 1.0
@@ -93,14 +93,14 @@ def test_those_held_out_are_predicted_from_the_others_together(machine, monkeypa
     table = timed(machine)
     held = sorted(table["arch"].unique())[:4]
     monkeypatch.setattr(in_runtimes, "HELD_OUT", tuple(held))
-    found = in_runtimes.gains(table, machine)
+    found = in_runtimes.learned(table, machine)
     checked = in_runtimes.checked(found, machine, in_runtimes.left_out(found, machine))
     apart = checked[checked["left_out"] == "all held out"]
     assert sorted(apart["arch"]) == held and (checked["left_out"] == "itself").sum() == 25
 
 
 def test_too_few_networks_are_no_prediction(machine, monkeypatch, tmp_path):
-    assert in_runtimes.gains(timed(machine, LEAST - 1), machine).empty
+    assert in_runtimes.learned(timed(machine, LEAST - 1), machine).empty
     monkeypatch.setattr(in_runtimes.timed, "speeds", lambda: timed(machine, LEAST - 1))
     monkeypatch.setattr(in_runtimes, "Machine", lambda slug: machine)
     with pytest.raises(UserError, match="fewer than"):
@@ -112,8 +112,8 @@ def test_too_few_networks_are_no_prediction(machine, monkeypatch, tmp_path):
 def test_rows_without_a_speed_or_in_no_table_teach_nothing(machine):
     table = timed(machine)
     table.loc[table["runtime"] == "openvino", "speed"] = np.nan
-    assert in_runtimes.gains(table, machine).empty
-    assert in_runtimes.gains(timed(machine, img_size=99), machine).empty
+    assert in_runtimes.learned(table, machine).empty
+    assert in_runtimes.learned(timed(machine, img_size=99), machine).empty
 
 
 def test_nothing_kept_and_damaged_tables_are_named(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ from scripts.findings import runtimes
 from scripts.findings.claims import VERDICTS
 from scripts.pages import findings, page
 from scripts.predict import in_runtimes
-from scripts.runtimes import check, kinds
+from scripts.runtimes import check, kinds, quantise
 
 
 @contextlib.contextmanager
@@ -180,6 +180,35 @@ def answers() -> None:
                 f"{counted(len(own), 'combination')} of network and runtime."
             )
     page.markdown("\n" + " ".join(lines) + "\n")
+
+
+@page.or_note()
+@quiet()
+def tried() -> None:
+    """What was tried so that int8 changes fewer answers, and why the rest changes."""
+    runtimes.speeds()
+    enough = [row for row in quantise.TRIED if row[2] >= check.SAME_ANSWERS]
+    quick = max((row for row in quantise.TRIED if row[3] > 1.5), key=lambda row: row[2])
+    said = "; ".join(f"{what} in {kinds.RUNTIMES[name].label} ({equal:.1%})" for what, name, equal, _ in enough)
+    page.markdown(
+        f"\nThe answers that int8 changes were near ties: at the median fp32 gave the first class "
+        f"{100 * quantise.CHANGED['margin']:.1f} points of probability more than the second, for the other photos "
+        f"{100 * quantise.CHANGED['margin_of_others']:.0f}, and {quantise.CHANGED['to_the_second']:.0%} of the new "
+        f"answers are that second class. Of {counted(len(quantise.TRIED), 'setting')} tried on tf_efficientnet_lite0, "
+        + (f"{counted(len(enough), 'setting')} reached {check.SAME_ANSWERS:.0%}: {said}, " if enough else "none ")
+        + (f"at {enough[0][3]:.2f} times the speed of fp32 there. " if enough else "reached it. ")
+        + f"Of those at least 1.5 times as fast the best keeps {quick[2]:.1%}.\n"
+    )
+    shown = pd.DataFrame(
+        [(what, kinds.RUNTIMES[name].label, 100 * equal, times) for what, name, equal, times in quantise.TRIED],
+        columns=["Setting", "In", "Same class (%)", "Times ONNX Runtime fp32"],
+    )
+    page.table(
+        shown,
+        "What was tried on tf_efficientnet_lite0 with ImageNet weights: 1,000 photos of cats and dogs, a busy machine.",
+        label="tbl-int8-tried",
+        formats={"Same class (%)": "{:.1f}", "Times ONNX Runtime fp32": "{:.2f}"},
+    )
 
 
 @page.or_note()

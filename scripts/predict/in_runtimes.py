@@ -3,11 +3,12 @@
     python -m scripts.predict.in_runtimes         # report/data/predict-{runtimes,left-out}-<machine>.csv, with sidecars
     in_runtimes.read()                            # in a page: this machine's
 
-A speed in a runtime is PyTorch eager's times a gain. Where the network was measured in the runtime the gain is known:
-both took turns. Else it is what the network's properties and the networks like it lead to expect, drawn to the mean of
-all: a Gaussian process with the covariance of eager's speeds (scripts/predict/model.py) and a line in PROPERTIES. How
-wide an interval must be is counted on the measured networks, each predicted without its own figures, eager's included;
-predict-left-out says how that came out. A runtime with fewer than LEAST networks is left out.
+A speed in a runtime that was not timed is PyTorch eager's, as measured or predicted, times a gain: what the network's
+properties and the networks like it lead to expect, drawn to the mean of all. It is a Gaussian process with the
+covariance of eager's speeds (scripts/predict/model.py) and a line in `properties`. How wide an interval must be is
+counted on the measured networks, each predicted without its own figures, eager's included; predict-left-out says how
+that came out. A runtime with fewer than LEAST networks is left out. On a busy machine the processor's time that eager
+takes grows by more than that of the others: so the speeds are learned, and not the gains that were timed beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from scripts.runtimes import timed
 
 LEAST = 9  # networks; from fewer no 90% interval can be counted
 LEVEL = 0.9
-# Variances in squared log units; set on the networks of CHOSEN before those held out were looked at.
+# Variances in squared log units, set on the first ten networks.
 LINE, NOISE = 0.05, 0.02
 WAY, SPEED = ["runtime", "precision"], ["samples_per_sec", "low", "high"]
 COLUMNS = {
@@ -108,22 +109,17 @@ def properties(known: References) -> np.ndarray:
     return (found - found.mean(axis=0)) / np.maximum(found.std(axis=0), 1e-9)
 
 
-def gains(table: pd.DataFrame, machine: Machine) -> pd.DataFrame:
-    """The rows of `timed.speeds` that can be learned from: WAY, `at` (position among all networks), `log` (images/s:
-    eager's times the gain), low, high; runtimes with fewer than LEAST networks are left out.
+def learned(table: pd.DataFrame, machine: Machine) -> pd.DataFrame:
+    """The rows of `timed.speeds` that can be learned from: WAY, `at` (position among all networks), `log` (of
+    images/s), low, high; runtimes with fewer than LEAST networks are left out.
     """
-    found = table.dropna(subset=["speed", "times_eager"])
+    found = table.dropna(subset=["speed"])
     found = found[(found["runtime"] + found["precision"] != "eagerfp32") & found["img_size"].gt(0)]
-    found = found.assign(at=machine.known.find(found.astype({"img_size": int})))
-    found = found[found["at"] >= 0]
-    eager = table[table["runtime"].eq("eager") & table["precision"].eq("fp32")].set_index("model")["speed"]
-    own = np.log(found["model"].map(eager).to_numpy(float))
-    own = np.array([machine.measured.get(int(at), log) for at, log in zip(found["at"], own)])
-    for name in ("", "_low", "_high"):
-        gain = found[f"times_eager{name}"].fillna(found["times_eager"]).to_numpy(float)
-        found[f"log{name}"] = own + np.log(gain)
+    found = found.assign(at=machine.known.find(found.astype({"img_size": int})), log=np.log(found["speed"]))
+    for name, column in (("low", "samples_per_sec_low"), ("high", "samples_per_sec_high")):
+        found[name] = found[column].fillna(found["speed"])
     enough = found.groupby(WAY)["at"].transform("nunique") >= LEAST
-    return found[enough].reset_index(drop=True)
+    return found[enough & (found["at"] >= 0)].reset_index(drop=True)
 
 
 def left_out(found: pd.DataFrame, machine: Machine, of: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -185,8 +181,8 @@ def predict(found: pd.DataFrame, machine: Machine, times: float) -> pd.DataFrame
         made = networks.loc[every, KEY].assign(runtime=runtime, precision=precision, status="predicted")
         log, half = eager[every] + fit.log, times * np.hypot(fit.spread, machine.made.posterior.spread[every])
         made = made.assign(samples_per_sec=np.exp(log), low=np.exp(log - half), high=np.exp(log + half))
-        for column, name in zip(SPEED, ("log", "log_low", "log_high")):
-            made.loc[at, column] = np.exp(some[name].to_numpy())
+        for column, name in zip(SPEED, ("speed", "low", "high")):
+            made.loc[at, column] = some[name].to_numpy(float)
         made.loc[at, "status"] = "measured"
         parts.append(made)
     return pd.concat(parts, ignore_index=True)
@@ -200,7 +196,7 @@ def write(slug: str) -> pd.DataFrame:
     if table["hardware"].iloc[0] != slug:
         raise DataMissing(f"{slug}: not measured in several runtimes; run `make bench`")
     machine = Machine(slug)
-    found = gains(table, machine)
+    found = learned(table, machine)
     if found.empty:
         raise UserError(f"{table['file'].iloc[0]}: fewer than {LEAST} networks in each runtime; run `make bench` again")
     errors = left_out(found, machine)

@@ -120,7 +120,7 @@ TABLES = [
         {
             **WAY,
             **{name: MODEL[name] for name in ("arch", "img_size")},
-            "status": Column("measured: eager’s speed times the gain that was timed; or predicted"),
+            "status": Column("measured or predicted"),
             **INTERVAL,
         },
     ),

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from scripts.bench import contribute, measure
 from scripts.common import provenance
 from scripts.data import download
+from tests.bounds import bounded
 
 NAME = "benchmark-infer-bf16-nhwc-pt2150-cu130-rtx5090.csv"
 ROW = {
@@ -349,3 +350,42 @@ def test_the_same_model_twice(tmp_path, capsys):
 def test_the_sidecars_of_the_project_name_nobody():
     for path in contribute.DATA.glob("*.json"):
         assert not contribute.PRIVATE.search(json.dumps(json.loads(path.read_text()))), path.name
+
+
+IMPOSSIBLE = ("=1+1", "<script>", "\x1b[31m", "\u202e9", "9" * 300, "-1", "1e999", "é" * 600, "/home/jane/x", "[" * 999)
+FREE = {"reason", "notes"}  # columns where a text may stand, as long as it names nobody
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([name for name in measure.columns("infer") if name not in FREE]),
+    st.sampled_from(IMPOSSIBLE) | st.binary(max_size=30).map(lambda some: "?" + some.decode("latin-1")),
+    st.integers(0, 1),
+)
+def test_no_hostile_cell_is_accepted(tmp_path, capsys, column, cell, row):
+    """A hundred made up: one line or a few, none accepted, none dear."""
+    path = contribution(tmp_path, {row: {column: cell}})
+    with bounded():
+        assert contribute.main([str(path)]) == 1, (column, cell)
+    said = capsys.readouterr().out
+    assert all(line.startswith(path.name) and line.isprintable() and len(line) < 700 for line in said.splitlines())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([".csv", ".json"]), st.data())
+def test_no_damaged_file_is_accepted(tmp_path, capsys, suffix, data):
+    """A hundred pairs of which one file has bytes changed, added, cut or repeated."""
+    path = contribution(tmp_path)
+    target = path.with_suffix(suffix)
+    content = bytearray(target.read_bytes())
+    where = data.draw(st.integers(0, len(content) - 2))
+    how = data.draw(st.sampled_from(["change", "cut", "add", "repeat"]))
+    some = data.draw(st.binary(min_size=1, max_size=20)) + b"\xff"  # no UTF-8
+    if how == "cut":
+        del content[where:]
+    else:
+        content[where : where + (how == "change")] = some if how != "repeat" else bytes(content[:where] + some) * 50
+    target.write_bytes(bytes(content))
+    with bounded():
+        assert contribute.main([str(path)]) == 1
+    assert all(line.isprintable() and len(line) < 700 for line in capsys.readouterr().out.splitlines())

@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL.Image import fromarray
 
 from scripts.common import sealed
 from scripts.common.errors import UserError
 from scripts.train import exported, fastai_network
+from tests.bounds import bounded
 from tests.killing import kills, snapshot
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -349,3 +351,63 @@ def test_examples_keep_nothing_but_the_picture(original, tmp_path):
     kept = list((tmp_path / "examples").iterdir())
     assert [path.name for path in kept] == ["1.jpg"]
     assert b"where I live" not in kept[0].read_bytes()
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def once(original, folder):
+    return folder if folder.exists() else shutil.copytree(original, folder)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["schema", "arch", "classes", "size", "mean", "std", "margin", "builder"]), JUNK)
+def test_no_configuration_of_junk_is_accepted(original, tmp_path, name, junk):
+    """A hundred made up; a number may happen to be one that fits."""
+    folder = once(original[0], tmp_path / "model")
+    config = {**json.loads((original[0] / exported.CONFIG).read_text()), name: junk}
+    rewrite(folder, exported.CONFIG, json.dumps(config).encode())
+    with bounded():
+        try:
+            found = exported.load(folder).config
+        except UserError as error:
+            assert str(error).isprintable() and len(str(error)) < 500
+        else:
+            assert isinstance(junk, (int, float)) and getattr(found, name, junk) == junk
+
+
+def safetensors(header: bytes, body: bytes = b"", length: int | None = None) -> bytes:
+    return (len(header) if length is None else length).to_bytes(8, "little") + header + body
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.builds(
+        lambda header, body, length: safetensors(json.dumps(header).encode(), body, length),
+        st.dictionaries(
+            st.text(max_size=10) | st.just("__metadata__"),
+            st.fixed_dictionaries(
+                {
+                    "dtype": st.sampled_from(["F32", "F64", "I64", "BF16", "X9"]),
+                    "shape": st.lists(st.integers(0, 2**63), max_size=4),
+                    "data_offsets": st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=2),
+                }
+            )
+            | JUNK,
+            max_size=4,
+        ),
+        st.binary(max_size=100),
+        st.none() | st.integers(0, 2**64 - 1),
+    )
+    | st.binary(max_size=200)
+)
+def test_no_weights_that_are_made_up_are_accepted(original, tmp_path, content):
+    folder = once(original[0], tmp_path / "model")
+    rewrite(folder, exported.WEIGHTS, content)
+    with bounded(), pytest.raises(UserError) as said:
+        exported.load(folder)
+    assert str(said.value).isprintable() and len(str(said.value)) < 500

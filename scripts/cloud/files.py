@@ -9,6 +9,7 @@ are no photos, stay here.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import gzip
 import hashlib
@@ -21,7 +22,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from scripts.common.errors import UserError
+from scripts.common.errors import UserError, disk_error
 from scripts.common.paths import ROOT
 
 # Names that never go, wherever they lie (compared in lower case).
@@ -88,6 +89,15 @@ TABLE = re.compile(
 )  # bench.sweep.file_name
 NETWORK = re.compile(r"([\w-][\w.-]{0,99})/(model\.safetensors|config\.json|SHA256SUMS)")
 MAX_BYTES = 20 * 2**30  # unpacked
+MAX_RATIO, SMALL = 100, 2**26  # unpacked bytes a packed one, and how many are always read; ours have at most 20
+MAX_NOTES = 2**20  # bytes of an archive's notes on one file, such as a long name
+NOTES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 
 
 def is_secret(path: Path | str) -> bool:
@@ -192,22 +202,37 @@ def fingerprint(folder: Path, files: list[tuple[str, int]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
+class _Member(tarfile.TarInfo):
+    """A file of an archive, whose notes are read only where they are short: tarfile takes them whole into memory."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in NOTES and found.size > MAX_NOTES:
+            raise UserError(f"an archive with {found.size:,} bytes of notes on one file; nothing more of it was read")
+        return found
+
+
 def unpack(archive: Path, folder: Path) -> list[str]:
     """Unpack the files of a .tar.gz that `TABLE` or `NETWORK` admits. Returns the names left out. Raises UserError
-    for a damaged archive.
+    for a damaged archive, one that swells, and a full disk.
     """
-    refused, size = [], 0
+    refused, size, read = [], 0, 0
     try:
+        most = min(MAX_BYTES, MAX_RATIO * archive.stat().st_size + SMALL)
         with gzip.open(archive) as packed:  # to its end, where the checksum stands: tarfile stops before it
-            while packed.read(1 << 20):
-                pass
-        with tarfile.open(archive) as found:
+            while part := len(packed.read(1 << 20)):
+                read += part
+                if read > most:
+                    raise UserError(f"{archive.name}: swells to more than {most / 2**20:,.0f} MB; none of it was used")
+        with tarfile.open(archive, tarinfo=_Member) as found:
             for member in found:
                 name = member.name.removeprefix("./")
                 if member.isdir():
                     continue
                 size += member.size
-                if not member.isfile() or not (TABLE.fullmatch(name) or NETWORK.fullmatch(name)) or size > MAX_BYTES:
+                ours = TABLE.fullmatch(name) or NETWORK.fullmatch(name)
+                if not member.isfile() or member.issparse() or not ours or size > most:
                     refused.append(name[:80])
                     continue
                 target = folder / name
@@ -215,6 +240,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                 with found.extractfile(member) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise disk_error(error, folder) from None
         raise UserError(
             f"{archive.name}: cannot be unpacked ({str(error)[:80]}); fetch it again with --attach"
         ) from None

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import BUILD, atomic_write
 from scripts.common.temporary import temporary_folder
 
@@ -197,6 +197,8 @@ def draw(
                     f"{path} {_last_words(answer, folder / 'log')} while drawing {name}; the other pictures are "
                     f"unharmed; {REMEDY}"
                 )
+            if "errno" in answer:
+                raise disk_error(OSError(answer["errno"], os.strerror(answer["errno"])), folder)
             if "error" in answer:
                 raise RuntimeError(f"chart {name} cannot be drawn: {answer['error']}")
             yield name, (folder / answer["file"]).read_bytes()
@@ -278,6 +280,8 @@ def _work(folder: Path) -> int:
                 answer = {"name": job["name"], "file": str(number)}
                 try:
                     (folder / str(number)).write_bytes(await kaleido.calc_fig(job["figure"], opts=opts))
+                except OSError as error:
+                    answer["errno"] = error.errno
                 except Exception as error:
                     if "rowser" in type(error).__name__ or "Channel" in type(error).__name__:
                         raise

@@ -105,7 +105,8 @@ def _tables() -> None:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             for start in range(0, len(content), 20_000):
-                self.wfile.write(content[start : start + 20_000])
+                with contextlib.suppress(OSError):  # whoever asked is gone
+                    self.wfile.write(content[start : start + 20_000])
                 time.sleep(0.002)
 
         def log_message(self, *_):
@@ -238,9 +239,15 @@ STEPS = {
 
 def copy(home: Path) -> None:
     """The project without what was built, made or downloaded."""
-    shutil.copytree(ROOT, home, ignore=shutil.ignore_patterns(*LEFT), symlinks=True)
+    shutil.copytree(ROOT, home, ignore=shutil.ignore_patterns(*LEFT), symlinks=True, dirs_exist_ok=True)
     for name in MADE:
         (home / name).mkdir(parents=True, exist_ok=True)
+
+
+def environment() -> dict[str, str]:
+    """This process's, for the copy: none of our own settings, one thread so that results are the same."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BEST_IMAGE_MODELS_")}
+    return {**own, "OMP_NUM_THREADS": "1"}
 
 
 def begin(module: str, arguments: tuple[str, ...], said: Path) -> int:
@@ -301,7 +308,7 @@ def undisturbed(step: Step) -> dict[str, str]:
         run(step.module, step.arguments)
     if strange := odd():
         raise UserError(f"{step.name}: {', '.join(strange)}")
-    return {**look(step), "answer": str(answer)}
+    return {**look(step), **({"answer": str(answer)} if step.serves else {})}
 
 
 def look(step: Step) -> dict[str, str]:

@@ -83,18 +83,18 @@ def _kill(step: steps.Step, moment: float, whole: bool) -> list[str]:
     return names
 
 
-def _halves(found: dict[str, str], old: dict[str, str], new: dict[str, str]) -> list[str]:
+def halves(found: dict[str, str], old: dict[str, str], new: dict[str, str]) -> list[str]:
     """Files that are neither as before nor as after; tables and records may have rows and entries of both."""
     both = {name: {*old.get(name, "").splitlines(), *new.get(name, "").splitlines()} for name in found}
     return [name for name, text in found.items() if not set(text.splitlines()) <= both[name]]
 
 
-def _differs(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
+def differs(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
     """What is missing, other, or too much."""
     return [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
 
 
-def _restore(kept: Path) -> None:
+def restore(kept: Path) -> None:
     for name in steps.MADE:
         shutil.rmtree(name, ignore_errors=True)
         shutil.copytree(kept / name, name, symlinks=True)
@@ -110,22 +110,22 @@ def rounds(step: steps.Step, many: int, until: float, told) -> None:
         shutil.copytree(name, kept / name, symlinks=True)
     old = steps.look(step)
     new = steps.undisturbed(step)
-    _restore(kept)
+    restore(kept)
     began = time.monotonic()
-    if strange := _differs(steps.undisturbed(step), new):
+    if strange := differs(steps.undisturbed(step), new):
         raise UserError(f"{step.name}: two undisturbed runs differ in {', '.join(strange)[:400]}")
     duration = time.monotonic() - began
     for _ in range(many):
         if time.monotonic() > until:
             return
-        _restore(kept)
+        restore(kept)
         moment, whole = random.uniform(0, duration), random.random() < 0.5
         row = {"step": step.name, "moment": round(moment, 3), "of": round(duration, 3), "whole": whole}
         left = _kill(step, moment, whole)
         found = steps.look(step)
-        row |= {"left": left, "half": _halves(found, old, new), "changed": len(_differs(found, old))}
+        row |= {"left": left, "half": halves(found, old, new), "changed": len(differs(found, old))}
         try:
-            row["differs"] = _differs(steps.undisturbed(step), new)
+            row["differs"] = differs(steps.undisturbed(step), new)
         except UserError as error:
             row["differs"] = [str(error)]
         told(row)
@@ -137,8 +137,7 @@ def in_copy(name: str, many: int, seconds: float) -> None:
         home = Path(folder) / "home"
         steps.copy(home)
         command = [sys.executable, "-m", "scripts.perf.kills", name, "--here", "--rounds", str(many)]
-        environment = {**os.environ, "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
-        environment = {name: value for name, value in environment.items() if not name.startswith("BEST_IMAGE_MODELS_")}
+        environment = {**steps.environment(), "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(home)}
         with subprocess.Popen(
             [*command, "--seconds", str(seconds)], cwd=home, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
         ) as process:

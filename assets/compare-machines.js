@@ -17,7 +17,8 @@
     turn = 0;
   const make = (tag, text = "", attributes = {}) => {
     const made = document.createElement(tag);
-    made.append(text);
+    const parts = String(text).split(/(?<=_)|(?<=\.)(?=[a-z])/); // where a name may break
+    made.append(...parts.flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])));
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.publish import facts
+from scripts.publish import facts, more
 
 HOSTILE = [
     "constructor",
@@ -66,4 +66,17 @@ def made_up(models: int = 60, machines: int = 2, hostile: bool = True) -> facts.
     accuracies = pd.concat([sizes, sizes.iloc[:1].assign(model="slow.in1k", arch="slow")])
     scores = accuracies.assign(v2=60.5, a=12.25)
     renamed = {"levit_old": "levit_1.in1k", "gone_net": ""}
-    return facts.join(accuracies, scores, tables, {}, ["nothing.in1k"], renamed)
+    made = facts.join(accuracies, scores, tables, {}, ["nothing.in1k"], renamed)
+    made.earlier = [["m0", "2022-03-29", "1.11"], ["m0", "2023-02-06", "1.13"]]
+    for name in ("levit_1.in1k", "constructor"):
+        rows = {
+            "history": [[0, 224, 61.5], [1, 224, 73.25]],
+            "runtimes": [
+                ["m0", 224, "onnxruntime", "int8", 4, 190.5, None, None, 88.0],
+                ["gone", 224, "new<b>", "fp32", 1, 7.5, 7.25, 7.75, None],
+            ],
+            "transfer": [["derma", "skin lesions", False, 71.25], ["derma_pt", "skin <lesions>", True, 84.5]],
+        }
+        if name in made.models:
+            made.models[name].more = {key: {"columns": more.COLUMNS[key], "rows": own} for key, own in rows.items()}
+    return made

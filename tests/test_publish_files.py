@@ -18,7 +18,7 @@ from scripts.common.errors import UserError
 from scripts.common.uncertainty import TIMING_SPREAD
 from scripts.contribute import board
 from scripts.data import download
-from scripts.publish import address, badge, facts, files, page
+from scripts.publish import address, badge, facts, files, more, page
 from scripts.publish.rivals import rivals
 from tests.publish_fixtures import HOSTILE, made_up, table
 
@@ -244,9 +244,38 @@ def compare_page_and_file(known: facts.Facts, one: facts.Model) -> None:
             expected |= {words.images_per_second(row[key])} if row[key] is not None else set()
         expected |= {str(row["batch_size"])} if row["batch_size"] is not None else set()
         assert set(re.findall(r"\d[\d,.]*(?<!,)", " ".join(line[1:-1]))) == expected, (one.name, line)
+    compare_more(known, about, root)
     scores = {(row[0], row[1]): row for row in about["accuracies"]["rows"]}
     wanted = sorted(f"{top1:.2f} ± {2 * se:.2f}" for _, _, top1, _, se in scores.values())
     assert sorted(cell for line in cells(root, "figures") for cell in line if "±" in cell) == wanted
+
+
+def compare_more(known: facts.Facts, about: dict, root) -> None:
+    """The same of the tables that few models have."""
+
+    def column(table: str, name: str) -> list:
+        own = about.get(table, {"columns": [name], "rows": []})
+        return [row[own["columns"].index(name)] for row in own["rows"]]
+
+    told = [words.images_per_second(rate) for rate in column("runtimes", "images_per_second")]
+    assert [line[3].split(" ")[0] for line in cells(root, "runtimes")] == told
+    text = ["".join(one.itertext()) for one in root.iter(f"{HTML}p")]
+    history = next((one for one in text if one.startswith("Images/s in earlier tables")), "")
+    months = [known.earlier[place][1][:7] for place in column("history", "table")]
+    rates = [words.images_per_second(rate) for rate in column("history", "images_per_second")]
+    assert sorted(re.findall(r"([\d.,]+) \((\d{4}-\d\d)\)", history)) == sorted(zip(rates, months))
+    other = next((one for one in text if one.startswith("The network trained on other pictures")), "")
+    assert re.findall(r"([\d.]+)%", other) == [f"{share:.1f}" for share in column("transfer", "accuracy")]
+
+
+def test_what_few_models_have_is_on_the_page_and_names_in_it_are_text(known):
+    one = known.models["levit_1.in1k"]
+    about = files.model(one, known)
+    assert {"history", "runtimes", "transfer"} <= set(about)
+    html = page.body(one, about, known)
+    root = parsed(html)
+    assert not list(root.iter(f"{HTML}b")) and "<lesions>" not in html and "skin &lt;lesions&gt;" in html
+    assert any(source["tables"] == "pepr" for source in about["sources"]) and ">PePR</a>" in html
 
 
 def test_every_figure_on_a_page_is_in_its_file_and_the_other_way_round(known):
@@ -257,7 +286,7 @@ def test_every_figure_on_a_page_is_in_its_file_and_the_other_way_round(known):
 @pytest.mark.slow
 def test_the_real_models(timm_tables, tmp_path, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
-    real = facts.collect()
+    real = more.collect()
     files.write(tmp_path, real)
     assert checked(tmp_path) > 1200 and not real.notes
     for one in list(real.models.values())[::7]:

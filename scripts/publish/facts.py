@@ -58,7 +58,7 @@ class Machine:
 @dataclass
 class Model:
     """One set of weights: sizes (with params_m, gmacs, macts of the network), accuracies per size and test set, and
-    the rows of each machine that it was timed on, as (machine, position)."""
+    the rows of each machine that it was timed on, as (machine, position); more: small tables (`publish.more`)."""
 
     name: str
     file: str
@@ -67,6 +67,7 @@ class Model:
     accuracies: list[dict] = field(default_factory=list)
     speeds: list[tuple[Machine, int]] = field(default_factory=list)
     phone: dict = field(default_factory=dict)
+    more: dict[str, dict] = field(default_factory=dict)
 
     @property
     def arch(self) -> str:
@@ -99,13 +100,15 @@ class Model:
 @dataclass
 class Facts:
     """models by name; machines by key; renamed: an old name -> today's, '' where it is gone; sources: of the
-    accuracies; notes: what could not be had, a sentence each."""
+    accuracies; notes: what could not be had, a sentence each; earlier: tables before the machines' newest, as [machine,
+    date, torch]."""
 
     models: dict[str, Model]
     machines: dict[str, Machine]
     renamed: dict[str, str]
     sources: tuple[Source, ...] = ()
     notes: list[str] = field(default_factory=list)
+    earlier: list[list[str]] = field(default_factory=list)
 
 
 def collect() -> Facts:

@@ -25,10 +25,10 @@ from scripts.common.uncertainty import IMAGES, SIGMAS, TIMING_SPREAD
 from scripts.contribute import board
 from scripts.data import licences
 from scripts.findings import verdicts
-from scripts.publish import badge
-from scripts.publish.facts import SETS, Facts, Machine, Model, collect
+from scripts.publish import badge, more
+from scripts.publish.facts import SETS, Facts, Machine, Model
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 SCHEMAS = Path(__file__).with_name("schema")
 COLUMNS = {  # a machine's rows: name in the file -> in facts
     "model": "model",
@@ -117,6 +117,7 @@ def model(one: Model, facts: Facts) -> dict:
         "rivals": rivals,
         "frontiers": {"on": on, "of": len({row[0] for row in rows})},
         **({"phone": one.phone} if one.phone else {}),
+        **one.more,
         "sources": [{key: value for key, value in each.items() if key != "url"} for each in origins(one, facts)],
     }
 
@@ -128,6 +129,7 @@ def _score(name: str, value):
 def origins(one: Model, facts: Facts) -> list[dict]:
     """The tables that a model's figures come from: of each folder and licence once, with the first and last date."""
     used = [*(facts.sources if one.accuracies else ()), *{id(m): m.source for m, _ in one.speeds}.values()]
+    used += [more.source()] if "transfer" in one.more else []
     groups: dict[tuple[str, str], list[Source]] = {}
     for each in used:
         groups.setdefault((each.path.rpartition("/")[0], each.licence or "MIT"), []).append(each)
@@ -218,6 +220,7 @@ def index(facts: Facts) -> dict:
         "models": {name: f"models/{one.file}.json" for name, one in facts.models.items()},
         "machines": {key: {"name": one.name, "file": f"machines/{key}.json"} for key, one in facts.machines.items()},
         "renamed": facts.renamed,
+        "earlier": {"columns": ["machine", "date", "torch"], "rows": facts.earlier},
         "sources": [source(one) for one in facts.sources],
     }
 
@@ -272,7 +275,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.publish.files", description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=local, required=True, metavar="DIR", help="the folder to write into")
     out = parser.parse_args(argv).out
-    count = write(out, collect())
+    count = write(out, more.collect())
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {count:,} files, {size / 1e6:.1f} MB")
 

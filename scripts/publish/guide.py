@@ -48,15 +48,22 @@ def files() -> None:
 
 
 def columns() -> None:
-    """Print the columns of a model's speeds and accuracies."""
+    """Print the columns of a model's tables."""
     parts = schema("model")["properties"]
-    for part, title in (("speeds", "Columns of a model’s speeds."), ("accuracies", "Columns of a model’s accuracies.")):
+    for part, title in TABLES.items():
         table = parts[part]["properties"]
         meanings = [item.get("description", "") for item in table["rows"]["items"]["prefixItems"]]
         rows = [(page.code(name), said or _PLAIN[name]) for name, said in zip(table["columns"]["const"], meanings)]
         page.table(pd.DataFrame(rows, columns=["column", "meaning"]), title)
 
 
+TABLES = {
+    "speeds": "Columns of a model’s speeds.",
+    "accuracies": "Columns of a model’s accuracies.",
+    "history": "Columns of a model’s history: speeds of earlier tables, where there are any.",
+    "runtimes": "Columns of a model’s runtimes, where these were measured.",
+    "transfer": "Columns of a model’s transfer: accuracy on other pictures, where that is known (PePR’s table).",
+}
 _PLAIN = {
     "machine": "the machine’s key, as in index.json",
     "set": "the test set’s key, as in index.json",

@@ -13,10 +13,12 @@ from urllib.parse import quote
 from scripts.common import words
 from scripts.common.hardware import PRECISIONS
 from scripts.common.uncertainty import SIGMAS
+from scripts.data import pepr
 from scripts.data.pretraining import LABELS
 from scripts.pages.markup import breaking
 from scripts.publish import badge, files
 from scripts.publish.facts import PREDICTED, SETS, Facts, Machine, Model
+from scripts.runtimes import kinds
 
 KINDS = {"convnet": "convnet", "transformer": "transformer", "hybrid": "hybrid", "mlp": "MLP"}
 
@@ -36,7 +38,8 @@ def subtitle(about: dict) -> str:
 
 def body(one: Model, about: dict, facts: Facts) -> str:
     """The page's text. about: the model's file (`files.model`)."""
-    parts = [_head(one, about), _accuracies(about), _speeds(one, about, facts), _use(about), _origins(one, facts)]
+    parts = [_head(one, about), _accuracies(about), _transfer(about), _speeds(one, about, facts)]
+    parts += [_history(about, facts), _runtimes(about, facts), _use(about), _origins(one, facts)]
     return "\n".join(filter(None, parts))
 
 
@@ -67,7 +70,7 @@ def _head(one: Model, about: dict) -> str:
         said.append(f"Known before as {words.listing([breaking(name) for name in about['old_names']])}.")
     if "phone" in about:
         phone = about["phone"]
-        times = [f"{phone[k]:g} ms {what}" for k, what in _PHONE if k in phone]
+        times = [f"{phone[f'{k}_ms']:g} ms{_memory(phone, k)} {what}" for k, what in _PHONE if f"{k}_ms" in phone]
         if times:
             said.append(f"One picture on a {escape(phone['device'])}: {words.listing(times)}.")
     rival = next((row["better"] for row in _rows(about) if row["better"]), "")
@@ -81,11 +84,67 @@ def _head(one: Model, about: dict) -> str:
     return f"<p>{' '.join(said)}\n<p>{' · '.join(links)}"
 
 
-_PHONE = (("float_ms", "as floats"), ("int8_ms", "quantised"))
+_PHONE = (("float", "as floats"), ("int8", "quantised"))
+
+
+def _memory(phone: dict, form: str) -> str:
+    key = f"{form}_memory_mb"
+    return f" and {phone[key]:g} MB" if key in phone else ""
 
 
 def _address(name: str) -> str:
     return quote(name, safe=".-_@")
+
+
+def _small(about: dict, name: str) -> list[dict]:
+    """The rows of one of the tables that few models have (`publish.more`)."""
+    table = about.get(name, {"columns": [], "rows": []})
+    return [dict(zip(table["columns"], row)) for row in table["rows"]]
+
+
+def _transfer(about: dict) -> str:
+    """Accuracy on other pictures."""
+    said = [
+        f"{escape(row['what'])} {row['accuracy']:.1f}%" + (" from ImageNet’s weights" if row["pretrained"] else "")
+        for row in _small(about, "transfer")
+    ]
+    return f"<p>The network trained on other pictures, one run each: {', '.join(said)}." if said else ""
+
+
+def _runtimes(about: dict, facts: Facts) -> str:
+    """Runtimes and precisions as they were measured here."""
+    lines = []
+    for row in _small(about, "runtimes"):
+        name = facts.machines[row["machine"]].name if row["machine"] in facts.machines else row["machine"]
+        label = kinds.RUNTIMES[row["runtime"]].label if row["runtime"] in kinds.RUNTIMES else row["runtime"]
+        ends = "" if row["low"] is None else f" ({_rate(row['low'])} to {_rate(row['high'])})"
+        cells = [
+            row["img_size"],
+            f"{_rate(row['images_per_second'])}{ends}",
+            row["batch_size"],
+            _plain(row["memory_mb"]),
+        ]
+        told = f"{escape(label)}, {escape(row['precision'])}"
+        lines.append(f"<tr><th>{told}<td>{escape(name)}{''.join(f'<td>{cell}' for cell in cells)}")
+    if not lines:
+        return ""
+    head = "".join(f"<th>{name}" for name in ("Runtime", "Machine", "Pixels", "Images/s", "Batch", "Memory (MB)"))
+    return f"<h3 id=runtimes>In other runtimes, measured</h3>{_table('Other runtimes', 'runtimes', head, lines)}"
+
+
+def _history(about: dict, facts: Facts) -> str:
+    """Speeds of earlier tables of the same machines."""
+    groups: dict[tuple, list[str]] = {}
+    for row in _small(about, "history"):
+        machine, date, _ = facts.earlier[row["table"]]
+        key = facts.machines[machine].name, row["img_size"]
+        groups.setdefault(key, []).append(f"{_rate(row['images_per_second'])} ({date[:7]})")
+    said = [f"{escape(name)} at {size} px {', '.join(rates)}" for (name, size), rates in groups.items()]
+    return f"<p class=source>Images/s in earlier tables: {'; '.join(said)}." if said else ""
+
+
+def _rate(value: float) -> str:
+    return words.images_per_second(value)
 
 
 def _rows(about: dict) -> list[dict]:
@@ -110,7 +169,7 @@ def _accuracies(about: dict) -> str:
         cells = [f"<th>{size['img_size']}", *(f"<td>{_plain(size.get(key))}" for key, _ in facts)]
         for key in shown:
             score = scores.get((size["img_size"], key))
-            cells.append("<td>" + (f"{score['top1']:.2f} ± {SIGMAS * score['se']:.2f}" if score else "–"))
+            cells.append("<td>" + (f"{score['top1']:.2f} ± {SIGMAS * score['se']:.2f}" if score else ""))
         lines.append(f"<tr>{''.join(cells)}")
     note = "<p class=source>Top-1 in percent, ± twice its standard error." if shown else ""
     return f"<h2 id=accuracy>Accuracy and size</h2>\n{_table('Accuracy and size', 'figures', head, lines)}{note}"
@@ -120,14 +179,14 @@ _SIZES = (("params_m", "Parameters (M)"), ("gmacs", "GMACs"), ("macts", "Activat
 
 
 def _plain(value) -> str:
-    return "–" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _table(name: str, kind: str, head: str, lines: list[str]) -> str:
-    rows = "\n".join(lines)
+    rows = "".join(lines)
     return (
         f'<div class=table-scroll tabindex=0 role=region aria-label="{name}"><table class="table {kind}">'
-        f"<thead><tr>{head}<tbody>\n{rows}</table></div>"
+        f"<thead><tr>{head}<tbody>{rows}</table></div>"
     )
 
 
@@ -140,13 +199,14 @@ def _speeds(one: Model, about: dict, facts: Facts) -> str:
         f"<th>{name}" for name in ["Machine", "Pixels", *(name for _, name in shown), "Frontier, or what beats it"]
     )
     lines = []
+    linked: set[str] = set()
     for row in rows:
         machine = facts.machines[row["machine"]]
         cells = [f"<th>{escape(machine.name)}", f"<td>{row['img_size']}"]
         for key, _ in shown:
             value = words.images_per_second(row[key]) if row[key] is not None and key != "batch_size" else row[key]
-            cells.append(f"<td>{'–' if value is None else value}{_interval(row) if key == 'images_per_second' else ''}")
-        lines.append(f"<tr>{''.join(cells)}<td>{_standing(row, one, facts)}")
+            cells.append(f"<td>{'' if value is None else value}{_interval(row) if key == 'images_per_second' else ''}")
+        lines.append(f"<tr>{''.join(cells)}<td>{_standing(row, one, facts, linked)}")
     settings: dict[str, list[str]] = {}
     for key in dict.fromkeys(row["machine"] for row in rows):
         settings.setdefault(_setting(facts.machines[key]), []).append(escape(facts.machines[key].name))
@@ -172,7 +232,8 @@ def _interval(row: dict) -> str:
     return f" ({words.images_per_second(row['low'])} to {words.images_per_second(row['high'])}{word})"
 
 
-def _standing(row: dict, one: Model, facts: Facts) -> str:
+def _standing(row: dict, one: Model, facts: Facts, linked: set[str]) -> str:
+    """What beats a row; the first time a rival is named, its name is a link (again and again they were 0.6 MB)."""
     if row["frontier"]:
         return "on the frontier"
     rival = row["better"] or row["faster"]
@@ -180,7 +241,8 @@ def _standing(row: dict, one: Model, facts: Facts) -> str:
         return "no accuracy" if not one.accuracies else "as good as the frontier"
     name = rival.rpartition("@")[0]
     # no <wbr> in it, which every other name has: the styles break these, and that is half a megabyte
-    link = f"<a href={facts.models[name].file}.html>{escape(name)}</a>"
+    link = escape(name) if name in linked else f"<a href={facts.models[name].file}.html>{escape(name)}</a>"
+    linked.add(name)
     return link if row["better"] else f"{link}, as accurate and faster"
 
 
@@ -214,7 +276,8 @@ def _shell(text: str) -> str:
 def _origins(one: Model, facts: Facts) -> str:
     found = []
     for each in files.origins(one, facts):
-        name = "timm’s results" if "timm-results" in each["tables"] else "this project"
+        theirs = {"timm-results": "timm’s results", pepr.SOURCE: "PePR"}
+        name = next((said for key, said in theirs.items() if key in each["tables"]), "this project")
         link = f"<a href={escape(each['url'])}>{name}</a>" if "url" in each else name
         found.append(f"{link}, {escape(each['date'])}, {escape(each['licence'])}")
     said = f"Figures: {'; '.join(found)}. " if found else ""

@@ -16,8 +16,8 @@ from scripts.common.errors import disk_error
 from scripts.common.paths import make_folder
 from scripts.data.pretraining import LABELS
 from scripts.pages.markup import breaking
-from scripts.publish import address, files, page
-from scripts.publish.facts import Facts, Model, collect
+from scripts.publish import address, files, more, page
+from scripts.publish.facts import Facts, Model
 from scripts.site.builtin.source import Page
 from scripts.site.finish import revision
 from scripts.site.frame import Frame
@@ -37,7 +37,7 @@ def add(root: Path, site: Path, url: str = "", facts: Facts | None = None) -> in
 
     url: where the site will lie. Raises UserError where the disk is full or a table is damaged.
     """
-    facts = facts or collect()
+    facts = facts or more.collect()
     known = {name: files.model(one, facts) for name, one in facts.models.items()}
     files.write(make_folder(site / DATA), facts, known)
     frame = Frame(root)
@@ -59,7 +59,8 @@ def empty(frame: Frame, url: str) -> str:
     """The frame of a model's page, with marks where `model_page` puts what is the model's own."""
     html = framed(frame, url, SCRIPTS, TITLE, SUBTITLE, f'{BODY}\n<p class="build-line">Made {escape(revision())}.</p>')
     # a page less its blanks, its quotes and the tags that HTML does not ask for: 1,300 times a kilobyte
-    return re.sub(r"\n\s*", "\n", _BARE.sub(r"=\1", html).replace("</li>", ""))
+    html = re.sub(r"\n\s*", "\n", _BARE.sub(r"=\1", html).replace("</li>", ""))
+    return re.sub(r">\n(?=<)", ">", html)
 
 
 def framed(frame: Frame, url: str, scripts: list[dict], title: str, subtitle: str, body: str) -> str:

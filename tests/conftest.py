@@ -66,6 +66,16 @@ def photos() -> Path:
     return SHARED / "cats-and-dogs"
 
 
+@pytest.fixture(scope="session")
+def every_drawing(timm_tables: Path) -> dict:
+    """Every chart of the catalogue that can be drawn here, by name; drawn once a worker."""
+    from scripts.figures.catalogue import drawings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIMM_RESULTS", str(timm_tables))
+        return dict(drawings())
+
+
 # --- a browser --------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,6 @@ import re
 import pytest
 
 from scripts.common import browser as chrome
-from scripts.figures.catalogue import drawings
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, REPLICA, SHOWN, WIDE, label_boxes
 
@@ -19,15 +18,13 @@ READABLE = 12  # pixels on the screen
 
 
 @pytest.fixture(scope="module")
-def figures(timm_tables):
+def figures(every_drawing):
     """{(chart, 'wide' or 'phone'): figure as a dict}; charts whose data nobody measured here are left out."""
     found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIMM_RESULTS", str(timm_tables))
-        for name, drawing in drawings():
-            found[name, "wide"] = json.loads(figure_json(drawing.figure))
-            assert drawing.phone is not None, f"{name} has no version for a phone"
-            found[name, "phone"] = json.loads(figure_json(drawing.phone))
+    for name, drawing in every_drawing.items():
+        found[name, "wide"] = json.loads(figure_json(drawing.figure))
+        assert drawing.phone is not None, f"{name} has no version for a phone"
+        found[name, "phone"] = json.loads(figure_json(drawing.phone))
     assert len(found) >= 24
     return found
 
@@ -106,10 +103,9 @@ def test_texts_as_chrome_draws_them_neither_overlap_nor_are_cut(figures, browser
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_alternative_texts_say_what_the_chart_shows(timm_tables, monkeypatch):
-    monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
+def test_alternative_texts_say_what_the_chart_shows(every_drawing):
     seen = {}
-    for name, drawing in drawings():
+    for name, drawing in every_drawing.items():
         alt = drawing.alt
         assert 80 < len(alt) < 1200 and re.match(r"[A-Z0-9]", alt) and alt.endswith(".") and re.search(r"\d", alt), (
             name,

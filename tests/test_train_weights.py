@@ -206,8 +206,8 @@ def served(tmp_path, monkeypatch):
             if state.how == "half-way":
                 self.wfile.write(sent[start : start + (len(sent) - start) // 2])
             elif state.how == "drips":
-                for at in range(start, len(sent), 2000):
-                    self.wfile.write(sent[at : at + 2000])
+                for at in range(start, len(sent), 50_000):
+                    self.wfile.write(sent[at : at + 50_000])
                     time.sleep(0.05)
             else:
                 self.wfile.write(sent[start:])

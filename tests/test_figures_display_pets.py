@@ -97,6 +97,26 @@ def tables(tmp_path, monkeypatch):
     )
     write("cnn-photos-original-box-history", epochs.assign(valid_accuracy=0.5), dataset="photos")
     write(
+        "starts-photos-box",
+        pd.DataFrame(
+            [
+                {
+                    "model": "resnet18",
+                    "start": start,
+                    "seed": seed,
+                    "img_size": 64,
+                    "epochs": 2,
+                    "train_images": 100,
+                    "test_images": 20,
+                    "accuracy": share + seed / 50,
+                }
+                for start, share in (("frozen", 0.8), ("fine-tuned", 0.9), ("scratch", 0.6))
+                for seed in range(3)
+            ]
+        ),
+        dataset=EVIL,
+    )
+    write(
         "cnn-summary",
         pd.DataFrame(
             {
@@ -140,6 +160,7 @@ DRAW = [
     "draw_pets_curves",
     "draw_pets_confusion",
     "draw_pets_losses",
+    "draw_starts",
     "draw_cnn_curves",
     "draw_search_parallel",
     "draw_search_importance",
@@ -286,3 +307,10 @@ def test_a_probe_that_was_kept_is_called_one_beside_the_network_from_scratch(tab
         "a probe on frozen features, pretrained weights in1k; 2 epochs of fine-tuning gave nothing better"
     )
     assert display_pets.draw_pets_curves().title == "A probe on lite0 is right on 98.9% of the test photos"
+
+
+def test_the_starts_are_compared_by_the_means_of_their_seeds(tables):
+    data = display_pets.draw_starts().data.set_index("start")
+    assert data["mean"].round(3).to_dict() == {"fine-tuned": 0.92, "frozen": 0.82, "scratch": 0.62}
+    assert data.loc["frozen", "max"] == pytest.approx(0.84) and (data["size"] == 3).all()
+    assert "62.0% from scratch in 2 epochs, 82.0% frozen, 92.0% fine-tuned in 2 epochs" in pets.starts()

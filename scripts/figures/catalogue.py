@@ -79,6 +79,7 @@ _ALL = [
     Chart("pets_curves", display_pets.draw_pets_curves, "trained"),
     Chart("pets_confusion", display_pets.draw_pets_confusion, "trained"),
     Chart("pets_losses", display_pets.draw_pets_losses, "trained"),
+    Chart("pets_starts", display_pets.draw_starts, "trained"),
     *(
         Chart(f"choose_{name.replace('-', '_')}", partial(display_choose.draw_frontier, name), "trained")
         for name in (*display_choose.SETS, display_choose.OWN)

@@ -1,10 +1,11 @@
 """Charts of cats and dogs, of the plain convnet, of the runs on disk and of the search.
 
-pets_curves, pets_confusion, pets_losses: the fastai run with the most photos. cnn_curves: every run of the convnet
+pets_curves, pets_confusion, pets_losses: the fastai run with the most photos. pets_starts: a network from scratch,
+frozen and fine-tuned on each set of photos. cnn_curves: every run of the convnet
 beside its reference. runs_compared: a metric by epoch, a line per run. search_parallel, search_importance: the search
 with the most trials.
 
-    python -m scripts.figures.export --only pets_curves pets_confusion pets_losses cnn_curves
+    python -m scripts.figures.export --only pets_curves pets_confusion pets_losses pets_starts cnn_curves
     python -m scripts.figures.export --only runs_compared search_parallel search_importance
 """
 
@@ -340,6 +341,60 @@ def run_names(found: list[Training]) -> list[str]:
         for row in rows
     ]
     return [f"{row.recipe} recipe{said if len({*photos}) > 1 else ''}" for row, said in zip(rows, photos)]
+
+
+STARTS = {"fine-tuned": "convnext", "frozen": "levit", "scratch": "vgg"}  # and the colour of each
+STARTED = {"fine-tuned": "fine-tuned", "frozen": "frozen, with a probe", "scratch": "from scratch"}
+
+
+def draw_starts() -> Drawing:
+    """A dot for each set of photos and start: mean test accuracy over the seeds, with a line from worst to best."""
+    found = photo_results.starts()
+    newest = first(found, "comparison of starts", "`python -m scripts.train.starts --data FOLDER`")
+    table = pd.concat([run.tables[""].assign(dataset=run.dataset) for run in found], ignore_index=True)
+    groups = table.groupby(["dataset", "start"], sort=False)["accuracy"].agg(["mean", "min", "max", "size"])
+    order = [(run.dataset, start) for run in found for start in STARTS if (run.dataset, start) in groups.index]
+    rows = groups.loc[order].reset_index()
+    write = "{:.1%}".format
+    rows = rows.assign(
+        label=[f"{name.replace('-', ' ')} · {STARTED[start]}" for name, start in order],
+        value=rows["mean"],
+        low=rows["min"],
+        high=rows["max"],
+        family=[STARTS[start] for _, start in order],
+        kind="convnet",
+        details=[
+            f"{write(mean)}, {write(low)} to {write(high)}<br>{counted(int(seeds), 'seed')}"
+            for mean, low, high, seeds in groups.loc[order].itertuples(index=False)
+        ],
+    )
+    gains = {name: part.set_index("start")["mean"] for name, part in rows.groupby("dataset", sort=False)}
+    whole = {name: means for name, means in gains.items() if {"scratch", "frozen"} <= set(means.index)}
+    if whole:
+        name, means = next(iter(whole.items()))
+        title = (
+            f"{name.replace('-', ' ').capitalize()}: {write(means['scratch'])} right from scratch, "
+            f"{write(means.drop('scratch').max())} from pretrained weights"
+        )
+    else:
+        title = f"{newest.dataset.capitalize()} from different starts"
+    model, size = newest.tables[""].model.iloc[0], int(newest.tables[""].img_size.iloc[0])
+    subtitle = f"{model} at {size} pixels: test photos that are right, mean of the seeds; lines: worst to best seed"
+    ends = nice_range(pd.concat([rows["low"], rows["high"]]), log=False, after=0.03)
+    axis = Axis("test accuracy", *ends, write="{:.0%}".format)
+    wide, phone = (list_chart.draw(rows, axis, title, subtitle, footer(newest), size).figure for size in (WIDE, PHONE))
+    return Drawing(
+        figure=wide,
+        phone=phone,
+        title=title,
+        data=rows[["dataset", "start", "mean", "min", "max", "size"]],
+        sources=[source(run.paths[""]) for run in found],
+        hardware=newest.hardware,
+        date=newest.date,
+        alt=f"List of sets of photos and starts of {model} by test accuracy: "
+        f"{listing([f'{row.label} {write(row.value)}' for row in rows.itertuples()])}.",
+        caption=f"{title}. The same photos, size and network from each start.",
+    )
 
 
 def draw_cnn_curves() -> Drawing:

@@ -119,6 +119,26 @@ def table() -> None:
     )
 
 
+def starts() -> str:
+    """What pretrained weights are worth on each set of photos, as text; '' where it was not measured."""
+    said = []
+    for run in photo_results.starts():
+        table = run.tables[""]
+        means = table.groupby("start")["accuracy"].mean()
+        if not {"scratch", "frozen", "fine-tuned"} <= set(means.index):
+            continue
+        epochs = table.groupby("start")["epochs"].max()
+        said.append(
+            f"{run.dataset.replace('-', ' ')} {means['scratch']:.1%} from scratch in "
+            f"{counted(int(epochs['scratch']), 'epoch')}, {means['frozen']:.1%} frozen, "
+            f"{means['fine-tuned']:.1%} fine-tuned in {counted(int(epochs['fine-tuned']), 'epoch')}"
+        )
+    if not said:
+        return ""
+    model = photo_results.starts()[0].tables[""].model.iloc[0]
+    return f"Test photos that {model} gets right, means over the seeds: {'; '.join(said)}."
+
+
 def ways() -> str:
     """How far each way of training got on the photos of the page, the best run of each, as text; '' where one is
     there.

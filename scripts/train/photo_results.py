@@ -9,6 +9,7 @@
 | cnn-summary.csv | a layer of the convnet that runs | `layers` |
 | search-<study>-<hardware>.csv | a trial: state, accuracy, epochs, seconds, note, then the settings | `searches` |
 | runs-<hardware>.csv, …-history.csv | a run; a run's epoch | `runs` |
+| starts-<dataset>-<hardware>.csv | a training from a start with a seed | `starts` |
 | demo-<hardware>.csv | the web app under load, as scripts.perf.demo measured it | `loads` |
 """
 
@@ -176,6 +177,15 @@ def runs(folder: Path | None = None) -> Training | None:
         "-history": {"required": ["name"], "numeric": ["epoch"], "key": ["run", "epoch"], "optional_numeric": MEASURES},
     }
     return next(iter(_trainings("runs", parts, folder)), None)
+
+
+def starts(folder: Path | None = None) -> list[Training]:
+    """The same network from three starts, by dataset, those with most training photos first: a row per start and
+    seed.
+    """
+    numbers = ["seed", "img_size", "epochs", "train_images", "test_images", "accuracy"]
+    parts = {"": {"required": ["model", "start"], "numeric": numbers, "key": ["model", "start", "seed"]}}
+    return sorted(_trainings("starts", parts, folder), key=lambda run: -run.tables[""].train_images.max())
 
 
 def loads(folder: Path | None = None) -> list[Training]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,32 @@ def every_drawing(timm_tables: Path) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
         return dict(drawings())
+
+
+@pytest.fixture
+def moved():
+    """A function that puts folders of the project elsewhere for this test, for whoever uses them:
+    moved(DATA=folder, CACHE=other).
+    """
+    took = []
+
+    def move(**folders: Path) -> None:
+        for name, folder in folders.items():
+            here = getattr(paths, name)
+            took.append((name, folder, here))
+            for module in _project():
+                if getattr(module, name, None) == here:
+                    setattr(module, name, folder)
+
+    yield move
+    for name, folder, here in reversed(took):
+        for module in _project():  # those that were first imported meanwhile, too
+            if getattr(module, name, None) == folder:
+                setattr(module, name, here)
+
+
+def _project() -> list:
+    return [module for name, module in list(sys.modules.items()) if name.startswith("scripts.") and module]
 
 
 # --- a browser --------------------------------------------------------------------------------------------------------

@@ -184,8 +184,8 @@ def test_a_pre_release_fits_its_name(tmp_path):
     assert contribute.check(contribution(tmp_path, facts={"versions": {"torch": "2.15.0a0+b4e4ee81d3.nv26.1"}})) == []
 
 
-def test_what_was_trained_names_nobody_either(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(contribute, "DATA", tmp_path)
+def test_what_was_trained_names_nobody_either(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     contribution(tmp_path)
     (tmp_path / "zoo-cats-box.json").write_text(
         json.dumps({"command": "python -m scripts.train.train_models --data=/home/jane/photos"})
@@ -313,8 +313,8 @@ def test_a_hostile_file_is_a_line_and_the_others_are_checked(tmp_path, capsys, s
     assert said.count("\n") == 1 and said.startswith(bad.name) and len(said) < 700
 
 
-def test_a_name_is_no_command_to_what_shows_the_log(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(contribute, "DATA", tmp_path)
+def test_a_name_is_no_command_to_what_shows_the_log(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     for name in ("::error file=x::y.json", "a\x1b[31m\n::warning::b.json"):
         (tmp_path / name).write_text("{")
     contribute.main([])

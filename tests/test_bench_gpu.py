@@ -10,9 +10,9 @@ from scripts.common import paths
 
 
 @pytest.fixture
-def swept(monkeypatch, tmp_path):
+def swept(monkeypatch, moved, tmp_path):
     """The command lines that sweeps got; `remaining` of each is 0, or what a test sets by the step's word."""
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     seen, remaining = [], {}
 
     def go(arguments):
@@ -86,11 +86,11 @@ def test_odd_arguments_are_one_line(swept, arguments, says, capsys, monkeypatch,
     assert says in error and len(error.splitlines()) == 1 and swept[0] == []
 
 
-def test_no_gpu_is_one_line(monkeypatch, tmp_path, capsys):
+def test_no_gpu_is_one_line(moved, tmp_path, capsys):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    moved(CACHE=tmp_path)
     assert gpu.main(["plain", "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
     assert "--device cuda" in error and len(error.splitlines()) == 1 and not list(tmp_path.glob("*.csv"))

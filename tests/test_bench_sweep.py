@@ -107,10 +107,9 @@ class InProcess(process.Measurer):
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch, moved, tmp_path):
     """run(*models and options) is a sweep on tmp_path/out.csv with the stand-in; returns its exit code."""
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(paths, "DATA", tmp_path)
+    moved(CACHE=tmp_path / "cache", DATA=tmp_path)
     monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: InProcess.seconds))
 
     def go(*arguments, out=tmp_path / "out.csv", measurer=InProcess):

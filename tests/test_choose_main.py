@@ -34,11 +34,11 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def apart(tmp_path, monkeypatch):
+def apart(tmp_path, monkeypatch, moved):
     """Caches and pictures in a temporary folder, no hub."""
-    monkeypatch.setattr(features, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     monkeypatch.setattr("scripts.train.datasets.CACHE", tmp_path / "cache")
-    monkeypatch.setattr(look, "CHARTS", tmp_path / "charts")
+    moved(CHARTS=tmp_path / "charts")
     monkeypatch.setattr(hub, "answers", lambda: False)
     monkeypatch.setattr(hub, "cached", lambda repository: None)
 
@@ -295,12 +295,12 @@ def test_each_kind_of_pretraining_has_its_turn():
     assert candidates.in_turn([["a", "b", "c"], ["d"], ["b", "e"]]) == ["a", "d", "b", "e", "c"]
 
 
-def test_training_begins_with_what_was_chosen(folder, tmp_path, monkeypatch):
+def test_training_begins_with_what_was_chosen(folder, tmp_path, moved):
     assert run(folder, tmp_path) == 0
     (main,) = [path for path in tmp_path.glob("choose-photos-*.csv") if not path.stem.endswith(choice.PARTS)]
     checksum = json.loads(main.with_suffix(".json").read_text())["checksum"]
     default = frozen.Start("resnet18", 64, None, "")
-    monkeypatch.setattr(choice, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     found = frozen.decide("", 0, "auto", None, checksum, default)
     assert found.arch.startswith("tf_efficientnet_lite")  # the best is a colour histogram, which nothing can be made of
     main.write_text(main.read_text().replace("colour histogram,,128", "tf_efficientnet_lite1,in1k,192"))

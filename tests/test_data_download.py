@@ -49,13 +49,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(tmp_path, monkeypatch, moved):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.mode, server.asked, server.daemon_threads = "fine", [], True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "TIMM_RESULTS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(download, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     monkeypatch.setattr(download, "REMOTE", f"http://127.0.0.1:{server.server_port}/{{commit}}/results/{{file}}")
     monkeypatch.setattr(download, "registry", lambda: {f"{VINTAGE}/{FILE}": hashlib.sha256(CONTENT).hexdigest()})
     monkeypatch.setattr(download, "_unreachable", set())

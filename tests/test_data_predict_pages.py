@@ -113,8 +113,8 @@ def test_the_gpus_steps_are_a_table(capsys):
     assert all(name in said for name in method.gpu.STEPS) and "tbl-gpu-steps" in said
 
 
-def test_where_the_code_has_run_is_read_from_the_committed_tables(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(method, "DATA", tmp_path)
+def test_where_the_code_has_run_is_read_from_the_committed_tables(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     for name in ("cpu1t-box_2c", "cu132-rtx5090", "mps-apple_m2_gpu"):
         (tmp_path / f"benchmark-infer-amp-nhwc-pt2150-{name}.csv").write_text("", encoding="utf-8")
     method.ran_where()

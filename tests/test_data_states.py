@@ -20,7 +20,7 @@ from scripts.common.hardware import parse_benchmark_name
 from scripts.common.paths import DATA
 from scripts.data import read_data
 from scripts.figures import display_family, display_frontier, display_machines
-from scripts.findings import aggregates, robustness, summary, update, verdicts
+from scripts.findings import robustness, summary, update, verdicts
 
 pytestmark = pytest.mark.slow  # each judges all findings again
 
@@ -54,7 +54,7 @@ def speeds(part: str = "infer", factor: float = 1.0, **renamed: str) -> str:
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
+def state(tmp_path, monkeypatch, moved):
     """A function that lays out a state of timm's results as the newest vintage, with a small older one beside it.
     Returns the folder in which the project's tables are then."""
     folder = tmp_path / "tables"
@@ -64,8 +64,7 @@ def state(tmp_path, monkeypatch):
     own.mkdir()
     for path in DATA.glob("*"):
         shutil.copy(path, own)
-    for module in (verdicts, summary, aggregates):
-        monkeypatch.setattr(module, "DATA", own)
+    moved(DATA=own)
     monkeypatch.setattr(read_data, "_said", set())
     for name in ("transfer", "phones", "predict_evaluate", "predict_command"):  # not from timm's, or tested elsewhere
         monkeypatch.setattr(update, name, SimpleNamespace(update=lambda: None))

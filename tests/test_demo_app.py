@@ -202,12 +202,10 @@ def test_twenty_people_at_once_all_get_an_answer(served):
     assert len(answers) == 20 and [answer["error"] for answer in answers if not answer["success"]] == []
 
 
-def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, monkeypatch):
+def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path, moved):
     from scripts.common import schema
-    from scripts.train import photo_results
 
-    monkeypatch.setattr(load_test, "DATA", tmp_path)
-    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     assert pets.load_said() == ""
     load_test.write(
         {

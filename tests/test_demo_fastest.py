@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(not HERE, reason="no other runtime is installed"
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+def cache(tmp_path, moved):
+    moved(CACHE=tmp_path / "cache")
 
 
 @pytest.fixture(scope="module", params=["fastai", "probed", "zoo"])

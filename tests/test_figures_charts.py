@@ -324,7 +324,7 @@ def test_one_model_alone_draws():
 
 
 @pytest.fixture
-def measured(monkeypatch, tmp_path):
+def measured(monkeypatch, moved, tmp_path):
     """Invented measurements of one machine; the fixture's table may be changed before drawing."""
     table = tidy(16).assign(
         top5=99.0,
@@ -345,7 +345,7 @@ def measured(monkeypatch, tmp_path):
     )
     table["batch1_p50_ms"], table["batch1_p90_ms"] = 1500 / table.samples_per_sec, 1800 / table.samples_per_sec
     (tmp_path / table.file[0]).write_text("model\n")
-    monkeypatch.setattr(display_measured, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     monkeypatch.setattr(display_measured.measured, "load", lambda part: table)
     monkeypatch.setattr(display_measured.measured, "machine", lambda: "box")
     return table

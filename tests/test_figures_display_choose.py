@@ -14,7 +14,7 @@ from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import atomic_csv, atomic_write
 from scripts.figures import display_choose
 from scripts.pages import choose
-from scripts.train import choice, photo_results
+from scripts.train import choice
 
 EVIL = "<img src=x onerror=alert(1)>"
 SIZES = ("tf_efficientnet_lite0", 224, 144.0, 74.8), ("tf_efficientnet_lite2", 260, 75.0, 77.5)
@@ -35,10 +35,9 @@ def row(name: str, size: int, speed: float, top1: float, right: float, verdict: 
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
+def data(tmp_path, monkeypatch, moved):
     """A report/data with runs on two of the report's sets and on one of a reader's."""
-    monkeypatch.setattr(choice, "DATA", tmp_path)
-    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     monkeypatch.setattr(display_choose, "source", lambda path: {"path": f"report/data/{path.name}", "sha256": ""})
     curve = pd.DataFrame({"photos": [100, 400], "accuracy": [0.9, 0.95], "low": [0.88, 0.93], "high": [0.92, 0.97]})
     confusion = pd.DataFrame({"label": [EVIL], "predicted": ["glass"], "photos": [7], "of": [100], "share": [0.07]})
@@ -97,9 +96,8 @@ def test_the_page_says_whether_imagenets_best_wins_and_what_is_cheaper(data, cap
     assert "not tried" in said and "960 by cross-validation" in said
 
 
-def test_without_a_run_the_page_says_the_command(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(choice, "DATA", tmp_path)
-    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+def test_without_a_run_the_page_says_the_command(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     for print_it in (*PARTS, lambda: choose.table("trash")):
         print_it()
         assert "make choose" in capsys.readouterr().out

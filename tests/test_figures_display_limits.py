@@ -12,7 +12,7 @@ import pytest
 from scripts.common import hardware
 from scripts.common.errors import DataMissing, UserError
 from scripts.data import measured
-from scripts.figures import display_limits, display_measured
+from scripts.figures import display_limits
 
 CURVE = "curve-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
 TABLE = "benchmark-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
@@ -35,12 +35,11 @@ HEAD = [
 
 
 @pytest.fixture
-def box(monkeypatch, tmp_path):
+def box(monkeypatch, moved, tmp_path):
     """write(name, rows) puts a measured CSV of a machine of our own, which is "this machine", into a folder that
     stands for report/data.
     """
-    for module in (measured, display_limits, display_measured):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     monkeypatch.setattr(hardware, "present", lambda: ("box_2c",))
 
     def write(name: str, rows: list[dict]):

@@ -30,12 +30,12 @@ FROM_TABLES = {
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
+def data(tmp_path, moved):
     """report/data with the machines' tables alone; a function that rewrites one of them."""
     for name in FROM_TABLES:
         for end in ("csv", "json"):
             shutil.copyfile(DATA / f"machines-{name}.{end}", tmp_path / f"machines-{name}.{end}")
-    monkeypatch.setattr(display_machines, "DATA", tmp_path)
+    moved(DATA=tmp_path)
 
     def rewrite(name, change):
         path = tmp_path / f"machines-{name}.csv"

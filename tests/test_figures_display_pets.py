@@ -21,11 +21,11 @@ HARDWARE = {"name": "Box & Co", "slug": "box"}
 
 
 @pytest.fixture
-def tables(tmp_path, monkeypatch):
+def tables(tmp_path, monkeypatch, moved):
     """A report/data of made-up results."""
     data = tmp_path / "report" / "data"
     data.mkdir(parents=True)
-    monkeypatch.setattr(photo_results, "DATA", data)
+    moved(DATA=data)
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(display_pets, "source", lambda path: {"path": f"report/data/{path.name}", "sha256": ""})
     rng = np.random.default_rng(0)
@@ -177,8 +177,8 @@ def test_a_chart_is_drawn_at_both_sizes_and_says_what_it_shows(tables, name):
 
 
 @pytest.mark.parametrize("name", [*DRAW, "draw_runs"])
-def test_a_chart_without_data_is_left_out(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+def test_a_chart_without_data_is_left_out(tmp_path, monkeypatch, moved, name):
+    moved(DATA=tmp_path)
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     with pytest.raises(DataMissing):
         getattr(display_pets, name)()
@@ -212,8 +212,8 @@ def test_a_damaged_table_is_named(tables):
         photo_results.pets()
 
 
-def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "DATA", tables)
+def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, moved):
+    moved(DATA=tables)
     for name, hour, ends in (("pets", 10, 0.5), ("cnn", 10, 0.3), ("pets", 11, 0.7)):
         tracker = tracking.JsonLines(tmp_path / "runs" / f"20261121-{hour}0000-{name}" / "log.jsonl", name)
         tracker.params({"dataset": EVIL})
@@ -228,8 +228,8 @@ def test_runs_are_compared_as_they_were_written_down(tables, tmp_path, monkeypat
     assert not schema.unknown(tables)
 
 
-def test_one_run_is_no_contest(tables, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "DATA", tables)
+def test_one_run_is_no_contest(tables, tmp_path, moved):
+    moved(DATA=tables)
     tracker = tracking.JsonLines(tmp_path / "runs" / "20261121-100004-pets" / "log.jsonl", "pets")
     tracker.metrics({"valid_loss": 0.5}, epoch=1)
     tracker.close("finished")
@@ -279,8 +279,8 @@ def test_the_pages_tables_are_escaped(tables, capsys):
     assert "only shows that it runs: 2 epochs on 180 photos of 224 pixels, on Box & Co" in cnn.said()
 
 
-def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(photo_results, "DATA", tmp_path)
+def test_the_pages_say_what_is_missing(tmp_path, monkeypatch, moved, capsys):
+    moved(DATA=tmp_path)
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     assert not pets.facts().there and cnn.sizes().parameters == "n/a" and runs_page.said().count == "0 runs"
     for show in (pets.table, cnn.table, cnn.layers, runs_page.table, runs_page.search_table):

@@ -125,14 +125,14 @@ def write(
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, moved):
     real = results.runs
     monkeypatch.setattr(zoo_runs.results, "runs", lambda: real(tmp_path))
     monkeypatch.setattr(zoo_runs.hardware, "present", lambda: {"mine"})
     monkeypatch.setattr(zoo, "relative", lambda path: f"report/data/{path.name}")
     monkeypatch.setattr(zoo.page, "data_link", lambda path, words: page.link(words, "/" + path))
     monkeypatch.setattr(zoo.page, "chart", lambda name: print(f"chart {name}."))
-    monkeypatch.setattr(zoo, "CHARTS", tmp_path)
+    moved(CHARTS=tmp_path)
     return tmp_path
 
 

@@ -359,9 +359,11 @@ def test_kill_in_the_middle_leaves_whole_pictures_and_the_next_run_goes_on(chrom
     assert set(done["same"]) >= drawn and len(whole(out)) == 14
 
 
-def test_a_picture_whose_tables_went_is_dropped_and_one_of_untouched_tables_stays(pretend, tmp_path, monkeypatch):
+def test_a_picture_whose_tables_went_is_dropped_and_one_of_untouched_tables_stays(
+    pretend, tmp_path, monkeypatch, moved
+):
     monkeypatch.setattr(exporting, "ROOT", tmp_path)
-    monkeypatch.setattr(exporting, "DATA", tmp_path / "report/data")
+    moved(DATA=tmp_path / "report/data")
     monkeypatch.setattr(exporting, "relative", lambda path: Path(path).relative_to(tmp_path).as_posix())
     (tmp_path / "report/data").mkdir(parents=True)
     for name in ("kept", "went", "changed"):

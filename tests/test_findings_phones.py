@@ -125,8 +125,8 @@ def test_the_picker_and_the_explorer_have_the_phone_as_a_class_of_its_own():
     assert (fit.rows["latency_ms"] <= 1).all() and on_frontier(fit.rows).all()
 
 
-def test_without_its_table_there_is_no_phone(tmp_path, monkeypatch):
-    monkeypatch.setattr(phone_tables, "DATA", tmp_path)
+def test_without_its_table_there_is_no_phone(tmp_path, moved):
+    moved(DATA=tmp_path)
     assert phone_tables.for_claims() is None and fields.phone() == {}
     (tmp_path / "phones.csv").write_text("<html>\n")
     assert phone_tables.for_claims() is None and fields.phone() == {}

@@ -13,7 +13,6 @@ from scripts.figures import display_runtimes
 from scripts.findings import claims_runtimes as claims, runtimes
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import runtimes as page
-from scripts.predict import in_runtimes
 from scripts.runtimes import timed
 
 NETWORKS = {
@@ -157,9 +156,8 @@ PARTS = [
 ]
 
 
-def test_costs_are_shown_where_they_are_known_and_said_where_not(tmp_path, monkeypatch, capsys):
-    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+def test_costs_are_shown_where_they_are_known_and_said_where_not(tmp_path, monkeypatch, moved, capsys):
+    moved(DATA=tmp_path)
     written(tmp_path, {("openvino", "fp32"): lambda _: 2.0})
     page.costs()
     said = capsys.readouterr().out
@@ -177,9 +175,8 @@ def test_costs_are_shown_where_they_are_known_and_said_where_not(tmp_path, monke
 
 
 @pytest.mark.slow
-def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
-    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+def test_the_page_prints_every_part(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     written(tmp_path, {("openvino", "fp32"): lambda _: 2.0, ("openvino", "int8"): lambda place: 3.0 + place})
     runtimes.update(tmp_path)
     for part in PARTS:
@@ -192,9 +189,8 @@ def test_the_page_prints_every_part(tmp_path, monkeypatch, capsys):
         display_runtimes.draw_cost()
 
 
-def test_without_measurements_the_page_says_so(tmp_path, monkeypatch, capsys):
-    for module in (runtimes, display_runtimes, page, timed, in_runtimes):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+def test_without_measurements_the_page_says_so(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     for part in PARTS:
         part()
     said = capsys.readouterr().out

@@ -52,8 +52,8 @@ def test_a_family_without_members_gives_no_best():
     )
 
 
-def test_the_committed_figures_read_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(summary, "DATA", tmp_path)
+def test_the_committed_figures_read_back(tmp_path, moved):
+    moved(DATA=tmp_path)
     assert summary.numbers() == {}
     (tmp_path / "summary.csv").write_text("key,value,unit\na.top1,90.056,%\na.model,NA,\na.date,2026-01-06,date\n")
     assert summary.numbers() == {"a.top1": 90.056, "a.model": "NA", "a.date": "2026-01-06"}

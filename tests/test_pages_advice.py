@@ -110,8 +110,8 @@ def test_whether_orders_are_alike(correlation, said):
         ),
     ],
 )
-def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeypatch, capsys, rows, said, unsaid):
-    monkeypatch.setattr(advice, "DATA", tmp_path)
+def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, moved, capsys, rows, said, unsaid):
+    moved(DATA=tmp_path)
     advice.carries_over()
     assert capsys.readouterr().out == ""
     (tmp_path / "robustness.csv").write_text(f"name,rho,rho_low,rho_high,rho_best,loss\n{rows}\n")
@@ -124,7 +124,7 @@ def test_whether_the_order_carries_over_is_read_from_the_table(tmp_path, monkeyp
 
 
 @pytest.fixture
-def families_csv(tmp_path, monkeypatch):
+def families_csv(tmp_path, moved):
     def write(more="network", price="1.9", label="ConvNeXt"):
         numbers = ",".join(
             f"{what}_{name}"
@@ -136,7 +136,7 @@ def families_csv(tmp_path, monkeypatch):
             f"convnext,{label},91,26,0,convnext_x,88.9,49,0.6,1.7,0.8,0.7,0.9,52,1.1,1.6,{price},1.4,2.5,{more}\n"
         )
 
-    monkeypatch.setattr(convnext, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     return write
 
 

@@ -27,11 +27,8 @@ PICKS = (
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
-    for module in (content, home, machine, hardware, method, robustness):
-        monkeypatch.setattr(module, "DATA", tmp_path, raising=False)
-    monkeypatch.setattr(findings, "DATA", tmp_path)
-    monkeypatch.setattr(verdicts, "DATA", tmp_path)
+def data(tmp_path, monkeypatch, moved):
+    moved(DATA=tmp_path)
     (tmp_path / "picks.csv").write_text(PICKS)
     return tmp_path
 

@@ -9,8 +9,8 @@ from scripts.pages import page, scale
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(scale, "DATA", tmp_path)
+def folder(tmp_path, moved):
+    moved(DATA=tmp_path)
     return tmp_path
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
-from scripts.figures import display_phones, display_transfer
+from scripts.figures import display_transfer
 from scripts.pages import phones, transfer
 
 
@@ -38,9 +38,8 @@ def test_the_page_on_phones_prints_each_part(print_it, capsys):
     assert said.strip() and "make data" not in said and "nan" not in said
 
 
-def test_without_their_tables_the_pages_say_what_is_missing(tmp_path, monkeypatch, capsys):
-    for module in (display_transfer, display_phones, transfer, phones):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+def test_without_their_tables_the_pages_say_what_is_missing(tmp_path, moved, capsys):
+    moved(DATA=tmp_path)
     assert transfer.line() == "ImageNet is not your data."
     parts = (transfer.said, transfer.table, transfer.costs, transfer.travellers, phones.said, phones.table)
     for print_it in (*parts, phones.devices, phones.survivors):

@@ -22,8 +22,8 @@ def test_the_ratio_is_that_of_medians():
 @pytest.mark.parametrize(
     "two, seconds, verdicts", [(17.0, 1.0, ["reached", "reached"]), (15.0, 3.0, ["MISSED", "MISSED"])]
 )
-def test_verdicts_and_the_table(tmp_path, monkeypatch, capsys, two, seconds, verdicts):
-    monkeypatch.setattr(scaling, "DATA", tmp_path)
+def test_verdicts_and_the_table(tmp_path, monkeypatch, moved, capsys, two, seconds, verdicts):
+    moved(DATA=tmp_path)
     monkeypatch.setattr(
         scaling,
         "launch",

@@ -65,12 +65,12 @@ def world(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture
-def tables(monkeypatch, tmp_path):
+def tables(monkeypatch, moved, tmp_path):
     """Only the invented tables are at hand, and a calibration of two spreads."""
     rows, about, keys = world()
     monkeypatch.setattr(predict_tables, "published", lambda: (rows, about))
     monkeypatch.setattr(predict_tables, "ours", lambda: (rows.iloc[:0], about.iloc[:0]))
-    monkeypatch.setattr(speeds, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     (tmp_path / "predict-calibration.csv").write_text(
         "case,measured,level,multiplier\nlike,5,0.9,2.5\nlike,20,0.9,2.0\nnew,5,0.9,2.5\nnew,20,0.9,2.0\n"
     )
@@ -353,10 +353,10 @@ def test_a_doubtful_pick_names_what_to_measure_and_measuring_it_makes_it_sure(kn
     assert not set(pick["measure"]) & set(after["measure"])
 
 
-def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, tmp_path):
+def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, moved, tmp_path):
     rows = machine(known, 40)
     monkeypatch.setattr(predict_design, "design", lambda count, kind: list(rows["arch"][:20]))
-    monkeypatch.setattr(predict_command, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     with pytest.raises(UserError, match="perf.predict --measure"):
         predict_command.read_check("h200")
     (tmp_path / rows["file"][0]).with_suffix(".json").write_text(
@@ -395,10 +395,9 @@ def test_bad_options_end_with_2(bad):
 
 
 @pytest.fixture
-def kept(known, monkeypatch, tmp_path):
+def kept(known, monkeypatch, moved, tmp_path):
     """The predictions of an invented card, made once and kept; afterwards predicting is an error."""
-    for module in (stored, speeds):
-        monkeypatch.setattr(module, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     monkeypatch.setattr(read_data, "results", lambda vintage: results(known))
     rows = machine(known, 25)
     (tmp_path / rows["file"][0]).write_text("the measurements\n")
@@ -450,8 +449,8 @@ def test_the_picker_takes_what_is_kept(kept, known):
     assert set(table["status"]) == {"measured", "predicted"} and stored.picker_table("train") is None
 
 
-def test_nothing_kept_is_no_entry_in_the_picker(monkeypatch, tmp_path):
-    monkeypatch.setattr(stored, "DATA", tmp_path)
+def test_nothing_kept_is_no_entry_in_the_picker(monkeypatch, moved, tmp_path):
+    moved(DATA=tmp_path)
     monkeypatch.setattr(measured, "machine", lambda: "h200")
     assert stored.picker_table() is None
 

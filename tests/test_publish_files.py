@@ -186,9 +186,9 @@ def test_names_for_the_search_cannot_end_a_script(known):
     assert found["old"] == [["levit_old", list(known.models).index("levit_1.in1k")]]
 
 
-def test_without_timms_tables_the_files_say_so_and_keep_names_and_licences(tmp_path, monkeypatch):
+def test_without_timms_tables_the_files_say_so_and_keep_names_and_licences(tmp_path, monkeypatch, moved):
     monkeypatch.delenv("TIMM_RESULTS", raising=False)
-    monkeypatch.setattr(download, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     monkeypatch.setattr(download, "REMOTE", "http://127.0.0.1:9/{commit}/{file}")
     monkeypatch.setattr(download, "_unreachable", set())
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):

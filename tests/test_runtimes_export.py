@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(not RUNTIME, reason="no other runtime is install
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+def cache(tmp_path, monkeypatch, moved):
+    moved(CACHE=tmp_path / "cache")
     monkeypatch.setattr(export, "TURN", 0.01)
 
 

@@ -33,8 +33,8 @@ print(store.kept({"what": "test", "network": "n", "machine": "here"}, make).name
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "CACHE", tmp_path)
+def cache(tmp_path, moved):
+    moved(CACHE=tmp_path)
     return tmp_path
 
 

@@ -311,7 +311,7 @@ def test_the_download_holds_every_table_and_is_the_same_each_time(monkeypatch):
     assert content == extras.download()
 
 
-def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
+def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch, moved):
     def git(*arguments):
         subprocess.run(
             ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
@@ -328,7 +328,7 @@ def test_the_feed_tells_what_a_commit_changed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(extras, "ROOT", tmp_path)
     monkeypatch.setattr(extras.git, "ROOT", tmp_path)
-    monkeypatch.setattr(extras, "DATA", tmp_path / "report/data")
+    moved(DATA=tmp_path / "report/data")
     assert extras.changes() == []  # no repository
     (tmp_path / "report/data").mkdir(parents=True)
     git("init", "-q")

@@ -335,7 +335,7 @@ def test_families_are_filtered_by_chip_and_by_label(site, browser, data):
         assert tried
 
 
-def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data, monkeypatch, capsys):
+def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data, moved, capsys):
     names = ("beit", "beitv2", "regnet", "swin", "resnet", "gmlp", "vgg")  # of one colour, and of none
     folder = build(
         tmp_path / "site",
@@ -345,7 +345,7 @@ def test_every_link_to_a_family_shows_that_family_alone(tmp_path, browser, data,
     pd.DataFrame(
         {"family": names, "label": [families.label(name) for name in names], "best": "x", "more": "", **numbers}
     ).to_csv(tmp_path / "families.csv", index=False)
-    monkeypatch.setattr(convnext, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     convnext.families_by_name()
     states = re.findall(r"frontier_gpu=([^#]+)#", html.unescape(capsys.readouterr().out))
     assert len(states) == len(names)

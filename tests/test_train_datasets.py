@@ -322,12 +322,12 @@ def test_an_empty_class_is_refused_by_name(tmp_path):
         load(root, tmp_path)
 
 
-def test_what_was_never_a_photo_is_listed_apart(tmp_path, monkeypatch, capsys):
+def test_what_was_never_a_photo_is_listed_apart(tmp_path, monkeypatch, moved, capsys):
     root = pictures(tmp_path / "data")
     (root / "README.md").write_text("photos")
     (root / "cats" / ".DS_Store").write_bytes(b"x")
     (root / "loose.jpg").write_bytes(b"x")
-    monkeypatch.setattr(datasets, "CACHE", tmp_path)
+    moved(CACHE=tmp_path)
     monkeypatch.setattr("sys.argv", ["datasets", str(root), "--size", "16"])
     assert datasets.main() == 0
     said = capsys.readouterr().out

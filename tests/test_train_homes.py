@@ -4,9 +4,9 @@ from scripts.train import homes
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
+def root(tmp_path, monkeypatch, moved):
     monkeypatch.setattr(homes, "ROOT", tmp_path)
-    monkeypatch.setattr(homes, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     (tmp_path / "cache").mkdir()
     return tmp_path
 

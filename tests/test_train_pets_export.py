@@ -38,13 +38,9 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path, folder, monkeypatch):
+def settings(tmp_path, folder, monkeypatch, moved):
     """Settings of a run that writes only into a temporary folder, and asks no hub."""
-    monkeypatch.setattr(pets_export, "DATA", tmp_path / "data")
-    monkeypatch.setattr(pets_export, "CHARTS", tmp_path / "charts")
-    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
-    monkeypatch.setattr(finetune, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    moved(DATA=tmp_path / "data", CHARTS=tmp_path / "charts", CACHE=tmp_path / "cache")
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(tracking, "TensorBoard", lambda folder: tracking.Tracker())
     monkeypatch.setattr(weights, "find", lambda name, folder=None: (None, "the weights' hub cannot be reached"))
@@ -167,7 +163,7 @@ def test_a_damaged_checkpoint_is_not_used(settings, tmp_path, damage, which):
 
 
 @pytest.fixture
-def pretrained(settings, tmp_path, monkeypatch):
+def pretrained(settings, tmp_path, monkeypatch, moved):
     """Settings of a run that finds weights of test_resnet in a folder. (They are made up.)"""
     import timm
     from safetensors.torch import save_file
@@ -176,7 +172,7 @@ def pretrained(settings, tmp_path, monkeypatch):
     save_file(timm.create_model(ARCH).state_dict(), tmp_path / "weights" / f"{ARCH}.safetensors")
     monkeypatch.setattr(weights, "find", FIND)
     monkeypatch.setattr(features, "RUNTIMES", {"cpu": (("eager", "fp32"),)})
-    monkeypatch.setattr(features, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     return dataclasses.replace(settings, weights=tmp_path / "weights", epochs=2)
 
 
@@ -307,9 +303,9 @@ def test_a_photo_that_goes_missing_at_the_end_loses_no_epoch(settings, monkeypat
     assert list((finetune.CACHE / "pets").glob("*.pth")) and not settings.out.exists()
 
 
-def test_oxfords_labels_come_from_the_file_names(tmp_path, monkeypatch):
+def test_oxfords_labels_come_from_the_file_names(tmp_path, moved):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     root = tmp_path / "oxford"
     for breed, cat in (("Abyssinian", True), ("beagle", False), ("Bengal", True), ("pug", False)):
         for i in range(10):

@@ -71,11 +71,11 @@ def test_a_log_can_be_told_to_another_tracker(tmp_path):
     assert heard == [{"lr": 1}, ({"loss": 0.5}, 3), ["x", "y"], "finished"]
 
 
-def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, capsys):
+def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, moved, capsys):
     import pandas as pd
 
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
+    moved(DATA=tmp_path / "data")
     monkeypatch.setattr("sys.argv", ["runs"])
     assert runs.main() == 2 and capsys.readouterr().err.startswith("error: no runs in")
     for name in ("pets", "cnn"):
@@ -98,11 +98,11 @@ def test_a_training_without_a_log_ends_well(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("warning: this run is not on the page of runs (no runs in")
 
 
-def test_what_is_no_number_is_left_out_of_the_history(tmp_path, monkeypatch):
+def test_what_is_no_number_is_left_out_of_the_history(tmp_path, monkeypatch, moved):
     from scripts.train import photo_results
 
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
+    moved(DATA=tmp_path / "data")
     with tracking.start("a", {}) as run:
         run.metrics({"valid_loss": float("nan"), "train_loss": 0.5}, epoch=1)
         run.metrics({"valid_loss": 0.25, "train_loss": 0.5}, epoch=2)

@@ -21,10 +21,9 @@ SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "batch": [64, 128]}
 
 
 @pytest.fixture
-def options(tmp_path, monkeypatch):
+def options(tmp_path, monkeypatch, moved):
     """A search whose trials take no time: accuracy is a function of the settings, so that its best is known."""
-    monkeypatch.setattr(search, "DATA", tmp_path / "data")
-    monkeypatch.setattr(search, "CACHE", tmp_path)
+    moved(DATA=tmp_path / "data", CACHE=tmp_path)
     monkeypatch.setattr(
         search,
         "evaluate",
@@ -214,9 +213,9 @@ def test_a_killed_workers_trial_is_tried_again(options):
     assert found.lr[1] == pytest.approx(drawn["lr"])
 
 
-def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch):
+def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch, moved):
     """The real objective, on digits: a rate of nothing learns nothing and is given up."""
-    monkeypatch.setattr(search, "CACHE", tmp_path)
+    moved(CACHE=tmp_path)
     monkeypatch.setattr(search, "STARTUP", 1)
     options = search.Options(
         "real",

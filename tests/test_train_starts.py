@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from scripts.common import paths
-from scripts.train import datasets, features, finetune, pets_export, photo_results, starts, weights
+from scripts.train import pets_export, photo_results, starts, weights
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, moved):
     """Photos of two colours with test photos, and everything that is written in a temporary folder."""
     rng = np.random.default_rng(0)
     for split, count in (("training_set", 10), ("test_set", 4)):
@@ -21,10 +20,9 @@ def folder(tmp_path, monkeypatch):
             for number in range(count):
                 noise = np.clip(rng.integers(-60, 60, (40, 40, 3)) + np.array(colour), 0, 255).astype(np.uint8)
                 Image.fromarray(noise).save(tmp_path / "photos" / split / name / f"{number}.png")
-    for module in (paths, datasets, features, finetune):
-        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    moved(CACHE=tmp_path / "cache")
     (tmp_path / "cache").mkdir()
-    monkeypatch.setattr(starts, "DATA", tmp_path)
+    moved(DATA=tmp_path)
     monkeypatch.setattr(pets_export, "EPOCHS", (1, 1))
     monkeypatch.setattr(pets_export, "SCRATCH_EPOCHS", 1)
     return tmp_path / "photos"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, runs, tracking, train_cnn
+from scripts.train import exported, runs, tracking, train_cnn
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_table_shows_the_shared_stage_four_times(counted):
 
 
 @pytest.fixture
-def given(tmp_path, monkeypatch):
+def given(tmp_path, monkeypatch, moved):
     rng = np.random.default_rng(0)
     for name, light in (("day", 160), ("night", 0)):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -51,10 +51,7 @@ def given(tmp_path, monkeypatch):
             Image.fromarray((rng.integers(0, 90, (70, 70, 3)) + light).astype(np.uint8)).save(
                 tmp_path / "photos" / name / f"{i}.png"
             )
-    monkeypatch.setattr(train_cnn, "DATA", tmp_path / "data")
-    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
-    monkeypatch.setattr(train_cnn, "CACHE", tmp_path)
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    moved(DATA=tmp_path / "data", CACHE=tmp_path)
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(exported, "to_onnx", lambda model, config: b"")
     monkeypatch.setattr(exported, "onnx_difference", lambda content, model, sample: 0.0)
@@ -124,8 +121,8 @@ def test_the_original_recipe_is_adam_at_a_constant_rate(given):
         assert min((seen - plain).abs().max(), (seen.flip(-1) - plain).abs().max()) < 0.02
 
 
-def test_photos_are_asked_for_in_one_line(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(train_cnn, "DATA", tmp_path / "data")
+def test_photos_are_asked_for_in_one_line(monkeypatch, moved, tmp_path, capsys):
+    moved(DATA=tmp_path / "data")
     monkeypatch.setattr("sys.argv", ["train_cnn"])
     assert train_cnn.main() == 2 and "--data FOLDER" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["train_cnn", "--data", "/no/such/folder"])

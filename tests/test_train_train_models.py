@@ -11,15 +11,14 @@ from PIL import Image
 
 from scripts.common import paths
 from scripts.common.errors import UserError
-from scripts.train import datasets, fit, metrics, models, results, take_in, train_models
+from scripts.train import fit, metrics, models, results, take_in, train_models
 from tests.waiting import until
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, moved):
     """A folder for the tables, with a cache of its own."""
-    monkeypatch.setattr(train_models, "CACHE", tmp_path / ".cache")
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / ".cache")
+    moved(CACHE=tmp_path / ".cache")
     return tmp_path
 
 

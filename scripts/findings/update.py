@@ -13,6 +13,7 @@ import argparse
 import sys
 
 from scripts.common.errors import cli
+from scripts.common.words import counted, listing
 from scripts.data import public, read_data
 from scripts.findings import aggregates, history, phones, summary, transfer
 from scripts.predict import command as predict_command, evaluate as predict_evaluate
@@ -28,8 +29,11 @@ def main(arguments: list[str] | None = None) -> None:
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; what was computed from them before still stands", file=sys.stderr)
         return
-    for one, why in public.at_hand():
-        print(f"{one.name}: {why or f'{len(one.files)} files at hand'}")
+    there = list(public.at_hand())
+    for one in (one for one, why in there if not why):
+        print(f"{one.name}: {counted(len(one.files), 'file')} at hand")
+    if away := [one.name for one, why in there if why]:
+        print(f"not at hand: {listing(away)}")
     steps = (transfer, phones, history, summary, aggregates, predict_evaluate, predict_command)
     for step in steps:
         try:

@@ -13,6 +13,7 @@ from scripts.figures import display_phones
 from scripts.findings import int8, phones
 from scripts.pages import page
 
+NAMES = {"googlenet": "GoogLeNet", "shufflenet": "ShuffleNet", "squeezenet": "SqueezeNet", "gpunet": "GPUNet"}
 CLAIMED = {"levit": "LeViT", "convnext": "ConvNeXt", "beit": "BEiT"}  # the families of the original claims
 
 
@@ -90,29 +91,26 @@ def survivors() -> None:
     """Which families survive 8 bits, in sentences and a table."""
     numbers = ["weights", "loss", "low", "high"]
     found = read_table(DATA / int8.FILE, required=["family", "source", "verdict"], numeric=numbers)
-    sure = {word: found[(found["verdict"] == word)] for word in (int8.SURVIVES, int8.LOSES)}
-    said = {
-        word: listing([f"{families.label(row.family)} ({row.source})" for row in rows.itertuples()])
-        for word, rows in sure.items()
-    }
-    phone, ours = found[found["source"] == int8.PHONE], found[found["source"] == int8.OURS]
-    told = phone[phone["verdict"] != int8.UNKNOWN]
-    lines = [
-        f"Surely less than {int8.LITTLE:g} point is lost by {said[int8.SURVIVES] or 'no family'}; surely something by "
-        f"{said[int8.LOSES] or 'none'}.",
-        f"Of {counted(len(phone), 'family', 'families')} at Qualcomm, {qualcomm.IMAGES:,} pictures tell it of "
-        f"{len(told) or 'none'}.",
-    ]
+    shown, lines = [_family(name) for name in found["family"]], []
+    for source, rows in found[found["source"] != int8.OURS].groupby("source", sort=False):
+        by = {word: [shown[i] for i in own.index] for word, own in rows.groupby("verdict")}
+        told = [
+            f"less than {int8.LITTLE:g} point is lost by {listing(by[int8.SURVIVES])}" if int8.SURVIVES in by else "",
+            f"a loss is sure for {listing(by[int8.LOSES])}" if int8.LOSES in by else "",
+            f"of {counted(len(by[int8.UNKNOWN]), 'family', 'families')} nobody can tell" if int8.UNKNOWN in by else "",
+        ]
+        lines.append(f"By {source}’s figures {listing([part for part in told if part])}.")
+    ours = found[found["source"] == int8.OURS]
     if len(ours):
         least, most = ours["loss"].min(), ours["loss"].max()
-        names = listing([families.label(name) for name in ours["family"]])
+        names = listing([_family(name) for name in ours["family"]])
         share = f"{least:.1f}%" if least == most else f"{least:.1f} to {most:.1f}%"
         lines.append(f"On our own photos {share} of the answers of {names} change; how many were right is not counted.")
     page.markdown("\n" + " ".join(lines) + "\n")
     page.table(
         pd.DataFrame(
             {
-                "Family": [families.label(name) for name in found["family"]],
+                "Family": shown,
                 "Source": found["source"],
                 "Weights": found["weights"],
                 "Points lost": [f"{a:.2f} ({b:.2f} to {c:.2f})".replace("-", "−") for a, b, c in _ends(found)],
@@ -126,6 +124,11 @@ def survivors() -> None:
         sort=False,
         formats={"Weights": "{:.0f}"},
     )
+
+
+def _family(name: str) -> str:
+    """What a family is called, those that are in no table of ours by their authors' spelling."""
+    return NAMES.get(name) or families.label(name)
 
 
 def _ends(found: pd.DataFrame):

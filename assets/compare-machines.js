@@ -201,6 +201,7 @@
     }
     if (mine !== turn) return;
     box.replaceChildren(table(all));
+    window.savableTable?.(box.querySelector("table"));
     said.textContent = [...wrong, ...all.slice(1).map((file) => verdict(file, all[0]))].join(" ");
     box.dataset.shown = String(all.length);
   }

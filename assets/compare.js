@@ -252,6 +252,7 @@
       }
     }
     box.replaceChildren(table(all));
+    window.savableTable?.(box.querySelector("table"));
     said.textContent =
       [...wrong, ...all.slice(1).map((one) => verdict(one, all[0]))].join(" ") || "Add another to compare it with.";
     box.dataset.shown = String(all.length);

@@ -10,6 +10,8 @@ window.explorerChart = (() => {
     A = window.explorerAxes,
     { make, numbers } = P,
     { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
+  const HERE = document.currentScript.src;
+  let saving = null;
   const NARROW = 720,
     MOVE_MS = 420;
   const toggle = (set, value) => {
@@ -231,7 +233,21 @@ window.explorerChart = (() => {
       "Table",
     );
     const share = make("button", { type: "button", onclick: copyLink }, "Copy link");
-    const foot = make("div", { className: "explorer-foot" }, source, make("span", {}, listed, share));
+    const saves = [
+      ["CSV", "Save what is shown as CSV", (save) => save.csv({ ...now(), machine: onShow, laid, name: figure })],
+      [
+        "SVG",
+        "Save the chart as SVG",
+        (save) => {
+          const { paper, ink } = T.colours,
+            colours = [paper, ink].map((pair) => pair[Number(dark())]);
+          save.svg({ under, canvas, over, colours, title: title.textContent, name: figure });
+        },
+      ],
+    ].map(([text, words, go]) =>
+      make("button", { type: "button", title: words, ariaLabel: words, onclick: () => saver().then(go) }, text),
+    );
+    const foot = make("div", { className: "explorer-foot" }, source, make("span", {}, listed, ...saves, share));
     const stage = make(
       "div",
       { className: "drawing explorer", role: "group", ariaLabel: "Interactive chart" },
@@ -354,6 +370,11 @@ window.explorerChart = (() => {
         /* file:// in some browsers */
       }
     }
+    const saver = () =>
+      (saving ??= new Promise((done, failed) => {
+        const src = new URL("explorer-save.js", HERE);
+        document.head.append(make("script", { src: src.href, onload: () => done(window.explorerSave), onerror: failed }));
+      }));
     function copyLink() {
       const link = new URL(location.href);
       link.hash = chart.closest("[id]")?.id ?? "";

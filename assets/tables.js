@@ -133,6 +133,8 @@
     (table.closest(".table-scroll") ?? table).after(button);
   }
 
+  window.savableTable = savable; // for tables that are made later
+
   for (const table of document.querySelectorAll("main table.table")) {
     if (!table.tHead?.rows.length || !table.tBodies.length) continue;
     if (!table.classList.contains("fixed") && table.tBodies[0].rows.length > 2) sortable(table);

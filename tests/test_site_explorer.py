@@ -8,6 +8,7 @@ import math
 import re
 import shutil
 from urllib.parse import quote, unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -480,6 +481,26 @@ def test_a_second_machine_is_laid_over_with_intervals_and_the_address_keeps_it(r
         visit.page.get_by_role("button", name="Show everything").click()
         visit.page.wait_for_function("!document.querySelector('.explorer-laid')")
         assert "o:" not in unquote(visit.page.url.split("f=")[-1]) and visit.errors == []
+
+
+def test_what_is_shown_is_saved_as_csv_and_svg(richer, browser, tmp_path):
+    data, address = richer
+    with Visit(browser, address, "x:params;o:slow") as visit:
+        for kind in ("CSV", "SVG"):
+            with visit.page.expect_download() as waiting:
+                visit.page.get_by_role("button", name=f"as {kind}").click()
+            assert waiting.value.suggested_filename == f"f.{kind.lower()}"
+            waiting.value.save_as(tmp_path / kind)
+        saved = pd.read_csv(tmp_path / "CSV")
+        params = dict(zip(data["models"]["names"], data["models"]["rows"]["params"]))
+        assert set(saved["model"]) <= set(params) and len(saved) > 100
+        assert saved["parameters"].tolist() == [params[name] for name in saved["model"]]
+        assert saved[saved["frontier"]]["model"].to_list() == visit.listed()
+        assert saved["images_per_second_Core i1"].notna().any() and set(saved["machine"]) == {"fast"}
+        picture = ElementTree.parse(tmp_path / "SVG").getroot()
+        said = "".join(picture.itertext())
+        assert "beaten by none" in said and "less →" in said and visit.errors == []
+        assert not [one for one in picture.iter() if one.tag.endswith(("script", "foreignObject"))]
 
 
 def test_money_is_by_a_known_price_or_the_readers_own(richer, browser):

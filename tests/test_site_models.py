@@ -100,6 +100,11 @@ def test_ten_times_the_models_weigh_ten_times_and_a_page_the_same(root, tmp_path
     assert sizes[1000][2] < 10 * sizes[100][2]
 
 
+def test_a_page_of_ten_times_the_machines_is_still_light(root, tmp_path):
+    models.add(root, tmp_path, facts=made_up(20, machines=100, hostile=False))
+    assert max(path.stat().st_size for path in (tmp_path / "model").glob("levit_*.in1k.html")) < LIGHTEST_LIMIT
+
+
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
 

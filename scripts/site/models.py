@@ -25,7 +25,9 @@ from scripts.site.frame import Frame
 FOLDER = "model"
 DATA = "data/v1"
 SCRIPTS = [{"text": '<script src="/assets/tables.js" defer></script>'}]
-COMPARE = [{"text": f'<script src="/assets/{name}.js" defer></script>'} for name in ("compare", "compare-machines")]
+COMPARE = [
+    {"text": f'<script src="/assets/{name}.js" defer></script>'} for name in ("tables", "compare", "compare-machines")
+]
 EMBED, COMPARISON = (Path(__file__).with_name(name) for name in ("embed.html", "compare.html"))
 _BARE = re.compile(r'(?<=[a-z])="([\w.#-]+(?:/[\w.#-]+)*)"(?=[\s>])')  # an attribute that needs no quotes
 _MARKS = TITLE, SUBTITLE, BODY, NAME, ABOUT = [f"%%{word}%%" for word in "title subtitle body name about".split()]

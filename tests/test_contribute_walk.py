@@ -97,7 +97,7 @@ def box(tables, monkeypatch, tmp_path):
     plausible.usual.cache_clear()
 
 
-def test_the_walk_predicts_before_it_measures_and_ends_with_a_text(box, monkeypatch, capsys):
+def test_the_walk_predicts_before_it_measures_and_ends_with_a_text(box, moved, capsys):
     assert box() == 0 and Measurer.seen == TELLING + OTHERS
     kept, facts = promise.read(promise.path_of(box.table))
     assert not set(kept["arch"]) & set(TELLING) and set(OTHERS) <= set(kept["arch"]) and facts["used"] == 8
@@ -109,8 +109,7 @@ def test_the_walk_predicts_before_it_measures_and_ends_with_a_text(box, monkeypa
     assert str(box.folder) not in said and "rehearsal" in capsys.readouterr().out
     for name in ("predict-evaluation.csv", "predict-evaluation.json"):
         shutil.copy(ROOT / "report" / "data" / name, box.folder)
-    for module in (board, promise):
-        monkeypatch.setattr(module, "DATA", box.folder)
+    moved(DATA=box.folder)
     row = board.scores().iloc[0]
     assert (row["hardware"], row["how"], row["networks"], row["table"]) == ("box", board.BEFORE, 6, FILE)
     assert board.problems() == []
@@ -137,13 +136,13 @@ def test_what_was_measured_before_the_prediction_does_not_count(box, monkeypatch
     assert box() == 0 and Measurer.seen[14:] == OTHERS
 
 
-def test_a_prediction_changed_afterwards_is_refused(box, monkeypatch, capsys):
+def test_a_prediction_changed_afterwards_is_refused(box, moved, capsys):
     box()
     path = promise.path_of(box.table)
     path.write_text(path.read_text().replace("\nresnet", "\nresnet", 1) + "levit_999,224,1,1,1\n")
-    monkeypatch.setattr(promise, "DATA", box.folder)
-    assert "changed since it was kept" in board.problems()[0]
     assert box() == 2 and "changed since it was kept" in capsys.readouterr().err
+    moved(DATA=box.folder)
+    assert "changed since it was kept" in board.problems()[0]
 
 
 def test_a_busy_machine_is_not_measured_unless_asked_for(box, monkeypatch, capsys):

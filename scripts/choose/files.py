@@ -267,8 +267,8 @@ def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
     return {
         "key": key,
         "speed": _numbers(there["samples_per_sec"], digits),
-        "latency_ms": _numbers(there["latency_ms"], digits),
-        "training": _numbers(there["train_samples_per_sec"], digits),
+        "latency_ms": _numbers(there["latency_ms"], 3),
+        "training": _numbers(there["train_samples_per_sec"], 3),
         "joules": _numbers(there["energy_j"]),
         **{name: found for name in more if (found := _numbers(there[name], 3))},
         "params": {str(i): round(float(there["param_count"][i]), 2) for i in there.index[other]},

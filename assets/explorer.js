@@ -459,7 +459,9 @@ window.explorerChart = (() => {
       source.textContent =
         `${machine.name}: ${(state.part === "train" && machine.training_source) || machine.source}` +
         `${measured ? "; hollow: predicted" : ""}` +
-        (laid.name ? `; dotted line: ${laid.name}, ${laid.edge.length ? laid.source : "of which it is not known"}` : "");
+        (laid.edge.length
+          ? `; dotted line: ${laid.name}, ${laid.source}`
+          : laid.name && `; of ${laid.name} this is not known`);
       unknown.textContent = why;
       const end = (row) => `${row.name} (${row.top1.toFixed(1)}%, ${R.plain(row.rate)} images/s)`,
         ends = edge.length ? `, from ${end(edge[0])} to ${end(edge.at(-1))}` : "";

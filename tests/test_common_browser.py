@@ -264,3 +264,29 @@ def test_drawn_text_has_the_widths_of_our_font(chrome):
 def test_command_says_what_it_would_use(chrome, capsys):
     assert browser.main([]) == 0
     assert chrome in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("use", ["draw", "window"])
+def test_chrome_leaves_nothing_in_an_empty_home_and_looks_up_no_name(chrome, tmp_path, monkeypatch, marked, use):
+    """It would leave an identifier for crash reports there, and ask its maker's servers as it starts."""
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    lines: list[str] = []
+
+    def look():
+        for process in started(marked):
+            with contextlib.suppress(psutil.Error):
+                lines.append(" ".join(process.cmdline()))
+
+    if use == "draw":
+        for _ in browser.draw({"one": figure(), "two": figure()}, path=chrome):
+            look()
+    else:
+        with browser.window(chrome) as window:
+            assert window.new_page().evaluate("1") == 1
+            look()
+    assert [line for line in lines if browser.ALONE in line]
+    left = [path.name for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert [name for name in left if "fontconfig" not in name] == []

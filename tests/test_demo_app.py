@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -16,13 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.demo import app, serving
 from scripts.pages import pets
 from scripts.perf import demo as load_test
+from scripts.perf.faults import hostile
+from scripts.perf.faults.files import endless_gif, slow_photo, tiles
 from scripts.train import exported
 from tests.test_demo_predict import PHOTO, bomb, encoded, zipped
 from tests.waiting import PATIENCE_S, alive, until
@@ -353,15 +352,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-def slow_photo() -> bytes:
-    """A picture that takes a decoder seconds: a JPEG that refines every coefficient again and again."""
-    target = io.BytesIO()
-    Image.effect_noise((4000, 4000), 60).save(target, "JPEG", progressive=True, quality=95)
-    data = target.getvalue()
-    scan = data.rindex(b"\xff\xda")
-    return data[:scan] + data[scan:-2] * 400 + data[-2:]
-
-
 def test_it_ends_with_photos_in_the_queue_and_starts_nothing_again(models, tmp_path):
     process, address = started(models[0], tmp_path)
     try:
@@ -382,22 +372,6 @@ def test_it_ends_with_photos_in_the_queue_and_starts_nothing_again(models, tmp_p
 
 
 # --- pictures that hold up others -------------------------------------------------------------------------------------
-def endless_gif() -> bytes:
-    target = io.BytesIO()
-    frames = [Image.new("P", (500, 500), number % 255) for number in range(60)]
-    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:])
-    return target.getvalue()
-
-
-def tiles(count=2**27) -> bytes:
-    """A TIFF that says it has so many tiles."""
-    head = b"II*\x00\x08\x00\x00\x00"
-    tags = [(256, 4, 1, 5000), (257, 4, 1, 5000), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
-    tags += [(277, 3, 1, 1), (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, count, 8), (325, 4, count, 8)]
-    body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + b"\0" * 4
-    return head + body + b"\0" * 2**20
-
-
 HOSTILE = {"scans.jpg": slow_photo, "tiles.tif": tiles, "frames.gif": endless_gif, "bomb.png": bomb}
 
 
@@ -442,6 +416,23 @@ def test_a_photo_that_was_answered_goes_from_the_disk(models, tmp_path):
         process.send_signal(signal.SIGINT)
         process.wait(60)
         process.kill()
+
+
+def test_on_a_full_disk_it_goes_on(models, other_disk):
+    process, address = started(models[0], other_disk)
+    try:
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        filler = other_disk / "filler"
+        filler.write_bytes(b"x" * shutil.disk_usage(other_disk).free)
+        answer = hostile.brought(address, "mine.png", encoded(PHOTO))
+        assert not hostile.answered(answer) and answer["seconds"] < PATIENCE_S
+        filler.unlink()
+        assert hostile.answered(hostile.brought(address, "mine.png", encoded(PHOTO)))
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        process.kill()
+    assert process.returncode == 0 and not list(other_disk.iterdir()), said
 
 
 # --- in a real browser ------------------------------------------------------------------------------------------------

@@ -18,9 +18,7 @@ from scripts.common.paths import ROOT
 
 @cli
 def main() -> int:
-    names = sorted(
-        module.name for module in pkgutil.iter_modules(scripts.perf.__path__) if not module.name.startswith("_")
-    )
+    names = sorted(module.name for module in pkgutil.iter_modules(scripts.perf.__path__) if not module.ispkg)
     parser = argparse.ArgumentParser(
         prog="python -m scripts.perf",
         description=__doc__.split("\n\n")[0],

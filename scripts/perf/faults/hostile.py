@@ -1,13 +1,13 @@
 """The web app among hostile uploads: is an honest photo answered beside each, and does the app stay as it was?
 
 About a hundred files of some forty kinds (bombs, polyglots, SVG, archives, truncated, animated, 16-bit, CMYK, huge
-metadata, damaged, odd names; scripts.perf._hostile) and requests that no browser sends (pipes, devices, paths) are
+metadata, damaged, odd names; scripts.perf.faults.files) and requests that no browser sends (pipes, devices, paths) are
 brought one by one, each with an honest photo beside it; then honest photos and hostile files at random, from eight
 people at once; then a thousand honest photos. It has to reach: every honest photo answered, within 5 s beside a hostile
 one; memory flat; no file that was brought left on the disk, and nothing at all once the app has ended.
 
-    python -m scripts.perf.hostile                            # an untrained ResNet-18
-    python -m scripts.perf.hostile models/pets --photos 1000
+    python -m scripts.perf.faults.hostile                            # an untrained ResNet-18
+    python -m scripts.perf.faults.hostile models/pets --part many --photos 1000
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from scripts.common.errors import UserError, cli
 from scripts.common.hardware import describe
 from scripts.demo.limits import GRACE_SECONDS
 from scripts.demo.serving import ask, photo, start, stop, untrained
-from scripts.perf import _hostile
+from scripts.perf.faults import files
 
 LIMITS = {"beside_seconds": 5.0, "growth": 1.1}  # growth: of memory, from the first hundred photos to the last
+PARTS = ("beside", "mixed", "many")
 MIX, PEOPLE = 200, 8  # of the load with hostile files in it
 PEOPLE_AFTER = 4  # who bring the thousand
 
@@ -69,31 +70,31 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and path.name.startswith(("honest", "hostile"))]
 
 
-def run(address: str, process, folder: Path, photos: int, seed: int) -> list[str]:
-    """Everything, told as it goes; returns what fell short."""
-    honest, wrong, chance = photo(), [], random.Random(seed)
-    hostile = {name: (kind, make()) for name, (kind, make) in _hostile.files().items()}
-    requests = {f"request {number}": payload for number, payload in enumerate(_hostile.requests())}
-    for _ in range(20):
-        brought(address, "honest.png", honest)
+def beside_each(address: str, hostile: dict, honest: bytes) -> list[str]:
+    """Each hostile file with an honest photo beside it; returns what fell short."""
+    requests = {f"request {number}": payload for number, payload in enumerate(files.requests())}
     pairs = {
         **{name: beside(address, honest, name, content) for name, (_, content) in hostile.items()},
         **{name: beside(address, honest, name, None, payload) for name, payload in requests.items()},
     }
     slow = sorted(((first["seconds"], name) for name, (first, _) in pairs.items()), reverse=True)
     failed = [name for name, (first, _) in pairs.items() if not answered(first)]
-    kinds = {kind for kind, _ in hostile.values()}
     said = sum('role="alert"' in str(second["data"][:1]) for _, second in pairs.values())
     print(
-        f"{len(hostile)} hostile files of {len(kinds)} kinds and {len(requests)} requests: {said} got a sentence, "
-        f"{sum(answered(second) for _, second in pairs.values())} were pictures after all, the others were refused\n"
-        f"honest photos beside them: {len(pairs) - len(failed)} of {len(pairs)} answered, median "
-        f"{slow[len(slow) // 2][0]:.2f} s, the slowest in {slow[0][0]:.2f} s beside {slow[0][1][:40]} "
-        f"(to reach: {LIMITS['beside_seconds']:.0f} s)"
+        f"{len(hostile)} hostile files of {len({kind for kind, _ in hostile.values()})} kinds and {len(requests)} "
+        f"requests: {said} got a sentence, {sum(answered(second) for _, second in pairs.values())} were pictures after "
+        f"all, the others were refused\nhonest photos beside them: {len(pairs) - len(failed)} of {len(pairs)} "
+        f"answered, median {slow[len(slow) // 2][0]:.2f} s, the slowest in {slow[0][0]:.2f} s beside {slow[0][1][:40]} "
+        f"(to reach: {LIMITS['beside_seconds']:.0f} s)",
+        flush=True,
     )
-    if failed or slow[0][0] > LIMITS["beside_seconds"]:
-        wrong.append(f"honest photos beside {', '.join(failed) or slow[0][1]}")
-    before = memory(process)
+    return [f"honest photos beside {', '.join(failed) or slow[0][1]}"] * bool(
+        failed or slow[0][0] > LIMITS["beside_seconds"]
+    )
+
+
+def mixed(address: str, hostile: dict, honest: bytes, chance: random.Random) -> list[str]:
+    """Honest photos and hostile files at random from several people at once; returns what fell short."""
 
     def one(number: int) -> tuple[bool, dict]:
         if number % 2:
@@ -102,43 +103,58 @@ def run(address: str, process, folder: Path, photos: int, seed: int) -> list[str
         return False, brought(address, f"hostile-{Path(name).name}"[:100], content)
 
     with ThreadPoolExecutor(PEOPLE) as pool:
-        mixed = list(pool.map(one, range(MIX)))
-    lost = sum(not answered(answer) for good, answer in mixed if good)
-    slowest = max(answer["seconds"] for good, answer in mixed if good)
+        answers = [answer for good, answer in pool.map(one, range(MIX)) if good]
+    lost = sum(not answered(answer) for answer in answers)
     print(
-        f"{PEOPLE} people at once, {MIX // 2} honest photos among {MIX // 2} hostile files: {lost or 'none'} lost, the "
-        f"slowest in {slowest:.1f} s"
+        f"{PEOPLE} people at once, {len(answers)} honest photos among {MIX - len(answers)} hostile files: "
+        f"{lost or 'none'} lost, the slowest in {max(answer['seconds'] for answer in answers):.1f} s",
+        flush=True,
     )
-    if lost:
-        wrong.append(f"{lost} honest photos in the mixed load")
-    seen = []
+    return [f"{lost} honest photos in the mixed load"] * bool(lost)
+
+
+def many(address: str, process, honest: bytes, photos: int) -> list[str]:
+    """Honest photos and the app's memory over them; returns what fell short."""
+    seen, lost = [], 0
     with ThreadPoolExecutor(PEOPLE_AFTER) as pool:
         for _ in range(max(1, photos // 100)):
             answers = list(pool.map(lambda _: brought(address, "honest.png", honest), range(min(100, photos))))
-            lost = sum(not answered(answer) for answer in answers)
+            lost += sum(not answered(answer) for answer in answers)
             seen.append(memory(process))
-            if lost:
-                wrong.append(f"{lost} of a hundred honest photos")
     print(
-        f"memory of all its processes: {before:,.0f} MB before the load, {seen[0]:,.0f} MB after the first hundred "
-        f"photos that followed, {seen[-1]:,.0f} MB after {100 * len(seen):,}, at most {max(seen):,.0f} MB"
+        f"memory of all its processes: {seen[0]:,.0f} MB after the first hundred photos, {seen[-1]:,.0f} MB after "
+        f"{100 * len(seen):,}, at most {max(seen):,.0f} MB; {lost or 'none'} of them lost",
+        flush=True,
     )
-    if seen[-1] > LIMITS["growth"] * seen[0]:
-        wrong.append(f"memory grew from {seen[0]:,.0f} to {seen[-1]:,.0f} MB")
+    grown = seen[-1] > LIMITS["growth"] * seen[0]
+    return [f"{lost} of the many photos"] * bool(lost) + [f"memory, {seen[0]:,.0f} to {seen[-1]:,.0f} MB"] * grown
+
+
+def run(address: str, process, folder: Path, parts: list[str], photos: int, seed: int) -> list[str]:
+    """The parts, told as they go; returns what fell short."""
+    honest, wrong = photo(), []
+    hostile = {name: (kind, make()) for name, (kind, make) in files.files().items()} if parts != ["many"] else {}
+    for _ in range(20):
+        brought(address, "honest.png", honest)
+    if "beside" in parts:
+        wrong += beside_each(address, hostile, honest)
+    if "mixed" in parts:
+        wrong += mixed(address, hostile, honest, random.Random(seed))
+    if "many" in parts:
+        wrong += many(address, process, honest, photos)
     deadline = time.monotonic() + 10 * GRACE_SECONDS
     while (still := left(folder)) and time.monotonic() < deadline:
         time.sleep(0.2)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
     print(f"on the disk: {len(still) or 'none'} of the files that were brought, {size:.0f} MB of answers' pictures")
-    if still:
-        wrong.append(f"{len(still)} files left, {still[0]} among them")
-    return wrong
+    return [*wrong, *([f"{len(still)} files left, {still[0]} among them"] if still else [])]
 
 
 @cli
 def main() -> int:
     parser = argparse.ArgumentParser(description="The web app among hostile uploads.")
     parser.add_argument("model", type=Path, nargs="?", help="its folder (default: an untrained ResNet-18)")
+    parser.add_argument("--part", choices=PARTS, help="one part of it (default: all)")
     parser.add_argument("--photos", type=int, default=1000, help="honest ones at the end (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the mix")
     given = parser.parse_args()
@@ -152,9 +168,10 @@ def main() -> int:
         os.environ["TMPDIR"] = str(folder)
         process, address, _ = start([model.resolve()], "--runtime", "eager")
         try:
-            wrong = run(address, process, folder, given.photos, given.seed)
+            wrong = run(address, process, folder, [given.part] if given.part else [*PARTS], given.photos, given.seed)
         finally:
             stop(process)
+        print(f"load average {os.getloadavg()[0]:.1f} after")
         if process.returncode or list(folder.iterdir()):
             wrong.append(f"it ended with {process.returncode}, and left {len(list(folder.rglob('*')))} files")
     print("once it had ended: nothing left" if not wrong else f"fell short: {'; '.join(wrong)}")

@@ -6,8 +6,8 @@ main process alone, or all of them), and looks: every file is the old or the new
 step runs again, and everything has to be as after an undisturbed run: files and their content (dates and times aside),
 with nothing left over. Rounds are kept, so that the command can be run in pieces.
 
-    python -m scripts.perf.kills                             # a round of each step
-    python -m scripts.perf.kills --rounds 25 --seconds 200   # go on for so long; build/kills.jsonl has every round
+    python -m scripts.perf.faults.kills                             # a round of each step
+    python -m scripts.perf.faults.kills --rounds 25 --seconds 200   # for so long; build/kills.jsonl has every round
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import psutil
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import BUILD, make_folder
-from scripts.perf import _steps as steps
+from scripts.perf.faults import outcome, steps
 
 GONE_S = 30  # in which the processes that a killed one started have ended
 
@@ -95,7 +95,7 @@ def differs(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 
 def restore(kept: Path) -> None:
-    for name in steps.MADE:
+    for name in outcome.MADE:
         shutil.rmtree(name, ignore_errors=True)
         shutil.copytree(kept / name, name, symlinks=True)
 
@@ -106,9 +106,9 @@ def rounds(step: steps.Step, many: int, until: float, told) -> None:
         importlib.import_module(name)
     step.before()
     kept = Path("../kept")
-    for name in steps.MADE:
+    for name in outcome.MADE:
         shutil.copytree(name, kept / name, symlinks=True)
-    old = steps.look(step)
+    old = outcome.look(step.made)
     new = steps.undisturbed(step)
     restore(kept)
     began = time.monotonic()
@@ -122,7 +122,7 @@ def rounds(step: steps.Step, many: int, until: float, told) -> None:
         moment, whole = random.uniform(0, duration), random.random() < 0.5
         row = {"step": step.name, "moment": round(moment, 3), "of": round(duration, 3), "whole": whole}
         left = _kill(step, moment, whole)
-        found = steps.look(step)
+        found = outcome.look(step.made)
         row |= {"left": left, "half": halves(found, old, new), "changed": len(differs(found, old))}
         try:
             row["differs"] = differs(steps.undisturbed(step), new)
@@ -136,7 +136,7 @@ def in_copy(name: str, many: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         steps.copy(home)
-        command = [sys.executable, "-m", "scripts.perf.kills", name, "--here", "--rounds", str(many)]
+        command = [sys.executable, "-m", "scripts.perf.faults.kills", name, "--here", "--rounds", str(many)]
         environment = {**steps.environment(), "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(home)}
         with subprocess.Popen(
             [*command, "--seconds", str(seconds)], cwd=home, env=environment, stdout=subprocess.PIPE, encoding="utf-8"

@@ -1,11 +1,11 @@
 """A full disk and a read-only one under each step: one line, the old state whole, and the next run ends as always?
 
-Each step of scripts.perf.kills (but the app) runs in a copy of the project on a disk of its own of 128 MB, with the
-temporary files on another. Faults: `full`, with a random part of the room that the step needs; `read-only`; `temporary
-full` and `temporary read-only`, the same of the temporary files' disk. Needs root on Linux (mount).
+Each step of scripts.perf.faults.kills (but the app) runs in a copy of the project on a disk of its own of 128 MB, with
+the temporary files on another. Faults: `full`, with a random part of the room that the step needs; `read-only`;
+`temporary full` and `temporary read-only`, the same of the temporary files' disk. Needs root on Linux (mount).
 
-    python -m scripts.perf.disks
-    python -m scripts.perf.disks --rounds 5 zoo export       # of each fault
+    python -m scripts.perf.faults.disks
+    python -m scripts.perf.faults.disks --rounds 5 zoo export       # of each fault
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
-from scripts.perf import _steps as steps
-from scripts.perf.kills import differs, halves, restore
+from scripts.perf.faults import outcome, steps
+from scripts.perf.faults.kills import differs, halves, restore
 
 FAULTS = ("full", "read-only", "temporary full", "temporary read-only")
 SIZE = "128m"
@@ -70,9 +70,9 @@ def rounds(step: steps.Step, many: int) -> None:
     for name in (*step.preload, step.module):
         importlib.import_module(name)
     step.before()
-    for name in steps.MADE:
+    for name in outcome.MADE:
         shutil.copytree(name, kept / name, symlinks=True)
-    old, free = steps.look(step), shutil.disk_usage(home).free
+    old, free = outcome.look(step.made), shutil.disk_usage(home).free
     new = steps.undisturbed(step)
     needed = {"full": free - shutil.disk_usage(home).free + 200_000, "temporary full": 200_000}
     for kind in [kind for kind in FAULTS for _ in range(many)]:
@@ -80,7 +80,7 @@ def rounds(step: steps.Step, many: int) -> None:
         with fault(kind, home, needed.get(kind, 0)):
             code = steps.finish(steps.begin(step.module, step.arguments, said))
         lines = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        found, wrong = steps.look(step), []
+        found, wrong = outcome.look(step.made), []
         errors = [line for line in lines if line.startswith("error: ")]
         if code == 0 and (other := differs(found, new)):
             wrong.append(f"succeeded with {', '.join(other)[:200]}")
@@ -114,7 +114,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, disk(Path(folder) / "home"), disk(Path(folder) / "tmp"):
             home = Path(folder) / "home"
             steps.copy(home)
-            command = [sys.executable, "-m", "scripts.perf.disks", name, "--here", "--rounds", str(given.rounds)]
+            command = [sys.executable, "-m", "scripts.perf.faults.disks", name, "--here", "--rounds", str(given.rounds)]
             own = {"TMPDIR": str(Path(folder) / "tmp"), "PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
             done = subprocess.run(
                 command, cwd=home, env={**steps.environment(), **own}, stdout=subprocess.PIPE, text=True

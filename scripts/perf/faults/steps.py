@@ -1,5 +1,5 @@
-"""The steps that `scripts.perf.kills` and `scripts.perf.disks` disturb: each a command on small made-up inputs in a
-copy of the project, what it makes there, and how two outcomes are compared.
+"""The steps that kills and disks disturb: each a command on small made-up inputs in a copy of the project, started in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ import contextlib
 import hashlib
 import http.server
 import importlib
-import io
 import json
 import os
-import re
 import shutil
 import signal
 import sys
@@ -20,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pandas as pd
@@ -28,18 +25,8 @@ import pandas as pd
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.demo.serving import free_port
+from scripts.perf.faults.outcome import MADE, look, odd
 
-MADE = (
-    "report/data",
-    "images",
-    "charts",
-    "models",
-    "runs",
-    ".cache",
-    "build",
-    "_site",
-    "tmp",
-)  # what a step may change
 LEFT = (
     ".git",
     ".venv",
@@ -53,13 +40,6 @@ LEFT = (
     ".mypy_cache",
     ".ruff_cache",
 )
-DATES = {
-    "date",
-    "seconds",
-    "milliseconds",
-    "sha256",
-}  # facts that differ from run to run; whether checksums fit is asked
-TIMED = ("seconds", "seconds_per_epoch", "trial", "note", "date", "peak_memory_mb")  # columns that do
 PATIENCE_S = 120  # for what takes seconds
 CHARTS = ("machines_stable", "machines_ours")  # of committed tables alone
 PHOTOS = ("--data", "tmp/shades", "--device", "cpu")
@@ -308,66 +288,4 @@ def undisturbed(step: Step) -> dict[str, str]:
         run(step.module, step.arguments)
     if strange := odd():
         raise UserError(f"{step.name}: {', '.join(strange)}")
-    return {**look(step), **({"answer": str(answer)} if step.serves else {})}
-
-
-def look(step: Step) -> dict[str, str]:
-    """Path -> content of each file that was made, dates and times aside; of others (caches, journals) the name alone,
-    with # for what is drawn at random.
-    """
-    found = {}
-    for folder in MADE:
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file() or path.is_symlink():
-                name = path.as_posix()
-                if any(fnmatch(name, pattern) for pattern in step.made) and not path.name.startswith("."):
-                    found[name] = _plain(path)
-                elif "/fonts/" not in name and "font-cache" not in name:
-                    found[re.sub(r"[0-9a-f]{8,}|\d+", "#", name)] = ""
-    return found
-
-
-def odd() -> list[str]:
-    """Files that are not what the checksum beside them says."""
-    found = []
-    for path in Path("report/data").glob("*.csv"):
-        record = path.with_suffix(".json")
-        facts = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        if facts.get("sha256", "") not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
-            found.append(f"{path} and its sidecar are no pair")
-    for sums in Path("models").rglob("SHA256SUMS"):
-        found += [
-            f"{sums.parent / line[66:]} is not the file of SHA256SUMS"
-            for line in sums.read_text(encoding="utf-8").splitlines()
-            if hashlib.sha256((sums.parent / line[66:]).read_bytes()).hexdigest() != line[:64]
-        ]
-    return found
-
-
-def _plain(path: Path) -> str:
-    """A file's content without dates and times, and with the rows of a table in one order."""
-    content = path.read_bytes()
-    if path.name == "SHA256SUMS":
-        return "\n".join(line[66:] for line in content.decode().splitlines())
-    if path.suffix == ".pkl":  # differs from run to run
-        return ""
-    try:
-        if path.suffix == ".json":
-            return json.dumps(_timeless(json.loads(content)), indent=1)
-        if path.suffix == ".csv":
-            frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-            if "state" in frame:  # of a search: trials that were killed are rows, too
-                frame = frame[frame.state == "complete"].drop_duplicates([*frame.columns.drop(["trial", "seconds"])])
-            frame = frame[[name for name in frame if not name.endswith(TIMED)]]
-            return frame.sort_values([*frame.columns]).to_csv(index=False)
-        if path.suffix == ".html":
-            return re.sub(r"on \d{4}-\d\d-\d\d[^.<]*", "", content.decode())
-    except (ValueError, pd.errors.ParserError):
-        return "damaged"
-    return hashlib.sha256(content).hexdigest()
-
-
-def _timeless(value):
-    if isinstance(value, dict):
-        return {name: _timeless(one) for name, one in value.items() if name not in DATES}
-    return [_timeless(one) for one in value] if isinstance(value, list) else value
+    return {**look(step.made), **({"answer": str(answer)} if step.serves else {})}

@@ -83,7 +83,7 @@ def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(mo
     from scripts.choose import files as picker_files
 
     file = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
-    monkeypatch.setattr(read_data, "configs", lambda vintage, part: [file] if part == "infer" else [])
+    monkeypatch.setattr(read_data, "configs", lambda vintage, part=None: [file] if part == "infer" else [])
     monkeypatch.setattr(read_data, "load", lambda part, vintage, file: field())
     ours = pd.concat(
         [

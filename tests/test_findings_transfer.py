@@ -168,8 +168,14 @@ def test_every_committed_figure_is_what_plain_pandas_gives_on_the_raw_files():
         row = said.loc[name]
         assert row["rho"] == pytest.approx(part["top1"].corr(part["best"], method="spearman"), abs=6e-4)
         assert row["rho_size"] == pytest.approx(part["num_param"].corr(part["best"], method="spearman"), abs=6e-4)
-        for share, column in ((1.0, "none"), (0.5, "half"), (0.25, "quarter")):
-            cheap = part[part["train_time"] <= part["train_time"].quantile(share)]
+        for by, share, column in (
+            ("train_time", 1.0, "none"),
+            ("train_time", 0.5, "half"),
+            ("train_time", 0.25, "quarter"),
+            ("memM", 0.5, "memory_half"),
+            ("memM", 0.25, "memory_quarter"),
+        ):
+            cheap = part[part[by] <= part[by].quantile(share)]
             lost = cheap["best"].max() - cheap.loc[cheap["top1"].idxmax(), "best"]
             assert row[f"regret_{column}"] == pytest.approx(lost, abs=6e-4)
         top = part.loc[part["best"].idxmax()]

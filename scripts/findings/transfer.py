@@ -34,7 +34,14 @@ from scripts.findings.claims_transfer import DRAWS, HOLDS, LEAST, LEVEL, draws
 
 FILE = "transfer.csv"
 CLAIMS = "transfer-claims.csv"
-BUDGETS = {"none": 1.0, "half": 0.5, "quarter": 0.25}  # share of the networks that it leaves, the cheapest
+# what is short, training time or memory, and the share of the networks that a budget leaves, the cheapest
+BUDGETS = {
+    "none": ("cost", 1.0),
+    "half": ("cost", 0.5),
+    "quarter": ("cost", 0.25),
+    "memory_half": ("memory_gb", 0.5),
+    "memory_quarter": ("memory_gb", 0.25),
+}
 SPLITS = 50
 
 
@@ -93,13 +100,20 @@ def _top1_of_2022() -> pd.DataFrame:
 
 
 def networks(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a network, its runs averaged: `family`, `top1`, `accuracy`, `cost`, `params`; by name."""
-    return runs.groupby("model").agg(
-        family=("family", "first"),
-        top1=("top1", "first"),
-        accuracy=("accuracy", "mean"),
-        cost=("cost", "mean"),
-        params=("params", "first"),
+    """A row a network, its runs averaged: `family`, `top1`, `accuracy`, `cost`, `params`, `memory_gb` (NaN where not
+    known); by name.
+    """
+    return (
+        runs.reindex(columns=[*runs.columns.difference(["memory_gb"]), "memory_gb"])
+        .groupby("model")
+        .agg(
+            family=("family", "first"),
+            top1=("top1", "first"),
+            accuracy=("accuracy", "mean"),
+            cost=("cost", "mean"),
+            params=("params", "first"),
+            memory_gb=("memory_gb", "mean"),
+        )
     )
 
 
@@ -139,13 +153,13 @@ def regret(top1: np.ndarray, choosing: np.ndarray, judging: np.ndarray) -> float
     return float(np.mean(values)) if values else float("nan")
 
 
-def regrets(table: pd.DataFrame, share: float, parts) -> tuple[float, float, float]:
-    """(`regret` within the cheapest `share` of the networks, low, high). parts: of `halves`; each draw of families has
+def regrets(table: pd.DataFrame, share: float, parts, by: str = "cost") -> tuple[float, float, float]:
+    """(`regret` within the cheapest `share` of the networks by `by`, low, high). parts: of `halves`; each draw of families has
     a split of its own, so that the interval holds both.
     """
     names, choosing, judging = parts
     table = table.loc[names]
-    top1, cost = table["top1"].to_numpy(float), table["cost"].to_numpy(float)
+    top1, cost = table["top1"].to_numpy(float), table[by].to_numpy(float)
 
     def lost(rows: np.ndarray, splits: slice) -> float:
         cheap = rows[cost[rows] <= np.quantile(cost[rows], share)]
@@ -185,8 +199,8 @@ def summary(found: list[dict] | None = None) -> pd.DataFrame:
             "best": float(table["accuracy"].max()),
             "one_run": not one["several"],
         }
-        for name, share in BUDGETS.items():
-            lost = regrets(table, share, parts)
+        for name, (by, share) in BUDGETS.items():
+            lost = regrets(table, share, parts, by)
             row |= {f"regret_{name}{end}": value for end, value in zip(("", "_low", "_high"), lost)}
         rows.append(row)
     return pd.DataFrame(rows).round(3)

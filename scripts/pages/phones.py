@@ -67,6 +67,7 @@ def table() -> None:
             "Quantised (ms)": found["int8_ms"],
             "Top-1 quantised (%)": found["int8_top1"],
             "Times as fast": found["gain"],
+            "Memory (MB)": found["int8_memory_mb"].fillna(found["float_memory_mb"]),
             "Ran on": found["int8_unit"].where(found["int8_unit"] != "", found["float_unit"]),
             "Frontier": found["on_frontier"],
         }
@@ -82,6 +83,7 @@ def table() -> None:
             "Top-1 (%)": "{:.1f}",
             "Top-1 quantised (%)": "{:.1f}",
             "Times as fast": "{:.2f}",
+            "Memory (MB)": "{:.0f}",
         },
     )
 

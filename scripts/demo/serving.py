@@ -78,17 +78,18 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def ask(address: str, name: str, content: bytes | None, payload: dict | None = None) -> dict:
-    """One photo through the app's queue: {'success': bool, 'data': [...], 'error': …, 'seconds': float}.
+    """One photo through the app's queue: {'success': bool, 'data': [...], 'error': …, 'seconds': float}, seconds from
+    bringing the photo on a page that is open to its answer.
 
     payload replaces the uploaded file's description, to try what a browser would not send. Raises httpx.HTTPError.
     """
     import httpx
 
-    began = time.perf_counter()
     session = secrets.token_hex(6)
     with httpx.Client(base_url=address, trust_env=False, timeout=ANSWER_SECONDS) as client:
         config = client.get("/config").json()
         index = next(i for i, item in enumerate(config["dependencies"]) if item.get("api_name") == "classify")
+        began = time.perf_counter()
         if payload is None:
             found = client.post("/gradio_api/upload", files={"files": (name, content)})
             found.raise_for_status()

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import socket
@@ -147,6 +148,17 @@ def test_cli_turns_a_user_error_into_one_line(capsys):
 
     assert main() == 2
     assert capsys.readouterr().err == "error: no such thing: x; do y\n"
+
+
+@pytest.mark.parametrize("number, words", [(errno.ENOSPC, "disk is full"), (errno.EROFS, "is read-only")])
+def test_cli_says_what_a_disk_refuses_in_one_line(capsys, number, words):
+    @cli
+    def main():
+        raise OSError(number, os.strerror(number), "here.csv")
+
+    assert main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write here.csv: ") and words in said and said.count("\n") == 1
 
 
 def test_cli_reports_an_interrupt(capsys):

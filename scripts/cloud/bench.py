@@ -33,7 +33,7 @@ import pandas as pd
 from scripts.cloud import files as cloud_files, jobs, prices
 from scripts.common import provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_csv, atomic_write
+from scripts.common.paths import CACHE, DATA, atomic_write
 from scripts.common.tables import read_table
 
 RESULTS = f"{jobs.CHECKPOINTS}/results"  # kept through an interruption, with the sweep's journal
@@ -248,7 +248,7 @@ def merge(path: Path, target: Path, facts: dict) -> Path:
     Raises UserError where that table has other columns, or no sidecar.
     """
     if not target.exists():
-        atomic_write(target, path.read_bytes())
+        table = path.read_bytes().decode()
     else:
         before, rows, known = read_table(target), read_table(path), provenance.read_sidecar(target)
         if list(before.columns) != list(rows.columns):
@@ -262,7 +262,7 @@ def merge(path: Path, target: Path, facts: dict) -> Path:
             *(["round"] if "round" in rows else []),
         ]
         old = before[~pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(rows[key]))]
-        atomic_csv(pd.concat([old, rows]), target)
+        table = pd.concat([old, rows])
         try:
             facts = {
                 **facts,
@@ -275,8 +275,7 @@ def merge(path: Path, target: Path, facts: dict) -> Path:
             "rows": len(old) + len(rows),
             "rows_of_other_runs": len(old) + facts.get("rows_of_other_runs", 0),
         }
-    provenance.write_sidecar(target, facts)
-    return target
+    return provenance.write_pair(table, target, facts)
 
 
 def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> None:

@@ -23,7 +23,7 @@ import pandas as pd
 from scripts.common import provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.hardware import describe, slug
-from scripts.common.paths import DATA, atomic_csv, relative
+from scripts.common.paths import DATA, relative
 from scripts.demo import choose_runtime
 from scripts.demo.serving import ask, load, photo, start, stop, untrained
 
@@ -44,9 +44,8 @@ def about(model: Path) -> dict:
 
 def write(row: dict, runtime: str) -> Path:
     """The figures with a sidecar, as report/data/demo-<hardware>.csv."""
-    path = atomic_csv(pd.DataFrame([row]).round(3), DATA / f"demo-{slug()}.csv")
-    provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "gradio"), runtime=runtime))
-    return path
+    facts = provenance.sidecar(packages=("torch", "gradio"), runtime=runtime)
+    return provenance.write_pair(pd.DataFrame([row]).round(3), DATA / f"demo-{slug()}.csv", facts)
 
 
 @cli

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, ROOT, atomic_csv
+from scripts.common.paths import DATA, ROOT
 
 TARGETS = {"two processes": 1.6, "fast_local_mode": 2.0}
 
@@ -206,7 +206,7 @@ def write(runs: list[dict], options: argparse.Namespace, device: str, added: flo
     import pandas as pd
 
     path = DATA / f"scaling-{hardware.slug(device)}.csv"
-    atomic_csv(pd.DataFrame(runs).round({"images_per_sec": 2, "step_ms": 2}), path)
+    table = pd.DataFrame(runs).round({"images_per_sec": 2, "step_ms": 2})
     facts = provenance.sidecar(
         device,
         ("torch", "timm"),
@@ -219,7 +219,7 @@ def write(runs: list[dict], options: argparse.Namespace, device: str, added: flo
         },
         fast_local_seconds=round(added, 2),
     )
-    provenance.write_sidecar(path, facts)
+    provenance.write_pair(table, path, facts)
     print(f"wrote {path.name}")
     return path
 

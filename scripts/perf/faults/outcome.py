@@ -66,6 +66,8 @@ def _plain(path: Path) -> str:
             if "state" in frame:  # of a search: trials that were killed are rows, too
                 frame = frame[frame.state == "complete"].drop_duplicates([*frame.columns.drop(["trial", "seconds"])])
             frame = frame[[name for name in frame if not name.endswith(TIMED)]]
+            if several := [name for name in frame if ":" in name]:  # a network's answers are a column or two
+                frame = frame.melt(frame.columns.drop(several))
             return frame.sort_values([*frame.columns]).to_csv(index=False)
         if path.suffix == ".html":
             return re.sub(r"on \d{4}-\d\d-\d\d[^.<]*", "", content.decode())

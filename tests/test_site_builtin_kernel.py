@@ -208,3 +208,15 @@ def test_a_page_whose_input_changed_while_it_ran_is_not_kept(tmp_path):
     (root / "data.csv").write_text("old")
     os.utime(root / "data.csv", (1, 1))
     assert "old" in markdown(root) and "new" in markdown(root)
+
+
+@pytest.mark.parametrize(
+    "name, variable, value", [("Größe 'a' %41#c?d", "PYTHONSAFEPATH", "1"), ('"x" & $HOME', "MPLBACKEND", "TkAgg")]
+)
+def test_a_cell_finds_the_projects_modules_wherever_it_is(tmp_path, monkeypatch, name, variable, value):
+    monkeypatch.setenv(variable, value)
+    (tmp_path / name).mkdir()
+    page = "---\ntitle: A\n---\n\n```{python}\nimport scripts, helper\nprint(helper.__file__[-9:])\n```\n"
+    root = project(tmp_path / name / "p", {"index.qmd": page})
+    (root / "helper.py").write_text("", encoding="utf-8")
+    assert "helper.py" in markdown(root)

@@ -53,8 +53,10 @@ def environment(root: Path, name: str = "") -> dict[str, str]:
         if name
         else {}
     )
+    # ipykernel drops the first entry of its path, which is the current folder unless PYTHONSAFEPATH keeps that out.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     return {
-        **os.environ,
+        **kept,
         "PYTHONPATH": path,
         "BEST_IMAGE_MODELS_ROOT": str(root),
         "QUARTO_PROJECT_ROOT": str(root),

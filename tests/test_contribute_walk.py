@@ -145,6 +145,21 @@ def test_a_prediction_changed_afterwards_is_refused(box, moved, capsys):
     assert "changed since it was kept" in board.problems()[0]
 
 
+def test_predictions_made_by_other_means_are_far_from_the_methods(box, moved, capsys):
+    box()
+    path = promise.path_of(box.table)
+    assert promise.again(path) < 1e-4  # five digits are kept
+    frame, facts = promise.read(path)
+    ends = {name: 2 * frame[name] for name in ("predicted", "low", "high")}
+    provenance.write_pair(frame.assign(**ends), path, facts)  # with a checksum that fits
+    for name in ("predict-calibration.csv", "predict-families.csv"):
+        shutil.copy(box.folder.parent / name, box.folder)
+    moved(DATA=box.folder)
+    assert board.main(["--again"]) == 0 and "100.0% from what today's method says" in capsys.readouterr().out
+    provenance.write_pair(frame.assign(low=frame["high"]), path, facts)
+    assert "outside its own interval" in board.problems()[0]
+
+
 def test_a_busy_machine_is_not_measured_unless_asked_for(box, monkeypatch, capsys):
     monkeypatch.setattr(look, "around", lambda device: [look.Seen("other work", look.TROUBLE, "busy", "end it")])
     assert box() == 1 and not Measurer.seen and "end it" in capsys.readouterr().out

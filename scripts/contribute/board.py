@@ -2,10 +2,12 @@
 
     python -m scripts.contribute.board           # writes report/data/scoreboard.csv and its sidecar
     python -m scripts.contribute.board --check   # are the stored predictions whole? exit code 1 where not
+    python -m scripts.contribute.board --again   # and does today's method predict the same from the same networks?
 
 A machine's row says how its predictions came about. before: stored before the networks were measured (`promise`).
 after: compared when all had been measured, so the rest is a matter of trust. left_out: timm's tables, each machine's
-put away in turn; like and new say what else was. No table of timm's is needed: all of it stands in report/data.
+put away in turn; like and new say what else was. No table of timm's is needed but for --again: all of it stands in
+report/data.
 """
 
 from __future__ import annotations
@@ -152,7 +154,15 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="example: make check-data",
     )
     parser.add_argument("--check", action="store_true", help="only look whether the stored predictions are whole")
-    if parser.parse_args(arguments).check:
+    parser.add_argument(
+        "--again", action="store_true", help="predict again from the same networks and say how far it is"
+    )
+    options = parser.parse_args(arguments)
+    if options.again:
+        for path in promise.kept():
+            print(f"{path.name}: {promise.again(path):.1%} from what today's method says of the same networks (median)")
+        return 0
+    if options.check:
         found = problems()
         print("\n".join(found) or f"stored predictions: {len(promise.kept())}, no problem", file=sys.stderr)
         return int(bool(found))

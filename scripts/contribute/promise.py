@@ -92,7 +92,24 @@ def read(path: Path) -> tuple[pd.DataFrame, dict]:
         raise UserError(
             f"{path.stem}.json: does not say what it was predicted from; put back what `make contribute` wrote"
         )
-    return frame.assign(img_size=frame["img_size"].astype(int)), facts
+    frame = frame.assign(img_size=frame["img_size"].astype(int))
+    odd = frame[~((0 < frame["low"]) & (frame["low"] <= frame["predicted"]) & (frame["predicted"] <= frame["high"]))]
+    if len(odd):
+        raise UserError(f"{path.name}: {odd['arch'].iloc[0][:60]} is predicted outside its own interval")
+    return frame, facts
+
+
+def again(path: Path) -> float:
+    """How far what was kept lies from what today's method says from the same networks: the median relative difference.
+    Large where it was predicted otherwise, or where the method or these networks' speeds changed since. Raises
+    TablesMissing, and UserError where it can't be predicted."""
+    frame, facts = read(path)
+    rows = rows_of(path.with_name(facts["table"]))
+    used = set(facts["from"])
+    own = np.array([f"{row.arch}@{row.img_size}" in used for row in rows[KEY].itertuples()], bool)
+    made = speeds.predict(rows[own], parse_benchmark_name(facts["table"])["part"])
+    both = frame.merge(made.networks[[*KEY, "samples_per_sec"]].dropna(), on=KEY, how="inner", validate="1:1")
+    return float(np.expm1(np.abs(np.log(both["predicted"] / both["samples_per_sec"])).median()))
 
 
 def compared(path: Path) -> pd.DataFrame:

@@ -464,6 +464,11 @@ window.done = Promise.allSettled([
   post('no-cors', 'x', {'Content-Type': 'text/plain'}).then(tell('text')),
   fetch('APP/config').then((answer) => answer.text()).then((text) => told.push(['read', text])),
   fetch('APP/gradio_api/queue/join', {method: 'POST', mode: 'no-cors', body: '{"data": []}'}).then(tell('join')),
+  new Promise((done) => { const socket = new WebSocket('APP/gradio_api/queue/join'.replace('http', 'ws'));
+    socket.onopen = () => { told.push(['read', 'socket']); done(); }; socket.onerror = done; }),
+  new Promise((done) => { const events = new EventSource('APP/gradio_api/heartbeat/x');
+    const end = () => { events.close(); done(); };
+    events.onopen = () => { told.push(['read', 'events']); end(); }; events.onerror = end; }),
   new Promise((done) => { const image = new Image(); image.onload = () => { told.push(['read', 'image']); done(); };
     image.onerror = done; image.src = 'APP/gradio_api/file=EXAMPLE'; }),
 ]).then(() => { navigator.sendBeacon('APP/gradio_api/upload', form); document.getElementById('f').submit(); });

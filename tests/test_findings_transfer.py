@@ -27,6 +27,7 @@ def runs(accuracy, several=1, seed=0):
             "accuracy": accuracy(60.0 + i) + random.normal(0, 0.01),
             "cost": 1.0 + i,
             "params": 1.0 + i,
+            "memory_gb": 1.0 + i,
         }
         for i in range(20)
         for _ in range(several)

@@ -152,6 +152,7 @@ def own_sets(tables: dict[str, pd.DataFrame]) -> Iterator[dict]:
                 "accuracy": 100 * known["test_accuracy"],
                 "cost": known["seconds"],
                 "params": np.nan,
+                "memory_gb": np.nan,
             }
         )
         yield {

@@ -103,17 +103,13 @@ def networks(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a network, its runs averaged: `family`, `top1`, `accuracy`, `cost`, `params`, `memory_gb` (NaN where not
     known); by name.
     """
-    return (
-        runs.reindex(columns=[*runs.columns.difference(["memory_gb"]), "memory_gb"])
-        .groupby("model")
-        .agg(
-            family=("family", "first"),
-            top1=("top1", "first"),
-            accuracy=("accuracy", "mean"),
-            cost=("cost", "mean"),
-            params=("params", "first"),
-            memory_gb=("memory_gb", "mean"),
-        )
+    return runs.groupby("model").agg(
+        family=("family", "first"),
+        top1=("top1", "first"),
+        accuracy=("accuracy", "mean"),
+        cost=("cost", "mean"),
+        params=("params", "first"),
+        memory_gb=("memory_gb", "mean"),
     )
 
 
@@ -154,8 +150,8 @@ def regret(top1: np.ndarray, choosing: np.ndarray, judging: np.ndarray) -> float
 
 
 def regrets(table: pd.DataFrame, share: float, parts, by: str = "cost") -> tuple[float, float, float]:
-    """(`regret` within the cheapest `share` of the networks by `by`, low, high). parts: of `halves`; each draw of families has
-    a split of its own, so that the interval holds both.
+    """(`regret` within the cheapest `share` of the networks by `by`, low, high). parts: of `halves`; each draw of
+    families has a split of its own, so that the interval holds both.
     """
     names, choosing, judging = parts
     table = table.loc[names]

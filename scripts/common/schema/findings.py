@@ -285,9 +285,8 @@ TABLES = [
             "best": Column("the highest accuracy on the set", "%"),
             "one_run": Column("whether each network was run once: then the regrets are upper bounds"),
             "regret_*": Column(
-                "points lost by taking ImageNet's best within this budget (half or a quarter of the networks, by training "
-                "time or memory); _low, _high: 95% interval, over families "
-                "and splits of the runs",
+                "points lost by taking ImageNet's best within this budget (half or a quarter of the networks, by "
+                "training time or memory); _low, _high: 95% interval, over families and splits of the runs",
                 "points",
             ),
         },

@@ -94,7 +94,7 @@ window.explorerChart = (() => {
     // --- the frame
     const title = make("p", { className: "explorer-title" });
     const machines = make("select", { className: "explorer-machine", ariaLabel: "Machine" });
-    const groups = { gpu: "Graphics cards", cpu: "Processors", phone: "Phones", ours: "Measured by this project", "": "Others" };
+    const groups = { gpu: "Graphics cards", cpu: "Processors", phone: "Phones and boards", ours: "Measured by this project", "": "Others" };
     for (const [kind, words] of Object.entries(groups)) {
       const own = models.machines.filter(
         (one) => (/^measured/.test(one.source) ? "ours" : groups[one.kind] ? one.kind : "") === kind,

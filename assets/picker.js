@@ -357,7 +357,7 @@
         .at(-1); // the newest card
     for (const kind of [...new Set(models.machines.map((one) => one.kind))]) {
       const group = make("optgroup", "", {
-        label: { gpu: "Graphics cards", cpu: "Processors", phone: "Phones" }[kind] ?? "Other",
+        label: { gpu: "Graphics cards", cpu: "Processors", phone: "Phones and boards" }[kind] ?? "Other",
       });
       group.append(
         ...models.machines

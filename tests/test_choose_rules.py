@@ -12,7 +12,7 @@ from scripts.choose import files as picker_files, rules
 from scripts.choose.rules import Needs
 from scripts.common.errors import UserError
 from scripts.data import licences, measured, read_data
-from scripts.findings import machines
+from scripts.findings import fields, machines
 from scripts.predict import stored
 from tests.test_findings_verdicts import field, table
 
@@ -302,7 +302,14 @@ def test_writing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stored, "picker_table", lambda part: None)  # what this machine measured depends on the machine
     assert picker_files.main(["--out", str(tmp_path / "data")]) == 0
     assert (
-        sorted(path.name for path in (tmp_path / "data").iterdir()) == ["galaxy_s25.js", "models.js", "rtx5090.js"]
+        sorted(path.name for path in (tmp_path / "data").iterdir())
+        == [
+            "dragonwing_iq_9075_evk.js",
+            "galaxy_s25.js",
+            "models.js",
+            "rtx5090.js",
+            "snapdragon_x_elite_crd.js",
+        ]
         and "kB gzipped" in capsys.readouterr().out
     )
 
@@ -346,4 +353,4 @@ def test_offline_the_picker_offers_the_machines_measured_here(monkeypatch):
     data = picker_files.picker_data()
     assert {
         machine["key"].removesuffix("-compiled").removesuffix("-predicted") for machine in data["models"]["machines"]
-    } <= {*ours["hardware"], "galaxy_s25"}
+    } <= {*ours["hardware"], *fields.phone()}

@@ -32,17 +32,14 @@ def configurations() -> Iterable[pd.DataFrame]:
             for file, reason in broken.items():
                 about = {**hardware.parse_benchmark_name(file), "vintage": vintage, "left_out": reason}
                 yield pd.DataFrame([{**about, "date": download.table(vintage, file).source.date}])
-    phone_table = phone_tables.for_claims()
-    if phone_table is not None:
-        yield phone_table
+    yield from phone_tables.for_claims()
     for _, table in measured.load().groupby("file"):
         yield families.contenders(with_accuracies(table)).reset_index(drop=True)
 
 
 def phone() -> dict[str, pd.DataFrame]:
-    """{its slug: a row per weights of the networks timed on the phone as floats}; {} where there are none."""
-    table = phone_tables.floats()
-    return {} if table is None else {phone_tables.SLUG: with_accuracies(table)}
+    """{slug: a row per weights of the networks timed as floats} of the phone, the laptop and the board; {} without."""
+    return {slug: with_accuracies(table) for slug, table in phone_tables.floats().items()}
 
 
 def with_accuracies(table: pd.DataFrame, published: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -1,8 +1,8 @@
-"""The phone of report/data/phones.csv as tables of a machine: one for the claims, one for the picker and its chart.
+"""The phone of report/data/phones.csv, and the laptop and board of phones-others.csv, as tables of a machine.
 
     from scripts.findings import phone_tables
     phone_tables.for_claims()            # Qualcomm's own accuracies, on 1,000 pictures, at the faster precision
-    phone_tables.floats()                # its latencies as floats; `fields.phone` gives them published accuracies
+    phone_tables.floats()                # their latencies as floats; `fields.phone` gives them published accuracies
 
 A claim is about what was timed and tested together. The picker's speeds belong to networks, whatever their weights, as
 on every other machine there.
@@ -23,18 +23,24 @@ from scripts.data.read_data import TIDY
 from scripts.findings import phones
 
 VINTAGE = "qualcomm"
-SLUG = hardware.slugify(phones.PHONE.removeprefix("Samsung "))
-KIND = "phone"
-FILE = "phones.csv"
+KIND = "phone"  # a class of hardware: phones, and what else runs on their chips
+FILES = {phones.PHONE: "phones.csv", **dict.fromkeys(phones.OTHERS, phones.OTHERS_FILE)}
 
 
-def _table() -> pd.DataFrame:
-    """phones.csv with what is alike in both tables; empty where it is not there or damaged."""
+def slug(device: str) -> str:
+    """What a device is called among the machines."""
+    return hardware.slugify(device.removeprefix("Samsung "))
+
+
+def _table(device: str) -> pd.DataFrame:
+    """A device's rows with what is alike in both tables; empty where its file is not there or damaged."""
     numbers = ["img_size", "params", "float_ms", "samples_per_sec", "top1"]
+    key = ["network"] if device == phones.PHONE else ["device", "network"]
     try:
-        frame = read_table(DATA / FILE, required=["network", "arch"], optional_numeric=numbers, key=["network"])
+        frame = read_table(DATA / FILES[device], required=["arch"], optional_numeric=numbers, key=key)
     except (UserError, FileNotFoundError):
         return pd.DataFrame(columns=["network", "arch", *numbers])
+    frame = frame[frame["device"] == device] if "device" in frame else frame
     frame = frame.dropna(subset=["img_size"])
     arch = frame["arch"].where(frame["arch"] != "", frame["network"])
     known = {name: row for name in arch if (row := families.lookup(name))}
@@ -53,50 +59,51 @@ def _table() -> pd.DataFrame:
         macts=np.nan,
         part="infer",
         batch_size=pd.array([1] * len(frame), "Int64"),
-        hardware=SLUG,
+        hardware=slug(device),
         layout="",
         compiled=False,
         torch="",
         vintage=VINTAGE,
         date=date,
-        file=FILE,
-        hardware_name=phones.PHONE,
+        file=FILES[device],
+        hardware_name=device,
         kind_of_hardware=KIND,
     )
 
 
-def _source() -> Source:
-    return Source(
-        relative(DATA / FILE),
-        sha256(DATA / FILE),
-        public.source(qualcomm.SOURCE).date,
-        public.source(qualcomm.SOURCE).licence,
-        phones.PHONE,
-    )
+def _source(device: str) -> Source:
+    path, one = DATA / FILES[device], public.source(qualcomm.SOURCE)
+    devices = ", ".join(name for name, file in FILES.items() if file == path.name)
+    return Source(relative(path), sha256(path), one.date, one.licence, devices)
 
 
-def for_claims() -> pd.DataFrame | None:
-    """A row a network in the faster of its two precisions, with the accuracy there; `pictures`: on how many it rests.
-    None without phones.csv.
+def for_claims() -> list[pd.DataFrame]:
+    """A table a device: a row a network in the faster of its two precisions, with the accuracy there; `pictures`: on
+    how many it rests.
     """
-    table = _table().dropna(subset=["samples_per_sec"])
-    if table.empty:
-        return None
-    table = table.assign(precision="float or int8", secs=1 / table["samples_per_sec"])
-    table = table[[*TIDY, "hardware_name", "kind_of_hardware"]].assign(pictures=qualcomm.IMAGES)
-    carry(table, _source())
-    return families.contenders(table).reset_index(drop=True)
+    found = []
+    for device in FILES:
+        table = _table(device).dropna(subset=["samples_per_sec"])
+        if len(table):
+            table = table.assign(precision="float or int8", secs=1 / table["samples_per_sec"])
+            table = table[[*TIDY, "hardware_name", "kind_of_hardware"]].assign(pictures=qualcomm.IMAGES)
+            carry(table, _source(device))
+            found.append(families.contenders(table).reset_index(drop=True))
+    return found
 
 
-def floats() -> pd.DataFrame | None:
-    """A row a network that is timm's, too, timed as floats, one picture at a time; without accuracies, which are those
-    of all its weights (`fields.phone`). None without phones.csv.
+def floats() -> dict[str, pd.DataFrame]:
+    """{slug: a row a network that is timm's, too, timed as floats, one picture at a time}; without accuracies, which
+    are those of all its weights (`fields.phone`).
     """
-    table = _table().dropna(subset=["float_ms"])
-    table = table[table["arch"] != table["network"]] if len(table) else table
-    if table.empty:
-        return None
-    table = table.assign(precision="float", samples_per_sec=1000 / table["float_ms"], secs=table["float_ms"] / 1000)
-    table = table[[*TIDY, "hardware_name", "kind_of_hardware"]].reset_index(drop=True)
-    carry(table, _source())
-    return table
+    found = {}
+    for device in FILES:
+        table = _table(device).dropna(subset=["float_ms"])
+        table = table[table["arch"] != table["network"]] if len(table) else table
+        if len(table):
+            speed = {"samples_per_sec": 1000 / table["float_ms"], "secs": table["float_ms"] / 1000}
+            table = table.assign(precision="float", **speed)
+            table = table[[*TIDY, "hardware_name", "kind_of_hardware"]].reset_index(drop=True)
+            carry(table, _source(device))
+            found[slug(device)] = table
+    return found

@@ -2,7 +2,8 @@
 
     TABLES=folder python -m scripts.findings.phones       # report/data/phones*.csv with sidecars
 
-phones.csv: each network on the phone on which accuracies were taken, as floats and quantised. phones-devices.csv: each
+phones.csv: each network on the phone on which accuracies were taken, as floats and quantised; phones-others.csv: the
+same of a laptop and a board, with the phone's accuracies. phones-devices.csv: each
 device, how alike it ranks the networks, and how well its speeds follow from a graphics card's and a processor's.
 
 Accuracies rest on 1,000 pictures. Float and quantised answers are to the same ones, but which answers changed is not
@@ -27,6 +28,11 @@ from scripts.common.uncertainty import SIGMAS, spearman, top1_se
 from scripts.data import public, qualcomm, read_data
 
 PHONE = "Samsung Galaxy S25"
+OTHERS = (
+    "Snapdragon X Elite CRD",
+    "Dragonwing IQ-9075 EVK",
+)  # a laptop and a board, with the phone in matrix and picker
+OTHERS_FILE = "phones-others.csv"
 FLOAT, QUANTISED = "float", ("w8a8", "w8a16", "w8a8_mixed_fp16", "w8a8_mixed_int16", "w8a16_mixed_int16")
 CARD = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
 PROCESSOR = "benchmark-infer-fp32-nchw-pt240-cpu-i7_12700h-dynamo.csv"
@@ -190,6 +196,7 @@ def update() -> bool:
     latencies, accuracies = qualcomm.latencies(), qualcomm.accuracies()
     facts = sidecar(packages=("pandas", "numpy"), sources=[public.record(qualcomm.SOURCE)])
     table = with_frontier(by_network(latencies, accuracies))
+    others = pd.concat([with_frontier(by_network(latencies, accuracies, one)).assign(device=one) for one in OTHERS])
     about = devices(latencies)
     try:
         about = about.merge(predictable(latencies), left_on="device", right_index=True, how="left")
@@ -197,6 +204,7 @@ def update() -> bool:
         about["predicted_off"] = np.nan
     written = [
         write_derived(table.round(3), DATA / "phones.csv", facts),
+        write_derived(others.round(3), DATA / OTHERS_FILE, facts),
         write_derived(about.round(3), DATA / "phones-devices.csv", facts),
     ]
     return any(written)

@@ -37,7 +37,7 @@ ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_famili
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
 SMALL = {  # vintages of a few dozen networks
     "measured": "measured here",
-    phone_tables.VINTAGE: f"that Qualcomm timed; accuracies rest on {qualcomm.IMAGES:,} pictures",
+    phone_tables.VINTAGE: f"that Qualcomm timed; accuracies rest on {qualcomm.IMAGES:,} pictures, on a phone",
 }
 NUMBERS = ["estimate", "low", "high"]
 CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
@@ -177,10 +177,12 @@ def matrix(frame: pd.DataFrame) -> pd.DataFrame:
     """
     frame = frame[frame["main"] & (frame["hardware"] != "")]
     column = frame["hardware_name"] + " · " + frame["year"].astype(str)
+    place = {vintage: i for i, vintage in enumerate([*read_data.VINTAGES, *reversed(SMALL)])}
+    place[read_data.THEN] = place[read_data.NOW]  # a year's tables of timm's stand together
     order = [
         name
         for _, name in sorted(
-            set(zip(zip(frame["year"].astype(str), frame["vintage"] == "measured", frame["hardware"]), column))
+            set(zip(zip(frame["year"].astype(str), frame["vintage"].map(place), frame["hardware"]), column))
         )
     ]
     grid = frame.assign(column=column).pivot_table(

@@ -36,7 +36,11 @@ def said() -> None:
             for row in own.itertuples()
         ]
         lines.append(f"{name}: {listing(states)}.")
-    page.markdown(f"\nOn a {phones.PHONE} " + " ".join(lines) + "\n")
+    page.markdown(
+        f"\nOn a {phones.PHONE} " + " ".join(lines) + "\n\n"
+        f"[The findings](findings.qmd) judge the old claims on it, on a laptop ({phones.OTHERS[0]}) and on a board "
+        f"({phones.OTHERS[1]}); [the picker](picker.qmd) offers all three.\n"
+    )
 
 
 @page.or_note()

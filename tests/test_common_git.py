@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from scripts.common import git, provenance
+from scripts.common import git, paths, provenance
 from scripts.common.errors import UserError
 from scripts.diff import sides
 
@@ -121,3 +121,24 @@ def test_what_git_prints_follows_no_taste_of_the_user(project, monkeypatch):
         project("config", *setting.split())
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
     assert [git.says(*words) for words in asked] == plain
+
+
+def test_a_clone_under_windows_settings_has_our_line_ends(tmp_path):
+    """Checksums of tables and sidecars rest on LF; photos and fonts stay as they are."""
+    named = git.says("ls-files", "-z")
+    if not named:
+        pytest.skip("no repository here")
+    endings = {os.path.basename(name) if "." not in name[1:] else f"x.{name.rpartition('.')[2]}"
+               for name in named.split("\0") if name}  # fmt: skip
+    source, clone = tmp_path / "a", tmp_path / "b"
+    source.mkdir()
+    (source / ".gitattributes").write_bytes((paths.ROOT / ".gitattributes").read_bytes())
+    for name in endings - {".gitattributes"}:
+        (source / name).write_bytes(b"\0\r\n\n" if name.endswith(("jpg", "png", "woff2")) else b"a\nb\n")
+    for words in (["init", "-q"], ["add", "."], [*COMMIT]):
+        subprocess.run(["git", *words], cwd=source, check=True, capture_output=True)
+    windows = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+    subprocess.run(["git", *windows, "clone", "-q", str(source), str(clone)], check=True)
+    assert len(endings) > 10
+    for name in endings:
+        assert (clone / name).read_bytes() == (source / name).read_bytes(), name

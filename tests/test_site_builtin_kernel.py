@@ -220,3 +220,16 @@ def test_a_cell_finds_the_projects_modules_wherever_it_is(tmp_path, monkeypatch,
     root = project(tmp_path / name / "p", {"index.qmd": page})
     (root / "helper.py").write_text("", encoding="utf-8")
     assert "helper.py" in markdown(root)
+
+
+def test_a_cell_runs_without_the_users_startup_files_and_with_a_long_place_for_temporary_ones(tmp_path, monkeypatch):
+    startup = tmp_path / "home" / ".ipython" / "profile_default" / "startup" / "00.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("import builtins\nbuiltins.sum = lambda x: 7\n", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "home" / ".ipython"))
+    (tmp_path / ("long" * 25)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 25)))  # sockets have room for 107 characters
+    root = project(tmp_path, {"index.qmd": "---\ntitle: A\n---\n\n```{python}\nprint(sum([1, 2]))\n```\n"})
+    assert "\n3\n" in markdown(root)
+    assert [path.name for path in (tmp_path / "home").rglob("*") if path.is_file()] == ["00.py"]

@@ -21,7 +21,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ from xml.sax.saxutils import escape
 
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import BUILD, atomic_write
-from scripts.common.temporary import temporary_folder
+from scripts.common.temporary import short_place, temporary_folder
 
 CODE = Path(__file__).resolve().parents[2]
 FONT = "Source Sans Pro"
@@ -101,7 +100,7 @@ def window(path: str = "", **settings) -> Iterator:
     from playwright.sync_api import Error, sync_playwright
 
     path = path or browser()
-    with temporary_folder("browser", _workplace()) as folder, sync_playwright() as playwright:
+    with temporary_folder("browser", short_place()) as folder, sync_playwright() as playwright:
         settings["env"] = {**(settings.get("env") or os.environ), **_places(folder)}
         try:
             chrome = playwright.chromium.launch(
@@ -166,7 +165,7 @@ def draw(
         return
     path = path or browser()
     closing = contextlib.ExitStack()
-    folder = closing.enter_context(temporary_folder("charts", _workplace()))
+    folder = closing.enter_context(temporary_folder("charts", short_place()))
     process = None
     try:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
@@ -216,12 +215,6 @@ def draw(
         if process:
             _end(process)
         closing.close()
-
-
-def _workplace() -> Path:
-    """Where temporary folders have a short path: Chrome makes a socket in one, and Unix allows 107 characters."""
-    usual = tempfile.gettempdir()
-    return Path("/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual)
 
 
 def _read(stream, lines: queue.Queue) -> None:

@@ -12,6 +12,12 @@ from pathlib import Path
 LOCK = ".lock"  # held as long as the folder is in use; it ends with the process, however that ends
 
 
+def short_place() -> Path:
+    """Where temporary folders have a short path: programs make sockets in them, and Unix allows 107 characters."""
+    usual = tempfile.gettempdir()
+    return Path("/tmp" if len(usual) > 40 and os.access("/tmp", os.W_OK) else usual)
+
+
 @contextlib.contextmanager
 def temporary_folder(name: str, where: Path | str | None = None) -> Iterator[Path]:
     """A new folder called `name`-… in `where` (default: the system's place for temporary files), until the end of the

@@ -24,7 +24,7 @@ from pathlib import Path
 from scripts.common import hardware, provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import atomic_write
-from scripts.common.temporary import temporary_folder
+from scripts.common.temporary import short_place, temporary_folder
 from scripts.site.builtin.source import INLINE, Cell, Page, Text
 
 SCHEMA = 2
@@ -59,6 +59,7 @@ def environment(root: Path, name: str = "") -> dict[str, str]:
         **kept,
         "PYTHONPATH": path,
         "BEST_IMAGE_MODELS_ROOT": str(root),
+        "IPYTHONDIR": str(root / "build" / "ipython"),  # the user's own may run anything at each start
         "QUARTO_PROJECT_ROOT": str(root),
         "PYTHONHASHSEED": "0",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
@@ -99,7 +100,7 @@ async def _kernel(page: Page, root: Path, limit: float):
 
     deadline = time.monotonic() + limit
     closing = contextlib.ExitStack()
-    folder = closing.enter_context(temporary_folder("site-kernel"))
+    folder = closing.enter_context(temporary_folder("site-kernel", short_place()))
     own = {"transport": "ipc", "ip": f"{folder}/k"}  # sockets rather than ports that anybody here can talk to
     manager = AsyncKernelManager(connection_file=f"{folder}/kernel.json", **(own if hasattr(socket, "AF_UNIX") else {}))
     manager._kernel_spec = KernelSpec(

@@ -75,6 +75,7 @@ def made_up(models: int = 60, machines: int = 2, hostile: bool = True) -> facts.
                 ["m0", 224, "onnxruntime", "int8", 4, 190.5, None, None, 88.0],
                 ["gone", 224, "new<b>", "fp32", 1, 7.5, 7.25, 7.75, None],
             ],
+            "memory": [["m0", 224, 154.4], ["gone<b>", 288, 1200.0]],
             "transfer": [["derma", "skin lesions", False, 71.25], ["derma_pt", "skin <lesions>", True, 84.5]],
         }
         if name in made.models:

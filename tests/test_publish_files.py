@@ -264,6 +264,9 @@ def compare_more(known: facts.Facts, about: dict, root) -> None:
     months = [known.earlier[place][1][:7] for place in column("history", "table")]
     rates = [words.images_per_second(rate) for rate in column("history", "images_per_second")]
     assert sorted(re.findall(r"([\d.,]+) \((\d{4}-\d\d)\)", history)) == sorted(zip(rates, months))
+    peak = next((one for one in text if one.startswith("Peak memory")), "")
+    found = [float(one.replace(",", "")) for one in re.findall(r"([\d.,]+) MB", peak)]
+    assert found == column("memory", "peak_memory_mb")
     other = next((one for one in text if one.startswith("The network trained on other pictures")), "")
     assert re.findall(r"([\d.]+)%", other) == [f"{share:.1f}" for share in column("transfer", "accuracy")]
 

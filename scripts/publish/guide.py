@@ -62,6 +62,7 @@ TABLES = {
     "accuracies": "Columns of a model’s accuracies.",
     "history": "Columns of a model’s history: speeds of earlier tables, where there are any.",
     "runtimes": "Columns of a model’s runtimes, where these were measured.",
+    "memory": "Columns of a model’s memory, where it was measured.",
     "transfer": "Columns of a model’s transfer: accuracy on other pictures, where that is known (PePR’s table).",
 }
 _PLAIN = {

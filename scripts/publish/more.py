@@ -1,5 +1,5 @@
-"""What few models have beside accuracies and speeds: earlier tables of the same machines, other runtimes, and accuracy
-on other pictures. Each is a small table, `columns` and `rows`, of the network whatever its weights.
+"""What few models have beside accuracies and speeds: earlier tables of the same machines, other runtimes, memory,
+and accuracy on other pictures. Each is a small table, `columns` and `rows`, of the network whatever its weights.
 
     more.collect()       # the facts of `facts.collect`, with this in every model that has any of it
 """
@@ -14,7 +14,7 @@ from scripts.common import hardware
 from scripts.common.paths import DATA
 from scripts.common.provenance import Source, read_sidecar, sources
 from scripts.common.tables import read_table
-from scripts.data import names, pepr, public, read_data
+from scripts.data import measured, names, pepr, public, read_data
 from scripts.publish.facts import Facts, Machine, collect as facts_at_hand
 
 COLUMNS = {
@@ -23,6 +23,7 @@ COLUMNS = {
         *("machine", "img_size", "runtime", "precision", "batch_size"),
         *("images_per_second", "low", "high", "memory_mb"),
     ],
+    "memory": ["machine", "img_size", "peak_memory_mb"],
     "transfer": ["set", "what", "pretrained", "accuracy"],
 }
 Rows = dict[str, list[list]]  # network -> rows
@@ -41,6 +42,7 @@ def add(facts: Facts) -> None:
     found = {
         "history": _at_hand(lambda: history(facts)),
         "runtimes": runtimes(),
+        "memory": memory(),
         "transfer": _at_hand(transfer),
     }
     for model in facts.models.values():
@@ -109,6 +111,18 @@ def runtimes() -> Rows:
             known = [None if pd.isna(value) else float(f"{value:.4g}") for value in numbers]
             about = [slug, int(row.infer_img_size), row.runtime, row.precision, int(row.infer_batch_size)]
             found[row.model.partition(".")[0]].append([*about, *known])
+    return found
+
+
+def memory() -> Rows:
+    """Peak memory at the fastest batch, where this project measured it."""
+    found: Rows = defaultdict(list)
+    rows = measured.load("infer")
+    if "peak_memory_mb" not in rows:
+        return found
+    rows = rows.assign(peak=pd.to_numeric(rows["peak_memory_mb"], errors="coerce")).dropna(subset=["peak"])
+    for row in rows.drop_duplicates(["arch", "img_size", "hardware"]).itertuples():
+        found[row.arch].append([row.hardware, int(row.img_size), float(f"{row.peak:.4g}")])
     return found
 
 

@@ -39,7 +39,7 @@ def subtitle(about: dict) -> str:
 def body(one: Model, about: dict, facts: Facts) -> str:
     """The page's text. about: the model's file (`files.model`)."""
     parts = [_head(one, about), _accuracies(about), _transfer(about), _speeds(one, about, facts)]
-    parts += [_history(about, facts), _runtimes(about, facts), _use(about), _origins(one, facts)]
+    parts += [_history(about, facts), _peak(about, facts), _runtimes(about, facts), _use(about), _origins(one, facts)]
     return "\n".join(filter(None, parts))
 
 
@@ -141,6 +141,15 @@ def _history(about: dict, facts: Facts) -> str:
         groups.setdefault(key, []).append(f"{_rate(row['images_per_second'])} ({date[:7]})")
     said = [f"{escape(name)} at {size} px {', '.join(rates)}" for (name, size), rates in groups.items()]
     return f"<p class=source>Images/s in earlier tables: {'; '.join(said)}." if said else ""
+
+
+def _peak(about: dict, facts: Facts) -> str:
+    """Memory, where it was measured."""
+    said = []
+    for row in _small(about, "memory"):
+        name = facts.machines[row["machine"]].name if row["machine"] in facts.machines else row["machine"]
+        said.append(f"{_plain(row['peak_memory_mb'])} MB on {escape(name)} at {row['img_size']} px")
+    return f"<p class=source>Peak memory, measured at the fastest batch: {'; '.join(said)}." if said else ""
 
 
 def _rate(value: float) -> str:

@@ -49,7 +49,7 @@ def test_a_gain_that_follows_the_properties_is_found_for_networks_never_timed(ma
     table = timed(machine)
     found = in_runtimes.learned(table, machine)
     errors = in_runtimes.left_out(found, machine)
-    made = in_runtimes.predict(found, machine, in_runtimes.multiplier(errors))
+    made = in_runtimes.predict(found, machine, errors)
     assert made["status"].value_counts()["measured"] == 25 and len(made) == len(machine.known.keys)
     assert (made["low"] <= made["samples_per_sec"]).all() and (made["samples_per_sec"] <= made["high"]).all()
     truth = np.exp(machine.made.posterior.log) * 2.0 * np.exp(0.3 * machine.lines[:, 0])
@@ -62,9 +62,16 @@ def test_a_gain_that_follows_the_properties_is_found_for_networks_never_timed(ma
 def test_a_measured_network_keeps_its_figures(machine):
     table = timed(machine)
     found = in_runtimes.learned(table, machine)
-    made = in_runtimes.predict(found, machine, 2.0).set_index(["arch", "img_size"])
+    errors = in_runtimes.left_out(found, machine)
+    made = in_runtimes.predict(found, machine, errors).set_index(["arch", "img_size"])
     for row in table[table["runtime"] == "openvino"].itertuples():
         assert made.loc[(row.arch, row.img_size), "samples_per_sec"] == pytest.approx(row.speed)
+
+
+def test_a_runtime_that_cannot_be_foreseen_is_not_predicted(machine):
+    found = in_runtimes.learned(timed(machine, noise=1.0), machine)
+    made = in_runtimes.predict(found, machine, in_runtimes.left_out(found, machine))
+    assert len(made) == 25 and made["status"].eq("measured").all()
 
 
 def test_each_network_is_predicted_without_its_own_figures(machine):

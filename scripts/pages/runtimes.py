@@ -241,7 +241,9 @@ def predicted() -> None:
         return
     table, compared = in_runtimes.read(slug), in_runtimes.read(slug, "left-out")
     networks = table.groupby(["arch", "img_size"])["status"].agg(lambda some: some.eq("measured").any())
-    every = compared.assign(runtime="all", precision="")
+    given = set(map(tuple, table.loc[table["status"] == "predicted", in_runtimes.WAY].drop_duplicates().to_numpy()))
+    foreseen = [way in given for way in zip(compared["runtime"], compared["precision"])]
+    every = compared[foreseen].assign(runtime="all", precision="")
     said = [
         f"**{row.median_error:.0%}** (median; {row.coverage:.0%} lie in their 90% interval) for "
         f"{what} ({counted(row.networks, 'speed')} of {counted(some['arch'].nunique(), 'network')})"
@@ -258,6 +260,11 @@ def predicted() -> None:
         f"like it have. They are off by {listing(said)}. [Choose a model](picker.qmd) takes a runtime and a precision "
         "and answers with these speeds.\n"
     )
+    rest = list(in_runtimes.summary(compared[compared["left_out"] == "itself"]).itertuples())
+    rest = [row for row in rest if (row.runtime, row.precision) not in given]
+    if rest:
+        names = listing([f"{kinds.label(row.runtime, row.precision)} (off by {row.median_error:.0%})" for row in rest])
+        page.markdown(f"\nNot predicted, because networks left out are too far off: {page.escaped(names)}.\n")
     shown = in_runtimes.summary(compared[compared["left_out"] == "itself"])
     shown.insert(0, "label", [kinds.label(row.runtime, row.precision) for row in shown.itertuples()])
     held = in_runtimes.summary(compared[compared["left_out"] == "all held out"]).set_index(in_runtimes.WAY)

@@ -32,6 +32,7 @@ from scripts.runtimes import timed
 
 LEAST = 9  # networks; from fewer no 90% interval can be counted
 LEVEL = 0.9
+WORST = 0.3  # of the median error of networks left out: beyond, a runtime's other networks are not predicted
 # Variances in squared log units, set on the first ten networks.
 LINE, NOISE = 0.05, 0.02
 WAY, SPEED = ["runtime", "precision"], ["samples_per_sec", "low", "high"]
@@ -168,8 +169,12 @@ def checked(found: pd.DataFrame, machine: Machine, errors: pd.DataFrame) -> pd.D
     return both.assign(**{name: keys[name] for name in KEY}, **{name: np.exp(log) for name, log in logs.items()})
 
 
-def predict(found: pd.DataFrame, machine: Machine, times: float) -> pd.DataFrame:
-    """COLUMNS' runtimes: every network whose eager speed is known, in every runtime of `found`."""
+def predict(found: pd.DataFrame, machine: Machine, errors: pd.DataFrame) -> pd.DataFrame:
+    """COLUMNS' runtimes: every network whose eager speed is known, in every runtime of `found`; only those measured
+    where `left_out`'s errors are beyond WORST.
+    """
+    times = multiplier(errors)
+    off = errors.assign(off=np.abs(np.expm1(errors["predicted"] - errors["log"]))).groupby(WAY)["off"].median()
     networks = machine.made.networks.reset_index(drop=True)
     known = networks["samples_per_sec"].notna().to_numpy()
     every, eager = np.flatnonzero(known), np.log(networks["samples_per_sec"].to_numpy(float))
@@ -184,7 +189,7 @@ def predict(found: pd.DataFrame, machine: Machine, times: float) -> pd.DataFrame
         for column, name in zip(SPEED, ("speed", "low", "high")):
             made.loc[at, column] = some[name].to_numpy(float)
         made.loc[at, "status"] = "measured"
-        parts.append(made)
+        parts.append(made if off[(runtime, precision)] <= WORST else made[made["status"] == "measured"])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -200,7 +205,7 @@ def write(slug: str) -> pd.DataFrame:
     if found.empty:
         raise UserError(f"{table['file'].iloc[0]}: fewer than {LEAST} networks in each runtime; run `make bench` again")
     errors = left_out(found, machine)
-    written = {"runtimes": predict(found, machine, multiplier(errors)), "left-out": checked(found, machine, errors)}
+    written = {"runtimes": predict(found, machine, errors), "left-out": checked(found, machine, errors)}
     file = str(table["file"].iloc[0])
     facts = {
         **sidecar(packages=("pandas", "numpy"), **origin(machine.known.sources, machine.file)),

@@ -4,6 +4,7 @@ study.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -211,6 +213,26 @@ def test_a_killed_workers_trial_is_tried_again(options):
     found = trials(options)
     assert found.state[0] == "fail" and (found.state == "complete").sum() == options.trials
     assert found.lr[1] == pytest.approx(drawn["lr"])
+
+
+@pytest.mark.parametrize("moment", ["asked", "named", "drawn", "buried"])
+def test_wherever_a_worker_is_killed_no_point_of_the_grid_is_lost(options, moment):
+    options = dataclasses.replace(options, sampler="grid", space={"lr": [0.1, 0.01], "batch": [64]}, trials=9)
+    study = search.open_study(options)
+    for _ in range(2):  # the last point, too
+        trial = study.ask()
+        if moment != "asked":
+            trial.set_user_attr("pid", 2**30)
+        if moment in ("drawn", "buried"):
+            search_space.suggest(trial, options.space, "grid")
+        if moment == "buried":  # and the next run between burying it and saying that it is to be tried again
+            with contextlib.suppress(RuntimeError):
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    search.bury_dead(study)
+    search.bury_dead(study)
+    search.work(options)
+    found = trials(options)
+    assert sorted(found.lr[found.state == "complete"]) == [0.01, 0.1]
 
 
 def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch, moved):

@@ -157,15 +157,32 @@ def identity(options: Options) -> dict:
 
 
 def bury_dead(study) -> None:
-    """Trials of processes that are no more are failed, and tried again with the same settings."""
+    """Trials of processes that are no more are failed, and tried again with the same settings; also those that an
+    earlier run failed, and was killed before it said so.
+    """
     import optuna
 
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         pid = trial.user_attrs.get("pid")
         if not (isinstance(pid, int) and _alive(pid)):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            if trial.params:
-                study.enqueue_trial(trial.params)
+            with contextlib.suppress(RuntimeError):  # of the grid's last point; see `work`
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False)
+    died = [trial.state == optuna.trial.TrialState.FAIL and "note" not in trial.user_attrs for trial in trials]
+    tried = [drawn(study, trial) for trial, gone in zip(trials, died) if not gone]
+    for trial, gone in zip(trials, died):
+        if gone and (settings := drawn(study, trial)) and settings not in tried:
+            study.enqueue_trial(settings)
+            tried.append(settings)
+
+
+def drawn(study, trial) -> dict:
+    """A trial's settings: those it drew, or will draw; {} where it ended before."""
+    if trial.params or "fixed_params" in trial.system_attrs:
+        return trial.params or trial.system_attrs["fixed_params"]
+    if (number := trial.system_attrs.get("grid_id")) is None:
+        return {}
+    return dict(zip(study.sampler._param_names, study.sampler._all_grids[number]))
 
 
 def _alive(pid: int) -> bool:
@@ -199,7 +216,10 @@ def work(options: Options, number: int = 0) -> None:
         while failed < options.trials and not (options.timeout and time.monotonic() - started > options.timeout):
             with lock:  # so that two workers never start the last trial twice
                 taken = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
-                if len(taken) >= options.trials or (options.sampler == "grid" and study.sampler.is_exhausted(study)):
+                waiting = study.get_trials(deepcopy=False, states=(states.WAITING,))  # the grid's sampler forgets them
+                if len(taken) >= options.trials or (
+                    options.sampler == "grid" and not waiting and study.sampler.is_exhausted(study)
+                ):
                     break
                 trial = study.ask()
                 trial.set_user_attr("pid", os.getpid())

@@ -138,6 +138,8 @@ def test_telemetry_of_openvino_is_not_even_imported():
 COMMANDS = {
     "status": ["scripts.common.status"],
     "check-data": ["scripts.bench.contribute"],
+    "choose": ["scripts.choose", "PHOTOS", "--backbones", "histogram", "--downloads", "0", "--minutes", "0.1", "--out",
+               "OUT"],
     "photos": ["scripts.train.datasets", "PHOTOS", "--size", "32"],
     "train": ["scripts.train.train_models", "--data", "PHOTOS", "--models", "lenet5", "--epochs", "1", "--size", "32",
               "--device", "cpu", "--out", "OUT"],
@@ -162,10 +164,10 @@ def test_a_command_leaves_nothing_in_an_empty_home_and_opens_no_connection(comma
     for place in places.values():
         place.mkdir()
     image = pytest.importorskip("PIL.Image")
-    for label, colour in (("a", 40), ("b", 200)):
+    for label in "ab":
         (places["PHOTOS"] / label).mkdir()
         for number in range(12):
-            image.new("RGB", (40, 40), (colour, 9 * number, 80)).save(places["PHOTOS"] / label / f"{number}.png")
+            image.effect_noise((40, 40), 90).convert("RGB").save(places["PHOTOS"] / label / f"{number}.png")
     words = [str(places.get(word, word)) for word in COMMANDS[command]]
     environment = {**os.environ, "HOME": str(places["home"]), "BEST_IMAGE_MODELS_CACHE": str(places["cache"])}
     environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}

@@ -266,3 +266,14 @@ def test_a_model_of_no_numbers_is_one_line(tmp_path, monkeypatch, capsys):
     assert classify.main() == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "damaged or were never trained" in said
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("nowhere", path),
+                                  lambda path: os.symlink("/dev/zero", path)])  # fmt: skip
+def test_the_terminal_waits_for_nothing_that_is_no_file(folder, tmp_path, monkeypatch, capsys, make):
+    make(tmp_path / "x.jpg")
+    (tmp_path / "good.png").write_bytes(encoded(PHOTO))
+    monkeypatch.setattr("sys.argv", ["classify", str(folder), str(tmp_path / "x.jpg"), str(tmp_path / "good.png")])
+    assert classify.main() == 1
+    said = capsys.readouterr()
+    assert "x.jpg: This file cannot be read" in said.err and "good.png: " in said.out

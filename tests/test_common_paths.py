@@ -188,3 +188,16 @@ def test_an_address_is_no_path(text):
 @pytest.mark.parametrize("text", ["a", "C:/x", "a:b", "./https:", "x//y", "~/p", "a?b#c%41", "", "1://x"])
 def test_what_is_no_address_is_a_path(text):
     assert paths.local(text) == Path(text)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "/x/a\nb"),
+                                   PermissionError(1, "Operation not permitted", b"/caf\xe9")])  # fmt: skip
+def test_what_may_not_be_touched_is_one_line(capsys, error):
+    def refuse():
+        raise error
+
+    assert cli(refuse)() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: /") and said.count("\n") == 1 and "permissions" in said
+    with pytest.raises(OSError):  # without a place nobody could mend it
+        cli(lambda: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))()

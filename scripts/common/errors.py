@@ -72,6 +72,10 @@ def cli(main: Callable[..., int | None]) -> Callable[..., int]:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 print(f"error: {disk_error(error, error.filename or 'a file')}", file=sys.stderr)
                 return 2
+            if error.errno in (errno.EACCES, errno.EPERM) and error.filename:
+                place = printable(os.fsdecode(error.filename))
+                print(f"error: {place}: {error.strerror}; change its permissions or its place", file=sys.stderr)
+                return 2
             raise
 
     return wrapped

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from scripts.common.errors import UserError, cli, disk_error
-from scripts.common.paths import ROOT, SITE, bring_back, check_place, local, publish, writing
+from scripts.common.paths import ROOT, SITE, bring_back, check_place, local, make_folder, publish, writing
 from scripts.site import extras, finish, models, quarto
 from scripts.site.builtin import build as builtin, config, pandoc
 
@@ -43,7 +43,7 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
             f"site: {by if program else 'no Quarto found, the built-in renderer makes the same site'}", file=sys.stderr
         )
     try:
-        root.joinpath("build").mkdir(exist_ok=True)
+        make_folder(root / "build")
         with FileLock(root / "build" / "site.lock", timeout=0), writing(out):
             return _locked(root, out, program, limit)
     except Timeout:

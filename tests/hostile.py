@@ -1,7 +1,7 @@
 """The main commands in hostile surroundings: the same result as in the user's own, and no traceback.
 
-    python -m tests.hostile                            # each command in all surroundings at once
-    python -m tests.hostile --alone                    # each command in each of them, which takes minutes
+    python -m tests.hostile --model models/pets        # each command in all surroundings at once
+    python -m tests.hostile --alone                    # each command in each of them, which takes an hour
     python -m tests.hostile choose classify --surroundings place proxies
 
 Each runs in a copy of the project that has no repository. Where a result differs, surroundings are taken away until
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.paths import ROOT
+from scripts.common.temporary import temporary_folder
 
 PLACE = """Größe 'a' "b" %41 #c ?d=1 & $HOME"""  # what a clone's folder, and those of photos and models, may be called
 GROUP = Path("/sys/fs/cgroup/cpu")
@@ -260,12 +261,17 @@ def main() -> int:
     parser.add_argument("commands", nargs="*", help=f"of {', '.join(COMMANDS)} (default: all)")
     parser.add_argument("--surroundings", nargs="+", choices=SURROUNDINGS, default=list(SURROUNDINGS))
     parser.add_argument("--alone", action="store_true", help="one after the other, not all at once")
-    parser.add_argument("--folder", type=Path, required=True, help="an empty folder to work in")
-    parser.add_argument("--model", type=Path, help="an exported model, for classify and app")
+    parser.add_argument("--model", type=Path, help="an exported model; without it classify and app are left out")
     given = parser.parse_args()
-    pair = Pair(given.folder, given.model)
+    wanted = given.commands or [name for name in COMMANDS if given.model or name not in ("classify", "app")]
+    with temporary_folder("hostile") as folder:
+        return compare(Pair(folder, given.model), wanted, given)
+
+
+def compare(pair: Pair, wanted: list[str], given: argparse.Namespace) -> int:
+    """Run, print a line each, and return the exit code."""
     wrong = 0
-    for name in given.commands or COMMANDS:
+    for name in wanted:
         for some in [[one] for one in given.surroundings] if given.alone else [given.surroundings]:
             began = time.monotonic()
             found = pair.differs(name, some)

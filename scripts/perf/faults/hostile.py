@@ -121,6 +121,7 @@ def many(address: str, process, honest: bytes, photos: int) -> list[str]:
             answers = list(pool.map(lambda _: brought(address, "honest.png", honest), range(min(100, photos))))
             lost += sum(not answered(answer) for answer in answers)
             seen.append(memory(process))
+            print(f"{100 * len(seen):,} photos: {seen[-1]:,.0f} MB", flush=True)
     print(
         f"memory of all its processes: {seen[0]:,.0f} MB after the first hundred photos, {seen[-1]:,.0f} MB after "
         f"{100 * len(seen):,}, at most {max(seen):,.0f} MB; {lost or 'none'} of them lost",

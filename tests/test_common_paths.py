@@ -161,6 +161,16 @@ def test_cli_says_what_a_disk_refuses_in_one_line(capsys, number, words):
     assert said.startswith("error: cannot write here.csv: ") and words in said and said.count("\n") == 1
 
 
+def test_cli_says_what_a_callback_of_fastais_raised(capsys):
+    @cli
+    def main():
+        error = UserError("cannot write x")
+        error.args = ("Exception occured in `Watcher` when calling event `after_epoch`:\n\tcannot write x",)
+        raise error
+
+    assert main() == 2 and capsys.readouterr().err == "error: cannot write x\n"
+
+
 def test_cli_reports_an_interrupt(capsys):
     @cli
     def main():

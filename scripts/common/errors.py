@@ -60,7 +60,8 @@ def cli(main: Callable[..., int | None]) -> Callable[..., int]:
         try:
             return main(*args, **kwargs) or 0
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            said = str(error).splitlines()[-1:] or [""]  # fastai puts a line of its own before a callback's error
+            print(f"error: {said[0].strip()}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("interrupted; run the same command again and it goes on from here", file=sys.stderr)

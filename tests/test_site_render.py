@@ -248,3 +248,11 @@ def test_the_foot_is_put_in_where_the_page_asks_for_it_and_else_at_the_end(site)
 def test_a_sitemap_where_the_address_is_known(site):
     assert run(site, "--renderer", "builtin", SITE_URL="https://example.org/s/").returncode == 0
     assert "<loc>https://example.org/s/report/two.html</loc>" in (site / "_site" / "sitemap.xml").read_text()
+
+
+@pytest.mark.parametrize("place", ["a?b=1 %41", "Größe #d 'a' \"b\" & $HOME"])
+def test_a_project_in_a_folder_of_any_name_is_rendered(tmp_path, place):
+    (tmp_path / place).mkdir()
+    root = project(tmp_path / place / "p", {})
+    done = run(root, "--renderer", "builtin")
+    assert done.returncode == 0 and (root / "_site" / "report" / "two.html").is_file(), done.stderr

@@ -36,7 +36,10 @@ def disk(folder: Path) -> Iterator[None]:
     """A file system of its own at `folder`. Raises UserError where none can be mounted."""
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         raise UserError(
@@ -117,7 +120,7 @@ def main() -> int:
             command = [sys.executable, "-m", "scripts.perf.faults.disks", name, "--here", "--rounds", str(given.rounds)]
             own = {"TMPDIR": str(Path(folder) / "tmp"), "PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
             done = subprocess.run(
-                command, cwd=home, env={**steps.environment(), **own}, stdout=subprocess.PIPE, text=True
+                command, cwd=home, env={**steps.environment(), **own}, stdout=subprocess.PIPE, encoding="utf-8"
             )
         for row in map(json.loads, done.stdout.splitlines()):
             bad += bool(row["wrong"])

@@ -72,11 +72,12 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
     parts = pandoc.write(
         document,
         page.name,
-        f"--template={with_template}",
+        f"--template={with_template.name}",  # a path with ? or # in it is an address to Pandoc
         "--section-divs",
         "--toc",
         f"--toc-depth={depth}",
         "--metadata=pagetitle:-",
+        folder=out,
     ).split(MARK)
     with_template.unlink()
     if len(parts) != len(_PARTS):

@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 
 from scripts.common.errors import UserError
 
@@ -29,13 +30,14 @@ def version() -> str:
     ).stdout.split()[1]
 
 
-def call(text: str, name: str, *arguments: str) -> str:
-    """Run Pandoc over `text`; `name` is the page, for messages. Raises UserError where Pandoc refuses or takes a
-    minute.
+def call(text: str, name: str, *arguments: str, folder: Path | None = None) -> str:
+    """Run Pandoc over `text`; `name` is the page, for messages; `folder`: where the arguments' files are. Raises
+    UserError where Pandoc refuses or takes a minute.
     """
     try:
         done = subprocess.run(
             [path(), *arguments],
+            cwd=folder,
             input=text,
             capture_output=True,
             encoding="utf-8",
@@ -57,9 +59,10 @@ def read(text: str, name: str) -> dict:
     return json.loads(call(text, name, "--from=markdown", "--to=json"))
 
 
-def write(document: dict, name: str, *arguments: str) -> str:
+def write(document: dict, name: str, *arguments: str, folder: Path | None = None) -> str:
     """Pandoc's JSON document as HTML."""
-    return call(json.dumps(document), name, "--from=json", "--to=html5", "--mathml", "--wrap=none", *arguments)
+    words = ("--from=json", "--to=html5", "--mathml", "--wrap=none", *arguments)
+    return call(json.dumps(document), name, *words, folder=folder)
 
 
 def inline_html(text: str, name: str) -> str:

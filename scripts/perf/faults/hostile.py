@@ -173,8 +173,9 @@ def main() -> int:
         finally:
             stop(process)
         print(f"load average {os.getloadavg()[0]:.1f} after")
-        if process.returncode or list(folder.iterdir()):
-            wrong.append(f"it ended with {process.returncode}, and left {len(list(folder.rglob('*')))} files")
+        over = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        if process.returncode or over:
+            wrong.append(f"it ended with {process.returncode}, and left {', '.join(over[:5]) or 'nothing'}")
     print("once it had ended: nothing left" if not wrong else f"fell short: {'; '.join(wrong)}")
     return int(bool(wrong))
 

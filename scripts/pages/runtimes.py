@@ -9,13 +9,18 @@ import pandas as pd
 
 from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
+from scripts.common.provenance import read_sidecar
+from scripts.common.tables import read_table
 from scripts.common.words import counted, day, duration, listing, plain
 from scripts.figures import display_runtimes
 from scripts.findings import runtimes
 from scripts.findings.claims import VERDICTS
 from scripts.pages import findings, page
 from scripts.predict import in_runtimes
-from scripts.runtimes import check, kinds, quantise
+from scripts.runtimes import check, kinds
+
+SETTINGS = "int8-settings.csv"
+QUICK = 1.5  # times fp32, from which int8 is worth its changes
 
 
 @contextlib.contextmanager
@@ -186,27 +191,42 @@ def answers() -> None:
 @quiet()
 def tried() -> None:
     """What was tried so that int8 changes fewer answers, and why the rest changes."""
+    path = DATA / SETTINGS
     runtimes.speeds()
-    enough = [row for row in quantise.TRIED if row[2] >= check.SAME_ANSWERS]
-    quick = max((row for row in quantise.TRIED if row[3] > 1.5), key=lambda row: row[2])
-    said = "; ".join(f"{what} in {kinds.RUNTIMES[name].label} ({equal:.1%})" for what, name, equal, _ in enough)
+    if not path.exists():
+        return
+    found = read_table(path, required=["setting", "runtime", "model"], numeric=["pictures", "equal_top1", "times_fp32"])
+    facts = read_sidecar(path)
+    changed, model = facts["changed"], found["model"].iloc[0]
+    enough = found[found["equal_top1"] >= check.SAME_ANSWERS].sort_values("times_fp32", ascending=False)
+    quick = found[found["times_fp32"] >= QUICK].sort_values("equal_top1").iloc[-1]
+    words = "; ".join(
+        f"{row.setting} in {kinds.RUNTIMES[row.runtime].label} ({row.equal_top1:.1%})" for row in enough.itertuples()
+    )
     page.markdown(
-        f"\nThe answers that int8 changes were near ties: at the median fp32 gave the first class "
-        f"{100 * quantise.CHANGED['margin']:.1f} points of probability more than the second, for the other photos "
-        f"{100 * quantise.CHANGED['margin_of_others']:.0f}, and {quantise.CHANGED['to_the_second']:.0%} of the new "
-        f"answers are that second class. Of {counted(len(quantise.TRIED), 'setting')} tried on tf_efficientnet_lite0, "
-        + (f"{counted(len(enough), 'setting')} reached {check.SAME_ANSWERS:.0%}: {said}, " if enough else "none ")
-        + (f"at {enough[0][3]:.2f} times the speed of fp32 there. " if enough else "reached it. ")
-        + f"Of those at least 1.5 times as fast the best keeps {quick[2]:.1%}.\n"
+        f"\nThe answers that int8 changed were near ties: at the median fp32 gave the first class "
+        f"{100 * changed['margin']:.1f} points of probability more than the second, for the other photos "
+        f"{100 * changed['margin_of_others']:.0f}, and {changed['to_the_second']:.0%} of the new answers are that "
+        f"second class. Of {counted(len(found), 'setting')} tried on {model}, "
+        + (f"{counted(len(enough), 'setting')} reached {check.SAME_ANSWERS:.0%}: {words}, " if len(enough) else "none ")
+        + (f"at {enough['times_fp32'].iloc[0]:.2f} times the speed of fp32 there. " if len(enough) else "reached it. ")
+        + f"Of those at least {QUICK} times as fast the best keeps {quick['equal_top1']:.1%}.\n"
     )
     shown = pd.DataFrame(
-        [(what, kinds.RUNTIMES[name].label, 100 * equal, times) for what, name, equal, times in quantise.TRIED],
-        columns=["Setting", "In", "Same class (%)", "Times ONNX Runtime fp32"],
+        {
+            "Setting": found["setting"],
+            "In": [kinds.RUNTIMES[name].label for name in found["runtime"]],
+            "Same class (%)": 100 * found["equal_top1"],
+            "Times ONNX Runtime fp32": found["times_fp32"],
+        }
     )
     page.table(
         shown,
-        "What was tried on tf_efficientnet_lite0 with ImageNet weights: 1,000 photos of cats and dogs, a busy machine.",
+        f"What was tried on {model} with ImageNet weights, by hand on {day(facts['date'][:10])}, on "
+        f"{facts['hardware']['name']}, which others used, too: {found['pictures'].iloc[0]:,.0f} photos of cats and "
+        "dogs.",
         label="tbl-int8-tried",
+        link=f"report/data/{SETTINGS}",
         formats={"Same class (%)": "{:.1f}", "Times ONNX Runtime fp32": "{:.2f}"},
     )
 

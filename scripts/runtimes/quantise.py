@@ -19,23 +19,6 @@ from scripts.runtimes.network import Network
 MULTIPLIES = ("Conv", "Gemm", "MatMul")
 LEFT = 8  # one in so many layers, the first from the picture on, stays as it is
 FOR_SPEED = 8  # pictures to calibrate on where only a speed is wanted
-# What was tried on efficientnet_lite0's real weights (1,000 photos of cats and dogs, 200 to calibrate on, 2026-11-28, a
-# busy machine): what, runtime, share of equal top-1 classes, speed over ONNX Runtime's fp32 in turns. All but the first
-# row compute in fp32 what is not int8; asymmetric ranges in OpenVINO were calibrated on 100 photos.
-TRIED = (
-    ("as it is, the rest in bf16", "openvino", 0.954, 2.46),
-    ("as it is", "onnxruntime", 0.956, 1.17),
-    ("the rest in fp32", "openvino", 0.963, 1.97),
-    ("one range an activation", "openvino", 0.953, 1.93),
-    ("asymmetric ranges", "openvino", 0.956, 1.78),
-    ("asymmetric ranges", "onnxruntime", 0.957, 1.15),
-    ("depthwise convolutions in fp32", "openvino", 0.963, 1.83),
-    ("depthwise convolutions in fp32", "onnxruntime", 0.973, 0.93),
-    ("depthwise convolutions in fp32, asymmetric ranges", "openvino", 0.968, 1.70),
-)
-# Of the third row: the margin of fp32's first class over its second, medians over photos whose answer changed and over
-# the others; the share of changed answers that are that second class.
-CHANGED = {"margin": 0.011, "margin_of_others": 0.181, "to_the_second": 0.89}
 # Runtimes whose int8 convolutions take one range for all channels: ONNX Runtime computes a depthwise convolution with a
 # range a channel in fp32. efficientnet_lite0: 2.5 times as fast, equal top-1 on 95.6% instead of 95.5% of 1,000 photos.
 WHOLE = ("onnxruntime", "tensorrt")

@@ -29,6 +29,22 @@ TABLES = [
         },
     ),
     Table(
+        "int8-settings.csv",
+        "Settings of int8 that were tried",
+        "a setting in a runtime",
+        ("setting", "runtime"),
+        {
+            "setting": Column("what differs from the project's own; what is not int8 computes in fp32 unless said"),
+            "runtime": Column("what computes it"),
+            "model": MODEL["model"],
+            "weights": Column("tag of its weights"),
+            "pictures": Column("photos asked about"),
+            "calibrated_on": Column("other photos that int8's ranges were taken from"),
+            "equal_top1": Column("share with eager fp32's most likely class", "0–1"),
+            "times_fp32": Column("speed over ONNX Runtime's in fp32, in turns"),
+        },
+    ),
+    Table(
         "starts-*.csv",
         "The same network from three starts",
         "a training: start and seed",

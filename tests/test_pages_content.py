@@ -7,6 +7,7 @@ import pytest
 
 from scripts.common import words
 from scripts.common.errors import UserError
+from scripts.data import read_data
 from scripts.findings import verdicts as findings
 from scripts.pages import content, findings as verdicts, glossary, hardware, home, machine, method, readme, robustness
 
@@ -36,7 +37,7 @@ def data(tmp_path, monkeypatch, moved):
 def finding(**change):
     row = dict.fromkeys(findings.COLUMNS, "") | {
         "claim": "vgg",
-        "vintage": "newest",
+        "vintage": read_data.NOW,
         "hardware": "rtx5090",
         "hardware_name": "RTX 5090",
         "year": 2026,

@@ -19,7 +19,7 @@ import pandas as pd
 from scripts.common import uncertainty
 from scripts.common.paths import DATA
 from scripts.common.words import counted, listing
-from scripts.findings import verdicts
+from scripts.findings import phone_tables, phones, verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import page
 
@@ -34,7 +34,7 @@ def matrix() -> None:
     if not (DATA / verdicts.FILE).exists():
         print("\n::: {.callout-note}\n## No findings yet\n`make data` computes them from timm's tables.\n:::\n")
         return
-    frame = verdicts.load()
+    frame = _shown(verdicts.load())
     grid = verdicts.matrix(frame)
     keys = {claim.sentence: claim.key for claim in verdicts.CLAIMS}
     evidence = {
@@ -158,9 +158,17 @@ def summary() -> None:
 
 def newest() -> pd.DataFrame:
     """The main verdicts on each machine's newest table, those measured here included: `matrix`'s newest columns."""
-    frame = verdicts.load()
+    frame = _shown(verdicts.load())
     newest_ = frame.vintage.isin([*verdicts.SMALL, frame[~frame.vintage.isin(verdicts.SMALL)].vintage.max()])
     return frame[frame.main & (frame.hardware != "") & newest_ & (frame.verdict != NO_DATA)]
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the laptop and the board that stand beside the phone: the matrix fits a screen, and they tell the same;
+    their evidence is on the page of findings.
+    """
+    beside = [phone_tables.slug(device) for device in phones.OTHERS]
+    return frame[~frame.hardware.isin(beside)]
 
 
 def last_told(claim: str) -> str:

@@ -172,8 +172,8 @@ def advance(runner: Runner, photos: Photos, rows: np.ndarray, size: int, deadlin
     runner.neighbours = float(((voted == labels) * weight).sum())
     share = compare.accuracy(runner.right[size], weight, groups)
     say(
-        f"{runner.name}: {share.value:.1%} of {size:,} photos by cross-validation, {runner.extractor.speed:.0f} a "
-        f"second"
+        f"{runner.name}: {share.value:.1%} of {size:,} photos by cross-validation"
+        + ("" if math.isnan(runner.extractor.speed) else f", {runner.extractor.speed:.0f} a second")
     )
 
 

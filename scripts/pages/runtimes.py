@@ -178,11 +178,17 @@ def answers() -> None:
         own = found[found["precision"] == precision]
         if len(own):
             enough = int((own["equal_top1"] >= check.SAME_ANSWERS).sum())
+            reached = (
+                f"reached by {enough or 'none'} of {len(own)} combinations of network and runtime"
+                if len(own) > 1
+                else "reached there"
+                if enough
+                else "not reached there"
+            )
             ends = dict.fromkeys(f"{share:.1%}" for share in (own["equal_top1"].min(), own["equal_top1"].max()))
             lines.append(
                 f"In {precision}, {' to '.join(ends)} of the answers are those of fp32. The "
-                f"{check.SAME_ANSWERS:.0%} that the app asks for are reached by {enough or 'none'} of "
-                f"{counted(len(own), 'combination')} of network and runtime."
+                f"{check.SAME_ANSWERS:.0%} that the app asks for are {reached}."
             )
     page.markdown("\n" + " ".join(lines) + "\n")
 

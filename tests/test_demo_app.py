@@ -217,7 +217,8 @@ def test_what_was_measured_is_written_down_and_said_on_the_page(models, tmp_path
             "answered": 39,
             "slowest_seconds": 1.7,
             "load_before": 0.1,
-        }
+        },
+        "auto",
     )
     said = pets.load_said()
     assert (

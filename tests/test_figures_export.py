@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -392,3 +393,10 @@ def test_a_phone_picture_that_no_longer_comes_is_dropped(pretend, tmp_path):
     export(catalogue(chart("dots", phone=True)), out=tmp_path)
     export(catalogue(chart("dots")), out=tmp_path)
     assert {path.name for path in tmp_path.glob("*.jpg")} == {"dots.jpg"}
+
+
+def test_a_figures_json_knows_one_zero():
+    figures = [{"ax": zero, "x": np.array([zero, 1.5])} for zero in (0.0, -0.0)]
+    one, other = (exporting.figure_json(go.Figure(layout={"annotations": [{"ax": f["ax"]}]}, data=[{"x": f["x"]}]))
+                  for f in figures)  # fmt: skip
+    assert one == other

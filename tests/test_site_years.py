@@ -22,7 +22,7 @@ from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, DATA, IMAGES, ROOT
 from scripts.common.tables import read_table
-from scripts.data import download, measured
+from scripts.data import download, measured, public
 from scripts.figures.export import figure_json
 from scripts.pages import readme
 
@@ -171,7 +171,7 @@ def test_what_the_picker_says_of_a_table_is_its_own_date():
     data = json.loads("[" + path.read_text().partition("(")[2].rpartition(")")[0] + "]")[1]
     pinned = download.pinned()["vintages"]
     days = {facts["date"] for one in pinned.values() for facts in one["files"].values()}
-    days |= set(measured.load()["date"])
+    days |= set(measured.load()["date"]) | {one.date for one in public.sources().values()}
     said = [machine[key] for machine in data["machines"] for key in ("source", "training_source") if machine[key]]
     found = {day for text in said for day in re.findall(r"20\d\d-\d\d-\d\d", text)}
     assert found and found <= days and not found & (set(pinned) - days)

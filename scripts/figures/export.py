@@ -87,14 +87,14 @@ def _rounded(value):
     differ in the last of theirs.
     """
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
+        return float(f"{value:.{DIGITS}g}") + 0.0  # -0.0 is 0.0
     if isinstance(value, list):
         return [_rounded(one) for one in value]
     if not isinstance(value, dict):
         return value
     if value.get("dtype") in ("f8", "f4") and isinstance(value.get("bdata"), str):
         numbers = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
-        packed = np.array([float(f"{one:.{DIGITS}g}") for one in numbers.tolist()], value["dtype"])
+        packed = np.array([_rounded(float(one)) for one in numbers.tolist()], value["dtype"])
         return {**value, "bdata": base64.b64encode(packed.tobytes()).decode()}
     return {key: _rounded(one) for key, one in value.items()}
 

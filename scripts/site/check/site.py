@@ -27,6 +27,7 @@ from scripts.site.extras import MODELS
 # sheets takes an @import for relative to the page.
 AXE = {"resultTypes": ["violations"], "preload": False, "rules": {"target-size": {"enabled": True}}}
 MODELS_OPENED = 4
+REFRESH = 'http-equiv="refresh"'  # a page that only leads on
 REDRAWN_MS = 400  # after which the charts stand in a new width (assets/charts.js waits for 150)
 # What the page says about itself once everything on it has been scrolled into view.
 LOOK = """() => ({
@@ -126,8 +127,11 @@ def _look(page, address: str, name: str, view: str) -> Iterator[str]:
         )
 
 
-def opened(names: list[str]) -> list[str]:
-    """Of the pages `names` those to open in a browser: of the models' the first few, for one template makes them."""
+def opened(site: Path, names: list[str]) -> list[str]:
+    """Of the pages `names` those to open in a browser: of the models' the first few, for one template makes them, and
+    none that only leads on to another page, as old names do.
+    """
+    names = [name for name in names if REFRESH not in (site / name).read_text(encoding="utf-8", errors="replace")]
     models = [name for name in names if name.startswith(f"{MODELS}/")]
     return [name for name in names if name not in models[MODELS_OPENED:]]
 
@@ -150,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         raise UserError(f"{unknown[0]}: no such page in {options.site}; there are {', '.join(names)}")
     if not options.no_browser:
-        wrong += in_browser(options.site, options.pages or opened(names))
+        wrong += in_browser(options.site, options.pages or opened(options.site, names))
     for problem in wrong:
         print(problem)
     if len(names) < len(every):

@@ -31,7 +31,8 @@
       found = [];
     const given = new URLSearchParams(location.hash.slice(1, LONGEST)).get("machines") ?? "";
     for (const key of given.split(",").filter(Boolean)) {
-      if (!Object.hasOwn(about.machines, key)) wrong.push(`“${key.slice(0, 60)}” is no machine that this report knows.`);
+      if (!Object.hasOwn(about.machines, key))
+        wrong.push(`“${key.slice(0, 60)}” is no machine that this report knows.`);
       else if (found.length === MOST) {
         wrong.push(`More than ${MOST} were asked for; the first ${MOST} are shown.`);
         break;

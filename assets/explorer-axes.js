@@ -75,10 +75,7 @@ window.explorerAxes = (() => {
         .map((value) => [WEIGHTS - value, String(value)]);
     const sign = axis.less ? -1 : 1,
       [from, to] = axis.less ? [-high, -low] : [low, high];
-    return R.logTicks(10 ** from, 10 ** to, room, widthOf).map((value) => [
-      sign * Math.log10(value),
-      R.short(value),
-    ]);
+    return R.logTicks(10 ** from, 10 ** to, room, widthOf).map((value) => [sign * Math.log10(value), R.short(value)]);
   }
   // why an axis can't be chosen for a machine; "" where it can
   function missing(key, rows, about) {

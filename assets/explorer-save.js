@@ -12,7 +12,10 @@ window.explorerSave = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
   // a spreadsheet runs what begins with one of these signs
-  const cell = (value) => `"${String(value ?? "").replace(/^(?=[=+@\t\r-])(?![+-]?[\d.])/, "'").replaceAll('"', '""')}"`;
+  const cell = (value) =>
+    `"${String(value ?? "")
+      .replace(/^(?=[=+@\t\r-])(?![+-]?[\d.])/, "'")
+      .replaceAll('"', '""')}"`;
 
   // chart: {name, machine, axis, part, shown, edge, laid}
   function csv({ name, machine, axis, part, shown, edge, laid }) {
@@ -42,7 +45,11 @@ window.explorerSave = (() => {
         one.append(...inside);
         made.append(one);
       };
-    for (const [key, value] of Object.entries({ width: wide, height: high + TITLE, "font-family": "Source Sans Pro, Arial, sans-serif" }))
+    for (const [key, value] of Object.entries({
+      width: wide,
+      height: high + TITLE,
+      "font-family": "Source Sans Pro, Arial, sans-serif",
+    }))
       made.setAttribute(key, value);
     part("rect", { width: "100%", height: "100%", fill: paper });
     part("text", { x: 8, y: 22, "font-size": 17, "font-weight": 600, fill: ink }, [title]);

@@ -94,7 +94,13 @@ window.explorerChart = (() => {
     // --- the frame
     const title = make("p", { className: "explorer-title" });
     const machines = make("select", { className: "explorer-machine", ariaLabel: "Machine" });
-    const groups = { gpu: "Graphics cards", cpu: "Processors", phone: "Phones and boards", ours: "Measured by this project", "": "Others" };
+    const groups = {
+      gpu: "Graphics cards",
+      cpu: "Processors",
+      phone: "Phones and boards",
+      ours: "Measured by this project",
+      "": "Others",
+    };
     for (const [kind, words] of Object.entries(groups)) {
       const own = models.machines.filter(
         (one) => (/^measured/.test(one.source) ? "ours" : groups[one.kind] ? one.kind : "") === kind,
@@ -373,7 +379,9 @@ window.explorerChart = (() => {
     const saver = () =>
       (saving ??= new Promise((done, failed) => {
         const src = new URL("explorer-save.js", HERE);
-        document.head.append(make("script", { src: src.href, onload: () => done(window.explorerSave), onerror: failed }));
+        document.head.append(
+          make("script", { src: src.href, onload: () => done(window.explorerSave), onerror: failed }),
+        );
       }));
     function copyLink() {
       const link = new URL(location.href);
@@ -606,10 +614,7 @@ window.explorerChart = (() => {
     };
     const px = (row) => {
       const { y } = view();
-      return [
-        across(Math.log10(row.speed)),
-        area.bottom - ((row.top1 - y[0]) / (y[1] - y[0])) * area.height,
-      ];
+      return [across(Math.log10(row.speed)), area.bottom - ((row.top1 - y[0]) / (y[1] - y[0])) * area.height];
     };
     const narrow = () => chart.clientWidth < NARROW;
     const now = () => ({

@@ -290,7 +290,11 @@
       needs = needsOf(),
       any = wanted || Object.keys(needs.limits).length || needs.pretrain.size || needs.commercial;
     if (!any) unknown.push("Nothing is asked for yet, so these are the most accurate at any speed.");
-    const none = { picks: [], note: "No network is known in this runtime at this precision; choose another.", fitting: 0 };
+    const none = {
+      picks: [],
+      note: "No network is known in this runtime at this precision; choose another.",
+      fitting: 0,
+    };
     const open = [machine.usd ? "" : "money", columns.joules ? "" : "energy"].filter(Boolean);
     show(
       !rows.length ? none : wanted ? replace(rows, wanted, needs) : pick(rows, needs),
@@ -317,7 +321,8 @@
       there = ways.length > 1;
     runtime.closest("label").hidden = precision.closest("label").hidden = !there;
     for (const option of runtime.options)
-      option.disabled = there && !["", "any"].includes(option.value) && !ways.some((way) => way.runtime === option.value);
+      option.disabled =
+        there && !["", "any"].includes(option.value) && !ways.some((way) => way.runtime === option.value);
     for (const option of precision.options)
       option.disabled =
         there &&

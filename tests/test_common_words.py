@@ -31,3 +31,7 @@ from scripts.common import words
 )
 def test_how_numbers_and_lists_are_written(said, is_):
     assert said == is_
+
+
+def test_a_negative_number_has_a_minus_sign():
+    assert words.signed(-0.784) == "−0.78" and words.signed(1.5, 1) == "1.5"

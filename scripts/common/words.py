@@ -34,6 +34,11 @@ def plain(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):,.12g}"
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """`value` to so many decimals, with a minus sign instead of a hyphen: −0.78."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
 def counted(number: int, what: str, many: str = "") -> str:
     """1 model, 2 models."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"

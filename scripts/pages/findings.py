@@ -18,7 +18,7 @@ import pandas as pd
 
 from scripts.common import uncertainty
 from scripts.common.paths import DATA
-from scripts.common.words import counted, listing
+from scripts.common.words import counted, listing, signed
 from scripts.findings import phone_tables, phones, verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 from scripts.pages import page
@@ -113,9 +113,7 @@ def estimate(row) -> str:
     where there is none."""
     if pd.isna(row.estimate) and pd.isna(row.low):
         return ""
-    value, low, high = (
-        "" if pd.isna(number) else f"{number:.2f}".replace("-", "−") for number in (row.estimate, row.low, row.high)
-    )
+    value, low, high = ("" if pd.isna(number) else signed(number) for number in (row.estimate, row.low, row.high))
     ends = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
     return ", ".join(filter(None, [value, f"95% interval {ends}"]))
 

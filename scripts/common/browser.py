@@ -284,19 +284,23 @@ def _work(folder: Path) -> int:
                 }
                 answer = {"name": job["name"], "file": str(number)}
                 try:
-                    (folder / str(number)).write_bytes(await kaleido.calc_fig(job["figure"], opts=opts))
-                except OSError as error:
-                    answer["errno"] = error.errno
+                    drawn = await kaleido.calc_fig(job["figure"], opts=opts)
                 except Exception as error:
-                    if "rowser" in type(error).__name__ or "Channel" in type(error).__name__:
+                    # The pipe to a browser that has gone breaks as an OSError, choreographer's own among them.
+                    if isinstance(error, OSError) or "rowser" in type(error).__name__:
                         raise
                     answer["error"] = f"{type(error).__name__}: {error}"
+                else:
+                    try:
+                        (folder / str(number)).write_bytes(drawn)
+                    except OSError as error:
+                        answer["errno"] = error.errno
                 print(json.dumps(answer), flush=True)
 
     try:
         asyncio.run(work())
     except Exception as error:
-        print(json.dumps({"crash": f"{type(error).__name__}: {error.args[0] if error.args else ''}"}), flush=True)
+        print(json.dumps({"crash": " ".join(f"{type(error).__name__}: {error}".split())}), flush=True)
         return 1
     return 0
 

@@ -1,10 +1,11 @@
 """Kill -9 at a random moment: does the next run end as an undisturbed one does, and is nothing half taken for whole?
 
 Each step (data, findings, figures, site, zoo, export, search, app) runs on small made-up inputs in a copy of the
-project. A round puts the older state back, starts the step, kills it at a random moment of its normal duration (its
-main process alone, or all of them), and looks: every file is the old or the new one, and no process stays. Then the
-step runs again, and everything has to be as after an undisturbed run: files and their content (dates and times aside),
-with nothing left over. Rounds are kept, so that the command can be run in pieces.
+project. A round puts the older state back, starts the step, kills it (its main process alone, or all of them) at a
+random moment of its normal duration or, in every second round, within some milliseconds of a file that it makes,
+renames or removes, and looks: every file is the old or the new one, and no process stays. Then the step runs again, and
+everything has to be as after an undisturbed run: files and their content (dates and times aside), with nothing left
+over. Rounds are kept, so that the command can be run in pieces.
 
     python -m scripts.perf.faults.kills                             # a round of each step
     python -m scripts.perf.faults.kills --rounds 25 --seconds 200   # for so long; build/kills.jsonl has every round
@@ -35,6 +36,7 @@ from scripts.common.paths import BUILD, make_folder
 from scripts.perf.faults import outcome, steps
 
 GONE_S = 30  # in which the processes that a killed one started have ended
+NEAR_S = 0.03  # after a file was made, renamed or removed: the next one is a few milliseconds away
 
 
 def _family(process: int) -> list[psutil.Process]:
@@ -51,8 +53,52 @@ def _running(process: psutil.Process) -> bool:
         return False
 
 
-def _kill(step: steps.Step, moment: float, whole: bool) -> list[str]:
-    """Start the step, kill it after `moment` seconds, with all that it started or alone. Returns what then runs on."""
+class Changes:
+    """How often files were made, renamed or removed in the folders of MADE and one level below, as far as a look each
+    millisecond tells.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.seen = 0, self._look()
+
+    def _look(self) -> dict[str, int]:
+        found = {}
+        for folder in (".", *outcome.MADE):
+            with suppress(OSError):
+                found[folder] = os.stat(folder).st_mtime_ns
+                found |= {one.path: one.stat().st_mtime_ns for one in os.scandir(folder) if one.is_dir()}
+        return found
+
+    def wait(self, until: float, number: int = -1) -> None:
+        """Until that moment (monotonic), or change `number`."""
+        while time.monotonic() < until and self.count != number:
+            time.sleep(0.001)
+            if (now := self._look()) != self.seen:
+                self.count, self.seen = self.count + 1, now
+
+
+def counted(step: steps.Step) -> tuple[dict[str, str], int]:
+    """(what there is after an undisturbed run, the changes in it)."""
+    changes, ended = Changes(), threading.Event()
+
+    def count() -> None:
+        while not ended.is_set():
+            changes.wait(time.monotonic() + 0.1)
+
+    counting = threading.Thread(target=count, daemon=True)
+    counting.start()
+    try:
+        return steps.undisturbed(step), changes.count
+    finally:
+        ended.set()
+        counting.join()
+
+
+def _kill(step: steps.Step, moment: float, whole: bool, change: int = -1, later: float = 0) -> tuple[list[str], bool]:
+    """Start the step, kill it after `moment` seconds or `later` seconds after that change, with all that it started or
+    alone. Returns what then runs on, and whether it was still alive.
+    """
+    changes = Changes()
     port = str(steps.free_port())
     process = steps.begin(step.module, (*step.arguments, *(("--port", port) if step.serves else ())), Path("said.txt"))
     ended = threading.Event()
@@ -65,8 +111,9 @@ def _kill(step: steps.Step, moment: float, whole: bool) -> list[str]:
     asking = threading.Thread(target=ask, daemon=True)
     if step.serves:
         asking.start()
-    time.sleep(moment)
-    family = _family(process)
+    changes.wait(time.monotonic() + moment, change)
+    time.sleep(later)
+    family, alive = _family(process), _running(psutil.Process(process))
     os.kill(process, signal.SIGKILL)
     for one in family if whole else []:
         with suppress(psutil.NoSuchProcess):
@@ -80,7 +127,7 @@ def _kill(step: steps.Step, moment: float, whole: bool) -> list[str]:
     names = [" ".join(one.cmdline())[:100] for one in left]
     for one in left:
         one.kill()
-    return names
+    return names, alive
 
 
 def halves(found: dict[str, str], old: dict[str, str], new: dict[str, str]) -> list[str]:
@@ -112,17 +159,22 @@ def rounds(step: steps.Step, many: int, until: float, told) -> None:
     new = steps.undisturbed(step)
     restore(kept)
     began = time.monotonic()
-    if strange := differs(steps.undisturbed(step), new):
+    again, changes = counted(step)
+    if strange := differs(again, new):
         raise UserError(f"{step.name}: two undisturbed runs differ in {', '.join(strange)[:400]}")
     duration = time.monotonic() - began
-    for _ in range(many):
+    for number in range(many):
         if time.monotonic() > until:
             return
         restore(kept)
-        moment, whole = random.uniform(0, duration), random.random() < 0.5
+        whole, change, later = random.random() < 0.5, -1, 0.0
+        moment = random.uniform(0, duration)
+        if number % 2 and changes:
+            moment, change, later = 2 * duration, random.randint(1, changes), random.uniform(0, NEAR_S)
         row = {"step": step.name, "moment": round(moment, 3), "of": round(duration, 3), "whole": whole}
-        left = _kill(step, moment, whole)
+        left, alive = _kill(step, moment, whole, change, later)
         found = outcome.look(step.made)
+        row |= {"change": change, "of_changes": changes, "alive": alive}
         row |= {"left": left, "half": halves(found, old, new), "changed": len(differs(found, old))}
         try:
             row["differs"] = differs(steps.undisturbed(step), new)
@@ -146,7 +198,8 @@ def in_copy(name: str, many: int, seconds: float) -> None:
                 with (make_folder(BUILD) / "kills.jsonl").open("a", encoding="utf-8") as file:
                     file.write(line)
                 if trouble := [f"{what}: {', '.join(row[what])}" for what in ("left", "half", "differs") if row[what]]:
-                    print(f"{name}, killed after {row['moment']} of {row['of']} s: {'; '.join(trouble)[:600]}")
+                    when = f"change {row['change']}" if row["change"] > 0 else f"{row['moment']} of {row['of']} s"
+                    print(f"{name}, killed after {when}: {'; '.join(trouble)[:600]}")
         if process.returncode:
             raise UserError(f"{name}: the rounds ended with exit code {process.returncode}; what it said stands above")
 
@@ -156,8 +209,9 @@ def summary() -> int:
     rows = [json.loads(line) for line in (BUILD / "kills.jsonl").read_text(encoding="utf-8").splitlines()]
     bad = collections.Counter(row["step"] for row in rows if row["left"] or row["half"] or row["differs"])
     for name, count in collections.Counter(row["step"] for row in rows).items():
-        part = sum(1 for row in rows if row["step"] == name and row["changed"])
-        print(f"{name}: {count} rounds, {part} killed with something written, {bad[name] or 'no'} fault")
+        mine = [row for row in rows if row["step"] == name]
+        alive, part = sum(row.get("alive", True) for row in mine), sum(1 for row in mine if row["changed"])
+        print(f"{name}: {count} rounds, {alive} alive, {part} with something written, {bad[name] or 'no'} fault")
     print(f"kills: {len(rows)} rounds, {bad.total() or 'no'} faults")
     return bad.total()
 

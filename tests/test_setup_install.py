@@ -19,6 +19,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(install, "LOG", tmp_path / "build" / "setup.log")
     (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(install, "UNVERIFIED", [])
     monkeypatch.setattr(sys, "argv", ["install.py"])
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     asked, works = [], {"": True}
@@ -124,6 +125,23 @@ def test_without_chrome_and_quarto_it_says_what_happens_then(world, capsys):
     assert install.main() == 0
     out = capsys.readouterr().out
     assert "committed pictures" in out and "built-in renderer" in out
+
+
+@pytest.mark.parametrize("chrome, quarto", [(True, True), (True, False), (False, True), (False, False)])
+def test_what_was_downloaded_without_a_checksum_is_said(world, monkeypatch, capsys, chrome, quarto):
+    found = iter([None, "/plotly/chrome" if chrome else None])  # before and after Plotly's download
+    monkeypatch.setattr(install, "look_for_browser", lambda: next(found))
+    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    world[1]["quarto-cli"] = quarto
+    assert install.main() == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "not verified by a checksum" in line]
+    assert [line.split(": ")[2].split(",")[0] for line in said] == ["Chrome"] * chrome + ["Quarto"] * quarto
+    assert all("install it yourself before `make setup`" in line for line in said)
+
+
+def test_what_the_machine_has_is_not_called_unverified(world, monkeypatch, capsys):
+    monkeypatch.setattr(install.shutil, "which", lambda name: sys.executable if name == "quarto" else None)
+    assert install.main() == 0 and "not verified" not in capsys.readouterr().out
 
 
 def test_a_broken_venv_module_is_one_line(world, capsys):

@@ -265,7 +265,10 @@ def find_quarto() -> str | None:
         str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300
     )
     own = str(VENV / "bin" / "quarto")
-    return own if fetched and run(own, "--version", timeout_s=60) else None
+    if not (fetched and run(own, "--version", timeout_s=60)):
+        return None
+    UNVERIFIED.append("Quarto, which its package downloads")
+    return own
 
 
 if __name__ == "__main__":

@@ -92,6 +92,22 @@ def test_the_command_lists_and_writes_the_runs(tmp_path, monkeypatch, moved, cap
     assert len(list((tmp_path / "data").glob("*.json"))) == 2
 
 
+def test_a_table_whose_sidecar_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch, moved):
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
+    moved(DATA=tmp_path / "data")
+    with tracking.start("a", {}) as run:
+        run.metrics({"valid_loss": 0.5}, epoch=1)
+    path, _ = runs.write()
+    before = path.read_bytes()
+    path.with_suffix(".json").unlink()
+    path.with_suffix(".json").mkdir()
+    with tracking.start("b", {}) as run:
+        run.metrics({"valid_loss": 0.25}, epoch=1)
+    with pytest.raises(UserError):
+        runs.write()
+    assert path.read_bytes() == before
+
+
 def test_a_training_without_a_log_ends_well(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     runs.note("cpu")

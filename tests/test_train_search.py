@@ -95,6 +95,19 @@ def test_a_search_finds_the_better_settings_and_resumes(options):
     assert sidecar["space"] == SPACE and set(sidecar["importance"]) == {"lr", "batch"}
 
 
+def test_a_table_whose_sidecar_cannot_be_written_stays_as_it_was(options):
+    study = search.open_study(options)
+    study.tell(study.ask(), 0.5)
+    path = search.write(options, study)
+    before = path.read_bytes()
+    path.with_suffix(".json").unlink()
+    path.with_suffix(".json").mkdir()
+    study.tell(study.ask(), 0.75)
+    with pytest.raises(UserError):
+        search.write(options, study)
+    assert path.read_bytes() == before
+
+
 def test_a_grid_is_searched_once_and_wholly(options):
     gridded = dataclasses.replace(options, sampler="grid", trials=100)
     search.work(gridded)

@@ -23,7 +23,7 @@ from pathlib import Path
 from scripts.common import provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.hardware import slug
-from scripts.common.paths import DATA, atomic_csv, relative
+from scripts.common.paths import DATA, relative
 from scripts.train import tracking
 
 MAX_LINE = 4 * 2**20  # a longer line of a log is not ours
@@ -165,8 +165,7 @@ def write(device: str = "cpu") -> list[Path]:
     sidecar = provenance.sidecar(device, ("torch", "fastai", "timm"))
     paths = []
     for name, frame in (("", table(found)), ("-history", epochs(found))):
-        paths.append(atomic_csv(frame, DATA / f"runs-{slug(device)}{name}.csv"))
-        provenance.write_sidecar(paths[-1], sidecar)
+        paths.append(provenance.write_pair(frame, DATA / f"runs-{slug(device)}{name}.csv", sidecar))
     return paths
 
 

@@ -30,7 +30,7 @@ import pandas as pd
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_csv, local, make_folder, relative
+from scripts.common.paths import CACHE, DATA, local, make_folder, relative
 from scripts.train import results as tables, tracking
 from scripts.train.search_space import SPACE, grid, read_space, suggest
 
@@ -320,22 +320,16 @@ def write(options: Options, study) -> Path:
         raise UserError(
             f"no trial of {options.study!r} succeeded; the last said: {frame.note.iloc[-1] or frame.state.iloc[-1]}"
         )
-    path = atomic_csv(
-        frame.map(tables.significant),
-        DATA / f"search-{hardware.short_name(options.study)}-{hardware.slug(options.device)}.csv",
+    path = DATA / f"search-{hardware.short_name(options.study)}-{hardware.slug(options.device)}.csv"
+    facts = provenance.sidecar(
+        options.device,
+        ("torch", "timm", "optuna"),
+        **identity(options),
+        sampler=options.sampler,
+        seed=options.seed,
+        importance=importance,
     )
-    provenance.write_sidecar(
-        path,
-        provenance.sidecar(
-            options.device,
-            ("torch", "timm", "optuna"),
-            **identity(options),
-            sampler=options.sampler,
-            seed=options.seed,
-            importance=importance,
-        ),
-    )
-    return path
+    return provenance.write_pair(frame.map(tables.significant), path, facts)
 
 
 @cli

@@ -36,7 +36,7 @@ import pandas as pd
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, atomic_csv, make_folder, relative
+from scripts.common.paths import CACHE, DATA, make_folder, relative
 from scripts.common.progress import Progress
 from scripts.train import results, runs, tracking
 
@@ -150,9 +150,8 @@ def summary(size: int = 224, classes: int = 2) -> tuple[pd.DataFrame, dict]:
 
 def write_summary() -> Path:
     rows, totals = summary()
-    path = atomic_csv(rows.round({"output_mb": 3}), DATA / "cnn-summary.csv")
-    provenance.write_sidecar(path, provenance.sidecar(packages=("torch", "torchinfo"), totals=totals))
-    return path
+    facts = provenance.sidecar(packages=("torch", "torchinfo"), totals=totals)
+    return provenance.write_pair(rows.round({"output_mb": 3}), DATA / "cnn-summary.csv", facts)
 
 
 def train(given: argparse.Namespace, device: str) -> dict:
@@ -282,7 +281,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
         },
     )
     for name, frame in ((f"{stem}.csv", pd.DataFrame([row])), (f"{stem}-history.csv", pd.DataFrame(outcome.history))):
-        provenance.write_sidecar(atomic_csv(frame.map(results.significant), DATA / name), sidecar)
+        provenance.write_pair(frame.map(results.significant), DATA / name, sidecar)
     checkpoint.unlink(missing_ok=True)
     if given.tracker != "none":
         runs.note(device)

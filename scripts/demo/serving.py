@@ -77,15 +77,16 @@ def stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def ask(address: str, name: str, content: bytes | None, payload: dict | None = None) -> dict:
+def ask(address: str, name: str, content: bytes | None, payload: dict | None = None, session: str = "") -> dict:
     """One photo through the app's queue: {'success': bool, 'data': [...], 'error': …, 'seconds': float}, seconds from
     bringing the photo on a page that is open to its answer.
 
-    payload replaces the uploaded file's description, to try what a browser would not send. Raises httpx.HTTPError.
+    payload replaces the uploaded file's description, to try what a browser would not send; session: the open page's,
+    where it asks again. Raises httpx.HTTPError.
     """
     import httpx
 
-    session = secrets.token_hex(6)
+    session = session or secrets.token_hex(6)
     with httpx.Client(base_url=address, trust_env=False, timeout=ANSWER_SECONDS) as client:
         config = client.get("/config").json()
         index = next(i for i, item in enumerate(config["dependencies"]) if item.get("api_name") == "classify")

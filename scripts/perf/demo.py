@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import statistics
 import sys
 import tempfile
@@ -71,7 +72,9 @@ def main() -> int:
         process, address, started = start([model.resolve()], "--runtime", given.runtime)
         try:
             content = photo()
-            alone = [ask(address, "photo.png", content) for _ in range(10)]
+            page = secrets.token_hex(6)
+            ask(address, "photo.png", content, session=page)  # the first of a page makes its session
+            alone = [ask(address, "photo.png", content, session=page) for _ in range(10)]
             together = load(address, content, given.users, given.rounds)
         finally:
             stop(process)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import weakref
 
 import pytest
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from scripts.bench import loaded, measure, settings
+from scripts.bench import loaded, measure, settings, worker
 from scripts.bench.settings import Settings
 from scripts.common import device
 from scripts.common.errors import UserError
@@ -113,6 +115,25 @@ def test_memory_grows_with_the_batch():
         assert large > small + 5
     else:  # no other system says what the peak was since a moment
         assert small == large == ""
+
+
+def test_a_model_that_holds_itself_is_freed_though_the_collector_looks_past_the_imports(monkeypatch):
+    created, build = [], timm.create_model
+
+    def cyclic(*arguments, **options):
+        model = build(*arguments, **options)
+        model.held = [model]
+        created.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(timm, "create_model", cyclic)
+    worker.import_once.cache_clear()
+    try:
+        rows = [worker.measure(name, Settings(seconds=0.1, batch=1), {}) for name in ("test_vit", "test_resnet")]
+        assert gc.get_freeze_count() > 10_000 and [row["status"] for row in rows] == ["ok", "ok"]
+        assert len(created) == 4 and not [ref for ref in created if ref()]
+    finally:
+        gc.unfreeze()
 
 
 def test_memory_that_never_suffices_is_a_row(odd):

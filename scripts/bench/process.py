@@ -14,7 +14,7 @@ from scripts.bench import measure, worker
 from scripts.bench.settings import Settings
 from scripts.common.errors import UserError
 
-PRELOADED = ["__main__", "torch", "timm", "pandas"]
+PRELOADED = ["__main__", "torch", "timm", "pandas", "scripts.bench.measure", "scripts.bench.count"]
 PATIENCE = 600.0  # seconds without an answer, over twenty times a model's budget: compiling a large model takes minutes
 
 

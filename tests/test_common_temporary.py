@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from scripts.common import temporary
 from scripts.common.temporary import temporary_folder
 from tests.waiting import until
 
@@ -32,3 +33,21 @@ def test_a_killed_process_leaves_a_folder_to_the_next_and_others_stay(tmp_path):
     finally:
         processes[1].kill()
         processes[1].wait()
+
+
+def test_what_is_written_while_a_folder_goes_is_left_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(temporary, "PAUSE_S", 0)
+    remove = temporary.shutil.rmtree
+
+    def written_again(folder, **how):  # by a process that is not yet gone
+        remove(folder, **how)
+        (folder / "profile").mkdir(parents=True)
+
+    with monkeypatch.context() as late:
+        late.setattr(temporary.shutil, "rmtree", written_again)
+        with temporary_folder("mine", tmp_path) as folder:
+            pass
+    assert (folder / "profile").is_dir()
+    with temporary_folder("mine", tmp_path) as second:
+        assert list(tmp_path.iterdir()) == [second]
+    assert not list(tmp_path.iterdir())

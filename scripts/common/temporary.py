@@ -6,10 +6,12 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 LOCK = ".lock"  # held as long as the folder is in use; it ends with the process, however that ends
+TRIES, PAUSE_S = 30, 0.1  # of removing it: a Chrome that was told to end writes its profile once more
 
 
 def short_place() -> Path:
@@ -37,9 +39,22 @@ def temporary_folder(name: str, where: Path | str | None = None) -> Iterator[Pat
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         with contextlib.suppress(OSError):
             lock.release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, whose lock the caller holds; what still writes into it makes it stay, with a lock in it, for the
+    next to remove.
+    """
+    for _ in range(TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            (folder / LOCK).touch()
+        except OSError:  # gone, or nothing can be written any more
+            return
+        time.sleep(PAUSE_S)
 
 
 def _sweep(name: str, where: Path) -> None:
@@ -50,6 +65,6 @@ def _sweep(name: str, where: Path) -> None:
             mine = not hasattr(os, "getuid") or left.lstat().st_uid == os.getuid()
             if mine and left.is_dir() and not left.is_symlink() and (left / LOCK).is_file():
                 with FileLock(left / LOCK, timeout=0):
-                    shutil.rmtree(left, ignore_errors=True)
+                    _remove(left)
         except (Timeout, OSError):  # in use, or gone meanwhile
             continue

@@ -160,6 +160,64 @@ def test_predictions_made_by_other_means_are_far_from_the_methods(box, moved, ca
     assert "outside its own interval" in board.problems()[0]
 
 
+LONG = "promised-infer-fp32-nchw-pt2150-cpu1t-box.csv"
+MACHINE = {"slug": "box", "name": "A box", "kind": "cpu"}
+
+
+@pytest.fixture
+def stranger(tmp_path, moved):
+    """stranger(name=value, …): `make check-data`'s lines about predictions that somebody hands in, whose sidecar says
+    those; the file lies in stranger.path."""
+    facts = {"schema": 1, "date": "2026-01-01T00:00:00Z", "table": FILE, "from": ["resnet18@224"], "used": 8}
+    moved(DATA=tmp_path)
+
+    def lines(path=tmp_path / LONG, **said):
+        text = "arch,img_size,predicted,low,high\nresnet50,224,2,1,3\n"
+        provenance.write_pair(text, path, {**facts, "hardware": MACHINE, **said})
+        return board.problems()
+
+    lines.path = tmp_path / LONG
+    return lines
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"from": [["resnet18@224"]]},
+        {"from": [{"resnet18": 224}]},
+        {"from": "resnet18@224"},
+        {"used": [8]},
+        {"used": 10**400},
+        {"case": "<b>new</b>"},
+        {"case": ["new"]},
+        {"table": FILE.replace("box", "other")},
+        {"hardware": {}},
+        {"hardware": {**MACHINE, "name": "=HYPERLINK(1)"}},
+        {"hardware": {**MACHINE, "name": "<script>"}},
+        {"hardware": {**MACHINE, "name": {"a": 1}}},
+        {"hardware": {**MACHINE, "slug": ["box"]}},
+        {"hardware": {**MACHINE, "slug": "other"}},
+        {"hardware": {**MACHINE, "kind": "tpu"}},
+    ],
+)
+def test_predictions_of_a_strange_machine_are_one_line(stranger, said):
+    assert "nothing was measured" in stranger()[0]  # the others are fine
+    (line,) = stranger(**said)
+    assert "does not say which machine it is of" in line
+    with pytest.raises(UserError):
+        board.scores()
+
+
+def test_predictions_that_are_no_file_of_a_table_are_one_line(stranger, tmp_path):
+    stranger(tmp_path / "promised-=cmd.csv", table="benchmark-=cmd.csv")
+    (line,) = board.problems()
+    assert "not a benchmark file's name" in line
+    (tmp_path / "promised-=cmd.csv").rename(tmp_path / "elsewhere")
+    stranger.path.symlink_to(tmp_path / "elsewhere")
+    (line,) = board.problems()
+    assert "a link where a file should be" in line
+
+
 def test_a_busy_machine_is_not_measured_unless_asked_for(box, monkeypatch, capsys):
     monkeypatch.setattr(look, "around", lambda device: [look.Seen("other work", look.TROUBLE, "busy", "end it")])
     assert box() == 1 and not Measurer.seen and "end it" in capsys.readouterr().out

@@ -31,7 +31,6 @@ TEXTS = ["hardware", "name", "kind", "how", "case", "table", "added"]
 FIGURES = ["median_error", "p90_error", "spearman", "coverage"]
 COLUMNS = [*TEXTS, "measured", "networks", *FIGURES]
 BEFORE, AFTER, LEFT_OUT = "before", "after", "left_out"
-CASES = ("like", "new")
 
 
 def scores() -> pd.DataFrame:
@@ -94,7 +93,7 @@ def _left_out() -> list[dict]:
         return []
     main = frame[(frame["measured"] == evaluate.MAIN) & (frame["part"] == "infer") & (frame["method"] == "model")]
     found = []
-    for (slug, case), rows in main[main["case"].isin(CASES)].groupby(["machine", "case"], sort=False):
+    for (slug, case), rows in main[main["case"].isin(promise.CASES)].groupby(["machine", "case"], sort=False):
         found.append(
             {
                 **_machine(str(slug), {}),
@@ -133,6 +132,9 @@ def problems() -> list[str]:
     """What is wrong with the stored predictions, a sentence each."""
     found = []
     for path in promise.kept():
+        if path.is_symlink():
+            found.append(f"{path.name}: a link where a file should be; put the file itself there")
+            continue
         try:
             compared, (_, facts) = promise.compared(path), promise.read(path)
         except UserError as error:

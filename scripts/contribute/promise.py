@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.bench.contribute import NAME, SLUG
 from scripts.common.errors import UserError
 from scripts.common.files import sha256
-from scripts.common.hardware import parse_benchmark_name
+from scripts.common.hardware import named, parse_benchmark_name
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, read_sidecar, sidecar, write_pair
 from scripts.common.tables import read_table
@@ -29,6 +30,7 @@ from scripts.predict.tables import KEY
 
 COLUMNS = [*KEY, "predicted", "low", "high"]
 PREFIX = "promised"
+CASES = ("like", "new")  # of a machine, see `predict.kinds`
 
 
 def path_of(table: Path) -> Path:
@@ -88,15 +90,33 @@ def read(path: Path) -> tuple[pd.DataFrame, dict]:
     facts = read_sidecar(path)
     if facts.get("sha256") != sha256(path):
         raise UserError(f"{path.name}: changed since it was kept; put back the pair that `make contribute` wrote")
-    if not isinstance(facts.get("from"), list) or facts.get("table") != path.name.replace(PREFIX, "benchmark", 1):
+    if not _ours(facts, path.name.replace(PREFIX, "benchmark", 1)):
         raise UserError(
-            f"{path.stem}.json: does not say what it was predicted from; put back what `make contribute` wrote"
+            f"{path.stem}.json: does not say which machine it is of, or what it was predicted from; put back what "
+            "`make contribute` wrote"
         )
     frame = frame.assign(img_size=frame["img_size"].astype(int))
     odd = frame[~((0 < frame["low"]) & (frame["low"] <= frame["predicted"]) & (frame["predicted"] <= frame["high"]))]
     if len(odd):
         raise UserError(f"{path.name}: {odd['arch'].iloc[0][:60]} is predicted outside its own interval")
     return frame, facts
+
+
+def _ours(facts: dict, table: str) -> bool:
+    """Whether a sidecar says what `keep` says of predictions for a table of that name. Raises UserError for a name that
+    is no table's."""
+    own, machine = parse_benchmark_name(table)["hardware"], facts["hardware"]
+    name, slug, used = machine.get("name"), machine.get("slug"), facts.get("from")
+    return (
+        facts.get("table") == table
+        and isinstance(used, list)
+        and all(isinstance(one, str) for one in used)
+        and facts.get("used") in range(1, 10_000)
+        and facts.get("case", CASES[1]) in CASES
+        and machine.get("kind") in ("cpu", "gpu")
+        and (isinstance(name, str) and NAME.fullmatch(name) is not None)
+        and (isinstance(slug, str) and SLUG.fullmatch(slug) is not None and named(slug).slug == own)
+    )
 
 
 def again(path: Path) -> float:

@@ -111,3 +111,9 @@ def test_a_full_disk_leaves_both_of_a_pair(small_disk):
     with pytest.raises(UserError, match="disk is full"):  # the table fits, its sidecar does not
         provenance.write_pair(pd.DataFrame({"a": [2]}), path, {**facts, "note": "x" * 100_000})
     assert path.read_text() == "a\n1\n" and provenance.read_sidecar(path)["date"] == "then"
+
+
+@pytest.mark.parametrize("told", [None, 5, "text", {"path": "x"}, [5, "text", ["path"], {}, {"path": "x"}]])
+def test_a_strange_list_of_sources_is_none(told):
+    assert provenance.made_from({"sources": told}) == ()
+    assert len(provenance.made_from({"sources": [told, {"path": "x", "sha256": "0"}]})) == 1

@@ -40,6 +40,15 @@ def test_a_run_without_tables_leaves_every_finding_as_it_is(offline):
     assert facts(offline / "findings.json") == told, "timm's tables stay among its sources"
 
 
+def test_a_damaged_record_of_the_findings_does_not_end_the_run_that_writes_it(offline):
+    assert verdicts._known()
+    for content in ("{", '{"schema": 1, "hardware": {}, "sources": 5}'):
+        (offline / "findings.json").write_text(content)
+        assert verdicts._known() == ()
+    (offline / "findings.json").unlink()
+    assert verdicts._known() == ()
+
+
 def test_measured_again_without_tables_no_answer_takes_the_place_of_one(offline):
     """What compares with timm's tables can't be judged anew, and keeps its verdict until it can."""
     path = offline / "findings.json"

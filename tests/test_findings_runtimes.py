@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common import provenance
 from scripts.common.errors import DataMissing, UserError
 from scripts.figures import display_runtimes
 from scripts.findings import claims_runtimes as claims, runtimes
@@ -140,6 +141,16 @@ def test_verdicts_are_written_once_and_read_again(tmp_path, monkeypatch):
     assert runtimes.update(tmp_path) and not runtimes.update(tmp_path)
     found = runtimes.claims(tmp_path)
     assert set(found["claim"]) == {"ranking_same", "levit_fastest", "runtime_over_model", "int8_free"}
+
+
+def test_half_of_a_pair_is_not_taken_for_what_was_judged(tmp_path):
+    judged = {"judged_on": {"a.csv": "0"}, "accuracies": ["timm"]}
+    path = provenance.write_pair("claim\nx\n", tmp_path / runtimes.CLAIMS, {"schema": 1, "hardware": {}, **judged})
+    assert runtimes._committed(tmp_path) == judged
+    path.write_text("claim\ny\n")  # killed before the sidecar followed
+    assert runtimes._committed(tmp_path) == {}
+    path.unlink()
+    assert runtimes._committed(tmp_path) == {}
 
 
 PARTS = [

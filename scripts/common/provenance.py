@@ -86,8 +86,9 @@ def origin(found: Iterable[Source], ours: str = "") -> dict:
 
 def made_from(facts: dict) -> tuple[Source, ...]:
     """The tables that a sidecar's result was computed from, as far as it says so."""
-    fields = Source.__dataclass_fields__
-    known = [{name: str(one[name]) for name in fields if name in one} for one in facts.get("sources", [])]
+    fields, told = Source.__dataclass_fields__, facts.get("sources")
+    listed = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    known = [{name: str(one[name]) for name in fields if name in one} for one in listed]
     return tuple(Source(**one) for one in known if {"path", "sha256"} <= set(one))
 
 

@@ -108,10 +108,12 @@ def update(folder: Path | None = None) -> bool:
 
 
 def _committed(folder: Path) -> dict:
-    """What the committed verdicts were judged on; {} where they were never made."""
+    """What the committed verdicts were judged on; {} where they were never made, or a kill left half of the pair."""
     try:
         facts = read_sidecar(folder / CLAIMS)
-    except UserError:
+        if facts.get("sha256") != sha256(folder / CLAIMS):
+            return {}
+    except (UserError, OSError):
         return {}
     return {name: facts.get(name) for name in ("judged_on", "accuracies")}
 

@@ -201,7 +201,7 @@ def update() -> pd.DataFrame:
     frame, before = compute(tables), _committed()
     found = sources(*(table for table in tables if "model" in table), measured.load())
     away = set(read_data.VINTAGES) - set(frame["vintage"])
-    known = made_from(read_sidecar(DATA / FILE)) if away and len(before) else ()
+    known = _known() if away and len(before) else ()
     kept = _kept(before, frame, away, known) if away else before.iloc[:0]
     if frame.empty and kept.empty:
         raise UserError(
@@ -243,6 +243,14 @@ def _committed() -> pd.DataFrame:
         return load() if (DATA / FILE).exists() else pd.DataFrame(columns=COLUMNS)
     except UserError:
         return pd.DataFrame(columns=COLUMNS)
+
+
+def _known() -> tuple[Source, ...]:
+    """What the committed findings were made from; nothing where their sidecar is missing or damaged."""
+    try:
+        return made_from(read_sidecar(DATA / FILE))
+    except UserError:
+        return ()
 
 
 def _kept(before: pd.DataFrame, frame: pd.DataFrame, away: set[str], known: tuple[Source, ...]) -> pd.DataFrame:

@@ -39,7 +39,6 @@ MAX_TABLE = 2 * 2**20  # bytes; our largest has 30 kB, timm's largest 0.2 MB
 MAX_TEXT = 500  # characters of a fact in a sidecar
 MAX_DEPTH = 12  # of facts in facts
 FIRST_DAY = datetime(2021, 1, 1, tzinfo=timezone.utc)  # nothing was measured before this project's first tables
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,/()+_-]{0,79}")  # of a machine, and of its processor
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.]{0,79}")
 VERSION = re.compile(r"\d{1,4}(\.\d{1,6}){0,3}[\w.+-]{0,40}")
 KNOWN_VERSIONS = {"torch": ((1, 8), (3, 99)), "timm": ((0, 4), (2, 99)), "python": ((3, 8), (3, 40))}  # first, last
@@ -180,7 +179,7 @@ def _sidecar(path: Path, about: dict, frame: pd.DataFrame, table: bytes) -> list
     if machine.get("kind") not in ("gpu", "cpu") or not str(machine.get("name", "")).strip():
         found.append("the sidecar does not say what machine it was")
     for name in ("name", "cpu", "reported_name"):
-        if name in machine and not (isinstance(machine[name], str) and NAME.fullmatch(machine[name])):
+        if name in machine and not (isinstance(machine[name], str) and hardware.MACHINE_NAME.fullmatch(machine[name])):
             found.append(
                 f"the sidecar's hardware has a {name} that is none: letters, digits and . , / ( ) + - make one"
             )

@@ -65,6 +65,8 @@ KNOWN: list[tuple[str, Hardware]] = [
 
 PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat16", "amp_bf16": "mixed bfloat16"}
 
+# of a machine, and of its processor: letters, digits and a few signs
+MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,/()+_-]{0,79}")
 _NAME = re.compile(
     r"^benchmark-(?P<part>infer|train)-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d{3,5})-"
     r"(?:(?P<cuda>cu\d+|rocm\d+|mps|xpu|cpu(?:\d+t)?)-)?"

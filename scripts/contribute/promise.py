@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.bench.contribute import NAME, SLUG
 from scripts.common.errors import UserError
 from scripts.common.files import sha256
-from scripts.common.hardware import named, parse_benchmark_name
+from scripts.common.hardware import MACHINE_NAME, named, parse_benchmark_name
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, read_sidecar, sidecar, write_pair
 from scripts.common.tables import read_table
@@ -114,8 +113,10 @@ def _ours(facts: dict, table: str) -> bool:
         and facts.get("used") in range(1, 10_000)
         and facts.get("case", CASES[1]) in CASES
         and machine.get("kind") in ("cpu", "gpu")
-        and (isinstance(name, str) and NAME.fullmatch(name) is not None)
-        and (isinstance(slug, str) and SLUG.fullmatch(slug) is not None and named(slug).slug == own)
+        and isinstance(name, str)
+        and MACHINE_NAME.fullmatch(name) is not None
+        and isinstance(slug, str)
+        and named(slug).slug == own
     )
 
 

@@ -1,8 +1,10 @@
-"""A full disk and a read-only one under each step: one line, the old state whole, and the next run ends as always?
+"""A full disk, a read-only one and others beside it under each step: one line, the old state whole, and the next run
+ends as always?
 
 Each step of scripts.perf.faults.kills (but the app) runs in a copy of the project on a disk of its own of 128 MB, with
 the temporary files on another. Faults: `full`, with a random part of the room that the step needs; `read-only`;
-`temporary full` and `temporary read-only`, the same of the temporary files' disk. Needs root on Linux (mount).
+`temporary full` and `temporary read-only`, the same of the temporary files' disk; `apart`, each folder that is written
+to on a file system of its own. Needs root on Linux (mount).
 
     python -m scripts.perf.faults.disks
     python -m scripts.perf.faults.disks --rounds 5 zoo export       # of each fault
@@ -26,15 +28,16 @@ from scripts.common.errors import UserError, cli
 from scripts.perf.faults import outcome, steps
 from scripts.perf.faults.kills import differs, halves, restore
 
-FAULTS = ("full", "read-only", "temporary full", "temporary read-only")
+FAULTS = ("full", "read-only", "temporary full", "temporary read-only", "apart")
 SIZE = "128m"
+KEPT = Path("../kept")  # the older state
 STEPS = [name for name, step in steps.STEPS.items() if not step.serves]
 
 
 @contextlib.contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """A file system of its own at `folder`. Raises UserError where none can be mounted."""
-    folder.mkdir()
+    """A file system of its own at `folder`, over what is there. Raises UserError where none can be mounted."""
+    folder.mkdir(exist_ok=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)],
         capture_output=True,
@@ -54,6 +57,13 @@ def disk(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def fault(kind: str, home: Path, needed: int) -> Iterator[None]:
     """The disk as `kind` says: a part of the `needed` bytes left, or nothing to be written."""
+    if kind == "apart":
+        with contextlib.ExitStack() as mounted:
+            for name in outcome.MADE:
+                mounted.enter_context(disk(home / name))
+                shutil.copytree(KEPT / name, home / name, symlinks=True, dirs_exist_ok=True)
+            yield
+        return
     place = home.parent / "tmp" if kind.startswith("temporary") else home
     if kind.endswith("read-only"):
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
@@ -69,21 +79,22 @@ def fault(kind: str, home: Path, needed: int) -> Iterator[None]:
 
 def rounds(step: steps.Step, many: int) -> None:
     """In the copy, which is the working folder: `many` rounds of each fault; a line of JSON for each."""
-    home, kept, said = Path.cwd(), Path("../kept"), Path("../said.txt")
+    home, said = Path.cwd(), Path("../said.txt")
     for name in (*step.preload, step.module):
         importlib.import_module(name)
     step.before()
     for name in outcome.MADE:
-        shutil.copytree(name, kept / name, symlinks=True)
+        shutil.copytree(name, KEPT / name, symlinks=True)
     old, free = outcome.look(step.made), shutil.disk_usage(home).free
     new = steps.undisturbed(step)
     needed = {"full": free - shutil.disk_usage(home).free + 200_000, "temporary full": 200_000}
     for kind in [kind for kind in FAULTS for _ in range(many)]:
-        restore(kept)
+        restore(KEPT)
         with fault(kind, home, needed.get(kind, 0)):
             code = steps.finish(steps.begin(step.module, step.arguments, said))
+            found = outcome.look(step.made)
         lines = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        found, wrong = outcome.look(step.made), []
+        wrong = []
         errors = [line for line in lines if line.startswith("error: ")]
         if code == 0 and (other := differs(found, new)):
             wrong.append(f"succeeded with {', '.join(other)[:200]}")

@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from scripts.choose import __main__ as command, candidates, look, race, said, table
+from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.train import choice, features, frozen, hub
+from tests.killing import kills, snapshot
 
 
 def draw(path: Path, colour: tuple[int, int, int], random) -> None:
@@ -75,6 +78,48 @@ def test_other_photos_under_the_same_name_lose_no_result(folder, tmp_path):
     draw(folder / "train" / "sea" / "new.png", (60, 90, 190), np.random.default_rng(9))
     assert run(folder, tmp_path) == 0
     assert len(choice.runs(tmp_path)) == 2 and len({found.facts["checksum"] for found in choice.runs(tmp_path)}) == 2
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """write(checksum, rows) keeps made-up tables as the command does; their folder is write.out."""
+    monkeypatch.setattr(command.table, "rounded", lambda frame: frame)
+    monkeypatch.setattr(provenance, "sidecar", lambda *_, **facts: {"schema": 1, "hardware": {}, **facts})
+    monkeypatch.setattr(command.hardware, "slug", lambda device: "box")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def keep(checksum: str, rows: int) -> Path:
+        one = pd.DataFrame({"a": range(rows)})
+        return command.write(one, one, one, {"dataset": "photos", "checksum": checksum}, out, "cpu")
+
+    keep.out = out
+    return keep
+
+
+def test_a_kill_while_tables_are_written_is_mended_by_the_next_run(write):
+    write("old", 1)
+    before = snapshot(write.out)
+    write("old", 2)
+    after = snapshot(write.out)
+
+    def reset():
+        for name, content in before.items():
+            (write.out / name).write_bytes(content)
+
+    for _ in kills(lambda: write("old", 2), reset):
+        found = snapshot(write.out, ".csv", ".json")
+        assert all(content in (before[name], after[name]) for name, content in found.items())
+        write("old", 2)
+        assert snapshot(write.out) == after
+
+
+def test_a_damaged_record_of_an_earlier_run_costs_no_result(write):
+    main = write("old", 1)
+    before = main.read_bytes()
+    for content in ("{", "<<<<<<< HEAD", '{"schema": 1}'):
+        main.with_suffix(".json").write_text(content)
+        assert write("new", 2).name == "choose-photos-new-box.csv" and main.read_bytes() == before
 
 
 def test_without_test_photos_all_are_cross_validated(folder, tmp_path):

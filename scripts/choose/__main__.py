@@ -122,11 +122,7 @@ def write(
     slug = hardware.slug(device)
     name = facts["dataset"]
     main = choice.path(name, slug, folder=out)
-    if (
-        main.exists()
-        and provenance.sidecar_path(main).exists()
-        and provenance.read_sidecar(main).get("checksum") != facts["checksum"]
-    ):
+    if main.exists() and provenance.sidecar_path(main).exists() and _checksum(main) != facts["checksum"]:
         name = f"{name}-{facts['checksum'][:6]}"  # other photos under the same name: neither result is lost
     sidecar = provenance.sidecar(
         device, ("torch", "timm", "openvino", "onnxruntime", "scikit-learn"), **{**facts, "dataset": name}
@@ -139,6 +135,15 @@ def write(
             continue
         provenance.write_pair(content, path, sidecar)
     return path
+
+
+def _checksum(main: Path) -> str:
+    """Of the photos that a table speaks of; '' where its sidecar is damaged, which costs nobody the minutes that a new
+    result took."""
+    try:
+        return str(provenance.read_sidecar(main).get("checksum"))
+    except UserError:
+        return ""
 
 
 @cli

@@ -238,8 +238,6 @@ def exit_code(made: report.Report) -> int:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    from scripts.figures.catalogue import CHARTS
-
     parser = argparse.ArgumentParser(
         prog="python -m scripts.diff.verify",
         description=__doc__.split("\n\n")[0],
@@ -250,6 +248,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=local, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)"
     )
     options = parser.parse_args(arguments)
+    from scripts.figures.catalogue import CHARTS  # torch comes with it, which takes seconds
+
     shutil.rmtree(DRAWN, ignore_errors=True)
     try:
         made = verify(CHARTS, DRAWN, options.only)

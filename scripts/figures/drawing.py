@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pandas as pd
-import plotly.graph_objects as go
+if TYPE_CHECKING:  # plotly takes two seconds to import
+    import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass

@@ -1,7 +1,10 @@
-"""No dependency reports anything: each in a fresh process with an empty home, whatever the environment asked for."""
+"""No dependency reports anything: all in a fresh process with an empty home, whatever the environment asked for; then
+our commands in another.
+"""
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -54,6 +57,8 @@ weights = numpy.ones((2, 3, 3, 3), numpy.float32)
 network = openvino.Model([op.convolution(a, weights, [1, 1], [0, 0], [0, 0], [1, 1])], [a])
 nncf.quantize(network, nncf.Dataset([numpy.ones((1, 3, 8, 8), numpy.float32)]), subset_size=1)
 import openvino.tools.ovc
+import sys
+assert sys.modules["openvino_telemetry"] is None  # not even imported
 """
 USES = {
     "onnxruntime": "import onnxruntime; onnxruntime.SessionOptions()",
@@ -66,12 +71,40 @@ USES = {
     "huggingface_hub": "import huggingface_hub.utils as utils; utils.send_telemetry('x', library_name='x')",
     "kaleido": "import kaleido, choreographer, plotly.express as px; px.scatter(x=[1], y=[1]).to_json()",
 }
-SOCKETS = """
-import socket
+START = """
+import json, os, pathlib, runpy, scripts, socket, sys, traceback
 def refused(*_, **__):
+    os.write(2, b"it reached for the network\\n")  # of a thread that raises, nobody hears
     raise SystemExit("it reached for the network")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+home = pathlib.Path.home()
+def did(name, ended):
+    files = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
+    print("=====", json.dumps([name, ended, files]), flush=True)
+    os.write(2, f"===== {name} did that\\n".encode())
 """
+USE = (
+    START
+    + """
+for name, use in json.loads(sys.argv[1]).items():
+    try:
+        exec(use, {})
+        did(name, "")
+    except BaseException:
+        did(name, traceback.format_exc())
+"""
+)
+
+
+def done(command: list[str], environment: dict) -> dict[str, tuple[str, list[str], str]]:
+    """(how it ended, files in the home folder by then, what was on stderr) of each thing that the process did."""
+    run = subprocess.run(
+        [sys.executable, "-c", *command], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8"
+    )
+    errors = iter(re.split(r"^===== .*\n", run.stderr, flags=re.M))
+    lines = [json.loads(line.removeprefix("=====")) for line in run.stdout.splitlines() if line.startswith("=====")]
+    found = {name: (ended, files, next(errors)) for name, ended, files in lines}
+    return {**found, "the end": (f"exit code {run.returncode}" if run.returncode else "", [], run.stderr)}
 
 
 def test_what_a_dependency_may_report_has_been_looked_at():
@@ -94,12 +127,10 @@ def test_each_switch_is_still_read(switch):
     assert any(text.encode() in file.read_bytes() for file in packages.glob(place))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("package", USES)
-def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package, tmp_path):
-    pytest.importorskip(package)
-    home = tmp_path / "home"
-    home.mkdir()
+@pytest.fixture(scope="module")
+def used(tmp_path_factory):
+    """What became of each package of USES that is here, one after the other."""
+    here = {name: use for name, use in USES.items() if importlib.util.find_spec(name)}
     environment = {
         **os.environ,
         **dict.fromkeys(OFF, "0"),
@@ -107,32 +138,21 @@ def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package,
         "COMET_ERROR_TRACKING_ENABLE": "true",
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
-        "HOME": str(home),
+        "HOME": str(tmp_path_factory.mktemp("home")),
     }
     environment.pop("PYTEST_CURRENT_TEST", None)
-    found = subprocess.run(
-        [sys.executable, "-c", f"import scripts{SOCKETS}{USES[package]}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stderr[-800:]
-    written = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
-    known = [
-        name
-        for name in written
-        if not name.startswith((".cache/matplotlib", ".config/matplotlib", ".cache/huggingface", ".cache/fontconfig"))
-    ]
-    assert not known
+    return done([USE, json.dumps(here)], environment)
 
 
 @pytest.mark.slow
-def test_telemetry_of_openvino_is_not_even_imported():
-    pytest.importorskip("nncf")
-    code = "import scripts, sys, nncf, openvino; print(sys.modules['openvino_telemetry'])"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert found.stdout.strip() == "None", found.stderr[-800:]
+@pytest.mark.parametrize("package", [*USES, "the end"])
+def test_a_package_writes_nothing_into_the_home_folder_and_asks_no_host(package, used):
+    if package in USES and not importlib.util.find_spec(package):
+        pytest.skip("not installed")
+    ended, written, errors = used[package]
+    assert not ended and "reached for the network" not in errors, errors[-800:]
+    known = (".cache/matplotlib", ".config/matplotlib", ".cache/huggingface", ".cache/fontconfig")
+    assert not [name for name in written if not name.startswith(known)]
 
 
 COMMANDS = {
@@ -147,37 +167,47 @@ COMMANDS = {
                "--size", "32", "--batch", "8", "--pretrained", "no", "--tracker", "none", "--device", "cpu",
                "--out", "OUT"],
 }  # fmt: skip
-RUN = f"""
-import scripts, runpy, sys
-{SOCKETS}
-import scripts.common.paths as paths, pathlib
+RUN = (
+    START
+    + """
+import scripts.common.paths as paths
 paths.DATA = pathlib.Path(sys.argv[1])
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+for name, words in json.loads(sys.argv[2]).items():
+    sys.argv = words
+    try:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        did(name, "")
+    except SystemExit as end:
+        did(name, str(end.code or ""))
+    except BaseException:
+        did(name, traceback.format_exc())
 """
+)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_leaves_nothing_in_an_empty_home_and_opens_no_connection(command, tmp_path):
-    places = {name: tmp_path / name for name in ("home", "PHOTOS", "OUT", "data", "cache")}
-    for place in places.values():
-        place.mkdir()
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """What became of each of COMMANDS, one after the other."""
     image = pytest.importorskip("PIL.Image")
+    places = {name: tmp_path_factory.mktemp(name) for name in ("home", "PHOTOS", "OUT", "data", "cache")}
     for label in "ab":
         (places["PHOTOS"] / label).mkdir()
         for number in range(12):
             image.effect_noise((40, 40), 90).convert("RGB").save(places["PHOTOS"] / label / f"{number}.png")
-    words = [str(places.get(word, word)) for word in COMMANDS[command]]
+    for name in COMMANDS:
+        (places["OUT"] / name).mkdir()
+    words = {
+        name: [str(places["OUT"] / name if word == "OUT" else places.get(word, word)) for word in command]
+        for name, command in COMMANDS.items()
+    }
     environment = {**os.environ, "HOME": str(places["home"]), "BEST_IMAGE_MODELS_CACHE": str(places["cache"])}
     environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(places["data"]), *words],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert "reached for the network" not in done.stderr and done.returncode == 0, done.stderr[-800:]
-    left = [path.relative_to(places["home"]).as_posix() for path in places["home"].rglob("*") if path.is_file()]
+    return done([RUN, str(places["data"]), json.dumps(words)], environment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [*COMMANDS, "the end"])
+def test_a_command_leaves_nothing_in_an_empty_home_and_opens_no_connection(command, ran):
+    ended, left, errors = ran[command]
+    assert not ended and "reached for the network" not in errors, (ended, errors[-800:])
     assert not [name for name in left if not name.startswith((".cache/matplotlib", ".cache/fontconfig"))]

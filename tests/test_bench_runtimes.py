@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,7 +46,7 @@ PRETEND = {
     "block": lambda seconds: Block([0.01, 0.01], 1.0, 0.5),
     "memory": lambda: 100.0,
 }
-process.PRELOADED.clear()  # the stand-in needs none of it
+process.PRELOADED[:] = ["pandas", "pytest", "scripts.bench.runtimes"]  # all that the stand-in needs: no torch
 
 
 @pytest.fixture
@@ -53,6 +55,22 @@ def standing_in(monkeypatch):
     monkeypatch.setattr(
         kinds, "why_not", lambda runtime, precision, device="cpu": "" if runtime != "kept" else "not here"
     )
+
+
+@functools.cache
+def told(verb: str, *arguments: str):
+    """What the real process says: started once for all tests, since torch and timm take seconds to import."""
+    with process.Measurer() as measurer:
+        return measurer.ask(verb, *map(json.loads, arguments))
+
+
+@pytest.fixture
+def once(monkeypatch):
+    class Once(process.Measurer):
+        def ask(self, verb, *arguments, **_):
+            return told(verb, *map(json.dumps, arguments))
+
+    monkeypatch.setattr(runtimes, "Measurer", Once)
 
 
 def serve_pretended(pipe):
@@ -127,7 +145,7 @@ def test_pairs_begin_with_eager_and_hold_what_can_be():
     assert all(runtime not in ("kept", "openvino") for runtime, _ in pairs(list(kinds.RUNTIMES), ["fp32"], "cuda:0"))
 
 
-def test_the_command_goes_on_where_it_stopped(standing_in, tmp_path, capsys, monkeypatch):
+def test_the_command_goes_on_where_it_stopped(standing_in, once, tmp_path, capsys, monkeypatch):
     out = tmp_path / "r.csv"
     command = ["--models", "resnet18", "resnet34", "--runtime", "eager", "openvino", "--precision", "fp32"]
     command += ["--seconds", "0.02", "--device", "cpu", "--out", str(out)]
@@ -135,8 +153,7 @@ def test_the_command_goes_on_where_it_stopped(standing_in, tmp_path, capsys, mon
     monkeypatch.setattr(runtimes, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     assert runtimes.main([*command, "--minutes", "2"]) == 0
     assert "2 left" in capsys.readouterr().out
-    monkeypatch.undo()
-    monkeypatch.setattr(runtimes.runtimes_worker, "serve", serve_pretended)
+    monkeypatch.setattr(runtimes, "time", time)
     assert runtimes.main(command) == 0
     found = pd.read_csv(out)
     assert list(found["model"]) == ["resnet18"] * 2 + ["resnet34"] * 2
@@ -145,8 +162,11 @@ def test_the_command_goes_on_where_it_stopped(standing_in, tmp_path, capsys, mon
 
 
 @pytest.mark.parametrize("wrong", [["--threads", "99"], ["--batch", "0"], ["--minutes", "-1"], ["--seconds", "nan"]])
-def test_a_value_that_makes_no_sense_is_one_line(wrong, tmp_path, capsys):
-    assert runtimes.main(["--models", "resnet18", "--out", str(tmp_path / "a.csv"), *wrong]) == 2
+def test_a_value_that_makes_no_sense_is_one_line(once, wrong, tmp_path, capsys):
+    assert (
+        runtimes.main(["--models", "resnet18", "resnet34", "--device", "cpu", "--out", str(tmp_path / "a.csv"), *wrong])
+        == 2
+    )
     assert capsys.readouterr().err.startswith("error: " + wrong[0])
 
 

@@ -1,5 +1,6 @@
 """The benchmark of scaling: its arithmetic, its verdicts, and the table it writes."""
 
+import argparse
 import json
 
 import pytest
@@ -40,5 +41,5 @@ def test_verdicts_and_the_table(tmp_path, monkeypatch, moved, capsys, two, secon
 
 
 def test_a_run_that_fails_is_one_line():
-    with pytest.raises(UserError, match="1 processes: .*nonsense"):
-        scaling.launch(type("Options", (), {"model": "nonsense", "batch": 8, "steps": 1, "device": "cpu"})(), 32, 1)
+    with pytest.raises(UserError, match="1 processes: .*invalid int value: 'many'"):
+        scaling.launch(argparse.Namespace(model="resnet18", batch=8, steps="many", device="cpu"), 32, 1)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from scripts.common.browser import browser, window
 from scripts.perf import shift
 from scripts.perf.site import Server
 
@@ -12,12 +11,11 @@ LATE = (
 
 
 @pytest.mark.parametrize("room, moves", [("", True), ("<style>#a { min-height: 400px; }</style>", False)])
-def test_what_comes_late_moves_the_page_unless_it_has_its_room(tmp_path, room, moves):
+def test_what_comes_late_moves_the_page_unless_it_has_its_room(browser, tmp_path, room, moves):
     (tmp_path / "index.html").write_text(f"<!DOCTYPE html>{room}{LATE.format('word ' * 400)}")
     server = Server(tmp_path)
     try:
-        with window(browser()) as chrome:
-            assert (shift.shift(chrome, server.address + "index.html", 390) > 0.05) == moves
+        assert (shift.shift(browser, server.address + "index.html", 390) > 0.05) == moves
     finally:
         server.close()
 

@@ -200,6 +200,24 @@ def test_what_is_no_address_is_a_path(text):
     assert paths.local(text) == Path(text)
 
 
+@pytest.mark.parametrize("text", ["s3://bucket/x", "https://x.org/a", "gs:/b"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: paths.make_folder(path),
+        lambda path: paths.check_place(path / "site"),
+        lambda path: paths.atomic_write(path, "x"),
+        lambda path: paths.writing(path).__enter__(),
+    ],
+)
+def test_nothing_is_written_into_a_folder_called_like_an_address(tmp_path, monkeypatch, write, text):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="an address where a folder of this machine is meant"):
+        write(Path(text))
+    assert not list(tmp_path.iterdir())
+    paths.make_folder("a:b/c:")  # an odd name, but no address
+
+
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "/x/a\nb"),
                                    PermissionError(1, "Operation not permitted", b"/caf\xe9")])  # fmt: skip
 def test_what_may_not_be_touched_is_one_line(capsys, error):

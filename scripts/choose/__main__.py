@@ -28,7 +28,7 @@ import pandas as pd
 from scripts.choose import candidates, compare, groups, look, race, said, table
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, relative
+from scripts.common.paths import DATA, local, relative
 from scripts.common.words import duration
 from scripts.train import choice, datasets, features
 
@@ -158,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--downloads", type=float, default=candidates.DOWNLOADS_MB, metavar="MB",
                         help=f"at most so much from the hub (default {candidates.DOWNLOADS_MB})")  # fmt: skip
     parser.add_argument("--device", default="auto", help=devices.CHOICES)
-    parser.add_argument("--out", type=Path, default=DATA, help="where the tables go (default report/data)")
+    parser.add_argument("--out", type=local, default=DATA, help="where the tables go (default report/data)")
     given = parser.parse_args(argv)
     if not (math.isfinite(given.minutes) and 0 < given.minutes <= 10_000):
         raise UserError(f"--minutes {given.minutes}: choose a number over 0")

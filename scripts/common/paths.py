@@ -49,10 +49,18 @@ def local(text: str) -> Path:
     return Path(text)
 
 
+def no_address(path: Path | str) -> None:
+    """Raise UserError for a place to write to that was an address: s3://bucket/x would be a folder called s3:."""
+    first = Path(path).parts[:1]
+    if first and re.fullmatch(r"[a-z][a-z0-9+.-]+:", first[0], re.IGNORECASE):
+        raise UserError(f"{path}: an address where a folder of this machine is meant; name one, and upload it yourself")
+
+
 def make_folder(path: Path | str) -> Path:
     """`path` and its parents, made where they are missing. Raises UserError (full disk, no permission, a file in
-    the way, …).
+    the way, an address, …).
     """
+    no_address(path)
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,6 +88,7 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
     path = Path()
     try:
         for path, content in files.items():
+            no_address(path)
             if path.parent.parent.is_dir():
                 path.parent.mkdir(exist_ok=True)
             handle, temporary = tempfile.mkstemp(f".{os.getpid()}.tmp", f".{path.name[:80]}.", path.parent)
@@ -144,6 +153,7 @@ def writing(path: Path | str, wait: float = 0) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # the comment on a pull request is made without any package
 
+    no_address(path)
     path = Path(path).resolve()
     name = f"{path.name[:60]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"
     lock = FileLock(make_folder(CACHE / "locks") / name, is_singleton=True)

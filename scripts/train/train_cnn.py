@@ -36,7 +36,7 @@ import pandas as pd
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import CACHE, DATA, make_folder, relative
+from scripts.common.paths import CACHE, DATA, local, make_folder, relative
 from scripts.common.progress import Progress
 from scripts.train import results, runs, tracking
 
@@ -305,7 +305,7 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, default=0, help="only so many training and test photos of each class")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="the model's folder (default models/cnn, see scripts.train.homes)")
+    parser.add_argument("--out", type=local, help="the model's folder (default models/cnn, see scripts.train.homes)")
     parser.add_argument("--tracker", choices=tracking.TRACKERS, default="local")
     parser.add_argument("--device", default="auto", help=devices.CHOICES)
     parser.add_argument(

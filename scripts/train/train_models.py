@@ -40,7 +40,7 @@ from scripts.cloud import contract
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
 from scripts.common.journal import Journal
-from scripts.common.paths import CACHE, CHARTS, DATA
+from scripts.common.paths import CACHE, CHARTS, DATA, local
 from scripts.common.progress import Progress
 from scripts.train import results
 
@@ -129,10 +129,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="",
         help="other programs use the machine: leave the times out",
     )
-    parser.add_argument("--out", type=Path, default=DATA, help="folder for the CSVs")
+    parser.add_argument("--out", type=local, default=DATA, help="folder for the CSVs")
     parser.add_argument(
         "--keep",
-        type=Path,
+        type=local,
         default=None,
         help="folder to keep the trained networks in, one folder each; default: none is kept",
     )

@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+import time
 
 import pytest
 
@@ -46,6 +48,23 @@ def test_what_stays_over_is_seen(home):
     old = outcome.look(("report/data/*",))
     (home / ".t.csv.abc.12.tmp").write_text("x")
     assert kills.differs(outcome.look(("report/data/*",)), old) == ["report/data/.t.csv.abc.#.tmp"]
+
+
+def test_a_kill_waits_for_a_change_of_the_files(home):
+    changes = kills.Changes()
+    changes.wait(time.monotonic() + 0.05)
+    assert changes.count == 0
+
+    def write():
+        for name in ("a", "b"):
+            time.sleep(0.05)
+            (home / name).touch()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    changes.wait(time.monotonic() + 30, 2)
+    writer.join()
+    assert changes.count == 2 and (home / "b").exists()
 
 
 def test_downloads_killed_at_a_random_moment(tmp_path, monkeypatch, capsys):

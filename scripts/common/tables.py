@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scripts.common import files
@@ -77,6 +78,10 @@ def typed(
         )
     frame = text.cells.copy()
     for name in [*numeric, *(column for column in optional_numeric if column in header)]:
+        values = pd.to_numeric(frame[name], errors="coerce").astype(float)
+        if np.isfinite(values).all():  # nearly always
+            frame[name] = values
+            continue
         cells = frame[name].str.strip().str.replace(",", "", regex=False)
         values = pd.to_numeric(cells, errors="coerce").astype(float)
         empty_is_fine = (cells == "") if name in optional_numeric else pd.Series(False, index=frame.index)

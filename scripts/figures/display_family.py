@@ -86,7 +86,10 @@ def draw_family(key: str) -> Drawing:
         if len(front)
         else f"{name}: none of its {counted(len(own), 'set')} of weights is on the frontier"
     )
-    wide, phone = (_members(table, own, key, title, published.footer(table), size).figure for size in (WIDE, PHONE))
+    steps = closeup.steps(own)
+    wide, phone = (
+        _members(table, own, steps, key, title, published.footer(table), size).figure for size in (WIDE, PHONE)
+    )
     by_class = listing([f"{LABELS[one]} {tops[one]:.1f}%" for one in classes])
     return Drawing(
         figure=wide,
@@ -104,7 +107,13 @@ def draw_family(key: str) -> Drawing:
 
 
 def _members(
-    table: pd.DataFrame, own: pd.DataFrame, key: str, title: str, footer: str, size: tuple[int, int]
+    table: pd.DataFrame,
+    own: pd.DataFrame,
+    steps: pd.DataFrame,
+    key: str,
+    title: str,
+    footer: str,
+    size: tuple[int, int],
 ) -> Canvas:
     low, high = nice_range(own.samples_per_sec, log=True, before=0.1, after=0.1)
     x = Axis("images per second (log scale)", low, high, log=True)
@@ -122,7 +131,7 @@ def _members(
     edge = edge[edge.samples_per_sec.between(low, high) & edge.top1.between(y.low, y.high)]
     segments = canvas.step(edge, "samples_per_sec", "top1", MUTED[0], line_width=1.2) if len(edge) else np.empty((0, 4))
     at = {(row.model, row.img_size): (row.samples_per_sec, row.top1, row.pretrain) for row in own.itertuples()}
-    for step in closeup.steps(own).itertuples():
+    for step in steps.itertuples():
         one, two = at[step.from_model, step.from_size], at[step.to_model, step.to_size]
         canvas.figure.add_scatter(
             x=[one[0], two[0]],
@@ -178,7 +187,7 @@ def _key(canvas: Canvas, own: pd.DataFrame, key: str, generations: bool) -> None
             "○" if words.startswith("hollow") else "●"
         )  # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
         for text, right, ink in ((words, 8 + 1.3 * canvas.small, INK[0]), (sign, 8, colour)):
-            canvas.figure.add_annotation(
+            canvas.note(
                 xref="paper",
                 yref="paper",
                 x=0,

@@ -223,7 +223,7 @@ def _heat(square: pd.DataFrame, title: str, foot: str, size: tuple[int, int]) ->
         for column, other in enumerate(names):
             value = square.loc[one, other]
             share = (value - low) / max(1 - low, 1e-9)
-            canvas.figure.add_annotation(
+            canvas.note(
                 x=column,
                 y=count - 1 - row,
                 text=""
@@ -519,7 +519,7 @@ def _succession(
         )
     ]
     for row in gone.itertuples():
-        canvas.figure.add_annotation(
+        canvas.note(
             x=x.coordinate(row.by_samples_per_sec),
             y=row.by_top1,
             ax=x.coordinate(row.samples_per_sec),

@@ -239,7 +239,7 @@ def matrix_chart(counts: pd.DataFrame, title: str, subtitle: str, foot: str, siz
     for row in range(n):
         for column in range(n):
             share, count = float(shares.iloc[row, column]), int(counts.iloc[row, column])
-            canvas.figure.add_annotation(
+            canvas.note(
                 x=column,
                 y=n - 1 - row,
                 showarrow=False,
@@ -553,7 +553,7 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
         canvas.figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": MUTED[0], "width": 1})
         for height, text in ends[name]:
             down = canvas.base * (1 if height == 0 else -1)
-            canvas.figure.add_annotation(
+            canvas.note(
                 x=at,
                 y=height,
                 yshift=-down,

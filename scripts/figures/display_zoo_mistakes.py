@@ -134,7 +134,7 @@ def blank(title: str, subtitle: str, foot: str, size) -> Canvas:
 
 def write(canvas: Canvas, across: float, down: float, text: str, size: float, colour: str, **more) -> None:
     """`text` at pixels from the plot's upper left corner."""
-    canvas.figure.add_annotation(
+    canvas.note(
         x=across / (canvas.area.right - canvas.area.left),
         y=1 - down / (canvas.area.bottom - canvas.area.top),
         text=safe(text),
@@ -429,7 +429,7 @@ def lines_chart(
     high, right = canvas.base * LINE + 3, lean > 0
     for i, (name, family) in enumerate(key):
         up = (len(key) - 1 - i) * high + 10 if right else canvas.area.bottom - canvas.area.top - i * high - high
-        canvas.figure.add_annotation(
+        canvas.note(
             xref="paper",
             yref="paper",
             x=1 if right else 0,
@@ -506,7 +506,7 @@ def digits_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size
             0,
             [[words] * 8] * 8,
         )
-        canvas.figure.add_annotation(
+        canvas.note(
             x=(left + wide / 2) / (canvas.area.right - canvas.area.left),
             y=1 - (top + side + under / 2) / (canvas.area.bottom - canvas.area.top),
             text=f"<b>{safe(row.label)} → {safe(row.predicted)}</b>  {row.wrong:.0f} of {row.runs:.0f}",

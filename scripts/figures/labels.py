@@ -253,24 +253,34 @@ def _inside(box: Area, x: float, y: float, gap: float) -> bool:
     return box.left - gap < x < box.right + gap and box.top - gap < y < box.bottom + gap
 
 
+_STEPS = np.linspace(0, 1, 25)[None, :]
+
+
 def _crossed(box: Area, segments: np.ndarray) -> float:
     """How many segments touch the box; exact for horizontal and vertical ones, by sampling for others."""
     if not len(segments):
         return 0.0
-    steps = np.linspace(0, 1, 25)[None, :]
-    x = segments[:, :1] + (segments[:, 2:3] - segments[:, :1]) * steps
-    y = segments[:, 1:2] + (segments[:, 3:4] - segments[:, 1:2]) * steps
-    sampled = ((x > box.left - 2) & (x < box.right + 2) & (y > box.top - 1) & (y < box.bottom + 1)).any(axis=1)
-    straight = (segments[:, 0] == segments[:, 2]) | (segments[:, 1] == segments[:, 3])
-    low, high = np.minimum(segments[:, :2], segments[:, 2:]), np.maximum(segments[:, :2], segments[:, 2:])
-    spans = (
-        (low[:, 0] < box.right + 2)
-        & (high[:, 0] > box.left - 2)
-        & (low[:, 1] < box.bottom + 1)
-        & (high[:, 1] > box.top - 1)
+    x0, y0, x1, y1 = segments.T
+    spans = (  # what lies beside the box, as most do, needs no samples
+        (np.minimum(x0, x1) < box.right + 2)
+        & (np.maximum(x0, x1) > box.left - 2)
+        & (np.minimum(y0, y1) < box.bottom + 1)
+        & (np.maximum(y0, y1) > box.top - 1)
     )
-    return float(np.where(straight, spans, sampled).sum())
+    if not spans.any():
+        return 0.0
+    near = segments[spans]
+    lean = near[(near[:, 0] != near[:, 2]) & (near[:, 1] != near[:, 3])]
+    if not len(lean):
+        return float(len(near))
+    x = lean[:, :1] + (lean[:, 2:3] - lean[:, :1]) * _STEPS
+    y = lean[:, 1:2] + (lean[:, 3:4] - lean[:, 1:2]) * _STEPS
+    sampled = ((x > box.left - 2) & (x < box.right + 2) & (y > box.top - 1) & (y < box.bottom + 1)).any(axis=1)
+    return float(len(near) - len(lean) + sampled.sum())
 
 
 def _meets(line: tuple[float, float, float, float], box: Area) -> bool:
-    return bool(_crossed(box, np.array([line])))
+    x0, y0, x1, y1 = line
+    beside = min(x0, x1) >= box.right + 2 or max(x0, x1) <= box.left - 2
+    beside |= min(y0, y1) >= box.bottom + 1 or max(y0, y1) <= box.top - 1
+    return not beside and bool(_crossed(box, np.array([line])))

@@ -54,7 +54,7 @@ def draw(
             width(mark[1], canvas.small) / 2 + 6
         )  # its name above it, or as near as the edges of the picture let it be
         at = float(canvas.pixels(mark[0], 0)[0, 0])
-        canvas.figure.add_annotation(
+        canvas.note(
             x=axis.coordinate(mark[0]),
             y=1,
             yref="paper",

@@ -270,6 +270,10 @@ class Canvas:
             self._noted = len(self._notes)
         return self._figure
 
+    def note(self, **annotation) -> None:
+        """Like `figure.add_annotation`, but handed over with the others."""
+        self._notes.append(annotation)
+
     def _lines(self, name: str, lines: list[str], top: float, font: dict) -> None:
         """Write `lines` at the left edge, `top` pixels from the upper edge of the picture."""
         self._notes.append(

@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from filelock import FileLock
 
 from scripts.common import browser as drawing, paths
 from scripts.common.errors import UserError
@@ -68,13 +73,55 @@ def photos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def every_drawing(timm_tables: Path) -> dict:
-    """Every chart of the catalogue that can be drawn here, by name; drawn once a worker."""
-    from scripts.figures.catalogue import drawings
+def once(tmp_path_factory):
+    """once(name, make): the folder that make(folder) filled, made by the worker that asks first; the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIMM_RESULTS", str(timm_tables))
-        return dict(drawings())
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, part = root / f"once-{name}", root / f"once-{name}-part"
+        with FileLock(root / f"once-{name}.lock"):
+            if not folder.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                make(part)
+                part.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def every_drawing(timm_tables: Path, once) -> dict:
+    """Every chart of the catalogue that can be drawn here, by name, with its figures as the text of `figure_json`."""
+
+    def draw(folder: Path) -> None:
+        from scripts.figures.catalogue import drawings
+        from scripts.figures.export import figure_json
+
+        found = {}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TIMM_RESULTS", str(timm_tables))
+            for name, one in drawings():
+                texts = figure_json(one.figure), one.phone and figure_json(one.phone)
+                found[name] = dataclasses.replace(one, figure=texts[0], phone=texts[1])
+        (folder / "drawings.pickle").write_bytes(pickle.dumps(found))
+
+    return pickle.loads((once("drawings", draw) / "drawings.pickle").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def every_verdict(timm_tables: Path, once) -> pd.DataFrame:
+    """The verdicts on timm's real tables."""
+
+    def judge(folder: Path) -> None:
+        from scripts.findings import verdicts
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TIMM_RESULTS", str(timm_tables))
+            verdicts.compute().to_pickle(folder / "verdicts.pickle")
+
+    return pd.read_pickle(once("verdicts", judge) / "verdicts.pickle")
 
 
 @pytest.fixture

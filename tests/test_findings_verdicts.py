@@ -320,10 +320,10 @@ def test_spearman_is_scipys():
 
 
 @pytest.fixture(scope="module")
-def real(timm_tables):
+def real(timm_tables, every_verdict):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
-        yield verdicts.compute(), timm_tables
+        yield every_verdict, timm_tables
 
 
 def raw(folder, vintage: str, file: str, part: str) -> list[dict]:

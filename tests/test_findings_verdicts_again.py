@@ -4,6 +4,7 @@ used: a network's family and kind, and what a tag says about its pretraining."""
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -14,7 +15,6 @@ from scripts.common import families
 from scripts.common.hardware import parse_benchmark_name
 from scripts.data import download
 from scripts.data.pretraining import pretraining
-from scripts.findings import verdicts
 from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
 
 stats = pytest.importorskip("scipy.stats")
@@ -27,11 +27,13 @@ MORE, PLAIN = ("in21k", "web"), ("in1k", "distilled")
 LOOSE = 0.03  # by which a bootstrap's end may differ from that of another one
 
 
+@functools.cache  # for every claim again
 def accuracies(folder, vintage):
     frame = pd.read_csv(folder / vintage / "results-imagenet.csv", thousands=",", keep_default_na=False)
     return frame[["model", "img_size", "top1"]].assign(arch=frame["model"].str.split(".").str[0])
 
 
+@functools.cache
 def speeds(folder, vintage, file):
     frame = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)
     part = file.split("-")[1]
@@ -47,11 +49,13 @@ def speeds(folder, vintage, file):
     return frame.loc[frame["family"] != "test", kept].rename(columns={"model": "arch"})
 
 
+@functools.cache
 def joined(folder, vintage, file):
     both = accuracies(folder, vintage).merge(speeds(folder, vintage, file), on=["arch", "img_size"])
     return both.assign(pretrain=both["model"].map(pretraining)).reset_index(drop=True)
 
 
+@functools.cache
 def filled(folder, vintage, file):
     """`joined`, and the weights that only the file of the other memory layout has, at its speed times the median
     ratio."""
@@ -112,8 +116,9 @@ def difference(a, a_names, b, b_names):
 
 def by_family(frame, statistic, draws=250):
     """95% interval of a figure when whole families are drawn, computed anew on every draw."""
-    random, parts = np.random.default_rng(7), [rows for _, rows in frame.groupby("family")]
-    found = [statistic(pd.concat([parts[i] for i in random.integers(0, len(parts), len(parts))])) for _ in range(draws)]
+    random, parts = np.random.default_rng(7), list(frame.groupby("family").indices.values())
+    sets = [np.concatenate([parts[i] for i in random.integers(0, len(parts), len(parts))]) for _ in range(draws)]
+    found = [statistic(frame.iloc[rows]) for rows in sets]
     return tuple(np.nanquantile(found, [0.025, 0.975]))
 
 
@@ -288,10 +293,10 @@ LEAST = {"training": 4, "compiling": 5, "transformers_cpu": 3}
 
 
 @pytest.fixture(scope="module")
-def real(timm_tables):
+def real(timm_tables, every_verdict):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIMM_RESULTS", str(timm_tables))
-        yield verdicts.compute(), timm_tables
+        yield every_verdict, timm_tables
 
 
 def tables(folder):

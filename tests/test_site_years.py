@@ -23,7 +23,6 @@ from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, DATA, IMAGES, ROOT
 from scripts.common.tables import read_table
 from scripts.data import download, measured, public
-from scripts.figures.export import figure_json
 from scripts.pages import readme
 
 YEAR = re.compile(r"(?<![\w./,-])20[12]\d(?![\w./,])")
@@ -82,7 +81,7 @@ def test_the_texts_within_a_chart_name_no_other_year(every_drawing):
     for name, drawing in every_drawing.items():
         allowed = of_entry({"sources": drawing.sources})
         for figure in (drawing.figure, drawing.phone):
-            texts = " \n ".join(strings(json.loads(figure_json(figure)))).replace("<br>", " ")
+            texts = " \n ".join(strings(json.loads(figure))).replace("<br>", " ")
             assert years(texts) <= allowed, (name, years(texts), allowed)
 
 

@@ -24,13 +24,15 @@ import io
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 
 import numpy as np
 
-from scripts.common import browser
+from scripts.common import beside, browser
 from scripts.common.errors import DataMissing, UserError, cli
+from scripts.common.hardware import cores
 from scripts.common.paths import (
     CHARTS,
     DATA,
@@ -46,6 +48,7 @@ from scripts.common.paths import (
 from scripts.common.progress import Progress
 from scripts.common.provenance import sha256
 from scripts.common.words import counted, listing
+from scripts.data.read_data import TablesMissing
 from scripts.figures.drawing import Chart, Drawing
 
 SCHEMA = 1
@@ -148,22 +151,58 @@ def picture_facts(name: str, figure: str, how: dict, picture: bytes) -> dict:
     }
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a chart function gave, as text: the drawn CSV, what the manifest says whatever the renderer, and the figures
+    by picture; or why it gave nothing.
+    """
+
+    data: str = ""
+    about: dict = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
+    missing: DataMissing | TablesMissing | None = None
+
+
+def make(chart: Chart) -> Made:
+    """`chart` made, not yet drawn by the browser."""
+    try:
+        drawing = chart.draw()
+    except (DataMissing, TablesMissing) as missing:
+        return Made(missing=missing)
+    data = drawing.data.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
+    both = {chart.name: drawing.figure, chart.name + PHONE: drawing.phone}
+    figures = {picture: figure_json(figure) for picture, figure in both.items() if figure is not None}
+    return Made(data, words(drawing, data), figures)
+
+
+def make_named(name: str) -> Made:
+    """The chart of the catalogue called `name`, made: work that any process can do."""
+    from scripts.figures import catalogue
+
+    return make(catalogue.CHARTS[name])
+
+
 def export(
-    charts: dict[str, Chart], only: list[str] | None = None, out: Path = IMAGES, force: bool = False
+    charts: dict[str, Chart],
+    only: list[str] | None = None,
+    out: Path = IMAGES,
+    force: bool = False,
+    processes: int = 1,
 ) -> dict[str, list[str]]:
     """Draw `charts` (or those named in `only`) into `out`. Returns names by what became of them: drawn, same
     (pictures), kept, skipped (charts).
 
-    One run at a time writes to a folder; another waits. Raises UserError: unknown name, damaged manifest, Chrome
-    missing, crashed or hung, disk full. What was drawn until then stays.
+    processes: that make the figures, for charts of the catalogue. One run at a time writes to a folder; another waits.
+    Raises UserError: unknown name, damaged manifest, Chrome missing, crashed or hung, disk full. What was drawn until
+    then stays.
     """
     with writing(out, WAIT):
-        return _export(charts, only, out, force)
+        return _export(charts, only, out, force, processes)
 
 
-def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: bool) -> dict[str, list[str]]:
-    from scripts.data.read_data import TablesMissing
-
+def _export(
+    charts: dict[str, Chart], only: list[str] | None, out: Path, force: bool, processes: int
+) -> dict[str, list[str]]:
     unknown = sorted(set(only or []) - set(charts))
     if unknown:
         raise UserError(f"no chart called {', '.join(unknown)}; there are {', '.join(charts)}")
@@ -175,23 +214,23 @@ def _export(charts: dict[str, Chart], only: list[str] | None, out: Path, force: 
     entries: dict[str, dict] = {}  # picture -> what the manifest says of it whatever the renderer
     figures: dict[str, str] = {}  # picture -> its figure
     reasons: dict[str, list[str]] = {}  # why -> charts that cannot be drawn for it
-    for name in only or charts:
-        try:
-            drawing = charts[name].draw()
-        except TablesMissing as error:
+    names = list(dict.fromkeys(only or charts))
+    all_made = (
+        beside.done(make_named, names, processes) if processes > 1 else ((one, make(charts[one])) for one in names)
+    )
+    for name, made in all_made:
+        if isinstance(made.missing, TablesMissing):
             done["kept"].append(name)
-            why = error
+            why = made.missing
             continue
-        except DataMissing as error:
+        if made.missing:
             done["skipped"].append(name)
-            reasons.setdefault(str(error), []).append(name)
+            reasons.setdefault(str(made.missing), []).append(name)
             continue
-        data = drawing.data.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
-        _write_if_new(side / f"{name}.csv", data)
-        for picture, figure in ((name, drawing.figure), (name + PHONE, drawing.phone)):
-            if figure is not None:
-                entries[picture], figures[picture] = words(drawing, data), figure_json(figure)
-                _write_if_new(side / f"{picture}.json", figures[picture])
+        _write_if_new(side / f"{name}.csv", made.data)
+        for picture, figure in made.figures.items():
+            entries[picture], figures[picture] = made.about, figure
+            _write_if_new(side / f"{picture}.json", figure)
     for reason, names in reasons.items():
         print(f"figures: no {listing(names, 'or')}: {reason}", file=sys.stderr)
     if done["kept"]:
@@ -298,7 +337,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise UserError("--family: name a folder for the picture with --out; images/ is for the report's charts")
         one = display_family.chart(options.family)
         charts = {one.name: one}
-    done = export(charts, options.only, options.out, options.force)
+    done = export(charts, options.only, options.out, options.force, 1 if options.family else cores())
     said = ", ".join(f"{len(names)} {word}" for word, names in done.items() if names) or "nothing to draw"
     print(f"figures: {said} in {time.monotonic() - started:.1f} s ({options.out.name}/)")
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.train import datasets, exported, features, finetune, pets_export, runs, tracking, weights
+from tests.threads import one_thread  # noqa: F401 - used by every test of the module
 
 ARCH, SIZE = "test_resnet", 32
 FIND = weights.find

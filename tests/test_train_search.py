@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.train import search, search_space
+from tests.threads import one_thread  # noqa: F401 - used by every test of the module
 
 SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "batch": [64, 128]}
 
@@ -274,42 +274,19 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch, moved):
     assert (found.drop(1e-9)[["state", "epochs"]] == ["complete", 3]).all(axis=None)
 
 
-def test_two_workers_share_one_study(tmp_path):
+def test_two_workers_share_one_study(tmp_path, monkeypatch, moved, capfd):
     """Two processes on one database: together they do exactly as many trials as were asked for."""
     space = tmp_path / "space.json"
     (tmp_path / "report" / "data").mkdir(parents=True)
     space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [128]}))
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "scripts.train.search",
-            "--data",
-            "digits",
-            "--model",
-            "lenet5",
-            "--epochs",
-            "1",
-            "--trials",
-            "5",
-            "--workers",
-            "2",
-            "--space",
-            str(space),
-            "--db",
-            str(tmp_path / "s.sqlite"),
-        ],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "BEST_IMAGE_MODELS_ROOT": str(tmp_path),
-            "PYTHONPATH": str(search.Path(__file__).parents[1]),
-        },
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("BEST_IMAGE_MODELS_ROOT", str(tmp_path))  # the workers'
+    moved(DATA=tmp_path / "report" / "data", CACHE=tmp_path / ".cache")
+    words = "--data digits --model lenet5 --epochs 1 --trials 3 --workers 2".split()
+    places = ["--space", str(space), "--db", str(tmp_path / "s.sqlite")]
+    monkeypatch.setattr(sys, "argv", ["search", *words, *places])
+    assert search.main() == 0, capfd.readouterr().err
     found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))
-    assert len(found) == 5 and (found.state == "complete").all()
+    assert len(found) == 3 and (found.state == "complete").all()
 
 
 @pytest.mark.parametrize("name", ["a?mode=memory", "50%41", "x#y", "{SCHEMA_VERSION}", "Größe 'a' \"b\" &", "a:b@c/ü"])

@@ -12,6 +12,7 @@ from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.train import exported, runs, tracking, train_cnn
+from tests.threads import one_thread  # noqa: F401 - used by every test of the module
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,7 @@ def test_onnx_is_held_against_the_network_on_test_photos(given, monkeypatch, cap
     monkeypatch.setattr(
         exported, "onnx_difference", lambda content, model, sample: shapes.append(tuple(sample.shape)) or difference
     )
+    given.epochs = 1
     train_cnn.train(given, "cpu")
     assert shapes == [(6, 3, 64, 64)] and (given.out / "model.onnx").exists() == kept
     assert "ONNX against PyTorch on 6 real photos" in capsys.readouterr().err

@@ -96,14 +96,19 @@ build/data.stamp: build/data.settings $(CODE) | .venv/light.stamp
 
 build/findings.stamp: build/data.stamp $(CODE) $(wildcard scripts/choose/*.py \
 		$(addprefix report/data/,benchmark-*.csv promised-*.csv runtimes-infer-*.csv runtimes-answers-*.csv accuracy.csv))
-	@$(PY) -m scripts.findings.verdicts --quiet
-	@$(PY) -m scripts.predict.stored
-	@$(PY) -m scripts.predict.in_runtimes
-	@$(PY) -m scripts.contribute.board
-	@$(PY) -m scripts.findings.runtimes --quiet
-	@$(PY) -m scripts.findings.int8
-	@mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) $(FOUND)
 	@touch $@
+
+# What is found in the tables, two at a time, the longest first; what reads another's file waits for it.
+FOUND := $(addprefix found-,verdicts runtimes predicted in-runtimes picker board)
+.PHONY: $(FOUND)
+found-picker: found-predicted found-in-runtimes
+found-verdicts: ; @$(PY) -m scripts.findings.verdicts --quiet
+found-predicted: ; @$(PY) -m scripts.predict.stored
+found-in-runtimes: ; @$(PY) -m scripts.predict.in_runtimes
+found-board: ; @$(PY) -m scripts.contribute.board
+found-runtimes: ; @$(PY) -m scripts.findings.runtimes --quiet && $(PY) -m scripts.findings.int8
+found-picker: ; @mkdir -p charts && $(PY) -m scripts.choose.files --out charts/picker >/dev/null
 
 predict: build/data.stamp  ## every model's speed on this machine from those measured: what page, picker and chart read
 	@$(PY) -m scripts.predict.stored

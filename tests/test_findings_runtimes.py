@@ -206,3 +206,23 @@ def test_without_measurements_the_page_says_so(tmp_path, moved, capsys):
         part()
     said = capsys.readouterr().out
     assert "make bench" in said and said.count("callout") <= 4
+
+
+def test_torchvision_is_asked_again_only_for_another_version_or_code_or_a_damaged_table(tmp_path, monkeypatch):
+    asked, path = [], tmp_path / runtimes.PUBLISHED
+    row = {"model": "resnet18", "weights": "V1", "backend": "fbgemm", "top1": 69.8, "top1_int8": 69.5}
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: True)
+    monkeypatch.setattr(runtimes, "torchvision_int8", lambda: asked.append(1) or pd.DataFrame([row]))
+
+    def times(**change):
+        """How often torchvision was asked, once the sidecar says otherwise."""
+        if change:
+            about = json.loads(path.with_suffix(".json").read_text())
+            path.with_suffix(".json").write_text(json.dumps(about | change))
+        with pytest.raises(DataMissing):  # nothing measured here
+            runtimes.update(tmp_path)
+        return len(asked)
+
+    assert [times(), times(), times(code={}), times(), times(versions={"torchvision": "0"})] == [1, 1, 2, 2, 3]
+    path.write_text(path.read_text().replace("69.5", "59.5"))
+    assert times() == 4 and "69.5" in path.read_text()

@@ -67,3 +67,51 @@ def test_a_path_arrives_letter_by_letter(tmp_path, path, by_environment):
 
 def test_the_lists_of_scripts_are_not_taken_for_settings(tmp_path):
     assert make(tmp_path, "probe", "FOLDER=/x y").stdout.splitlines()[1:3] == ["", "/x y"]
+
+
+PRETENDED = """#!/bin/sh
+echo "begin $2" >>log
+case $2 in "$FAILS") echo "error: $2: mend it" >&2; exit 2;; esac
+sleep 0.1
+echo "end $2" >>log
+"""
+
+
+@pytest.fixture
+def findings(tmp_path):
+    """findings(*options, FAILS=module) makes build/findings.stamp with a Python that only writes down what it is asked
+    for; returns how make ended, and the lines.
+    """
+    for name in ("requirements-site.lock", "requirements-setup.lock", "scripts/setup/install.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PRETENDED, encoding="utf-8")
+    python.chmod(0o755)
+    (tmp_path / ".venv" / "light.stamp").touch()
+
+    def go(*options: str, fails: str = ""):
+        (tmp_path / "log").unlink(missing_ok=True)
+        found = make(tmp_path, *options, "build/findings.stamp", FAILS=fails)
+        return found, (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+
+    return go
+
+
+@pytest.mark.parametrize("options", [(), ("-j3",)])
+def test_what_reads_anothers_file_waits_for_it(findings, tmp_path, options):
+    found, lines = findings(*options)
+    assert found.returncode == 0 and not found.stderr and (tmp_path / "build" / "findings.stamp").exists()
+    at = lines.index
+    picker, board = "begin scripts.choose.files", "begin scripts.contribute.board"
+    assert at("end scripts.findings.update") < min(at(line) for line in lines if line != lines[0] and "begin" in line)
+    assert max(at("end scripts.predict.stored"), at("end scripts.predict.in_runtimes")) < at(picker)
+    assert at("end scripts.findings.runtimes") < at("begin scripts.findings.int8") and board in lines
+    assert len(lines) == len(set(lines)) == 16
+
+
+def test_a_step_that_fails_stops_the_rest_with_its_line(findings, tmp_path):
+    found, lines = findings(fails="scripts.predict.stored")
+    assert found.returncode == 2 and found.stderr.count("error: ") == 1
+    assert "begin scripts.choose.files" not in lines and not (tmp_path / "build" / "findings.stamp").exists()

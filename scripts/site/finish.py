@@ -43,6 +43,7 @@ def finish(root: Path, out: Path, renderer: str) -> None:
         raise disk_error(error, error.filename or out) from error
     foot = f'<p class="build-line">{escape(built(renderer))}</p>'
     pages = sorted(out.rglob("*.html"))
+    weight.pictures((path.read_text(encoding="utf-8") for path in pages), out)
     frame = Frame(root) if any(MADE in path.read_text(encoding="utf-8") for path in pages) else None
     for path in pages:
         html = path.read_text(encoding="utf-8")

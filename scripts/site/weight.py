@@ -13,12 +13,15 @@ import hashlib
 import io
 import re
 import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from scripts.common.errors import UserError
+from scripts.common.hardware import cores
 from scripts.common.paths import BUILD, atomic_write
 
 FACES = {
@@ -163,6 +166,22 @@ def _size(path: Path) -> tuple[int, int]:
         return picture.size
 
 
+def _shown(tag: str, full: int) -> tuple[bool, int]:
+    """Whether a picture's tag says how wide it is shown, and that width, at most `full` pixels."""
+    declared = re.search(r'\swidth="(\d+)"', tag)
+    return bool(declared), min(int(declared[1]) if declared and int(declared[1]) else WIDEST, full)
+
+
+def pictures(pages: Iterable[str], out: Path) -> None:
+    """Make the small pictures that the HTML of `pages` asks for, several at a time, so that `page` finds them: Pillow
+    computes outside Python's lock.
+    """
+    tags = {(out / match[1], match[0]) for html in pages for match in _IMAGE.finditer(html)}
+    wanted = {(path, _shown(tag, _size(path)[0])[1]) for path, tag in tags if path.is_file() and ".webp " not in tag}
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(lambda one: small_picture(*one), sorted(wanted)))
+
+
 def page(html: str, out: Path) -> str:
     """A page's HTML with its pictures in two sizes, the first of them at once and the others when they come near.
 
@@ -176,8 +195,7 @@ def page(html: str, out: Path) -> str:
         if not path.is_file() or ".webp " in tag:
             return tag
         full, height = _size(path)
-        declared = re.search(r'\swidth="(\d+)"', tag)
-        shown = min(int(declared[1]) if declared and int(declared[1]) else WIDEST, full)
+        declared, shown = _shown(tag, full)
         if not declared:  # room for it before it is there
             tag = re.sub(r"\s*/?>$", f' width="{shown}" height="{round(height * shown / full)}">', tag)
         shutil.copyfile(small_picture(path, shown), path.with_suffix(".webp"))

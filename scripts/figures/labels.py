@@ -45,7 +45,12 @@ def _font(style: str, size: int):
 
 def width(text: str, size: float, style: str = "Regular") -> float:
     """Pixels that `text` (plain, one line) takes at `size` pixels in the project's typeface."""
-    return _font(style, 100).getlength(text) * size / 100
+    return _length(text, style) * size / 100
+
+
+@functools.lru_cache(maxsize=10_000)  # a chart is drawn at two sizes, a line measured word by word
+def _length(text: str, style: str) -> float:
+    return _font(style, 100).getlength(text)
 
 
 def wrap(text: str, size: float, room: float, style: str = "Regular") -> list[str]:

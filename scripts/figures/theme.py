@@ -11,6 +11,7 @@ in dark mode).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def mix(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
+@functools.cache
 def for_text(colour: str, paper: str, ink: str) -> str:
     """`colour`, moved towards `ink` until text in it reads on `paper` (4.5:1)."""
     for share in np.arange(0, 1.01, 0.05):

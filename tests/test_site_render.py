@@ -43,14 +43,31 @@ def site(tmp_path):
     return root
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A project and what its first run gave, for `made`."""
+    root = tmp_path_factory.mktemp("first") / "project"
+    root.mkdir()
+    project(root, {})
+    add_chart(root)
+    return root, run(root, PATH="/nonexistent")
+
+
+@pytest.fixture
+def made(first, tmp_path):
+    """A project whose site is made already."""
+    assert first[1].returncode == 0
+    return shutil.copytree(first[0], tmp_path / "project", symlinks=True)
+
+
 def snapshot(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
-def test_without_quarto_the_built_in_renderer_makes_a_whole_site(site):
-    done = run(site, PATH="/nonexistent")
+def test_without_quarto_the_built_in_renderer_makes_a_whole_site(first):
+    site, done = first
     assert done.returncode == 0, done.stderr
     assert "no Quarto found, the built-in renderer makes the same site" in done.stderr
     out = site / "_site"
@@ -116,9 +133,8 @@ def test_quarto_asked_for_and_not_found(site):
     assert done.returncode == 2 and done.stderr.startswith("error: quarto: not found")
 
 
-def test_a_failing_page_publishes_nothing(site):
-    assert run(site, "--renderer", "builtin").returncode == 0
-    before = snapshot(site / "_site")
+def test_a_failing_page_publishes_nothing(made):
+    site, before = made, snapshot(made / "_site")
     (site / "index.qmd").write_text("# New\n\nbetter\n")
     (site / "report" / "two.qmd").write_text("```{python}\n1 / 0\n```\n")
     done = run(site, "--renderer", "builtin")
@@ -131,9 +147,8 @@ def test_a_failing_page_publishes_nothing(site):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, how):
-    assert run(site, "--renderer", "builtin").returncode == 0
-    before = snapshot(site / "_site")
+def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(made, how):
+    site, before = made, snapshot(made / "_site")
     marker = site / "kernel.pid"
     (site / "index.qmd").write_text(
         f"```{{python}}\nimport os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)\n```\n"
@@ -152,8 +167,8 @@ def test_killed_in_the_middle_the_old_site_is_whole_and_no_kernel_stays(site, ho
     assert "New" in (site / "_site" / "index.html").read_text() and not list((site / "build").glob("site-new-*"))
 
 
-def test_killed_between_two_renames_the_old_site_comes_back(site):
-    assert run(site, "--renderer", "builtin").returncode == 0
+def test_killed_between_two_renames_the_old_site_comes_back(made):
+    site = made
     (site / "_site").rename(set_aside(site / "_site"))
     (site / "index.qmd").write_text("{{< nothing >}}\n")
     assert run(site, "--renderer", "builtin").returncode == 2

@@ -96,7 +96,7 @@ class Reader:
         while not self.engine.js(f"Boolean({expression})"):
             if time.monotonic() > end:
                 raise UserError(f"never true: {expression[:160]}")
-            time.sleep(0.1)
+            time.sleep(0.03)
 
     def calm(self) -> None:
         """Raises UserError where something went wrong on the page."""

@@ -78,27 +78,30 @@ def each(site: Path, names: list[str], visit: Callable[..., Found], task: str) -
 
     path, kinds = browser(), [(view, scheme) for view in VIEWS for scheme in SCHEMES]
 
-    def look(kind: tuple[str, str]) -> list[tuple[str, str, str, Found]]:
-        view, scheme = kind
+    def look(own: list[tuple[str, str]]) -> list[tuple[str, str, str, Found]]:
         found = []
         with window(path) as chrome:
-            context = chrome.new_context(
-                viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce"
-            )
-            for name in names:
-                page = context.new_page()
-                page.set_default_timeout(PAGE_LIMIT_S * 1000)
-                found.append((name, view, scheme, visit(page, address, name, view, scheme)))
-                page.close()
-                progress.advance(f"{name}, {view}, {scheme}")
+            for view, scheme in own:
+                context = chrome.new_context(
+                    viewport=VIEWS[view], color_scheme=scheme, has_touch=view == "phone", reduced_motion="reduce"
+                )
+                for name in names:
+                    page = context.new_page()
+                    page.set_default_timeout(PAGE_LIMIT_S * 1000)
+                    found.append((name, view, scheme, visit(page, address, name, view, scheme)))
+                    page.close()
+                    progress.advance(f"{name}, {view}, {scheme}")
+                context.close()
         return found
 
+    browsers = min(len(kinds), hardware.cores())
     with (
         served(site) as address,
         Progress(len(names) * len(kinds), task) as progress,
-        ThreadPoolExecutor(min(len(kinds), hardware.cores())) as pool,
+        ThreadPoolExecutor(browsers) as pool,
     ):
-        return [one for some in pool.map(look, kinds) for one in some]
+        found = pool.map(look, [kinds[first::browsers] for first in range(browsers)])
+        return sorted((one for some in found for one in some), key=lambda one: kinds.index(one[1:3]))
 
 
 def open_whole(page, address: str) -> None:

@@ -181,7 +181,7 @@ def vgg(folder, vintage, file):
 
 
 def parameters(folder, vintage, file):
-    nets = joined(folder, vintage, file).drop_duplicates(["arch", "img_size"])
+    nets = joined(folder, vintage, file).drop_duplicates(["arch", "img_size"])[["family", "param_count", "speed"]]
     low, high = by_family(nets, lambda rows: -stats.spearmanr(rows["param_count"], rows["speed"]).statistic)
     return said(-high, -low, -0.7, -0.9), low, high
 
@@ -193,6 +193,7 @@ def training(folder, vintage, file):
     known = accuracies(folder, vintage)[["arch", "img_size"]].drop_duplicates()
     both = speeds(folder, vintage, file).merge(speeds(folder, vintage, other.name), on=["arch", "img_size"])
     both = both.merge(known, on=["arch", "img_size"]).rename(columns={"family_x": "family"})
+    both = both[["family", "speed_x", "speed_y"]]
     ends = by_family(both, lambda rows: stats.spearmanr(rows["speed_x"], rows["speed_y"]).statistic)
     return said(*ends, 0.9, 0.7), *ends
 
@@ -412,7 +413,9 @@ def test_other_test_sets_a_second_time(real):
             there = there[["model", "img_size", "top1"]]
             (low, high), (near, far) = (
                 by_family(
-                    some.merge(there, on=["model", "img_size"], suffixes=("", "_there")),
+                    some.merge(there, on=["model", "img_size"], suffixes=("", "_there")).drop(
+                        columns=["model", "arch"]
+                    ),
                     lambda rows: stats.spearmanr(rows["top1"], rows["top1_there"]).statistic,
                     120,
                 )

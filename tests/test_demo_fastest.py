@@ -26,7 +26,7 @@ def cache(tmp_path, moved):
     moved(CACHE=tmp_path / "cache")
 
 
-@pytest.fixture(scope="module", params=["fastai", "probed", "zoo"])
+@pytest.fixture(scope="module", params=["fastai", "probed", "stages", "zoo"])
 def folder(request, tmp_path_factory):
     config = exported.Config("test_resnet", ("cat", "dog"), 128, MEAN, STD, builder=request.param)
     torch.manual_seed(0)

@@ -17,12 +17,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.runtimes import check, kinds, pictures, store
 from scripts.runtimes.load import Loaded, Unable, load
 from scripts.runtimes.network import Network, of_module
+from scripts.train.stages import Stages
 
 CANDIDATES = [("openvino", "bf16"), ("openvino", "fp32"), ("onnxruntime", "fp32")]
 PROBABILITY = 0.02  # a class probability may differ by as much
@@ -68,8 +70,8 @@ class Body(nn.Module):
 
 
 def tail(model: nn.Module, layer, size: int):
-    """What makes the logits of the maps of `layer`: a call, or None where none of the usual ones gives the network's
-    own.
+    """What makes the logits of the maps of `layer`, but for what these maps don't change: a call, or None where none of
+    the usual ones gives the network's own.
     """
     if layer is None:
         return None
@@ -77,7 +79,13 @@ def tail(model: nn.Module, layer, size: int):
     with torch.inference_mode():
         logits, maps = Body(model, layer)(pixels)
     usual = [getattr(model, "forward_head", None)]
-    if isinstance(model, nn.Sequential) and len(model) == 2:
+    if isinstance(model, nn.Sequential) and len(model) == 2 and isinstance(model[0], Stages):
+        body, head = model
+        own = body.blocks[0]  # features; the means of earlier maps stand behind them
+        with torch.inference_mode():
+            logits = logits - F.linear(body(pixels)[:, own:], head.weight[:, own:], head.bias)
+        usual = [lambda found: F.linear(body.network.forward_head(found, pre_logits=True), head.weight[:, :own])]
+    elif isinstance(model, nn.Sequential) and len(model) == 2:
         body, head = model
         inner = getattr(body, "forward_head", None)
         usual += [head] + ([lambda found: head(inner(found, pre_logits=True))] if inner else [])
@@ -128,7 +136,7 @@ class Fast:
         logits, found = self.outputs(pixels)
         maps = torch.from_numpy(found).requires_grad_(True)
         with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(self.head(maps)[0].max(), maps)
+            (gradient,) = torch.autograd.grad(self.head(maps)[0, int(logits[0].argmax())], maps)
         heat = (gradient.mean((2, 3), keepdim=True) * maps.detach()).sum(1, keepdim=True).clamp_min(0)
         return torch.from_numpy(logits), heat if heat.any() else None
 

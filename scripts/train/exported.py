@@ -40,7 +40,7 @@ from scripts.train import photos, probed_network
 from scripts.train.fastai_network import fastai_network
 
 SCHEMA = 1
-BUILDERS = ("fastai", "zoo", probed_network.NAME)
+BUILDERS = ("fastai", "zoo", probed_network.NAME, probed_network.STAGES)
 MAX_NAME = 1024  # letters of a class: a folder has 255 bytes, and one that is no UTF-8 is written as four letters
 WEIGHTS, CONFIG, PICKLE, ONNX = "model.safetensors", "config.json", "model.pkl", "model.onnx"
 MAX_HEADER = 16 * 2**20  # bytes of a safetensors file beside the numbers
@@ -52,8 +52,8 @@ ONNX_TOLERANCE = 1e-3  # of a probability; fp32 convolutions summed in another o
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json says. builder: 'probed' (timm body, one linear layer), 'fastai' (timm body, fastai's head) or
-    'zoo' (scripts.train.models); size: pixels a side.
+    """What config.json says. builder: 'probed' (timm body, one linear layer), 'stages' (that layer on all its stages),
+    'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels a side.
 
     A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by
     mean and std.
@@ -119,10 +119,12 @@ def build(config: Config) -> nn.Module:
         raise UserError(
             f"{config.arch}: not an architecture of timm's, so fastai can't train it; choose another --arch"
         )
-    make = probed_network.probed_network if config.builder == probed_network.NAME else fastai_network
     try:
-        return make(entry.arch, len(config.classes), config.size)
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        if config.builder == "fastai":
+            return fastai_network(entry.arch, len(config.classes), config.size)
+        stages = config.builder == probed_network.STAGES
+        return probed_network.probed_network(entry.arch, len(config.classes), config.size, stages)
+    except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError) as error:
         raise UserError(
             f"{config.arch}: does not take {config.size} pixels ({str(error).splitlines()[0][:80]}); choose another "
             "size"

@@ -28,7 +28,7 @@ from scripts.common import journal as state_file
 from scripts.common.errors import UserError
 from scripts.common.paths import CACHE, ROOT, make_folder, write_together
 from scripts.common.progress import Progress
-from scripts.train import datasets, tracking
+from scripts.train import datasets, stages, tracking
 
 ARCH, SIZE, BATCH = "resnet18", 224, 64
 BODY_LR, HEAD_LR = 2e-4, 1e-3  # largest of one cycle, from a probe; the second is fastai's for fine_tune
@@ -340,14 +340,23 @@ def pickled(learner, dataset: datasets.Dataset, settings: Settings, stats: tuple
     if example is not None:
         two = np.array([0, 1])
         learner.dls = loaders(dataset, (two, two), settings, stats, [(example, dataset.classes[0])] * 2)
-    buffer = io.BytesIO()
     learner.dls = learner.dls.new_empty()
     learner.opt = None
-    import cloudpickle
-    import torch
     from fastai.torch_core import trainable_params
 
     learner.splitter = trainable_params  # fastai's own, so that the file needs nothing of this project
+    return dumped(learner)
 
-    torch.save(learner, buffer, pickle_module=cloudpickle, pickle_protocol=2)
+
+def dumped(learner) -> bytes:
+    """As a pickle that opens where this project isn't."""
+    import cloudpickle
+    import torch
+
+    buffer = io.BytesIO()
+    cloudpickle.register_pickle_by_value(stages)
+    try:
+        torch.save(learner, buffer, pickle_module=cloudpickle, pickle_protocol=2)
+    finally:
+        cloudpickle.unregister_pickle_by_value(stages)
     return buffer.getvalue()

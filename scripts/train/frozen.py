@@ -1,6 +1,7 @@
 """Training that begins where `make choose` ends: a pretrained network, frozen, with a probe as its classifier.
 
-The probe is fitted in seconds (scripts.train.probe) and becomes one linear layer behind the network's pooled features.
+The probe is fitted in seconds (scripts.train.probe) and becomes one linear layer behind the network's pooled features,
+or behind those of its earlier stages, too, where these know better (scripts.train.stages).
 Fine-tuning starts from it (Kumar et al. 2022, arXiv:2202.10054: a random classifier would first spoil the features), on
 smaller pictures than the network is used at where it takes any size (Touvron et al. 2019, arXiv:1906.06423: crops make
 things look larger in training). What is better on the validation photos is kept.
@@ -20,7 +21,7 @@ from torch import nn
 from scripts.common import hardware
 from scripts.common.errors import UserError
 from scripts.runtimes import network as networks
-from scripts.train import choice, features, models, probe, weights
+from scripts.train import choice, features, models, probe, stages, weights
 from scripts.train.datasets import Dataset
 from scripts.train.probed_network import with_head
 
@@ -53,6 +54,16 @@ class Probed(NamedTuple):
     wrong: float
     seconds: float
 
+    @property
+    def stages(self) -> int:
+        """How many of the network's stages the probe looks at beside its features."""
+        return len(getattr(self.model[0], "blocks", (1,))) - 1
+
+    def answers(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """float32 (n, classes), the probe's probabilities for the photos `rows`."""
+        known = extract(self.extractor, dataset, rows)
+        return self.head.probabilities(known[:, : len(self.head.weight)])
+
 
 def decide(arch: str, size: int, pretrained: str, folder: Path | None, checksum: str, default: Start) -> Start:
     """The network to train. arch '' and size 0: what `make choose` found on these photos, else the best embedded one.
@@ -79,8 +90,10 @@ def decide(arch: str, size: int, pretrained: str, folder: Path | None, checksum:
     )
 
 
-def backbone(source: weights.Source, size: int) -> features.Backbone:
-    """The network of `source` for pictures of `size` pixels, downloaded when it is first used; also choose's."""
+def backbone(source: weights.Source, size: int, every: bool = False) -> features.Backbone:
+    """The network of `source` for pictures of `size` pixels, downloaded when it is first used; also choose's. every:
+    with its stages (scripts.train.stages), where it shows them.
+    """
     import timm
 
     from scripts.data.pretraining import pretraining
@@ -91,26 +104,34 @@ def backbone(source: weights.Source, size: int) -> features.Backbone:
 
     def make() -> networks.Network:
         module = weights.network(source, 0, **models.find(source.arch).options(size))
+        module = stages.shown(module, size) if every else module
         return networks.of_module(name, module, size, mean=tuple(cfg.mean), std=tuple(cfg.std))
 
-    return features.Backbone(name, size, source.tag, weights.digest(source), make, pretraining(full), source.bytes)
+    shown = f"{name}, its stages" if every else name
+    return features.Backbone(shown, size, source.tag, weights.digest(source), make, pretraining(full), source.bytes)
 
 
 def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, device: str = "cpu") -> Probed:
-    """Features of the training and validation photos, kept in the cache, and the probe on them. Raises UserError."""
+    """Features of the training and validation photos, kept in the cache, and the probe on them: on those of all stages
+    where that errs on fewer of the training photos, each judged by a probe that didn't see it. Raises UserError.
+    """
     began = time.monotonic()
     train, valid = rows
-    extractor = features.Extractor(backbone(start.source, start.size), device, hardware.cores())
+    extractor = features.Extractor(backbone(start.source, start.size, every=True), device, hardware.cores())
     known = extract(extractor, dataset, np.concatenate([train, valid]))
-    labels, classes = dataset.labels[train], len(dataset.classes)
-    share = np.bincount(labels, minlength=classes)
-    weight = (1 / share[labels]) if share.max() >= 10 * share.min() else None
-    with threadpool_limits(1):
-        judged = probe.judge(known[: len(train)], labels, probe.folds(labels, np.arange(len(train))), classes, weight)
-    found, truth = judged.head.probabilities(known[len(train) :]), dataset.labels[valid]
     network, _ = extractor.running or extractor.start()
+    labels, truth = dataset.labels[train], dataset.labels[valid]
+    body, fitted = network.module, []
+    if isinstance(body, stages.Stages):
+        own = body.blocks[0]
+        fitted = [(body.network, fit(known[: len(train), :own], labels, dataset)),
+                  (body, fit(known[: len(train)], labels, dataset, body.blocks))]  # fmt: skip
+    else:
+        fitted = [(body, fit(known[: len(train)], labels, dataset))]
+    body, judged = min(fitted, key=lambda one: (one[1].probabilities.argmax(1) != labels).sum())
+    found = judged.head.probabilities(known[len(train) :, : len(judged.head.weight)])
     return Probed(
-        with_head(network.module, judged.head),
+        with_head(body, judged.head),
         judged.head,
         extractor,
         network,
@@ -122,15 +143,24 @@ def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, d
     )
 
 
-def again(probed: Probed, dataset: Dataset, rows: np.ndarray) -> Probed:
-    """The probe learned once more from `rows`: training and validation photos, once nothing is decided by these."""
-    labels, classes = dataset.labels[rows], len(dataset.classes)
-    known = extract(probed.extractor, dataset, rows)
+def fit(known: np.ndarray, labels: np.ndarray, dataset: Dataset, blocks: tuple[int, ...] = ()) -> probe.Judged:
+    """A probe on the features `known`, of several `blocks` or of one kind."""
+    classes = len(dataset.classes)
     share = np.bincount(labels, minlength=classes)
     weight = (1 / share[labels]) if share.max() >= 10 * share.min() else None
+    fold = probe.folds(labels, np.arange(len(labels)))
     with threadpool_limits(1):
-        head = probe.judge(known, labels, probe.folds(labels, np.arange(len(rows))), classes, weight).head
-    return probed._replace(model=with_head(probed.model[0], head), head=head)
+        if blocks:
+            return probe.judge_blocks(known, blocks, labels, fold, classes, weight)
+        return probe.judge(known, labels, fold, classes, weight)
+
+
+def again(probed: Probed, dataset: Dataset, rows: np.ndarray) -> Probed:
+    """The probe learned once more from `rows`: training and validation photos, once nothing is decided by these."""
+    body = probed.model[0]
+    known = extract(probed.extractor, dataset, rows)[:, : len(probed.head.weight)]
+    head = fit(known, dataset.labels[rows], dataset, getattr(body, "blocks", ())).head
+    return probed._replace(model=with_head(body, head), head=head)
 
 
 def extract(extractor: features.Extractor, dataset: Dataset, rows: np.ndarray) -> np.ndarray:

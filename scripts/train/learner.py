@@ -23,6 +23,7 @@ from scripts.common.errors import UserError, cli
 from scripts.common.paths import relative
 from scripts.common.words import counted
 from scripts.train import exported, photos
+from scripts.train.stages import Stages
 
 TOLERANCE = 1e-4  # of a probability, on the same numbers
 UNKNOWN = "this network is none of timm's with fastai's head; export it from vision_learner(dls, 'a timm name')"
@@ -52,11 +53,13 @@ def config_of(learner, path: Path) -> exported.Config:
     from fastai.vision.all import CropPad, Normalize, RandomResizedCrop, Resize
 
     body = next(iter(learner.model.children()), None)
-    inner = getattr(body, "model", body)
+    every = type(body).__name__ == Stages.__name__  # one of ours, whose class came along in the file
+    inner = body.network if every else getattr(body, "model", body)
     arch = str((getattr(inner, "default_cfg", None) or {}).get("architecture", ""))
     if not arch:
         raise UserError(f"{path}: {UNKNOWN}")
     builder = "fastai" if inner is not body else exported.probed_network.NAME
+    builder = exported.probed_network.STAGES if every else builder
     items = [one for one in learner.dls.after_item.fs if isinstance(one, (Resize, CropPad, RandomResizedCrop))]
     last = [one for one in items if getattr(one, "split_idx", None) != 0]
     batch = [one for one in learner.dls.after_batch.fs if hasattr(one, "size") and one.size]

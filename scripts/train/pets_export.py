@@ -38,7 +38,7 @@ from PIL import Image
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli, printable
 from scripts.common.paths import CHARTS, DATA, atomic_csv, relative, writing
-from scripts.common.words import duration
+from scripts.common.words import counted, duration
 from scripts.train import datasets, finetune, frozen, homes, models, probed_network, results, runs, tracking, weights
 from scripts.train.finetune import ARCH, BATCH, SIZE, Settings, warnings_off
 
@@ -122,7 +122,9 @@ def run_all(settings: Settings) -> dict:
         because = f" ({start.said})" if start.said else ""
         say(f"{start.arch} at {start.size} pixels, weights {start.source.tag} from {start.source.said}{because}")
         probed = frozen.begin(dataset, (train_rows, valid_rows), start, settings.device)
-        say(f"a probe on its frozen features: validation error rate {probed.wrong:.3f}, {duration(probed.seconds)}")
+        also = f" and those of {counted(probed.stages, 'stage')} before" if probed.stages else ""
+        say(f"a probe on its frozen features{also}: validation error rate {probed.wrong:.3f}, "
+            f"{duration(probed.seconds)}")  # fmt: skip
         settings = dataclasses.replace(settings, train_size=frozen.smaller(probed.model[0], start.size))
     else:
         say(f"{start.arch}: trained from scratch" + (f", since {start.said}" if start.said else ""))
@@ -163,7 +165,7 @@ def run_all(settings: Settings) -> dict:
         facts |= {"kept": kept, "train_size": settings.train_size or settings.size}
         error = {split: float((part.label != part.predicted).mean()) for split, part in found.groupby("split")}
         if probed:
-            facts["probe_error_rate"] = probed.wrong
+            facts |= {"probe_error_rate": probed.wrong, "stages": probed.stages}
             tuned = journal.history[-1]["error_rate"] if journal.history else None
             say(
                 f"kept: the {kept}"
@@ -180,7 +182,7 @@ def run_all(settings: Settings) -> dict:
             tuple(dataset.classes),
             settings.size,
             *stats,
-            builder=probed_network.NAME if probed else "fastai",
+            builder=builder(probed),
             weights=facts["weights"],
             trained={**facts, "error_rate": error, "date": provenance.now()},
         )
@@ -197,6 +199,13 @@ def run_all(settings: Settings) -> dict:
     for line in said:
         say(line)
     return {"error_rate": error, "seconds": time.perf_counter() - started, "arch": settings.arch, "kept": kept}
+
+
+def builder(probed: frozen.Probed | None) -> str:
+    """What builds the network again, as config.json says it."""
+    if probed is None:
+        return "fastai"
+    return probed_network.STAGES if probed.stages else probed_network.NAME
 
 
 def entry_name(arch: str) -> str:
@@ -233,8 +242,7 @@ def judge(learner, dataset, rows, probed: frozen.Probed | None, journal, device)
     else:
         probed = frozen.again(probed, dataset, np.concatenate([train, valid]))
         learner.model = probed.model
-        known = frozen.extract(probed.extractor, dataset, test)
-        answers, kept = {"valid": probed.valid, "test": probed.head.probabilities(known)}, "probe"
+        answers, kept = {"valid": probed.valid, "test": probed.answers(dataset, test)}, "probe"
     frames = [
         finetune.predictions(dataset, of, answers[split], split) for split, of in (("valid", valid), ("test", test))
     ]

@@ -23,6 +23,7 @@ import pandas as pd
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
+from scripts.common.words import counted
 
 MEASURES = [
     "train_loss",
@@ -74,7 +75,10 @@ class Training:
         """How the model that was kept came about: from scratch, a probe on frozen features, or fine-tuned."""
         if self.facts.get("weights") == "scratch":
             return "from scratch"
-        return "a probe on frozen features" if self.facts.get("kept") == "probe" else "fine-tuned"
+        if self.facts.get("kept") != "probe":
+            return "fine-tuned"
+        stages = self.facts.get("stages", 0)
+        return "a probe on frozen features" + (f" and those of {counted(stages, 'stage')} before" if stages else "")
 
     @property
     def classes(self) -> list[str]:

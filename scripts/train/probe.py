@@ -105,6 +105,22 @@ def judge(
     return Judged(softmax(scores * temperature), head)
 
 
+def judge_blocks(
+    features: np.ndarray, blocks: tuple[int, ...], labels: np.ndarray, fold: np.ndarray, classes: int,
+    weights: np.ndarray | None = None,
+) -> Judged:  # fmt: skip
+    """As `judge`, for features of several kinds: each standardised, and each of the `blocks` (numbers in it, in order)
+    weighing the same, however many they are.
+    """
+    features = np.asarray(features, np.float32)
+    mean, spread = features.mean(0), features.std(0)
+    width = np.repeat(blocks, blocks).astype(np.float32)
+    scale = np.where(spread > 1e-6, 1 / (np.maximum(spread, 1e-6) * np.sqrt(width)), 0).astype(np.float32)
+    judged = judge((features - mean) * scale, labels, fold, classes, weights)
+    weight = judged.head.weight * scale[:, None]
+    return judged._replace(head=Head(weight, judged.head.offset - mean @ weight))
+
+
 def _eigen(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(values, basis) of xᵀx, by the smaller of its two Gram matrices; basis: (features, rank)."""
     if len(x) >= x.shape[1]:

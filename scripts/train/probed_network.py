@@ -8,17 +8,21 @@ import torch
 from torch import nn
 
 from scripts.train import probe
+from scripts.train.stages import Stages
 
-NAME = "probed"  # the builder's, in config.json
+NAME, STAGES = "probed", "stages"  # the builders', in config.json: on the network's features, or on its stages', too
 
 
-def probed_network(arch: str, classes: int, size: int) -> nn.Sequential:
+def probed_network(arch: str, classes: int, size: int, stages: bool = False) -> nn.Sequential:
     """The untrained network for `classes` classes and photos of `size` pixels. Raises what timm raises."""
     import timm
 
     from scripts.train import models
 
     body = timm.create_model(arch, num_classes=0, **models.find(arch).options(size)).eval()
+    if stages:
+        body = Stages(body, size)
+        return nn.Sequential(body, nn.Linear(sum(body.blocks), classes))
     with torch.inference_mode():
         features = body(torch.zeros(1, 3, size, size)).shape[-1]
     return nn.Sequential(body, nn.Linear(features, classes))

@@ -52,7 +52,7 @@ def train(start: str, seed: int, dataset, begun: frozen.Start, settings: Setting
     epochs = {"frozen": 0, "fine-tuned": settings.epochs, "scratch": pets_export.SCRATCH_EPOCHS}[start]
     settings = dataclasses.replace(settings, epochs=epochs)
     if start == "frozen":
-        found = probed.head.probabilities(frozen.extract(probed.extractor, dataset, test))
+        found = probed.answers(dataset, test)
     else:
         with warnings_off():
             dls = finetune.loaders(dataset, (learning, valid), settings, (tuple(cfg.mean), tuple(cfg.std)))

@@ -32,7 +32,7 @@ PATIENCE_S = 240  # for what takes a second: eight busy processes beside the tes
 
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker and what it starts on one core: networks of tests are small
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background: what a test starts would ignore Ctrl-C too
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -39,6 +39,7 @@ SETTINGS = {
     "NO_PROXY": "127.0.0.1,localhost",
     "GRADIO_SERVER_NAME": HOST,
     "GRADIO_SHARE": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "100",  # it times each answer, for a page of its own that we don't show
 }
 INTRO = (
     "Bring a photo: drop it, choose a file, paste it, or take one with the camera. It stays on this machine. Under "
@@ -239,6 +240,7 @@ def launch(folders: list[Path], port: int = PORT, trust_pickle: bool = False, ru
                 mcp_server=False,
                 pwa=False,
                 ssr_mode=False,
+                state_session_capacity=QUEUE,  # what gradio keeps of open pages, 30 kB each; its own limit is 10,000
                 strict_cors=True,
                 theme=theme,
                 css=CSS,

@@ -4,6 +4,8 @@ the others.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -463,10 +465,11 @@ def test_damaged_predictions_are_named(kept):
         stored.read()
     path.write_text(good)
     side = stored.path("speeds", "h200").with_suffix(".json")
-    side.write_text('{"schema": 1, "hardware": {}}')
     stored.path("speeds", "h200").touch()
-    with pytest.raises(UserError, match="'measured' is missing; run `make predict`"):
-        stored._read.__wrapped__("h200", ())
+    for facts in ({}, {"measured": {}, "parts": []}, {"measured": {}, "parts": {"infer": 1}}):
+        side.write_text(json.dumps({"schema": 1, "hardware": {}, **facts}))
+        with pytest.raises(UserError, match=r"is not ours \(.*\); run `make predict`"):
+            stored._read.__wrapped__("h200", ())
 
 
 def test_made_again_from_the_same_it_is_not_written_again(kept, monkeypatch):

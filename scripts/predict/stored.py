@@ -170,8 +170,8 @@ def _read(slug: str, stamps) -> Stored:
             own = networks[networks["part"] == part].reset_index(drop=True)
             parts[part] = Part(own, **{"settings": {}, **one, "notes": tuple(one.get("notes", ()))})
         following, file, digest, date = facts["next"], source["file"], source["sha256"], source["date"]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path('speeds', slug).stem}.json: {error} is missing; run `make predict`") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path('speeds', slug).stem}.json is not ours ({error}); run `make predict`") from None
     frames["frontier"]["expected"] = frames["frontier"]["expected"].eq("True")
     return Stored(
         parts, frames["frontier"], frames["picks"], frames["band"], following, file, digest, date, made_from(facts)

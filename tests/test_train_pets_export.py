@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from scripts.common.errors import UserError
-from scripts.train import datasets, exported, features, finetune, pets_export, runs, tracking, weights
+from scripts.train import datasets, exported, features, finetune, frozen, pets_export, runs, tracking, weights
+from scripts.train.stages import Stages
 from tests.threads import one_thread  # noqa: F401 - used by every test of the module
 
 ARCH, SIZE = "test_resnet", 32
@@ -200,6 +201,10 @@ def test_fine_tuning_that_spoils_the_probe_is_not_kept(pretrained, monkeypatch, 
     monkeypatch.setattr(finetune, "train", spoil)
     outcome = pets_export.run_all(pretrained)
     assert outcome["kept"] == ("fine-tuned network" if better else "probe")
+    answers_as_its_table_says(pretrained)
+
+
+def answers_as_its_table_says(pretrained):
     table = pd.read_csv(next(pets_export.DATA.glob("*-predictions.csv")))
     dataset = datasets.load(pretrained.data, SIZE)
     back = exported.load(pretrained.out)
@@ -212,6 +217,20 @@ def test_fine_tuning_that_spoils_the_probe_is_not_kept(pretrained, monkeypatch, 
 def test_the_probe_alone(pretrained, capsys):
     outcome = pets_export.run_all(dataclasses.replace(pretrained, epochs=0))
     assert outcome["kept"] == "probe" and history(pretrained).phase.tolist() == ["probe"]
+
+
+def test_a_probe_on_its_stages_where_that_is_better(pretrained, monkeypatch, capsys):
+    fit = frozen.fit
+
+    def worse(known, labels, dataset, body):
+        judged = fit(known, labels, dataset, body)
+        return judged if isinstance(body, Stages) else judged._replace(probabilities=-judged.probabilities)
+
+    monkeypatch.setattr(frozen, "fit", worse)
+    pets_export.run_all(dataclasses.replace(pretrained, epochs=0))
+    assert "and those of 4 stages before" in capsys.readouterr().err
+    assert exported.load(pretrained.out).config.builder == "stages"
+    answers_as_its_table_says(pretrained)
 
 
 def test_a_slow_machine_keeps_to_the_probe_and_says_so(pretrained, monkeypatch, capsys):

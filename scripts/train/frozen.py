@@ -57,7 +57,8 @@ class Probed(NamedTuple):
     @property
     def stages(self) -> int:
         """How many of the network's stages the probe looks at beside its features."""
-        return len(getattr(self.model[0], "blocks", (1,))) - 1
+        body = self.model[0]
+        return len(body.blocks) - 1 if isinstance(body, stages.Stages) else 0
 
     def answers(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """float32 (n, classes), the probe's probabilities for the photos `rows`."""
@@ -121,13 +122,13 @@ def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, d
     known = extract(extractor, dataset, np.concatenate([train, valid]))
     network, _ = extractor.running or extractor.start()
     labels, truth = dataset.labels[train], dataset.labels[valid]
-    body, fitted = network.module, []
-    if isinstance(body, stages.Stages):
-        own = body.blocks[0]
-        fitted = [(body.network, fit(known[: len(train), :own], labels, dataset)),
-                  (body, fit(known[: len(train)], labels, dataset, body.blocks))]  # fmt: skip
-    else:
-        fitted = [(body, fit(known[: len(train)], labels, dataset))]
+    whole, own = network.module, known.shape[1]
+    fitted = []
+    if isinstance(whole, stages.Stages):
+        own = whole.blocks[0]  # its features stand first
+        fitted.append((whole, fit(known[: len(train)], labels, dataset, whole)))
+        whole = whole.network
+    fitted.insert(0, (whole, fit(known[: len(train), :own], labels, dataset, whole)))
     body, judged = min(fitted, key=lambda one: (one[1].probabilities.argmax(1) != labels).sum())
     found = judged.head.probabilities(known[len(train) :, : len(judged.head.weight)])
     return Probed(
@@ -143,15 +144,15 @@ def begin(dataset: Dataset, rows: tuple[np.ndarray, np.ndarray], start: Start, d
     )
 
 
-def fit(known: np.ndarray, labels: np.ndarray, dataset: Dataset, blocks: tuple[int, ...] = ()) -> probe.Judged:
-    """A probe on the features `known`, of several `blocks` or of one kind."""
+def fit(known: np.ndarray, labels: np.ndarray, dataset: Dataset, body: nn.Module) -> probe.Judged:
+    """A probe on `known`, what `body` gave for the photos."""
     classes = len(dataset.classes)
     share = np.bincount(labels, minlength=classes)
     weight = (1 / share[labels]) if share.max() >= 10 * share.min() else None
     fold = probe.folds(labels, np.arange(len(labels)))
     with threadpool_limits(1):
-        if blocks:
-            return probe.judge_blocks(known, blocks, labels, fold, classes, weight)
+        if isinstance(body, stages.Stages):
+            return probe.judge_blocks(known, body.blocks, labels, fold, classes, weight)
         return probe.judge(known, labels, fold, classes, weight)
 
 
@@ -159,7 +160,7 @@ def again(probed: Probed, dataset: Dataset, rows: np.ndarray) -> Probed:
     """The probe learned once more from `rows`: training and validation photos, once nothing is decided by these."""
     body = probed.model[0]
     known = extract(probed.extractor, dataset, rows)[:, : len(probed.head.weight)]
-    head = fit(known, dataset.labels[rows], dataset, getattr(body, "blocks", ())).head
+    head = fit(known, dataset.labels[rows], dataset, body).head
     return probed._replace(model=with_head(body, head), head=head)
 
 

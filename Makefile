@@ -221,7 +221,7 @@ format: .venv/full.stamp  ## mend what `make check` finds and can be mended
 # worksteal: a worker keeps a file's tests together, so that what they share is made once, until another is idle.
 test: .venv/full.stamp  ## the tests, on every core (those of rented machines are skipped where `make cloud` fails)
 	@$(MAKE) --no-print-directory cloud || true
-	@$(PY) -m pytest -n logical --dist worksteal
+	@$(PY) -m pytest -n auto --dist worksteal
 
 engines: .venv/full.stamp  ## Playwright's Firefox and WebKit, for the tests in all three engines
 	@$(PY) -m playwright install --with-deps firefox webkit

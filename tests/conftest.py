@@ -17,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from filelock import FileLock
 
 from scripts.common import browser as drawing, paths
 from scripts.common.errors import UserError
+from scripts.common.hardware import cores
 from scripts.data import download
 
 SHARED = paths.ROOT.parent / "shared"
@@ -36,6 +38,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker and what it starts on one
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background: what a test starts would ignore Ctrl-C too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """With `-n auto`, half as many workers again as cores, since tests wait as long as they compute: for browsers,
+    servers and what is killed. Each takes up to 2 GB.
+    """
+    if config.option.numprocesses != "auto":
+        return None
+    return max(1, min(cores() + cores() // 2, psutil.virtual_memory().total // 2**31))
 
 
 def _is_quick(path: Path) -> bool:

@@ -119,6 +119,23 @@ def table() -> None:
     )
 
 
+def stages() -> str:
+    """What earlier stages of a network add to its features, for each set of photos, as text; '' where unknown."""
+    newest: dict[str, dict] = {}
+    for run in photo_results.pets():
+        if len(crossed := run.facts.get("crossed_error_rate") or {}) == 2:
+            newest.setdefault(run.dataset, {**crossed, "arch": run.facts["arch"]})
+    if not newest:
+        return ""
+    said = [
+        f"{name.replace('-', ' ')} {one['features']:.1%} and {one['stages']:.1%} ({one['arch']})"
+        for name, one in newest.items()
+    ]
+    return (
+        f"Training photos that are wrong in cross-validation with the features alone, and with both: {listing(said)}."
+    )
+
+
 def starts() -> str:
     """What pretrained weights are worth on each set of photos, as text; '' where it was not measured."""
     said = []

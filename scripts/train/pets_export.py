@@ -136,7 +136,7 @@ def run_all(settings: Settings) -> dict:
             else finetune.learner_from_scratch(dls, settings)
         )
         settings = in_time(learner, settings, probed, started)
-    if probed and not settings.epochs:
+    if probed and settings.seconds and not settings.epochs:
         say("no fine-tuning: an epoch does not fit into the quick profile; --profile full or --epochs 3 does it")
     facts = {
         "dataset": dataset.name,
@@ -165,7 +165,7 @@ def run_all(settings: Settings) -> dict:
         facts |= {"kept": kept, "train_size": settings.train_size or settings.size}
         error = {split: float((part.label != part.predicted).mean()) for split, part in found.groupby("split")}
         if probed:
-            facts |= {"probe_error_rate": probed.wrong, "stages": probed.stages}
+            facts |= {"probe_error_rate": probed.wrong, "stages": probed.stages, "crossed_error_rate": probed.crossed}
             tuned = journal.history[-1]["error_rate"] if journal.history else None
             say(
                 f"kept: the {kept}"

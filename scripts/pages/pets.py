@@ -110,9 +110,12 @@ def table() -> None:
             for run in found
         ]
     )
+    machines = rows["Machine"].unique()
     page.table(
-        rows,
-        "Models trained with fastai. Test photos are looked at once, after training.",
+        rows.drop(columns="Machine") if len(machines) == 1 else rows,
+        "Models trained with fastai"
+        + (f" on {machines[0]}" if len(machines) == 1 else "")
+        + ". Test photos are looked at once, after training.",
         label="tbl-pets",
         link=relative(found[0].paths[""]),
         formats={"Validation error": "{:.1%}", "Test error": "{:.1%}", "Learned from": "{:,.0f}"},

@@ -41,7 +41,8 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all setup cloud data predict bench bench-gpu contribute choose train demo figures site quarto-version diff \
+.PHONY: help all setup cloud data predict bench bench-gpu contribute choose train demo figures site quarto-version \
+	diff \
 	comment verify status check-data check-site \
 	screenshots newer proposal engines perf check format test clean FORCE
 
@@ -133,7 +134,7 @@ build/bench.stamp: build/bench.settings $(filter-out $(APART),$(wildcard scripts
 bench-gpu: .venv/full.stamp  ## the report's GPU measurements: eager, compiled, repeats, training (MINUTES=9 stops)
 	@$(PY) -m scripts.bench.gpu $(if $(MINUTES),--minutes $(MINUTES)) $${FOLDER:+--out "$$FOLDER"}
 
-contribute: .venv/full.stamp  ## add this machine: look, measure, predict, compare, prepare the pull request; again goes on
+contribute: .venv/full.stamp  ## add this machine: look, measure, predict, compare, prepare the pull request
 	@$(PY) -m scripts.contribute $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOLDER),--out "$$FOLDER")
 
 # --- choose -----------------------------------------------------------------------------------------------------------
@@ -168,7 +169,8 @@ build/figures.stamp: build/findings.stamp $(CODE) $(wildcard scripts/figures/*.p
 # --- site -------------------------------------------------------------------------------------------------------------
 site: build/site.stamp  ## render the website into _site/
 
-SITE_CODE := site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py contribute/*.py bench/*.py train/*.py
+SITE_CODE := site/*.py site/*.html site/*/* publish/* publish/*/* pages/*.py cloud/*.py contribute/*.py bench/*.py \
+	train/*.py
 build/site.stamp: build/figures.stamp build/site.settings $(COMMON) _quarto.yml images/manifest.json $(RESULTS) \
 		$(wildcard $(addprefix scripts/,$(SITE_CODE)) assets/* *.qmd report/*.qmd)
 	@$(PY) -m scripts.site.render --renderer $(RENDERER)

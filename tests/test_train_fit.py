@@ -9,16 +9,9 @@ from torch import nn
 from scripts.common.errors import UserError
 from scripts.train import datasets, fit
 from scripts.train.recipe import Recipe
+from tests.threads import one_thread  # noqa: F401 - used by every test of the module
 
 RECIPE = Recipe(epochs=3, batch=32, scale=0.7, lr=5e-3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 // Up to four machines side by side, below the models: #machines=rtx5090,rtx3090 in the address. Each is held against
-// the first, over the models that both have timed; what timing can't tell is a tie. Figures: data/v1/machines/<key>.json.
+// the first, over the models that both have timed; what timing can't tell is a tie. Figures:
+// data/v1/machines/<key>.json.
 (() => {
   "use strict";
   const box = document.getElementById("compare-machines");

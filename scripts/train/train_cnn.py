@@ -172,7 +172,7 @@ def train(given: argparse.Namespace, device: str) -> dict:
     recipe = Recipe(**{**(PLAIN if given.recipe == "original" else {}), **chosen, **extra})
     torch.manual_seed(given.seed)
     model = models.build(models.find(NAME), len(dataset.classes), side).model
-    precision = "fp32" if given.recipe == "original" else fit.precision_for(device, model)
+    precision = given.precision or ("fp32" if given.recipe == "original" else fit.precision_for(device, model))
     facts = {
         "dataset": dataset.name,
         "recipe": given.recipe,
@@ -302,6 +302,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--size", type=int, default=224, help="pixels a side, a multiple of 64 or near it (default 224)"
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), help="default fp32 (original), the device's fastest (zoo)"
     )
     parser.add_argument("--limit", type=int, default=0, help="only so many training and test photos of each class")
     parser.add_argument("--seed", type=int, default=0)

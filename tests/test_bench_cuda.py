@@ -121,7 +121,7 @@ class Searched:
     def free(self):
         pass
 
-    def probe(self, batch, seconds):
+    def probe(self, batch, seconds, slow_seconds):
         self.tried.append(batch)
         self.first_seconds = self.first
         return self.later(batch)
@@ -148,7 +148,7 @@ def test_a_slow_first_step_counts_as_the_speed_on_a_processor_only():
             yield (lambda i: None), (lambda: True)
 
         bench.ready = ready
-        assert bench.probe(128, 0.1) == expected
+        assert bench.probe(128, 0.1, slow_seconds=4.0) == expected and bench.probe(128, 0.1) == 0.001
 
 
 def test_a_device_by_number_is_the_current_one_for_models_and_ceilings(gpu, monkeypatch):

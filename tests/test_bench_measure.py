@@ -6,6 +6,7 @@ import gc
 import json
 import sys
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,9 +68,23 @@ def test_each_setting_measures(change):
     assert row["infer_img_size"] == change.get("img_size", 160)
 
 
-def test_batch_auto_measures_single_images_too():
+@pytest.mark.parametrize("fastest", [1, 2])
+def test_batch_auto_measures_single_images_too_and_nothing_twice(monkeypatch, fastest):
+    timed, time = [], loaded.Bench.time
+    monkeypatch.setattr(measure, "fastest_batch", lambda bench, budget: fastest)
+    monkeypatch.setattr(loaded.Bench, "time", lambda self, batch, *more, **rest: (
+        timed.append(batch), time(self, batch, *more, **rest))[1])  # fmt: skip
     row = measure.measure("test_vit", Settings(seconds=0.4))
     assert row["batch_asked"] == "auto" and 0 < row["batch1_p50_ms"] <= row["batch1_p90_ms"]
+    assert timed == list(dict.fromkeys([1, fastest])), timed
+
+
+def test_the_search_for_a_batch_takes_a_slow_first_step_for_an_answer_at_the_smallest_batch_only():
+    asked = []
+    model = SimpleNamespace(settings=SimpleNamespace(kind="cpu", part="infer"), first_seconds=0.0, free=lambda: None)
+    model.probe = lambda batch, seconds, slow_seconds: asked.append((batch, slow_seconds)) or 0.2 * batch
+    assert measure.fastest_batch(model, budget=8.0) == 1
+    assert asked == [(1, 1.0), (2, 2.0), (4, 2.0)]
 
 
 def test_not_finite_output_has_no_figures(odd):

@@ -75,13 +75,15 @@ def fastest_batch(bench: Bench, budget: float) -> int:
     seconds, so that the timing which follows sees several, or probing took a third of it. Of those within 3% of the
     fastest, the smallest."""
     batch, largest = BATCHES[devices.group(bench.settings.kind), bench.settings.part]
+    longest = budget / 8  # of two steps
     rates: dict[int, float] = {}
     spent = 0.0  # without first steps: on a GPU these compile kernels and try algorithms, for seconds
     while batch <= largest:
         bench.free()  # what the last batch held
         try:
             start = time.perf_counter()
-            seconds = bench.probe(batch, budget / 40)
+            # the smallest, where even half of a first step is too long, is what is taken, however fast
+            seconds = bench.probe(batch, budget / 40, longest if not rates else 2 * longest)
             spent += time.perf_counter() - start - (bench.first_seconds if devices.on_gpu(bench.settings.kind) else 0)
         except OutOfMemory:
             if rates or batch == 1:
@@ -94,7 +96,7 @@ def fastest_batch(bench: Bench, budget: float) -> int:
             raise
         rates[batch] = batch / seconds
         best = max(rates, key=rates.get)
-        if batch >= 4 * best or 2 * seconds > budget / 8 or spent > budget / 3:
+        if batch >= 4 * best or 2 * seconds > longest or spent > budget / 3:
             break
         batch *= 2
     if not rates:
@@ -145,10 +147,12 @@ def _figures(name: str, settings: Settings) -> dict:
     memory = Memory(settings.device)
     bench = Bench(name, settings)
     single, halved, batch = None, 0, settings.batch
+    # compiled, another batch size would be another compilation
+    wants_single = batch is None and part == "infer" and not settings.compile_mode
     if batch is None:
         batch = fastest_batch(bench, settings.seconds)
-        if part == "infer" and not settings.compile_mode:  # compiled, another batch size would be another compilation
-            single = bench.time(1, settings.seconds / 8, settings.seconds / 40, alone=True)
+    if wants_single and (batch > 1 or settings.group == "gpu"):  # else it is what is timed below
+        single = bench.time(1, settings.seconds / 8, settings.seconds / 40, alone=True)
     if settings.compile_mode:
         bench.compile()
     while True:
@@ -170,6 +174,8 @@ def _figures(name: str, settings: Settings) -> dict:
     found = {**counts, f"{part}_batch_size": batch, "batch_halved": halved, "build_secs": round(bench.build_seconds, 3)}
     if timing is None:
         return {**found, "status": "nonfinite", "reason": "the output held NaN or infinity"}
+    if wants_single and batch == 1:
+        single = single or timing
     chip = dict(timing.chip)
     energy = chip.pop("energy_j_per_step", math.nan) / batch
     return {

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from scripts.common.paths import relative
-from scripts.common.words import counted, listing
+from scripts.common.words import counted, duration, listing
 from scripts.pages import page
 from scripts.train import photo_results
 from scripts.train.train_cnn import RECIPES, REFERENCE
@@ -132,13 +132,14 @@ def said() -> str:
     runs = listing(
         list(
             dict.fromkeys(
-                f"{counted(int(row.epochs), 'epoch')} on {row.train_images:,.0f} photos of {row['size']:.0f} pixels"
+                f"{counted(int(row.epochs), 'epoch')} on {row.train_images:,.0f} photos of {row['size']:.0f} pixels "
+                f"({duration(float(row.train_seconds))}, {row.precision})"
                 for row in rows
             )
         )
     )
     return (
-        f"What was trained here only shows that it runs: {runs}, on "
+        f"What was trained here is as far as it came in the time given: {runs}, on "
         f"{listing(list(dict.fromkeys(run.hardware for run in found)))}. "
         "That says nothing about what the network can reach."
     )

@@ -155,8 +155,13 @@ def starts() -> str:
         )
     if not said:
         return ""
-    model = photo_results.starts()[0].tables[""].model.iloc[0]
-    return f"Test photos that {model} gets right, means over the seeds: {'; '.join(said)}."
+    table = photo_results.starts()[0].tables[""]
+    first, learned = table.iloc[0], pd.to_numeric(table["train_size"], errors="coerce").dropna()
+    sizes = f"at {int(first.img_size)} pixels" + (f" (it learns at {int(learned.iloc[0])})" if len(learned) else "")
+    return (
+        f"Test photos that {first.model} gets right {sizes}, means over {counted(table['seed'].nunique(), 'seed')}: "
+        f"{'; '.join(said)}."
+    )
 
 
 def ways() -> str:

@@ -64,10 +64,11 @@ def first(found: list[Training], what: str, how: str) -> Training:
     return found[0]
 
 
-def footer(run: Training) -> str:
+def footer(run: Training, photos: str = "") -> str:
+    """photos: what it learned from, where that is more than the run's own."""
     versions = run.facts.get("versions", {})
     torch = f", PyTorch {versions['torch'].split('+')[0]}" if "torch" in versions else ""
-    return f"Source: trained by this project on {words.day(run.date)} · {run.hardware}{torch} · {run.dataset}"
+    return f"Source: trained by this project on {words.day(run.date)} · {run.hardware}{torch} · {photos or run.dataset}"
 
 
 def about(run: Training, *parts: str) -> dict:
@@ -334,17 +335,19 @@ def cnn_runs() -> list[Training]:
 
 
 def run_names(found: list[Training]) -> list[str]:
-    """By recipe, and by the photos where those differ."""
+    """By recipe, and by pixels or photos where those differ; beside a line there is room for little more."""
     rows = [run.tables[""].iloc[0] for run in found]
-    photos = [
-        f", {row.train_images:,.0f} photos" + (f" of {row['size']:.0f} px" if row["size"] != REFERENCE["size"] else "")
-        for row in rows
-    ]
-    return [f"{row.recipe} recipe{said if len({*photos}) > 1 else ''}" for row, said in zip(rows, photos)]
+    ways = (
+        [f"{row.recipe} recipe" for row in rows],
+        [f"{row.recipe}, {row['size']:.0f} px" for row in rows],
+        [f"{row.recipe}, {row.train_images:,.0f} photos" for row in rows],
+        [f"{row.recipe}, {row.train_images:,.0f} at {row['size']:.0f} px" for row in rows],
+    )
+    return next((names for names in ways if len({*names}) == len(rows)), ways[-1])
 
 
 STARTS = {"fine-tuned": "convnext", "frozen": "levit", "scratch": "vgg"}  # and the colour of each
-STARTED = {"fine-tuned": "fine-tuned", "frozen": "frozen, with a probe", "scratch": "from scratch"}
+STARTED = {"fine-tuned": "fine-tuned", "frozen": "frozen + probe", "scratch": "from scratch"}
 
 
 def draw_starts() -> Drawing:
@@ -382,7 +385,8 @@ def draw_starts() -> Drawing:
     subtitle = f"{model} at {size} pixels: test photos that are right, mean of the seeds; lines: worst to best seed"
     ends = nice_range(pd.concat([rows["low"], rows["high"]]), log=False, after=0.03)
     axis = Axis("test accuracy", *ends, write="{:.0%}".format)
-    wide, phone = (list_chart.draw(rows, axis, title, subtitle, footer(newest), size).figure for size in (WIDE, PHONE))
+    below = footer(newest, listing([run.dataset for run in found]))
+    wide, phone = (list_chart.draw(rows, axis, title, subtitle, below, size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide,
         phone=phone,
@@ -407,8 +411,9 @@ def draw_cnn_curves() -> Drawing:
         f"The plain convnet runs; with {row.test_accuracy:.0%} of the test photos right after "
         f"{counted(int(row.epochs), 'epoch')} it has not learned anything yet"
         if guessing
-        else f"The plain convnet reaches a test loss of {row.test_loss:.2f} with {row.train_images:,.0f} photos; with "
-        f"{REFERENCE['train_images']:,} it reached {REFERENCE['test_loss']:.2f}"
+        else f"The plain convnet: test loss {row.test_loss:.2f} after {counted(int(row.epochs), 'epoch')} of "
+        f"{row.train_images:,.0f} photos; the reference {REFERENCE['test_loss']:.2f} after {REFERENCE['epochs']} of "
+        f"{REFERENCE['train_images']:,}"
     )
     return Drawing(
         **both(

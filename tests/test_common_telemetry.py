@@ -202,6 +202,7 @@ def ran(tmp_path_factory):
     }
     environment = {**os.environ, "HOME": str(places["home"]), "BEST_IMAGE_MODELS_CACHE": str(places["cache"])}
     environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
+    environment.setdefault("TIMM_RESULTS", str(places["OUT"]))  # else timm's tables are fetched, as they should be
     return done([RUN, str(places["data"]), json.dumps(words)], environment)
 
 

@@ -62,6 +62,7 @@ def given(tmp_path, monkeypatch, moved):
         size=64,
         limit=10,
         recipe="original",
+        precision=None,
         epochs=2,
         batch=4,
         lr=0.0,

@@ -139,7 +139,7 @@ def said() -> str:
         )
     )
     return (
-        f"What was trained here is as far as it came in the time given: {runs}, on "
+        f"What was trained here is much less: {runs}, on "
         f"{listing(list(dict.fromkeys(run.hardware for run in found)))}. "
         "That says nothing about what the network can reach."
     )

@@ -29,7 +29,7 @@ from xml.sax.saxutils import escape
 
 from scripts.common.errors import UserError, cli, disk_error
 from scripts.common.paths import BUILD, atomic_write
-from scripts.common.temporary import short_place, temporary_folder
+from scripts.common.temporary import remove, short_place, temporary_folder
 
 CODE = Path(__file__).resolve().parents[2]
 FONT = "Source Sans Pro"
@@ -261,13 +261,14 @@ def _work(folder: Path) -> int:
 
     def end_with_parent() -> None:
         os.read(0, 1)  # returns when the other end closes: our parent is gone, and cannot clean up any more
-        try:
-            gone = folder.rename(
-                folder.with_name(folder.name + "-gone")
-            )  # so that a picture finished meanwhile finds no folder to be left in
-            shutil.rmtree(gone, ignore_errors=True)
-        finally:
-            os.killpg(0, signal.SIGKILL)
+        group = os.getpgrp()
+        if os.fork() == 0:  # the child leaves the group and outlives it: Chrome makes its folders again until it ends
+            try:
+                os.setsid()
+                os.killpg(group, signal.SIGKILL)
+                remove(folder)
+            finally:
+                os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     todo = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))

@@ -39,14 +39,14 @@ def temporary_folder(name: str, where: Path | str | None = None) -> Iterator[Pat
     try:
         yield folder
     finally:
-        _remove(folder)
+        remove(folder)
         with contextlib.suppress(OSError):
             lock.release()
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, whose lock the caller holds; what still writes into it makes it stay, with a lock in it, for the
-    next to remove.
+def remove(folder: Path) -> None:
+    """Remove a folder, whose lock the caller holds (or whose holder has died); what still writes into it makes it
+    stay, with a lock in it, for the next to remove.
     """
     for _ in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
@@ -65,6 +65,6 @@ def _sweep(name: str, where: Path) -> None:
             mine = not hasattr(os, "getuid") or left.lstat().st_uid == os.getuid()
             if mine and left.is_dir() and not left.is_symlink() and (left / LOCK).is_file():
                 with FileLock(left / LOCK, timeout=0):
-                    _remove(left)
+                    remove(left)
         except (Timeout, OSError):  # in use, or gone meanwhile
             continue

@@ -7,8 +7,9 @@ PROFILE      ?= auto
 RENDERER     ?= auto
 export DATA TIMM_RESULTS TABLES BASE SITE_URL FOLDER
 
-# Python's own variables are the user's for other programs: one of them hides this folder from `python -m`.
-unexport PYTHONSAFEPATH PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONUSERBASE
+# Python's own variables are the user's for other programs: one of them hides this folder from `python -m`, and
+# with another each import compiles its module anew.
+unexport PYTHONSAFEPATH PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONUSERBASE PYTHONDONTWRITEBYTECODE
 
 # A path is taken letter by letter: make would expand a $ in it.
 override DATA         := $(value DATA)

@@ -23,9 +23,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a program
 
-from scripts.bench import measure, process, run as bench_run, sweep, worker
+from scripts.bench import measure, process, sweep, worker
 from scripts.bench.settings import Settings
-from scripts.common import hardware, paths
+from scripts.common import hardware, paths, table_run
 from scripts.common.errors import UserError
 from scripts.common.provenance import read_sidecar, sha256
 from scripts.predict import design as predict_design
@@ -126,7 +126,7 @@ def read(path):
 
 
 def journals(folder):
-    return list((folder / "cache" / "bench").glob("*.json"))
+    return list((folder / "cache" / "runs").glob("*.json"))
 
 
 def test_a_sweep_writes_rows_and_sidecar_and_ends_without_a_journal(run, tmp_path, capsys):
@@ -259,7 +259,7 @@ def test_killed_at_any_write_the_next_run_ends_as_an_uninterrupted_one(run, tmp_
         return counted
 
     with monkeypatch.context() as patch:
-        for module, name in ((paths, "atomic_write"), (paths, "atomic_csv"), (bench_run, "write_sidecar")):
+        for module, name in ((paths, "atomic_write"), (paths, "atomic_csv"), (table_run, "write_sidecar")):
             patch.setattr(module, name, killing(getattr(module, name)))
         with pytest.raises(Killed):
             run(*models)

@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 
 from scripts.bench import sweep
-from scripts.bench.run import folder_of
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.journal import Journal
+from scripts.common.table_run import folder_of
 from scripts.common.tables import read_table
 
 # name: (minutes expected on an H200, what for, arguments of the sweep). Expected, not measured: six to eight seconds a

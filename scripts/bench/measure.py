@@ -116,7 +116,7 @@ def measure(name: str, settings: Settings, ceilings: dict | None = None) -> dict
 
     started = time.perf_counter()
     part = settings.part
-    row = {**blank(name, settings), "torch": torch.__version__, "timm": timm.__version__}
+    row = {**blank(name, settings), "torch": str(torch.__version__), "timm": timm.__version__}
     try:
         row[f"{part}_img_size"] = input_size(name, part, settings.img_size)[-1]
         figures = _figures(name, settings)

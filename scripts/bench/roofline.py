@@ -57,7 +57,7 @@ def percentages(row: dict, part: str, ceilings: dict) -> dict[str, float]:
     return {key: round(value, 2) if math.isfinite(value) else "" for key, value in found.items()}
 
 
-def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) -> dict:
+def ceilings(device: str, precision: str, threads: int, seconds: float = 0.5) -> dict:
     """matmul_tflops (1e12 operations a second, a multiply-add being two) and copy_gbps (1e9 bytes a second, read and
     written both counted).
 
@@ -81,7 +81,7 @@ def ceilings(device: str, precision: str, threads: int, seconds: float = 1.0) ->
         room = (
             min(1 << 30, devices.free_bytes(device) // 4) if on_gpu else 256 << 20
         )  # of the GPU's memory, others may hold most
-        source = torch.randint(0, 255, (room,), device=device, dtype=torch.uint8)
+        source = torch.ones(room, device=device, dtype=torch.uint8)
         target = torch.empty_like(source)
         copies = 2 * source.numel() / _fastest(lambda: target.copy_(source), device, seconds)
     return {

@@ -25,13 +25,13 @@ from statistics import median
 from scripts.bench import runtimes_worker
 from scripts.bench.measure import significant
 from scripts.bench.process import Crashed, Measurer
-from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.timing import MIN_BLOCKS, MIN_CORE_SHARE, TOLERANCE, median_interval
 from scripts.common import device as devices, hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress
 from scripts.common.provenance import now, sidecar
 from scripts.common.schema.bench import RUNTIME_COLUMNS
+from scripts.common.table_run import Run, check_out, folder_of, locked
 from scripts.common.words import duration
 from scripts.runtimes import check, kinds
 
@@ -318,7 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
             for runtime, precision in asked
         ]
         same = {**asdict(settings), "versions": facts["versions"], "hardware": machine["slug"]}
-        run = Run(out, "infer", tasks, same, facts, options.fresh, bool(folder), COLUMNS)
+        run = Run(out, COLUMNS, tasks, same, facts, options.fresh, bool(folder))
         started, before = time.monotonic(), len(run.left())
         remaining = sweep(run, settings, options.minutes)
     print(

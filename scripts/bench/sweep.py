@@ -33,14 +33,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.bench import measure
+from scripts.bench import measure, roofline
 from scripts.bench.process import Measurer
-from scripts.bench.run import Run, check_out, folder_of, locked
 from scripts.bench.settings import Settings, add_arguments, settings_from
 from scripts.common import device as devices, hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress
 from scripts.common.provenance import sidecar
+from scripts.common.table_run import Run, check_out, folder_of, locked
 from scripts.common.words import duration
 
 CURVE = {"cpu": (1, 2, 4, 8, 16, 32), "gpu": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)}
@@ -102,7 +102,7 @@ def sweep(run: Run, measurer: Measurer, settings: Settings, minutes: float | Non
     """
     left, started, slowest = run.left(), time.monotonic(), 0.0
     run.note()
-    if run.state["ceilings"] is None and left:
+    if run.state.get("ceilings") is None and left:
         run.state["ceilings"] = measurer.ask("ceilings", settings.device, settings.precision, settings.threads)
     part = settings.part
     with Progress(
@@ -125,9 +125,23 @@ def sweep(run: Run, measurer: Measurer, settings: Settings, minutes: float | Non
             run.add(row)
             slowest = max(slowest, time.monotonic() - begun)
             progress.advance(_line(row, part))
-    run.raise_ceilings(measurer.ask("ceilings", settings.device, settings.precision, settings.threads), part)
+    raise_ceilings(run, measurer.ask("ceilings", settings.device, settings.precision, settings.threads), part)
     run.finish()
     return 0
+
+
+def raise_ceilings(run: Run, again: dict, part: str) -> None:
+    """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either), and
+    state this run's percentages by them.
+    """
+    run.state["ceilings"] = {
+        name: max(value, again[name]) if isinstance(value, float) else value
+        for name, value in run.state["ceilings"].items()
+    }
+    for row in map(run.row, run.tasks):
+        if row["status"] == "ok":
+            row.update(roofline.percentages(row, part, run.state["ceilings"]))
+    run.write()
 
 
 def _batch(run: Run, task: dict, settings: Settings) -> int | None:
@@ -251,18 +265,13 @@ def go(arguments: list[str] | None = None) -> tuple[Path | None, int]:
         check_out(out)
         with locked(out):
             same = {**asdict(settings), "torch": machine["torch"], "timm": machine["timm"], "hardware": machine["slug"]}
-            run = Run(
-                out,
-                settings.part,
-                plan(models, settings.kind, options.curve, options.repeat),
-                same,
-                facts,
-                options.fresh,
-                bool(folder),
-            )
+            tasks = plan(models, settings.kind, options.curve, options.repeat)
+            extra = [name for name in tasks[0] if name not in ("model", "batch_asked")]
+            columns = [*measure.columns(settings.part), *extra]
+            run = Run(out, columns, tasks, same, facts, options.fresh, bool(folder))
             started, before = time.monotonic(), len(run.left())
             remaining = sweep(run, measurer, settings, options.minutes)
-        failed = [row for row in map(run.rows.get, map(run._key, run.tasks)) if row and row["status"] != "ok"]
+        failed = [row for row in map(run.row, run.tasks) if row and row["status"] != "ok"]
         print(
             f"{paths.relative(out)}: {before - remaining} measured in {duration(time.monotonic() - started)}"
             + (

@@ -65,7 +65,7 @@ def describe(device: str) -> dict:
     return {
         "device": device,
         "platform": devices.in_file_names(device),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of torch's: who receives it would import torch
         "timm": timm.__version__,
         "code": code.running(),
         "uuid": devices.uuid(device),

@@ -195,10 +195,10 @@ def make_venv(any_python: bool = False) -> bool:
 
 def install(lock: str) -> bool:
     """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip
-    configuration).
+    configuration). Uv leaves the bytecode to the first import: most of what is installed is never imported.
     """
     pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode", "--require-hashes"]
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes"]
     set_up = run(*pip, "-r", str(ROOT / "requirements-setup.lock"))
     return (set_up and run(*uv, "-r", str(ROOT / lock))) or run(*pip, "-r", str(ROOT / lock))
 
@@ -209,7 +209,7 @@ def install_cloud() -> bool:
     """
     folder, uv, lock = VENV / CLOUD, str(VENV / "bin" / "uv"), str(ROOT / "requirements-cloud.lock")
     python = str(folder / "bin" / "python")
-    sync = [uv, "pip", "sync", "--python", python, "--compile-bytecode", "--require-hashes", lock]
+    sync = [uv, "pip", "sync", "--python", python, "--require-hashes", lock]
     if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)) and run(*sync):
         return True
     pip = [

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from scripts.bench.run import Run, locked
 from scripts.common import hardware, paths
 from scripts.common.errors import UserError, cli
 from scripts.common.progress import Progress
 from scripts.common.provenance import now, sidecar
+from scripts.common.table_run import Run, locked
 from scripts.common.uncertainty import share_interval
 from scripts.runtimes import check, kinds, pictures
 from scripts.runtimes.load import Unable, load
@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     with locked(out):
         tasks = [{"model": name, "runtime": one, "precision": two} for name in options.models for one, two in PAIRS]
         same = {"pictures": options.pictures, "versions": facts["versions"]}
-        run = Run(out, "infer", tasks, same, facts, options.fresh, columns=COLUMNS)
+        run = Run(out, COLUMNS, tasks, same, facts, options.fresh)
         run.note()
         with Progress(len(options.models), "answers") as progress:
             for name in options.models:

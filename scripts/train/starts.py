@@ -20,12 +20,12 @@ import sys
 
 import numpy as np
 
-from scripts.bench.run import Run, locked
 from scripts.common import device as devices, hardware
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, relative
 from scripts.common.progress import Progress
 from scripts.common.provenance import now, sidecar
+from scripts.common.table_run import Run, locked
 from scripts.common.uncertainty import share_interval
 from scripts.train import finetune, frozen, pets_export, tracking
 from scripts.train.finetune import Settings, warnings_off
@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> int:
             for seed in range(options.seeds)
         ]
         same = {"checksum": dataset.checksum, "size": begun.size, "epochs": settings.epochs, "batch": settings.batch}
-        run = Run(out, "train", tasks, same, facts, options.fresh, columns=COLUMNS)
+        run = Run(out, COLUMNS, tasks, same, facts, options.fresh)
         run.note()
         with Progress(len(tasks), "trainings", done=len(tasks) - len(run.left())) as progress:
             for task in run.left():

@@ -1,6 +1,6 @@
-"""A sweep on its CSV: which tasks are done, the rows, the sidecar, and a journal from which a killed run goes on.
+"""A run on its CSV: which tasks are done, the rows, the sidecar, and a journal from which a killed run goes on.
 
-The CSV and its sidecar are written anew after every model by temporary file and rename; the journal says which run the
+The CSV and its sidecar are written anew after every row by temporary file and rename; the journal says which run the
 rows belong to. It stands in the ignored cache, or beside the CSV where the folder is to be carried to another machine.
 """
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.bench import measure, roofline
 from scripts.common import paths
 from scripts.common.errors import UserError
 from scripts.common.journal import Journal, digest
@@ -21,35 +20,32 @@ from scripts.common.tables import read_table
 
 
 class Run:
-    """A sweep on one CSV: its tasks, what is done, and the rows. A journal in the ignored cache says which run the rows
+    """A run on one CSV: its tasks, what is done, and the rows. A journal in the ignored cache says which run the rows
     belong to.
 
-    tasks: dictionaries of the columns that tell rows apart (model, and batch_asked or round where the file has several
-    of a model). beside: keep the journal beside the CSV, so that the folder can be carried to another machine and the
-    run go on there. columns: of the CSV, where they are not those of a sweep.
+    columns: of the CSV. tasks: dictionaries of the columns that tell rows apart (model, and seed or round where the
+    file has several of a model). beside: keep the journal beside the CSV, so that the folder can be carried to another
+    machine and the run go on there.
     """
 
     def __init__(
         self,
         out: Path,
-        part: str,
+        columns: list[str],
         tasks: list[dict],
         settings: dict,
         facts: dict,
         fresh: bool = False,
         beside: bool = False,
-        columns: list[str] | None = None,
     ):
-        self.out, self.tasks, self.facts = out, tasks, facts
-        self.extra = [name for name in tasks[0] if name not in ("model", "batch_asked")]
-        self.columns = columns or [*measure.columns(part), *self.extra]
+        self.out, self.tasks, self.facts, self.columns = out, tasks, facts, columns
         self.key = [*tasks[0]]
         self.rows = self._read()
         name = f"{out.stem[:80]}-{digest([out.name if beside else str(out.resolve()), settings, tasks])}.json"
-        self.journal = Journal(out.parent / f".{name}" if beside else paths.CACHE / "bench" / name)
+        self.journal = Journal(out.parent / f".{name}" if beside else paths.CACHE / "runs" / name)
         self.state = {} if fresh else self._resume()
         if not self.state:
-            self.state = {"began": now(), "done": [], "ceilings": None, "settings": settings}
+            self.state = {"began": now(), "done": [], "settings": settings}
 
     def _read(self) -> dict[tuple, dict]:
         """The rows that are there, by key. Raises UserError for a file of another form: nothing is ever appended to
@@ -77,7 +73,7 @@ class Run:
         """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or
         is damaged.
         """
-        state = self.journal.read("done", "began", "ceilings")
+        state = self.journal.read("done", "began")
         return state if state and isinstance(state["done"], list) and isinstance(state["began"], str) else {}
 
     def _key(self, row: dict) -> tuple:
@@ -88,6 +84,10 @@ class Run:
         done = {tuple(key) for key in self.state["done"]}
         return [task for task in self.tasks if self._key(task) not in done or self._key(task) not in self.rows]
 
+    def row(self, task: dict) -> dict | None:
+        """The row of a task, None where there is none yet."""
+        return self.rows.get(self._key(task))
+
     def note(self) -> None:
         """Write the journal."""
         self.journal.write(self.state)
@@ -97,11 +97,11 @@ class Run:
         key = self._key(row)
         self.rows[key] = {name: row.get(name, "") for name in self.columns}
         self.state["done"].append(list(key))
-        self._write()
+        self.write()
         self.note()
 
-    def _write(self) -> None:
-        """The CSV, then its sidecar."""
+    def write(self) -> None:
+        """Write the CSV, then its sidecar."""
         paths.atomic_csv(pd.DataFrame(list(self.rows.values()), columns=self.columns), self.out)
         mine = {self._key(task) for task in self.tasks}
         write_sidecar(
@@ -109,9 +109,7 @@ class Run:
             {
                 **self.facts,
                 "date": now(),
-                "began": self.state["began"],
-                "ceilings": self.state["ceilings"],
-                "settings": self.state["settings"],
+                **{name: value for name, value in self.state.items() if name != "done"},
                 "models": len({task["model"] for task in self.tasks}),
                 "rows": len(self.rows),
                 "rows_of_other_runs": len(set(self.rows) - mine),
@@ -119,26 +117,13 @@ class Run:
             },
         )
 
-    def raise_ceilings(self, again: dict, part: str) -> None:
-        """Keep the higher of the ceilings at the start and `again`, at the end (a neighbour may have lowered either),
-        and state this run's percentages by them."""
-        self.state["ceilings"] = {
-            name: max(value, again[name]) if isinstance(value, float) else value
-            for name, value in self.state["ceilings"].items()
-        }
-        for task in self.tasks:
-            row = self.rows[self._key(task)]
-            if row["status"] == "ok":
-                row.update(roofline.percentages(row, part, self.state["ceilings"]))
-        self._write()
-
     def finish(self) -> None:
         self.journal.forget()
 
 
 @contextlib.contextmanager
 def locked(out: Path):
-    """Hold the lock of `out`; UserError where another sweep holds it. The lock ends with the process, however that
+    """Hold the lock of `out`; UserError where another run holds it. The lock ends with the process, however that
     ends.
     """
     with paths.writing(out):

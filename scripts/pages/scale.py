@@ -45,13 +45,16 @@ def medians(path) -> pd.DataFrame:
 
 def facts() -> SimpleNamespace:
     """For sentences: measured and added (of the newest scaling, '' where there is none), networks, the plan's
-    inputs (given) and its cheapest and quickest row.
+    inputs (given), and what its cheapest and its quickest instance take ('n/a' without a plan).
     """
     given, zoo = imagenet.inputs(), imagenet.networks()
     plan = imagenet.plan(zoo, given, prices.load()) if len(zoo) else pd.DataFrame()
-    found = SimpleNamespace(measured="", added="", given=given, networks=len(zoo), cheapest=None, quickest=None)
+    found = SimpleNamespace(measured="", added="", given=given, networks=len(zoo), cheapest="n/a", quickest="n/a")
     if len(plan):
-        found.cheapest, found.quickest = plan.loc[plan["usd"].idxmin()], plan.loc[plan["hours"].idxmin()]
+        found.cheapest, found.quickest = (
+            f"{row['hours']:,.0f} hours and ${row['usd']:,.0f} on {row['instance']}"
+            for row in (plan.loc[plan["usd"].idxmin()], plan.loc[plan["hours"].idxmin()])
+        )
     if runs := _runs():
         sidecar, frame = read_sidecar(runs[-1]), medians(runs[-1])
         most = frame[frame["processes"] == frame["processes"].max()].sort_values("size")

@@ -7,7 +7,9 @@ python -m scripts.pages.readme --check    # exit 2 if it is out of date
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import textwrap
 
 from scripts.common import words
 from scripts.common.errors import UserError, cli
@@ -18,29 +20,25 @@ START, END = "<!-- answer -->", "<!-- /answer -->"
 
 
 def answer() -> str:
-    """The table of picks as GitHub Markdown."""
+    """The picks as GitHub Markdown: a table with a row for each, and what it rests on, wrapped."""
     table = home.pick_table()
-    named = home.machine_heads(table)
-    there = [machine for machine in home.MACHINES if machine in named]
-    heads = [named[machine] for machine in there]
-    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    cells = {
-        (
-            row.machine,
-            row.need,
-        ): f"`{row.model}`<br>{row.top1:.1f}%, {words.images_per_second(row.samples_per_sec)} images/s"
-        for row in table.itertuples()
-    }
-    lines += [
-        f"| **{home.WORDS[need]}** | {' | '.join(cells[machine, need] for machine in there)} |" for need in home.WORDS
-    ]
-    return (
-        "\n".join(lines)
-        + "\n\nImageNet top-1 and throughput. *Fast*: the most accurate among the fastest tenth of the models in "
-        "that table; "
-        "*balanced*: among the faster half; *accurate*: at any speed. The month is that of timm's table of speeds. "
-        "From timm's published results, joined and recomputed by `make data`."
+    heads = {machine: head.rpartition(", ") for machine, head in home.machine_heads(table).items()}
+    there = [machine for machine in home.MACHINES if machine in heads]
+    picks = table.set_index(["need", "machine"])
+    lines = ["| choice | machine | model | top-1 | images/s |", "|---|---|---|---:|---:|"]
+    for need, machine in itertools.product(home.WORDS, there):
+        pick = picks.loc[need, machine]
+        speed = words.images_per_second(pick.samples_per_sec)
+        lines.append(f"| **{home.WORDS[need]}** | {heads[machine][0]} | `{pick.model}` | {pick.top1:.1f}% | {speed} |")
+    months = words.listing([f"{heads[machine][2]} for the {heads[machine][0].partition(',')[0]}" for machine in there])
+    below = (
+        "ImageNet top-1 and throughput. *Fast*: the most accurate among the fastest tenth of the models in timm's "
+        "table of speeds for that machine; *balanced*: among the faster half; *accurate*: at any speed. The months of "
+        f"these tables: {months}."
     )
+    source = "From timm's published results, joined and recomputed by `make data`."
+    wrapped = textwrap.fill(below, 120, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, "", wrapped, source])
 
 
 def updated(text: str) -> str:

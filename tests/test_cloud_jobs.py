@@ -352,8 +352,6 @@ def test_a_failed_job_says_its_reason_and_last_lines_and_loses_nothing(cloud, tm
     ],
 )
 def test_what_amazon_refuses_is_one_line(cloud, tmp_path, photos, refused, words):
-    run(cloud, tmp_path, "--data", photos, "--models", "lenet5")  # makes the bucket
-    (photos / "circle" / "new.png").write_bytes((photos / "circle" / "000.png").read_bytes())
     cloud.refuse = refused
     one_line(run(cloud, tmp_path, "--data", photos, "--models", "lenet5", "--instance_type", "ml.g5.xlarge"), *words)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -361,7 +362,7 @@ def test_it_ends_with_photos_in_the_queue_and_starts_nothing_again(models, tmp_p
     process, address = started(models[0], tmp_path, *EAGER)
     try:
         assert "Ctrl-C ends it" in process.stdout.readline()
-        slow = slow_photo()[: 14 * 2**20]
+        slow = made("scans.jpg")
         with ThreadPoolExecutor(6) as pool:
             for number in range(6):
                 pool.submit(serving.ask, address, f"{number}.jpg", slow)
@@ -380,10 +381,15 @@ def test_it_ends_with_photos_in_the_queue_and_starts_nothing_again(models, tmp_p
 HOSTILE = {"scans.jpg": slow_photo, "tiles.tif": tiles, "frames.gif": endless_gif, "bomb.png": bomb}
 
 
+@functools.cache
+def made(name: str) -> bytes:
+    return HOSTILE[name]()[: 14 * 2**20]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_honest_photo_does_not_wait_for_a_hostile_one(served, name):
     """By the order of the answers, which holds on a busy machine, too, where both are read side by side."""
-    content = HOSTILE[name]()[: 14 * 2**20]
+    content = made(name)
     with ThreadPoolExecutor(2) as pool:
         hostile = pool.submit(serving.ask, served, name, content)
         time.sleep(0.3)

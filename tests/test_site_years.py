@@ -99,9 +99,14 @@ def strings(value, key: str = ""):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The whole site by the built-in renderer; SITE_BUILT=<folder> names one that is built already."""
+    """The whole site: the folder SITE_BUILT, else what `make site` made and nothing is newer than, else made here."""
     if os.environ.get("SITE_BUILT"):
         return Path(os.environ["SITE_BUILT"])
+    stamp, made = ROOT / "build" / "site.stamp", ROOT / "_site"
+    sources = [path for name in ("scripts", "report", "assets", "images") for path in (ROOT / name).rglob("*.*")]
+    sources = [path for path in [*sources, *ROOT.glob("*.*")] if path.suffix != ".pyc"]
+    if stamp.exists() and made.is_dir() and stamp.stat().st_mtime > max(path.stat().st_mtime for path in sources):
+        return made
     out = tmp_path_factory.mktemp("years") / "site"
     command = [sys.executable, "-m", "scripts.site.render", "--renderer", "builtin", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1500)

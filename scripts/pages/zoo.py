@@ -201,14 +201,14 @@ def quality(which: str) -> None:
     )
     reasons = run.table[run.table.note.astype(str) != ""] if "note" in run.table else run.table.head(0)
     if len(reasons):
-        lines = [
-            f"<li>{page.escaped(zoo_runs.label(row.model, row.weights))}, seed {int(row.seed)}: "
-            f"{page.escaped(row.note)}</li>"
-            for row in reasons.head(NOTES).itertuples()
-        ]
+        lines = []
+        for note, rows in reasons.groupby("note", sort=False):
+            who = [f"{zoo_runs.label(row.model, row.weights)}, seed {int(row.seed)}" for row in rows.itertuples()]
+            who = ["all networks"] if len(rows) == len(run.table) else who
+            lines.append(f"<li>{page.escaped('; '.join(who))}: {page.escaped(note)}</li>")
         page.html(
-            f'<ul class="notes">{"".join(lines)}</ul>'
-            + (f"<p>{len(reasons) - NOTES} more notes stand in the CSV.</p>" if len(reasons) > NOTES else "")
+            f'<ul class="notes">{"".join(lines[:NOTES])}</ul>'
+            + (f"<p>{len(lines) - NOTES} more notes stand in the CSV.</p>" if len(lines) > NOTES else "")
         )
 
 
@@ -240,10 +240,18 @@ def cost(which: str) -> None:
             "Memory (MB)": rows.peak_memory_mb,
         }
     )
+    timed = rows.train_seconds.notna().any()
+    if not timed:
+        shown = shown.drop(columns=["Epoch (s)", "Training (s)", target, "Predicting (images/s)"])
+        shown = shown.sort_values("Parameters (M)")
     page.table(
         shown,
-        f"{run.name}: what each network cost on {run.where}, the quickest first. {target[:-4]}: seconds of training "
-        "until that accuracy on the validation pictures.",
+        f"{run.name}: what each network cost on {run.where}, "
+        + (
+            f"the quickest first. {target[:-4]}: seconds of training until that accuracy on the validation pictures."
+            if timed
+            else "the smallest first. No times: other programs used the machine."
+        ),
         label=f"tbl-zoo-cost-{which}",
         link=relative(run.path),
         formats={

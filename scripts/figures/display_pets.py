@@ -381,7 +381,8 @@ def draw_starts() -> Drawing:
         )
     else:
         title = f"{newest.dataset.capitalize()} from different starts"
-    model, size = newest.tables[""].model.iloc[0], int(newest.tables[""].img_size.iloc[0])
+    model = listing(sorted({*table.model}))
+    size = " or ".join(f"{size:.0f}" for size in sorted({*table.img_size}))
     subtitle = f"{model} at {size} pixels: test photos that are right, mean of the seeds; lines: worst to best seed"
     ends = nice_range(pd.concat([rows["low"], rows["high"]]), log=False, after=0.03)
     axis = Axis("test accuracy", *ends, write="{:.0%}".format)
@@ -397,7 +398,7 @@ def draw_starts() -> Drawing:
         date=newest.date,
         alt=f"List of sets of photos and starts of {model} by test accuracy: "
         f"{listing([f'{row.label} {write(row.value)}' for row in rows.itertuples()])}.",
-        caption=f"{title}. The same photos, size and network from each start.",
+        caption=f"{title}. On each set the same photos, size and network from each start.",
     )
 
 

@@ -45,7 +45,7 @@ def draw_accuracy(which: str = "photos") -> Drawing:
         pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05
     )
     axis = Axis("accuracy", *ends, write="{:g}%".format)
-    subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval"
+    subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval{_means(run)}"
     wide, phone = (list_chart.draw(rows, axis, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
         figure=wide,
@@ -83,7 +83,9 @@ def draw_curves(which: str = "photos") -> Drawing:
             models,
             history,
             title,
-            "Accuracy on validation pictures by epoch" + ("" if alone else "; the best of each family by name"),
+            "Accuracy on validation pictures by epoch"
+            + ("" if alone else "; the best of each family by name")
+            + _means(run, "medians"),
             run.footer(),
             size,
         ).figure
@@ -119,7 +121,7 @@ def curves_chart(
     y = Axis("", *nice_range(history.percent, log=False, before=0.04, after=0.05), write="{:g}%".format)
     x = Axis("epoch", *nice_range(history.epoch, log=False, before=0.02, after=0.01), whole=True)
     longest = max(width(name, 13.5, "Semibold") for name in chosen)
-    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(longest, size[0] / 3)) + 20)
+    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(longest, size[0] / 3)) + 32)
     ends = []
     for row in sorted(models.itertuples(), key=lambda row: row.label in chosen):  # the named ones on top
         line, strong = lines[row.label], row.label in chosen
@@ -153,6 +155,10 @@ def curves_chart(
             )
     canvas.label_ends(ends)
     return canvas
+
+
+def _means(run: Run, what: str = "means") -> str:
+    return f"; {what} where a network has several seeds" if run.seeds > 1 else ""
 
 
 def _after(seconds: float, what: str = "") -> str:

@@ -141,27 +141,24 @@ def stages() -> str:
 
 def starts() -> str:
     """What pretrained weights are worth on each set of photos, as text; '' where it was not measured."""
-    said = []
+    said: dict[str, list[str]] = {}
     for run in photo_results.starts():
         table = run.tables[""]
         means = table.groupby("start")["accuracy"].mean()
         if not {"scratch", "frozen", "fine-tuned"} <= set(means.index):
             continue
         epochs = table.groupby("start")["epochs"].max()
-        said.append(
+        first, learned = table.iloc[0], pd.to_numeric(table["train_size"], errors="coerce").dropna()
+        sizes = f"at {int(first.img_size)} pixels" + (f" (it learns at {int(learned.iloc[0])})" if len(learned) else "")
+        said.setdefault(
+            f"Test photos that {first.model} gets right {sizes}, means over {counted(table['seed'].nunique(), 'seed')}",
+            [],
+        ).append(
             f"{run.dataset.replace('-', ' ')} {means['scratch']:.1%} from scratch in "
             f"{counted(int(epochs['scratch']), 'epoch')}, {means['frozen']:.1%} frozen, "
             f"{means['fine-tuned']:.1%} fine-tuned in {counted(int(epochs['fine-tuned']), 'epoch')}"
         )
-    if not said:
-        return ""
-    table = photo_results.starts()[0].tables[""]
-    first, learned = table.iloc[0], pd.to_numeric(table["train_size"], errors="coerce").dropna()
-    sizes = f"at {int(first.img_size)} pixels" + (f" (it learns at {int(learned.iloc[0])})" if len(learned) else "")
-    return (
-        f"Test photos that {first.model} gets right {sizes}, means over {counted(table['seed'].nunique(), 'seed')}: "
-        f"{'; '.join(said)}."
-    )
+    return " ".join(f"{what}: {'; '.join(found)}." for what, found in said.items())
 
 
 def ways() -> str:

@@ -14,6 +14,7 @@ import sys
 import optuna
 import pandas as pd
 import pytest
+from PIL import Image
 
 from scripts.common.errors import UserError
 from scripts.train import search, search_space
@@ -250,6 +251,11 @@ def test_wherever_a_worker_is_killed_no_point_of_the_grid_is_lost(options, momen
 
 def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch, moved):
     """The real objective, on digits: a rate of nothing learns nothing and is given up."""
+    from sklearn import datasets as sklearn_datasets
+
+    digits = sklearn_datasets.load_digits()
+    digits.images, digits.target = digits.images[::3], digits.target[::3]  # 600 are learned in a third of the time
+    monkeypatch.setattr(sklearn_datasets, "load_digits", lambda: digits)
     moved(CACHE=tmp_path)
     monkeypatch.setattr(search, "STARTUP", 1)
     options = search.Options(
@@ -263,7 +269,7 @@ def test_trials_that_fall_behind_are_pruned(tmp_path, monkeypatch, moved):
         8,
         0,
         3,  # a seed by which 1e-9 comes last: the first trial has nothing to fall behind
-        {"lr": [1e-2, 5e-3, 1e-9], "batch": [128]},
+        {"lr": [1e-2, 5e-3, 1e-9], "batch": [32]},
         "cpu",
         1,
     )
@@ -278,11 +284,16 @@ def test_two_workers_share_one_study(tmp_path, monkeypatch, moved, capfd):
     """Two processes on one database: together they do exactly as many trials as were asked for."""
     space = tmp_path / "space.json"
     (tmp_path / "report" / "data").mkdir(parents=True)
-    space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [128]}))
+    for light, name in enumerate(("dark", "bright")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(16):
+            picture = Image.new("RGB", (32, 32), (200 * light + number, 0, 0))
+            picture.save(tmp_path / "photos" / name / f"{number}.png")
+    space.write_text(json.dumps({"lr": {"low": 1e-3, "high": 1e-2}, "batch": [8]}))
     monkeypatch.setenv("BEST_IMAGE_MODELS_ROOT", str(tmp_path))  # the workers'
     moved(DATA=tmp_path / "report" / "data", CACHE=tmp_path / ".cache")
-    words = "--data digits --model lenet5 --epochs 1 --trials 3 --workers 2".split()
-    places = ["--space", str(space), "--db", str(tmp_path / "s.sqlite")]
+    words = "--model lenet5 --size 32 --epochs 1 --trials 3 --workers 2".split()
+    places = ["--data", str(tmp_path / "photos"), "--space", str(space), "--db", str(tmp_path / "s.sqlite")]
     monkeypatch.setattr(sys, "argv", ["search", *words, *places])
     assert search.main() == 0, capfd.readouterr().err
     found = pd.read_csv(next((tmp_path / "report").rglob("search-*.csv")))

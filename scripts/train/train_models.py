@@ -26,6 +26,7 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 if (
@@ -165,6 +166,19 @@ class Job:
     @property
     def name(self) -> str:
         return f"{self.entry.name}, seed {self.seed}"
+
+
+def plain_attention(forward: Callable) -> Callable:
+    """`forward` without the fused attention, for training in bf16 on a processor: a step of ViT-Ti takes 0.65 times as
+    long so on 16 tokens, 0.8 on 64, 0.95 on 196 (EPYC, one thread, PyTorch 2.15).
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    def plain(pictures):
+        with sdpa_kernel(SDPBackend.MATH):
+            return forward(pictures)
+
+    return plain
 
 
 class Finished:
@@ -311,6 +325,8 @@ class Run:
             pixels=pixels,
             report=say,
         )
+        if precision == "bf16" and trainer.device.type == "cpu":
+            trainer.forward = plain_attention(trainer.forward)
         outcome = trainer.run()
         test = trainer.test_rows.cpu().numpy()
         # Four digits are kept of each probability, and the metrics are computed from those: the table gives the same

@@ -202,7 +202,7 @@ def quality(which: str) -> None:
     reasons = run.table[run.table.note.astype(str) != ""] if "note" in run.table else run.table.head(0)
     if len(reasons):
         lines = []
-        for note, rows in reasons.groupby("note", sort=False):
+        for note, rows in reasons.assign(note=reasons.note.str.split("; ")).explode("note").groupby("note", sort=False):
             who = [f"{zoo_runs.label(row.model, row.weights)}, seed {int(row.seed)}" for row in rows.itertuples()]
             who = ["all networks"] if len(rows) == len(run.table) else who
             lines.append(f"<li>{page.escaped('; '.join(who))}: {page.escaped(note)}</li>")

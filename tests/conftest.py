@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import pickle
 import shutil
@@ -67,6 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(mark)
         if not needs and _is_quick(item.path) and not item.get_closest_marker("slow"):
             item.add_marker("quick")
+
+
+@pytest.fixture
+def frozen():
+    """Each measurement collects garbage three times, a quarter of a second each where torch is imported; the worker
+    looks past the imports, too.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ Intel's have (events, streams, graphs), under the names that each has in PyTorch
 from __future__ import annotations
 
 import contextlib
-import gc
 import time
 from types import SimpleNamespace
 
@@ -16,6 +15,8 @@ pytest.importorskip("timm")
 
 from scripts.bench import loaded, measure, roofline, settings
 from scripts.bench.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("frozen")
 
 
 class OnStandIn(Settings):
@@ -44,16 +45,6 @@ class Event:
 
     def elapsed_time(self, other):
         return 1e3 * (other.at - self.at)
-
-
-@pytest.fixture(autouse=True)
-def frozen():
-    """Each measurement collects garbage three times, a quarter of a second each where torch is imported; the worker
-    looks past the imports, too.
-    """
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(params=["cuda"])

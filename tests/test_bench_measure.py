@@ -18,6 +18,8 @@ from scripts.bench.settings import Settings
 from scripts.common import device
 from scripts.common.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("frozen")
+
 FAST = Settings(seconds=0.2, batch=2)
 
 
@@ -31,16 +33,6 @@ class Odd(torch.nn.Module):
 
     def forward(self, images):
         return self.behave(self.head(images.mean((2, 3))))
-
-
-@pytest.fixture(autouse=True)
-def frozen():
-    """Each measurement collects garbage three times, a quarter of a second each where torch is imported; the worker
-    looks past the imports, too.
-    """
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from scripts.common import paths
@@ -59,6 +60,19 @@ def command(home, data, *extra, models="lenet5"):
 
 def journals(home):
     return list((home / ".cache" / "train").glob("*")) if (home / ".cache" / "train").exists() else []
+
+
+@pytest.mark.parametrize("precision, fused", [("bf16", False), ("fp32", True)])
+def test_only_training_in_bf16_does_without_the_fused_attention(precision, fused, home, pets, monkeypatch):
+    seen, forward = set(), models.LeNet5.forward
+
+    def watched(network, pictures):
+        seen.add((network.training, torch.backends.cuda.flash_sdp_enabled()))
+        return forward(network, pictures)
+
+    monkeypatch.setattr(models.LeNet5, "forward", watched)
+    train_models.train(command(home, pets, "--precision", precision))
+    assert seen == {(True, fused), (False, True)} and torch.backends.cuda.flash_sdp_enabled()
 
 
 def test_tables_sidecars_and_predictions_agree(home, pets):

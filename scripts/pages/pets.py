@@ -60,7 +60,12 @@ def _how(run) -> str:
     said = f"{run.way}, pretrained weights {run.facts['weights']}"
     if run.facts.get("kept") != "probe":
         return f"{said}, in {epochs}"
-    return f"{said}; {epochs} of fine-tuning gave nothing better" if run.epochs else said
+    return f"{said}; {epochs} of fine-tuning gave nothing better" if in_vain(run) else said
+
+
+def in_vain(run: photo_results.Training) -> bool:
+    """Whether it was fine-tuned and the probe was kept."""
+    return run.facts.get("kept") == "probe" and run.epochs > 0
 
 
 def beside_zoo() -> None:
@@ -98,7 +103,7 @@ def table() -> None:
             {
                 "Architecture": run.facts["arch"],
                 "Photos": run.dataset,
-                "How": run.way,
+                "How": run.way + ("; fine-tuning gave nothing better" if in_vain(run) else ""),
                 "Pixels": run.facts["size"],
                 "Epochs": run.epochs,
                 "Learned from": run.facts["train_images"],

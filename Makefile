@@ -43,9 +43,8 @@ RESULTS := $(wildcard report/data/*.csv report/data/*.json)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help all setup cloud data predict bench bench-gpu contribute choose train demo figures site quarto-version \
-	diff \
-	comment verify status check-data check-site \
-	screenshots newer proposal engines perf check format test clean FORCE
+	diff comment verify status check-data check-site screenshots newer proposal engines perf check lint format test \
+	clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -210,12 +209,14 @@ proposal: .venv/light.stamp  ## text and patch of a pull request for what `newer
 	@$(PY) -m scripts.pages.readme
 	@$(PY) -m scripts.data.newer --proposal
 
-check: .venv/full.stamp  ## format, lint, the floors of the house, types and the quick tests, in under a minute
+check: lint  ## what `make lint` looks at and the quick tests, in under a minute
+	@$(PY) -m pytest -m quick -n logical --dist worksteal
+
+lint: .venv/full.stamp  ## format, lint, the floors of the house and types
 	@.venv/bin/ruff format --check --quiet || { echo "make format mends that"; exit 1; }
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/lint-imports --verbose 2>&1 >build/lint-imports.log || { cat build/lint-imports.log; exit 1; }
 	@.venv/bin/mypy
-	@$(PY) -m pytest -m quick -n logical --dist worksteal
 
 format: .venv/full.stamp  ## mend what `make check` finds and can be mended
 	@.venv/bin/ruff check --fix-only --quiet

@@ -15,15 +15,8 @@ from scripts.pages import advice, convnext, findings as verdicts
 
 
 def rows(*given, models="beit_a eva_b.x", estimate=5.0):
-    return pd.DataFrame(
-        {
-            "verdict": given,
-            "models": models,
-            "estimate": estimate,
-            "hardware_name": [f"Chip {i}" for i in range(len(given))],
-        },
-        index=range(len(given)),
-    )
+    chips = [f"Chip {i}" for i in range(len(given))]
+    return pd.DataFrame({"verdict": given, "hardware_name": chips}).assign(models=models, estimate=estimate)
 
 
 def test_every_claim_about_a_machine_has_its_advice():
@@ -38,15 +31,11 @@ def test_another_verdict_gives_another_sentence(key):
 
 
 def test_the_sentence_names_the_machines_and_the_model_that_decides():
-    assert (
-        "Chip 0" in (said := advice.sentence("transformers_cpu", rows(HOLDS, FAILS)))
-        and "not on" in said
-        and "Chip 1" in said
-    )
+    assert "Chip 0" in (said := advice.sentence("transformers_cpu", rows(HOLDS, FAILS))) and "not on" in said
+    assert "Chip 1" in said
     assert "not clear" in advice.sentence("transformers_cpu", rows(CONDITIONAL, FAILS))
-    assert "eva_" in advice.sentence("beit_slow", rows(FAILS)) and "5 times" in advice.sentence(
-        "vgg", rows(HOLDS, models="vgg shvit", estimate=5.0)
-    )
+    assert "eva_" in advice.sentence("beit_slow", rows(FAILS))
+    assert "5 times" in advice.sentence("vgg", rows(HOLDS, models="vgg shvit", estimate=5.0))
 
 
 def test_a_hostile_model_stays_text():
@@ -59,11 +48,8 @@ def test_the_page_says_what_the_findings_say(monkeypatch, capsys):
     newest = frame[frame.main & (frame.vintage == read_data.NOW)]
     advice.today()
     before = capsys.readouterr().out
-    assert (
-        before.count("\n- ") + 1 == len(findings.ON_HARDWARE)
-        and set(newest[newest.claim == "beit_slow"].verdict) == {FAILS}
-        and "Not BEiT any more" in before
-    )
+    assert before.count("\n- ") + 1 == len(findings.ON_HARDWARE)
+    assert set(newest[newest.claim == "beit_slow"].verdict) == {FAILS} and "Not BEiT any more" in before
     turned = frame.assign(verdict=frame.verdict.where(frame.claim != "beit_slow", HOLDS))
     monkeypatch.setattr(findings, "load", lambda: turned)
     advice.today()

@@ -40,20 +40,16 @@ def test_numbers_and_short_words_stay_a_table():
         pd.DataFrame({"Model": [NAME80] * 3, "Top-1": [80.0, 81.25, None]}), {"Top-1": "{:.2f}"}, "Caption"
     )
     assert 'class="table cards one"' in html  # a name of 80 characters takes the room of a sentence
-    assert 'class="table"' in html_table.html(
-        pd.DataFrame({"Model": ["vit_base_patch16_224"] * 3, "Top-1": [80.0] * 3}), {}
-    )
+    short = pd.DataFrame({"Model": ["vit_base_patch16_224"] * 3, "Top-1": [80.0] * 3})
+    assert 'class="table"' in html_table.html(short, {})
     assert html.count('class="number"') == 4 and ">–</td>" in html and 'aria-label="Caption"' in html
 
 
 def test_a_long_table_gets_a_filter_and_one_in_an_order_of_its_own_does_not():
     frame = pd.DataFrame({"n": range(html_table.FILTER_FROM)})
-    assert 'type="search"' in html_table.html(frame, {}) and f"{html_table.FILTER_FROM} rows" in html_table.html(
-        frame, {}
-    )
-    assert 'type="search"' not in html_table.html(frame, {}, sort=False) and 'class="table fixed"' in html_table.html(
-        frame, {}, sort=False
-    )
+    html, fixed = html_table.html(frame, {}), html_table.html(frame, {}, sort=False)
+    assert 'type="search"' in html and f"{html_table.FILTER_FROM} rows" in html
+    assert 'type="search"' not in fixed and 'class="table fixed"' in fixed
     assert 'type="search"' not in html_table.html(frame.iloc[:-1], {})
 
 
@@ -98,8 +94,14 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, address):
-    opened = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+def width() -> int:
+    """Pixels; a test may ask for another."""
+    return 1280
+
+
+@pytest.fixture
+def page(browser, address, width):
+    opened = browser.new_context(viewport={"width": width, "height": 800}).new_page()
     opened.errors = []
     opened.on("pageerror", lambda error: opened.errors.append(str(error)))
     opened.goto(address)
@@ -108,45 +110,39 @@ def page(browser, address):
     opened.context.close()
 
 
-def column(page, label, at):
-    return page.evaluate(
-        "([label, at]) => [...document.querySelectorAll(`#${label} tbody tr`)].map(row => "
-        "row.cells[at].textContent.trim())",
-        [label, at],
-    )
+phone = pytest.mark.parametrize("width", [360])
 
 
-def heads(page, label):
-    return page.evaluate(
-        "label => [...document.querySelectorAll(`#${label} thead th`)].map(head => head.getAttribute('aria-sort'))",
-        label,
-    )
+def first(page, label):
+    """The first column's texts."""
+    return [text.strip() for text in page.locator(f"#{label} tbody tr").evaluate_all(FIRST)]
+
+
+FIRST = "rows => rows.map(row => row.cells[0].textContent)"
+SORTED = "heads => heads.map(head => head.getAttribute('aria-sort'))"
+
+
+def speeds(page):
+    """(the models' order, how each head says it is sorted)."""
+    return first(page, "tbl-speeds"), page.locator("#tbl-speeds thead th").evaluate_all(SORTED)
 
 
 def test_a_click_sorts_another_turns_round_a_third_restores(page):
     head = page.locator("#tbl-speeds").get_by_role("button", name="Images/s")
-    assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
+    assert speeds(page) == (["b_2", "a_10", "a_9"], [None, None, None])
     head.click()  # numbers: the largest first, what is missing last
-    assert column(page, "tbl-speeds", 0) == ["a_9", "b_2", "a_10"] and heads(page, "tbl-speeds") == [
-        None,
-        "descending",
-        None,
-    ]
+    assert speeds(page) == (["a_9", "b_2", "a_10"], [None, "descending", None])
     head.click()
-    assert column(page, "tbl-speeds", 0) == ["b_2", "a_9", "a_10"] and heads(page, "tbl-speeds") == [
-        None,
-        "ascending",
-        None,
-    ]
+    assert speeds(page) == (["b_2", "a_9", "a_10"], [None, "ascending", None])
     head.click()
-    assert column(page, "tbl-speeds", 0) == ["b_2", "a_10", "a_9"] and heads(page, "tbl-speeds") == [None, None, None]
+    assert speeds(page) == (["b_2", "a_10", "a_9"], [None, None, None])
 
 
 def test_words_sort_with_the_numbers_in_them_and_by_keyboard(page):
     head = page.locator("#tbl-speeds").get_by_role("button", name="Model")
     head.focus()
     page.keyboard.press("Enter")
-    assert column(page, "tbl-speeds", 0) == ["a_9", "a_10", "b_2"] and heads(page, "tbl-speeds")[0] == "ascending"
+    assert speeds(page) == (["a_9", "a_10", "b_2"], ["ascending", None, None])
     assert "Sorted by Model, ascending" in page.locator("p[role=status].visually-hidden").inner_text()
 
 
@@ -169,38 +165,29 @@ def test_a_table_in_an_order_of_its_own_has_no_buttons(page):
 
 
 @pytest.mark.parametrize("width", [320, 360, 600, 1280])
-def test_no_table_widens_the_page_whatever_the_names(browser, address, width):
-    opened = browser.new_context(viewport={"width": width, "height": 800}).new_page()
-    opened.goto(address)
-    assert opened.evaluate("document.scrollingElement.scrollWidth") <= width
-    opened.context.close()
+def test_no_table_widens_the_page_whatever_the_names(page, width):
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
 
 
-def test_on_a_phone_a_long_table_shows_its_first_dozen_until_all_are_asked_for(browser, address):
-    opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
-    opened.goto(address)
-    many = opened.locator("#tbl-many")
-    assert many.locator("tbody tr:visible").count() == 12 and opened.locator(".show-all:visible").count() == 1
-    many.get_by_label("Filter").fill("model_1")
-    assert (
-        many.locator("tbody tr:visible").count() == 11 and opened.locator(".show-all:visible").count() == 0
-    )  # found wherever they stand
+@phone
+def test_on_a_phone_a_long_table_shows_its_first_dozen_until_all_are_asked_for(page):
+    many = page.locator("#tbl-many")
+    assert many.locator("tbody tr:visible").count() == 12 and page.locator(".show-all:visible").count() == 1
+    many.get_by_label("Filter").fill("model_1")  # found wherever they stand
+    assert many.locator("tbody tr:visible").count() == 11 and page.locator(".show-all:visible").count() == 0
     many.get_by_label("Filter").fill("")
-    opened.get_by_role("button", name="Show all 20 rows").click()
+    page.get_by_role("button", name="Show all 20 rows").click()
     assert many.locator("tbody tr:visible").count() == 20
-    opened.get_by_role("button", name="Show the first twelve rows").click()
-    opened.emulate_media(media="print")
+    page.get_by_role("button", name="Show the first twelve rows").click()
+    page.emulate_media(media="print")
     assert many.locator("tbody tr:visible").count() == 20
-    opened.context.close()
 
 
-def test_on_a_phone_sentences_stand_in_cards_and_a_wide_table_keeps_its_first_column(browser, address):
-    opened = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
-    opened.goto(address)
-    assert opened.locator("#tbl-evidence tbody td").last.bounding_box()["width"] > 280
-    assert opened.locator("#tbl-evidence table").get_attribute("role") == "table"
-    opened.locator("#tbl-evidence").get_by_role("button", name="Claim").click()
-    assert column(opened, "tbl-evidence", 0) == ["one", "three", "two"]
-    opened.evaluate("document.querySelector('#tbl-wide .table-scroll').scrollLeft = 300")
-    assert opened.locator("#tbl-wide tbody th").first.bounding_box()["x"] >= 0
-    opened.context.close()
+@phone
+def test_on_a_phone_sentences_stand_in_cards_and_a_wide_table_keeps_its_first_column(page):
+    assert page.locator("#tbl-evidence tbody td").last.bounding_box()["width"] > 280
+    assert page.locator("#tbl-evidence table").get_attribute("role") == "table"
+    page.locator("#tbl-evidence").get_by_role("button", name="Claim").click()
+    assert first(page, "tbl-evidence") == ["one", "three", "two"]
+    page.evaluate("document.querySelector('#tbl-wide .table-scroll').scrollLeft = 300")
+    assert page.locator("#tbl-wide tbody th").first.bounding_box()["x"] >= 0

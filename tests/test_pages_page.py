@@ -49,15 +49,10 @@ def test_a_chart_shows_its_picture_data_and_sources(root, capsys):
     page.chart("dots")
     page.footer()
     text = html(capsys)
-    assert (
-        'id="fig-dots"' in text and 'data-figure="dots" data-src="charts/dots.json"' in text and 'alt="Dots."' in text
-    )
-    assert (
-        'href="/charts/dots.csv"' in text
-        and 'href="https://example.org/x.csv"' in text
-        and "RTX 3090" in text
-        and "2026-01-02" in text
-    )
+    assert 'id="fig-dots"' in text and 'data-figure="dots" data-src="charts/dots.json"' in text
+    assert 'alt="Dots."' in text
+    assert 'href="/charts/dots.csv"' in text and 'href="https://example.org/x.csv"' in text and "RTX 3090" in text
+    assert "2026-01-02" in text
     assert "Data behind this page: 1 table" in text and "111111111111" in text and "<!-- site: foot -->" in text
 
 
@@ -141,11 +136,8 @@ def test_a_table_aligns_numbers_and_shows_what_is_missing(root, capsys):
         '<th scope="row" class="short">NA</th><td class="number">1,234.6</td><td class="number">20,000</td><td '
         'class="short">yes</td><td class="short"><a href="/y">x</a></td>' in text
     )
-    assert (
-        '<td class="number">–</td>' in text
-        and text.count('<td class="short">–</td>') == 1
-        and "data-quarto-disable-processing" in text
-    )
+    assert '<td class="number">–</td>' in text and text.count('<td class="short">–</td>') == 1
+    assert "data-quarto-disable-processing" in text
     assert 'aria-label="Cap"' in text and 'href="/report/data/a.csv"' in text
 
 

@@ -16,13 +16,14 @@ import pandas as pd
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
+from scripts.common.words import listing
 from scripts.findings import verdicts as findings
 from scripts.findings.claims import FAILS, HOLDS
 from scripts.pages import findings as verdicts, page
 
 # claim -> (question, sentence where it holds on every machine, on some, on none); {yes} and {no}: machines where it
-# holds and where it fails, {best}: the
-# model that is most often named as the one that decides, {times}: the median estimate
+# holds and where it fails, {best}: the model that is most often named as the one that decides, {times}: the median
+# estimate
 WORDS: dict[str, tuple[str, str, str, str]] = {
     "levit_fastest": (
         "Is speed what counts?",
@@ -86,9 +87,8 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
 
 
 def today() -> None:
-    """Print one sentence of advice per claim, with the tally of verdicts behind it. Prints nothing where there are
-    no findings.
-    """
+    """Print one sentence of advice per claim, with the tally of verdicts behind it. Prints nothing where there are no
+    findings."""
     try:
         newest = verdicts.newest()
     except UserError:
@@ -106,8 +106,7 @@ def today() -> None:
 
 def sentence(key: str, rows: pd.DataFrame, told: str = "") -> str:
     """The advice that the verdicts in `rows` (one claim, a row per machine) choose, as Markdown in which data are
-    escaped. told: the year of the last table that can tell, where none of the newest can.
-    """
+    escaped. told: the year of the last table that can tell, where none of the newest can."""
     if rows.empty:
         last = f"The last tables that can tell are of {told}" if told else "No table can tell"
         return f"{last}: measure it on [your own machine](report/machine.qmd)."
@@ -121,9 +120,7 @@ def sentence(key: str, rows: pd.DataFrame, told: str = "") -> str:
         yes=_names(rows, HOLDS),
         no=_names(rows, FAILS),
         times=f"{times:.0f}" if times == times else "several",
-        best=page.text(deciding.mode().iloc[0].partition(".")[0])._repr_markdown_()
-        if len(deciding)
-        else "something else",
+        best=page.quoted(deciding.mode().iloc[0].partition(".")[0]) if len(deciding) else "something else",
     )
 
 
@@ -145,20 +142,18 @@ def carries_over() -> None:
     )
     lines = [
         f"Over all [weights](glossary.qmd#weights) the order {word}: the lowest rank correlation is {worst.rho:.2f} "
-        f"(95%: {worst.rho_low:.2f} to {worst.rho_high:.2f}), on {page.text(worst['name'])._repr_markdown_()}."
+        f"(95%: {worst.rho_low:.2f} to {worst.rho_high:.2f}), on {page.quoted(worst['name'])}."
     ]
     if (table.rho_best < table.rho).all():
         lines.append(
-            f"Among the best hundred it does so less (down to {near.rho_best:.2f}, on "
-            f"{page.text(near['name'])._repr_markdown_()}): near the top, ImageNet's validation set tells "
-            "models apart less well."
+            f"Among the best hundred it does so less (down to {near.rho_best:.2f}, on {page.quoted(near['name'])}): "
+            "near the top, ImageNet's validation set tells models apart less well."
         )
     gains = table[table.loss < 0]
     if len(gains):
         lines.append(
             f"A negative loss is a gain: the median model gains {-gains.loss.min():.1f} points on "
-            f"{page.text(gains.loc[gains.loss.idxmin(), 'name'])._repr_markdown_()}, "
-            "whose labels forgive what the old ones got wrong."
+            f"{page.quoted(gains.loc[gains.loss.idxmin(), 'name'])}, whose labels forgive what the old ones got wrong."
             if list(gains["name"]) == ["ReaL"]
             else "A negative loss is a gain."
         )
@@ -166,9 +161,8 @@ def carries_over() -> None:
 
 
 def speed_goes_with(figures: dict) -> str:
-    """Which of parameters, multiply-adds and activations goes best with speed on the card and on the processor of
-    the summary, as a sentence.
-    """
+    """Which of parameters, multiply-adds and activations goes best with speed on the card and on the processor of the
+    summary, as a sentence."""
     words = {
         "parameters": "the number of parameters",
         "gmacs": "the arithmetic (multiply-adds)",
@@ -193,30 +187,19 @@ def speed_goes_with(figures: dict) -> str:
 
 
 def alike(correlation: float) -> str:
-    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim
-    `training`; '' where it is not known.
-    """
-    return (
-        ""
-        if correlation != correlation
-        else "They do."
-        if correlation >= 0.9
-        else "Mostly they do."
-        if correlation >= 0.7
-        else "They need not."
-    )
+    """Whether two orders with this rank correlation are alike, in a word or two, by the limits of the claim `training`;
+    '' where it is not known."""
+    if correlation != correlation:
+        return ""
+    return "They do." if correlation >= 0.9 else "Mostly they do." if correlation >= 0.7 else "They need not."
 
 
 def _names(rows: pd.DataFrame, verdict: str) -> str:
-    names = [
-        f"a {page.text(name)._repr_markdown_()}" for name in dict.fromkeys(rows.hardware_name[rows.verdict == verdict])
-    ]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return listing([f"a {page.quoted(name)}" for name in rows.hardware_name[rows.verdict == verdict].unique()])
 
 
 def _behind(claim, rows: pd.DataFrame) -> str:
     """The claim with its tally, as the words of a link: 'BEiT is the most accurate of the slow: fails on all 6
-    machines'.
-    """
+    machines'."""
     tally = verdicts.tally(rows.verdict).replace("**", "") if len(rows) else "no data"
-    return f"{page.text(claim.sentence)._repr_markdown_()}: {tally}"
+    return f"{page.quoted(claim.sentence)}: {tally}"

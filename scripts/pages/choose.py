@@ -158,12 +158,8 @@ def confusion() -> None:
 @page.or_note()
 def hurry() -> None:
     """From photos to an app: what each of the three commands printed, from the tables that they left."""
-    run = next(iter(runs()))
-    trained = [
-        one
-        for one in photo_results.pets()
-        if one.facts.get("checksum") == run.facts["checksum"] and "kept" in one.facts
-    ]
+    run, found = runs()[0], [one for one in photo_results.pets() if "kept" in one.facts]
+    trained = [one for one in found if one.facts.get("checksum") == run.facts["checksum"]]
     before = int((run.table["seconds"].eq(0) & run.table["photos"].gt(0)).sum())
     again = f", where {kept(before).rstrip('.')}" if before else ""
     steps = [(f"make choose DATA={run.dataset}", run.facts["said"][0], f"{duration(run.facts['seconds'])}{again}.")]
@@ -182,11 +178,7 @@ def hurry() -> None:
     if loads:
         row = loads[0].tables[""].iloc[0]
         steps.append(
-            (
-                "make demo",
-                f"An app in the browser; {row.arch} answers a photo in {row.photo_ms:.0f} milliseconds.",
-                "",
-            )
+            ("make demo", f"An app in the browser; {row.arch} answers a photo in {row.photo_ms:.0f} milliseconds.", "")
         )
     for number, (command, printed, took) in enumerate(steps, 1):
         page.markdown(f"\n{number}. `{command}`\n\n   {page.escaped(printed)} {page.escaped(took)}\n")

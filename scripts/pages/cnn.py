@@ -42,75 +42,49 @@ def layers() -> None:
         page.note("Not counted yet", "`python -m scripts.train.train_cnn --summary` counts the layers.")
         return
     table = found[0]
-    shown = pd.DataFrame(
+    parameters = [
+        "shared" if row.used_before == "True" and row.kind in ("Conv2d", "BatchNorm2d") else f"{row.parameters:,.0f}"
+        for row in table.itertuples()
+    ]
+    page.table(
         {
             "Stage": table.stage,
             "Layer": table.kind,
             "Output": table.output,
-            "Parameters": table.parameters,
-            "Output (MB)": table.output_mb,
-            "Multiply-adds (M)": table.mult_adds / 1e6,
-        }
-    )
-    shown["Parameters"] = [
-        page.Html("shared") if used == "True" and kind in ("Conv2d", "BatchNorm2d") else value
-        for used, value, kind in zip(table.used_before, [f"{value:,.0f}" for value in table.parameters], table.kind)
-    ]
-    page.table(
-        shown,
+            "Parameters": (parameters, str),
+            "Output (MB)": (table.output_mb, "{:.2f}"),
+            "Multiply-adds (M)": (table.mult_adds / 1e6, "{:,.1f}"),
+        },
         "The layers in the order in which they run, for one photo of 224×224 pixels, as torchinfo counts them. The "
-        "last stage runs four times "
-        "with the same parameters.",
+        "last stage runs four times with the same parameters.",
         label="tbl-layers",
         link="report/data/cnn-summary.csv",
-        formats={"Parameters": str, "Output (MB)": "{:.2f}", "Multiply-adds (M)": "{:,.1f}"},
     )
 
 
 def table() -> None:
     """Each run of the convnet beside the reference."""
-    rows = [
-        {
-            "Run": "reference",
-            "Photos": REFERENCE["train_images"],
-            "Epochs": REFERENCE["epochs"],
-            "Train loss": REFERENCE["train_loss"],
-            "Test loss": REFERENCE["test_loss"],
-            "Train accuracy": REFERENCE["train_accuracy"],
-            "Test accuracy": REFERENCE["test_accuracy"],
-            "Machine": "unknown",
-        }
-    ]
     found = photo_results.cnn()
+    rows = [{**REFERENCE, "run": "reference", "machine": "unknown"}]
     for run in found:
         row = run.tables[""].iloc[0]
-        rows.append(
-            {
-                "Run": f"{row.recipe} recipe, {row['size']:.0f} pixels",
-                "Photos": row.train_images,
-                "Epochs": row.epochs,
-                "Train loss": row.train_loss,
-                "Test loss": row.test_loss,
-                "Train accuracy": row.train_accuracy,
-                "Test accuracy": row.test_accuracy,
-                "Machine": run.hardware,
-            }
-        )
+        rows.append({**row, "run": f"{row.recipe} recipe, {row['size']:.0f} pixels", "machine": run.hardware})
+    shown = pd.DataFrame(rows)
     page.table(
-        pd.DataFrame(rows),
+        {
+            "Run": shown.run,
+            "Photos": (shown.train_images, "{:,.0f}"),
+            "Epochs": (shown.epochs, "{:.0f}"),
+            "Train loss": (shown.train_loss, "{:.4f}"),
+            "Test loss": (shown.test_loss, "{:.4f}"),
+            "Train accuracy": (shown.train_accuracy, "{:.1%}"),
+            "Test accuracy": (shown.test_accuracy, "{:.1%}"),
+            "Machine": shown.machine,
+        },
         "The plain convnet here and in its original run. Photos are those learned from; losses are cross-entropies "
-        "after training, "
-        "without augmentation.",
+        "after training, without augmentation.",
         label="tbl-convnet",
         link=relative(found[0].paths[""]) if found else None,
-        formats={
-            "Train accuracy": "{:.1%}",
-            "Test accuracy": "{:.1%}",
-            "Train loss": "{:.4f}",
-            "Test loss": "{:.4f}",
-            "Photos": "{:,.0f}",
-            "Epochs": "{:.0f}",
-        },
     )
     if not found:
         page.note("Not trained here yet", f"`{COMMAND}` trains it.")
@@ -122,24 +96,16 @@ def said() -> str:
     if not found:
         return "It has not been trained here yet."
     rows = [run.tables[""].iloc[0] for run in found]
-    few = [
-        row
-        for row in rows
-        if row.train_images < REFERENCE["train_images"] / 8 or row.epochs < RECIPES["original"]["epochs"] / 2
-    ]
-    if len(few) < len(rows):
+    photos, epochs = REFERENCE["train_images"] / 8, RECIPES["original"]["epochs"] / 2
+    if any(row.train_images >= photos and row.epochs >= epochs for row in rows):
         return ""
-    runs = listing(
-        list(
-            dict.fromkeys(
-                f"{counted(int(row.epochs), 'epoch')} on {row.train_images:,.0f} photos of {row['size']:.0f} pixels "
-                f"({duration(float(row.train_seconds))}, {row.precision})"
-                for row in rows
-            )
-        )
+    told = dict.fromkeys(
+        f"{counted(int(row.epochs), 'epoch')} on {row.train_images:,.0f} photos of {row['size']:.0f} pixels "
+        f"({duration(float(row.train_seconds))}, {row.precision})"
+        for row in rows
     )
+    machines = dict.fromkeys(run.hardware for run in found)
     return (
-        f"What was trained here is much less: {runs}, on "
-        f"{listing(list(dict.fromkeys(run.hardware for run in found)))}. "
-        "That says nothing about what the network can reach."
+        f"What was trained here is much less: {listing([*told])}, on {listing([*machines])}. That says nothing about "
+        "what the network can reach."
     )

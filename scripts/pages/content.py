@@ -9,14 +9,11 @@ Everything comes from the CSVs in report/data, so that pages render where timm's
 
 from __future__ import annotations
 
-import math
-
+from scripts.common import uncertainty
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.findings import summary
 from scripts.pages import page
-
-VALIDATION_IMAGES = 50_000  # ImageNet's validation set
 
 
 class Missing(float):
@@ -31,11 +28,14 @@ class Missing(float):
     __repr__ = __str__
 
 
+MISSING = Missing("nan")
+
+
 class Numbers(dict):
     """The summary's figures by key. A key that is not there says n/a on the page instead of failing it."""
 
     def __missing__(self, key: str) -> float:
-        return Missing("nan")
+        return MISSING
 
 
 def numbers() -> Numbers:
@@ -49,8 +49,7 @@ def few(number: float) -> str:
 
 def top1_standard_error(top1: float) -> float:
     """Binomial standard error in points of a top-1 accuracy (%) on ImageNet's validation set."""
-    share = top1 / 100
-    return 100 * math.sqrt(share * (1 - share) / VALIDATION_IMAGES)
+    return float(uncertainty.top1_se(top1))
 
 
 @page.or_note()
@@ -64,11 +63,10 @@ def stored(
     label: str = "",
 ) -> None:
     """Print a table of report/data by its file name: `columns` renames and orders, `numeric` are read as numbers,
-    `rows` filters the frame.
-    """
+    `rows` filters the frame."""
     path = DATA / f"{name}.csv"
     if not path.exists():
-        print(f"\n::: {{.callout-note}}\n## Not computed yet\n`make data` writes `report/data/{name}.csv`.\n:::\n")
+        page.note("Not computed yet", f"`make data` writes `report/data/{name}.csv`.")
         return
     frame = read_table(path, required=list(columns), optional_numeric=numeric)
     frame = frame if rows is None else frame[rows(frame)]

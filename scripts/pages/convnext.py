@@ -52,7 +52,7 @@ def trade(family: str) -> None:
     try:
         row = table().set_index("family").loc[family]
     except (UserError, KeyError) as error:
-        print(f"\n::: {{.callout-note}}\n## Not computed yet\n{page.text(error)._repr_markdown_()}\n:::\n")
+        page.note("Not computed yet", page.quoted(error))
         return
     page.uses(SOURCE)
     lines = []
@@ -78,35 +78,24 @@ def families_by_name() -> None:
     try:
         found = table()
     except UserError as error:
-        print(f"\n::: {{.callout-note}}\n## Not computed yet\n{page.text(error)._repr_markdown_()}\n:::\n")
+        page.note("Not computed yet", page.quoted(error))
         return
     more = {"picture": "picture", "network": "network", "tie": "can't be told", "": ""}
-    shown = pd.DataFrame(
+    page.table(
         {
             "Family": [
                 page.link(row.label, "/" + CHART.format(urllib.parse.quote(row.family))) for row in found.itertuples()
             ],
-            "Weights": found.weights,
-            "Networks": found.networks,
-            "On the frontier": found.frontier,
-            "Best top-1 (%)": found.top1,
-            "Per doubling: picture": found.picture_price,
-            "Per doubling: network": found.network_price,
+            "Weights": (found.weights, "{:.0f}"),
+            "Networks": (found.networks, "{:.0f}"),
+            "On the frontier": (found.frontier, "{:.0f}"),
+            "Best top-1 (%)": (found.top1, "{:.1f}"),
+            "Per doubling: picture": (found.picture_price, "{:.1f}"),
+            "Per doubling: network": (found.network_price, "{:.1f}"),
             "Buys more": found.more.map(more),
-        }
-    )
-    page.table(
-        shown,
+        },
         f"Every family on an {content.numbers()['gpu.hardware']}: its members, and what a larger picture and a "
         "larger network bring for twice the time.",
         label="tbl-families",
         link=SOURCE,
-        formats={
-            "Weights": "{:.0f}",
-            "Networks": "{:.0f}",
-            "On the frontier": "{:.0f}",
-            "Best top-1 (%)": "{:.1f}",
-            "Per doubling: picture": "{:.1f}",
-            "Per doubling: network": "{:.1f}",
-        },
     )

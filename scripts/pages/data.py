@@ -29,15 +29,11 @@ def show() -> None:
         for path in here:
             try:
                 facts = provenance.read_sidecar(path)
-                date = page.Html(
-                    " ".join(
-                        filter(None, [page.escaped(str(facts.get("date", ""))[:10]), how_made.mark([relative(path)])])
-                    )
-                )
+                date = [page.escaped(str(facts.get("date", ""))[:10]), how_made.mark([relative(path)])]
                 made = (
                     page.link("JSON", f"/{relative(provenance.sidecar_path(path))}"),
                     facts["hardware"].get("name", ""),
-                    date,
+                    page.Html(" ".join(filter(None, date))),
                     page.code(facts.get("command", "")),
                 )
             except UserError:

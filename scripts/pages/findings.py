@@ -12,7 +12,9 @@ are made here from report/data/findings.csv, so none can outlive its data.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -32,31 +34,28 @@ SOURCE = "report/data/findings.csv"
 def matrix() -> None:
     """Claims down, machines and years across; each verdict is a button that opens its evidence."""
     if not (DATA / verdicts.FILE).exists():
-        print("\n::: {.callout-note}\n## No findings yet\n`make data` computes them from timm's tables.\n:::\n")
+        page.note("No findings yet", "`make data` computes them from timm's tables.")
         return
     frame = _shown(verdicts.load())
     grid = verdicts.matrix(frame)
-    keys = {claim.sentence: claim.key for claim in verdicts.CLAIMS}
+    known = {claim.sentence: claim for claim in verdicts.CLAIMS}
     evidence = {
         (row.claim, f"{row.hardware_name} · {row.year}"): row
         for row in frame[frame.main & (frame.hardware != "")].itertuples()
     }
-    shown = pd.DataFrame(
-        {"Claim": [page.link(sentence, f"report/findings.html#{anchor(keys[sentence])}") for sentence in grid.index]}
-    )
+    links = {sentence: f"report/findings.html#{anchor(known[sentence].key)}" for sentence in grid.index}
+    shown = {"Claim": [page.link(sentence, address) for sentence, address in links.items()]}
     ours = frame[frame.main & frame.vintage.isin(verdicts.SMALL)].groupby(["hardware_name", "year"]).weights.max()
     few = {f"{name} · {year}": f"{counted(int(most), 'set')} of weights" for (name, year), most in ours.items()}
     popovers = []
-    for column in grid.columns[
-        ~grid.isin([NO_DATA, ""]).all()
-    ]:  # a machine on which no claim could be judged is left to the evidence page
+    # a machine on which no claim could be judged is left to the evidence page
+    for column in grid.columns[~grid.isin([NO_DATA, ""]).all()]:
         cells = []
         for sentence in grid.index:
-            row = evidence.get((keys[sentence], column))
-            cells.append(page.Html("") if row is None else page.Html(button(row.verdict, f"{len(popovers)}")))
+            row, number = evidence.get((known[sentence].key, column)), f"{len(popovers)}"
+            cells.append(page.Html("" if row is None else button(row.verdict, number)))
             if row is not None:
-                rule = next(claim.rule for claim in verdicts.CLAIMS if claim.key == row.claim)
-                popovers.append(popover(row, sentence, column, rule, f"{len(popovers)}"))
+                popovers.append(popover(row, sentence, column, known[sentence].rule, number))
         shown[column] = cells
     page.table(
         shown,
@@ -95,16 +94,12 @@ def button(verdict: str, number: str) -> str:
 
 def popover(row, sentence: str, column: str, rule: str, number: str) -> str:
     """The evidence of a row of findings (`verdict`, `evidence`, `estimate`, `low`, `high`, `unit`, `tie`)."""
-    figures = (
-        f"<p>Estimate {estimate(row)} ({page.escaped(row.unit)}){': a tie' if row.tie else ''}; "
-        f"{page.escaped(rule)}.</p>"
-        if estimate(row)
-        else ""
-    )
+    safe, figures = page.escaped, ""
+    if told := estimate(row):
+        figures = f"<p>Estimate {told} ({safe(row.unit)}){': a tie' if row.tie else ''}; {safe(rule)}.</p>"
     return (
-        f'<div popover id="evidence-{number}" class="evidence"><p><strong>{page.escaped(sentence)}: '
-        f"{page.escaped(row.verdict)}</strong> "
-        f"({page.escaped(column)})</p><p>{page.escaped(row.evidence)}.</p>{figures}</div>"
+        f'<div popover id="evidence-{number}" class="evidence"><p><strong>{safe(sentence)}: {safe(row.verdict)}'
+        f"</strong> ({safe(column)})</p><p>{safe(row.evidence)}.</p>{figures}</div>"
     )
 
 
@@ -125,11 +120,8 @@ def headline() -> None:
     if not (DATA / verdicts.FILE).exists():
         return
     judged = newest()
-    sides = [
-        set(rows)
-        for _, rows in judged[judged.claim.isin([claim.key for claim in verdicts.ON_HARDWARE])].groupby("claim").verdict
-    ]
-    if sides:
+    ours = judged[judged.claim.isin([claim.key for claim in verdicts.ON_HARDWARE])]
+    if sides := [set(rows) for _, rows in ours.groupby("claim").verdict]:
         holds, fails = sides.count({HOLDS}), sides.count({FAILS})
         print(
             f"On the newest tables of {counted(judged.hardware_name.nunique(), 'machine')}, of "
@@ -150,7 +142,7 @@ def summary() -> None:
     for claim in verdicts.ON_HARDWARE:
         rows = judged[judged.claim == claim.key]
         if len(rows):
-            lines.append(f"- {page.text(claim.sentence)._repr_markdown_()}: {tally(rows.verdict)}.")
+            lines.append(f"- {page.quoted(claim.sentence)}: {tally(rows.verdict)}.")
     print("\n".join(lines) + "\n")
 
 
@@ -163,8 +155,7 @@ def newest() -> pd.DataFrame:
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     """Without the laptop and the board that stand beside the phone: the matrix fits a screen, and they tell the same;
-    their evidence is on the page of findings.
-    """
+    their evidence is on the page of findings."""
     beside = [phone_tables.slug(device) for device in phones.OTHERS]
     return frame[~frame.hardware.isin(beside)]
 
@@ -193,26 +184,20 @@ def _word(verdict: str) -> str:
 @page.or_note()
 def claims() -> None:
     """Every claim with its origin and, for each configuration, its verdict and evidence: a section that can be
-    linked.
-    """
+    linked."""
     frame = verdicts.load()
     for claim in verdicts.CLAIMS:
         rows = frame[frame.claim == claim.key]
         if rows.empty:
             continue
-        print(f"\n## {page.text(claim.sentence)._repr_markdown_()} {{#{anchor(claim.key)}}}\n")
+        print(f"\n## {page.quoted(claim.sentence)} {{#{anchor(claim.key)}}}\n")
         judged = rows[rows.main & (rows.verdict != NO_DATA)]
         if len(judged):
-            print(
-                f"Claimed by: {page.text(claim.origin)._repr_markdown_()}. Verdict: {tally(judged.verdict, 'table')} "
-                f"({_origins(judged)}).\n"
-                if claim in verdicts.ON_HARDWARE
-                else f"Claimed by: {page.text(claim.origin)._repr_markdown_()}.\n"
-            )
+            tallied = f" Verdict: {tally(judged.verdict, 'table')} ({_origins(judged)})."
+            print(f"Claimed by: {page.quoted(claim.origin)}.{tallied if claim in verdicts.ON_HARDWARE else ''}\n")
         print(f"*Estimated*: {claim.estimand}.\n\n*Rule*: {claim.rule}.\n")
-        main = rows.main & (rows.verdict != NO_DATA)
-        if main.any() and not main.all():
-            page.table(_evidence(rows[main]), claim.sentence, link=SOURCE)
+        if 0 < len(judged) < len(rows):
+            page.table(_evidence(judged), claim.sentence, link=SOURCE)
             page.html(f'<details class="more"><summary>All {len(rows)} tables on which this was tested</summary>')
             page.table(_evidence(rows), f"{claim.sentence}: all tables", link=SOURCE)
             page.html("</details>")
@@ -228,35 +213,38 @@ def _origins(rows: pd.DataFrame) -> str:
 
 def said(row, more: str = "") -> page.Html:
     """The verdict of a row of findings with its sign, and whether it is a tie."""
+    known = row.verdict if row.verdict in SIGNS else NO_DATA
     return page.Html(
-        f'<span class="verdict {CLASSES[row.verdict]}"><span aria-hidden="true">{SIGNS[row.verdict]}</span> '
+        f'<span class="verdict {CLASSES[known]}"><span aria-hidden="true">{SIGNS[known]}</span> '
         f"{page.escaped(row.verdict)}{', a tie' if row.tie else ''}{page.escaped(more)}</span>"
     )
 
 
-def _evidence(rows: pd.DataFrame) -> pd.DataFrame:
-    """What was tested where, with what came out, as a table for readers."""
-    return pd.DataFrame(
-        {
-            "Where": [
-                " ".join(
-                    filter(
-                        None,
-                        [
-                            row.hardware_name or "all weights",
-                            row.part,
-                            row.precision,
-                            row.layout,
-                            "compiled" if row.compiled else "",
-                            f"torch {row.torch}" if row.torch else "",
-                        ],
-                    )
-                )
-                for row in rows.itertuples()
-            ],
-            "Year": rows.year.astype(str).to_list(),
-            "Verdict": [said(row, f" (or {row.paired})" if row.paired else "") for row in rows.itertuples()],
-            "Estimate": [estimate(row).replace(", 95% interval", ";") or "–" for row in rows.itertuples()],
-            "Evidence": rows.evidence.to_list(),
-        }
-    )
+def _evidence(rows: pd.DataFrame) -> dict:
+    """What was tested where, with what came out, as a table's columns."""
+    where = [
+        [
+            row.hardware_name or "all weights",
+            row.part,
+            row.precision,
+            row.layout,
+            "compiled" if row.compiled else "",
+            f"torch {row.torch}" if row.torch else "",
+        ]
+        for row in rows.itertuples()
+    ]
+    return {
+        "Where": [" ".join(filter(None, parts)) for parts in where],
+        "Year": rows.year.astype(str).to_list(),
+        **outcome(rows, rows.paired),
+    }
+
+
+def outcome(rows: pd.DataFrame, paired: Iterable[str] = itertools.repeat("")) -> dict:
+    """Verdicts with estimates and evidence, as a table's columns. paired: the verdict were the errors of two models
+    nested, where that is another."""
+    return {
+        "Verdict": [said(row, f" (or {other})" if other else "") for row, other in zip(rows.itertuples(), paired)],
+        "Estimate": [estimate(row).replace(", 95% interval", ";") or "–" for row in rows.itertuples()],
+        "Evidence": rows.evidence.to_list(),
+    }

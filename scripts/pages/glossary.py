@@ -18,15 +18,13 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
     "What is compared": {
         "architecture": (
             "Architecture",
-            "The plan of a network: its layers and how they are connected. It decides the speed. timm writes it "
-            "before the point of a name: "
-            "`convnext_base` of `convnext_base.fb_in22k_ft_in1k`.",
+            "The plan of a network: its layers and how they are connected. It decides the speed. timm writes it before "
+            "the point of a name: `convnext_base` of `convnext_base.fb_in22k_ft_in1k`.",
         ),
         "weights": (
             "Weights",
             "What a network has learned. One architecture may have several sets, trained on different pictures, and "
-            "they may differ much in accuracy, "
-            "not in speed. timm's name for a set, its *tag*, follows the point.",
+            "they may differ much in accuracy, not in speed. timm's name for a set, its *tag*, follows the point.",
         ),
         "family": ("Family", "Architectures of one design in several sizes, such as ConvNeXt or LeViT."),
         "convnet": (
@@ -41,9 +39,8 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "frontier": (
             "Frontier",
-            "The models that are not beaten: nothing timed on that machine is both more accurate and at least as "
-            "fast. On a chart they form a staircase, "
-            "because between two models there is none.",
+            "The models that are not beaten: nothing timed on that machine is both more accurate and at least as fast. "
+            "On a chart they form a staircase, because between two models there is none.",
         ),
     },
     "How good": {
@@ -123,8 +120,7 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         "activations": (
             "Activations",
             "The numbers that a network writes to memory on its way to an answer, in millions for one picture. A "
-            "graphics card often waits for these, "
-            "not for arithmetic.",
+            "graphics card often waits for these, not for arithmetic.",
         ),
         "amp": (
             "AMP",
@@ -134,9 +130,8 @@ TERMS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "channels-last": (
             "Channels last",
-            "How pictures lie in memory: the colours of one pixel side by side (*NHWC*) instead of one colour's "
-            "whole plane after the other (*NCHW*). "
-            "Some cards and many convnets are faster with it.",
+            "How pictures lie in memory: the colours of one pixel side by side (*NHWC*) instead of one colour's whole "
+            "plane after the other (*NCHW*). Some cards and many convnets are faster with it.",
         ),
         "compiled": (
             "Compiled, eager",
@@ -191,9 +186,8 @@ def note(anchor: str) -> None:
 
 
 def links(*anchors: str) -> str:
-    """The words as Markdown links to their definitions: 'Precision, Recall, F1'. Raises UserError for a word that
-    has none.
-    """
+    """The words as Markdown links to their definitions: 'Precision, Recall, F1'. Raises UserError for a word that has
+    none."""
     unknown = [anchor for anchor in anchors if anchor not in _ALL]
     if unknown:
         raise UserError(f"glossary: no word {unknown[0]!r} in scripts/pages/glossary.py; add it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,9 +15,8 @@ from scripts.pages import content, page
 
 
 def _square() -> pd.DataFrame:
-    """Rank correlations between machines: machines down and across. Raises UserError where they were never computed
-    or are damaged.
-    """
+    """Rank correlations between machines: machines down and across. Raises UserError where they were never computed or
+    are damaged."""
     path = DATA / "machines-agreement.csv"
     names = list(read_table(path, key=["machine"])["machine"])
     return read_table(path, numeric=names).set_index("machine")[names]
@@ -42,52 +42,32 @@ def facts() -> SimpleNamespace:
     try:
         square = _square()
     except UserError:
-        return SimpleNamespace(
-            gpu_agreement=content.Missing("nan"),
-            cpu_agreement=content.Missing("nan"),
-            words="several machines",
-            advice="",
-            penalty="",
-        )
+        none = content.MISSING
+        return SimpleNamespace(gpu_agreement=none, cpu_agreement=none, words="several machines", advice="", penalty="")
     kind = {name: (hardware.lookup(name) or hardware.named(name)).kind for name in square}
     compiled = {name: name.endswith(", compiled") for name in square}
     pairs = [(a, b, square.loc[a, b]) for i, a in enumerate(square) for b in list(square)[:i]]
-    cards = min(
-        (value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]),
-        default=content.Missing("nan"),
-    )
-    across = min(
-        (value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}), default=content.Missing("nan")
-    )
-    count = {
-        one: len({name.removesuffix(", compiled") for name in square if kind[name] == one}) for one in ("gpu", "cpu")
-    }
-    advice = (
-        ""
-        if cards != cards or across != across
-        else (
-            "An order that holds on one card holds, nearly, on the next. On a processor it is another order."
-            if cards >= 0.95 > across
-            else "An order that holds on one machine holds, nearly, on the next."
-            if min(cards, across) >= 0.95
-            else "An order that holds on one machine need not hold on the next."
-        )
-    )
-    return SimpleNamespace(
-        gpu_agreement=cards,
-        cpu_agreement=across,
-        words=f"{count['gpu']} graphics cards and {count['cpu']} processors",
-        advice=advice,
-        penalty=_penalty(),
-    )
+    alike = [value for a, b, value in pairs if kind[a] == kind[b] == "gpu" and compiled[a] == compiled[b]]
+    unlike = [value for a, b, value in pairs if {kind[a], kind[b]} == {"gpu", "cpu"}]
+    cards, across = min(alike, default=content.MISSING), min(unlike, default=content.MISSING)
+    count = Counter({name.removesuffix(", compiled"): kind[name] for name in square}.values())
+    if cards != cards or across != across:
+        advice = ""
+    elif cards >= 0.95 > across:
+        advice = "An order that holds on one card holds, nearly, on the next. On a processor it is another order."
+    elif min(cards, across) >= 0.95:
+        advice = "An order that holds on one machine holds, nearly, on the next."
+    else:
+        advice = "An order that holds on one machine need not hold on the next."
+    words = f"{count['gpu']} graphics cards and {count['cpu']} processors"
+    return SimpleNamespace(gpu_agreement=cards, cpu_agreement=across, words=words, advice=advice, penalty=_penalty())
 
 
 def _penalty() -> str:
     """What moving to a processor costs transformers, chip by chip, in a sentence."""
     try:
-        frame = read_table(
-            DATA / "machines-cpu_penalty.csv", required=["cpu", "kind"], numeric=["ratio", "low", "high"]
-        )
+        numbers = ["ratio", "low", "high"]
+        frame = read_table(DATA / "machines-cpu_penalty.csv", required=["cpu", "kind"], numeric=numbers)
     except UserError:
         return ""
     rows = frame[frame.kind == "transformer"].sort_values("ratio", ascending=False)
@@ -101,8 +81,7 @@ def _penalty() -> str:
 
 def beside_timm() -> None:
     """Our machines' speeds as ranks and ratios beside timm's tables, from report/data/machines-ours.csv; then one
-    picture at a time.
-    """
+    picture at a time."""
     both = {"ours": "Measured here", "theirs": "timm's machine"}
     content.stored(
         "machines-ours",

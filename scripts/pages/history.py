@@ -54,20 +54,23 @@ def table() -> None:
         numeric=["level", "samples_per_sec", "best", "weights"],
     )
     grid = found.pivot(index="date", columns="level", values="samples_per_sec")
-    heads = found.drop_duplicates("date").set_index("date")
-    shown = pd.DataFrame({"Table of": [day(date) for date in grid.index]})
-    shown["PyTorch"] = [heads.loc[date, "torch"] or "not said" for date in grid.index]
-    shown["Weights"] = [int(heads.loc[date, "weights"]) for date in grid.index]
-    for level in SHOWN:
-        shown[f"{level}%"] = [short(value) if value == value else "–" for value in grid.get(level, pd.Series())]
-    shown["Best (%)"] = [heads.loc[date, "best"] for date in grid.index]
+    heads = found.drop_duplicates("date").set_index("date").loc[grid.index]
+    levels = {
+        f"{level}%": [short(value) if value == value else "–" for value in grid.get(level, pd.Series())]
+        for level in SHOWN
+    }
     one = public.source(next(iter(timm_history.STEPS)))
     page.table(
-        shown,
+        {
+            "Table of": [day(date) for date in grid.index],
+            "PyTorch": [torch or "not said" for torch in heads["torch"]],
+            "Weights": (heads["weights"].to_list(), "{:,.0f}"),
+            **levels,
+            "Best (%)": (heads["best"].to_list(), "{:.1f}"),
+        },
         f"The frontier of the {timm_history.CARD} in each of timm’s tables: images per second of the fastest model at "
         f"least as accurate. Source: {one.cite} ({one.repository}; licence: {one.licence}).",
         label="tbl-history",
         link=f"report/data/{history.FRONTIER_FILE}",
         sort=False,
-        formats={"Weights": "{:,.0f}", "Best (%)": "{:.1f}"},
     )

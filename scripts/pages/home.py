@@ -28,10 +28,9 @@ def pick_table() -> pd.DataFrame:
 
 def answer() -> None:
     """The answer at a glance: three cards (fast, balanced, accurate) for the machine that the reader chooses, which
-    assets/shell.js shows and remembers. Models by their whole names, for timm gives other weights to the bare name.
-    """
+    assets/shell.js shows and remembers. Models by their whole names, for timm gives other weights to the bare name."""
     if not (DATA / "picks.csv").exists():
-        print("\n::: {.callout-note}\n## No answer yet\n`make data` computes it from timm's tables.\n:::\n")
+        page.note("No answer yet", "`make data` computes it from timm's tables.")
         return
     table = pick_table().query("machine != 'then'").drop_duplicates(["hardware", "need"])
     by_machine = dict(list(table.groupby("hardware", sort=False)))
@@ -79,8 +78,7 @@ def picks() -> None:
     table["cell"] = [
         page.Html(
             f'<code>{page.breakable(row.model)}</code><br><span class="facts">{row.top1:.1f}% · '
-            f"{images_per_second(row.samples_per_sec)} images/s · "
-            f"{row.img_size:.0f} px{_runner_up(row)}</span>"
+            f"{images_per_second(row.samples_per_sec)} images/s · {row.img_size:.0f} px{_runner_up(row)}</span>"
         )
         for row in table.itertuples()
     ]
@@ -121,8 +119,7 @@ def when(machine: str, write: str = "month") -> str:
 
 def then() -> str:
     """What the rule of the picks gives on the notebook's tables: 'LeViT, EfficientNet and BEiT'; 'n/a' where they are
-    not there.
-    """
+    not there."""
     try:
         old = pick_table().set_index(["machine", "need"]).loc["then"]
     except (UserError, KeyError):

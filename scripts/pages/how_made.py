@@ -1,8 +1,8 @@
 """How a chart or a table was made, a click away: command, commit, hardware, versions and checksum, in a popover (no
 script, works by keyboard).
 
-    button = sources.made("chart", [{"path": "report/data/x.csv", "sha256": …}])    # in the caption
-    sources.panels()                                                                # at the page's foot
+    button = how_made.made("chart", [{"path": "report/data/x.csv", "sha256": …}])    # in the caption
+    how_made.panels()                                                               # at the page's foot
 
 A result that is older than the script that makes it is marked beside its source; `make status` lists all of them.
 """
@@ -45,8 +45,7 @@ def published(one: dict) -> dict[str, str]:
 
 def computed_from(known: dict) -> str:
     """timm's tables that a result was computed from, as its sidecar tells: 'timm’s speeds of 2024-09-04 to 2026-01-06
-    and accuracies of 2025-10-30'; '' for none.
-    """
+    and accuracies of 2025-10-30'; '' for none."""
     found = provenance.published(provenance.made_from(known), str)
     return f"timm’s {found}" if found else ""
 
@@ -54,15 +53,15 @@ def computed_from(known: dict) -> str:
 def made(what: str, tables: list[dict], facts: list[tuple[str, str]] = ()) -> str:
     """A button as HTML; what it opens is printed at the page's foot (`panels`), once for all that were made alike.
 
-    what: 'chart' or 'table'; tables: manifest sources (path, sha256, url); facts: what else, as (name, HTML).
-    """
+    what: 'chart' or 'table'; tables: manifest sources (path, sha256, url); facts: what else, as (name, HTML)."""
     tables = [{**one, "path": str(one.get("path", ""))} for one in tables]
     theirs = [one for one in tables if one.get("url") or one["path"].startswith("timm-results/")]
     parts = [_list(facts)] if facts else []
-    parts += [f'<p class="made-name">{_link(one)}</p>{_list(_facts(one))}' for one in tables if one not in theirs]
+    parts += [f'<p class="made-name">{source(one)}</p>{_list(_facts(one))}' for one in tables if one not in theirs]
     if theirs:
         rows = "".join(
-            f"<li>{_link(one)}, {safe(published(one)['date'])}: {_digest(one.get('sha256', ''))}</li>" for one in theirs
+            f"<li>{source(one)}, {safe(published(one)['date'])}: {_digest(one.get('sha256', ''))}</li>"
+            for one in theirs
         )
         parts.append(f'<p class="made-name">Published by timm, with SHA-256</p><ul>{rows}</ul>')
     body = f"<strong>How this {safe(what)} was made</strong></p>{''.join(parts)}"
@@ -81,13 +80,11 @@ def panels() -> str:
     )
 
 
-def _link(one: dict) -> str:
-    path = one["path"]
-    return (
-        link(Path(path).name, one.get("url") or f"/{path}")
-        if one.get("url") or path.startswith(FOLDER)
-        else safe(Path(path).name)
-    )
+def source(one: dict) -> str:
+    """A table's name as HTML, a link where it can be had."""
+    path = str(one.get("path", ""))
+    address = one.get("url") or (f"/{path}" if path.startswith(FOLDER) else "")
+    return link(Path(path).name, address) if address else safe(Path(path).name)
 
 
 def _facts(one: dict) -> list[tuple[str, str]]:
@@ -97,11 +94,10 @@ def _facts(one: dict) -> list[tuple[str, str]]:
         return [("made", "by hand: each row names its source"), ("SHA-256", _digest(one.get("sha256", "")))]
     machine = known["hardware"]
     commit = str(known.get("commit", ""))
-    commit = (
-        f"<code>{safe(commit[:12])}</code>" + (" with changes not yet committed" if known.get("dirty") else "")
-        if re.fullmatch(r"[0-9a-f]{40}", commit)
-        else safe(f"unknown: {known['repository']}" if known.get("repository") else "unknown")
-    )
+    if re.fullmatch(r"[0-9a-f]{40}", commit):
+        commit = f"<code>{commit[:12]}</code>" + (" with changes not yet committed" if known.get("dirty") else "")
+    else:
+        commit = safe(f"unknown: {known['repository']}" if known.get("repository") else "unknown")
     about = [str(machine[key]) for key in ("name", "driver", "power_limit", "system") if machine.get(key)]
     versions = known.get("versions") if isinstance(known.get("versions"), dict) else {}
     sidecar = provenance.sidecar_path(path).as_posix()

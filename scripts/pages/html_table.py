@@ -16,11 +16,8 @@ import pandas as pd
 from scripts.pages.markup import Html, breaking, safe
 
 FILTER_FROM = 12  # rows from which a table gets a field to filter them
-SHORT, LONG, PROSE = (
-    14,
-    20,
-    60,
-)  # characters up to which a column of text keeps to one line, from which it is wide, or full of sentences
+# characters up to which a column of text keeps to one line, from which it is wide, or full of sentences
+SHORT, LONG, PROSE = 14, 20, 60
 _NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?([^\d.]*)")
 _POINT, _DIGIT = "\u2008", "\u2007"  # blanks as wide as a point and as a digit
 
@@ -29,8 +26,7 @@ def html(frame: pd.DataFrame, formats: Mapping[str, str | Callable], caption: st
     """`frame` (at least one row) without its index: the first column heads the rows, the rest of the arguments as in
     `page.table`.
 
-    sort: whether readers may sort it; False for a table whose order says something that no column does.
-    """
+    sort: whether readers may sort it; False for a table whose order says something that no column does."""
     columns = [_column(frame.iloc[:, i], formats.get(name)) for i, name in enumerate(frame.columns)]
     prose = sum(kind == "prose" for kind, _ in columns)
     names = [safe(name) for name in frame.columns]
@@ -46,9 +42,7 @@ def html(frame: pd.DataFrame, formats: Mapping[str, str | Callable], caption: st
             + "</tr>"
         )
     name = f' role="region" aria-label="{safe(caption)}"' if caption else ""
-    kinds = (
-        f"table{' cards' if prose else ''}{' one' if prose == 1 else ''}{'' if sort and len(frame) > 2 else ' fixed'}"
-    )
+    kinds = f"table{' cards' * bool(prose)}{' one' * (prose == 1)}{'' if sort and len(frame) > 2 else ' fixed'}"
     tools = _TOOLS.format(rows=len(frame)) if sort and len(frame) >= FILTER_FROM else ""
     return (
         f'{tools}<div class="table-scroll" tabindex="0"{name}><table class="{kinds}" '
@@ -74,9 +68,8 @@ def _column(column: pd.Series, how: str | Callable | None) -> tuple[str, list[st
 
 
 def aligned(cells: list[str]) -> list[str]:
-    """Numbers of differing precision with blanks behind, so that their points stand below each other where the
-    column is set flush right.
-    """
+    """Numbers of differing precision with blanks behind, so that their points stand below each other where the column
+    is set flush right."""
     found = [_NUMBER.fullmatch(one) for one in cells]
     most = max((len(match[1] or "") for match in found if match), default=0)
     out = []

@@ -45,7 +45,7 @@ def table(part: str) -> None:
     """This machine's measurements of `part` as a table, fastest first."""
     frame = here(part)
     if frame.empty:
-        print("\n::: {.callout-note}\n## Nothing measured yet\n`make bench` measures this machine.\n:::\n")
+        page.note("Nothing measured yet", "`make bench` measures this machine.")
         return
     frame = (
         frame.sort_values("top1", ascending=False)
@@ -105,8 +105,7 @@ def energy() -> page.text:
     least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
     return page.text(
         f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "
-        f"({most['arch']}), by the card's own meter, the idle "
-        "share included."
+        f"({most['arch']}), by the card's own meter, the idle share included."
     )
 
 
@@ -131,34 +130,21 @@ def scoreboard() -> None:
         else f"{counted(stored, 'table')} came that way"
     )
     print(f"\n{said}.\n")
-    shown = pd.DataFrame(
+    page.table(
         {
             "Machine": rows["name"],
             "How": rows["how"].map(HOW),
             "Known": rows["case"].map(LIKE),
-            "Added": [day(text) if text else "–" for text in rows["added"]],
-            "From": rows["measured"],
-            "Networks": rows["networks"],
-            "Median error": rows["median_error"],
-            "Nine in ten within": rows["p90_error"],
-            "In the 90% interval": rows["coverage"],
-            "Rank correlation": rows["spearman"],
-        }
-    )
-    share = "{:.1%}"
-    page.table(
-        shown,
+            "Added": ([day(text) if text else "–" for text in rows["added"]], str),
+            "From": (rows["measured"], "{:.0f}"),
+            "Networks": (rows["networks"], "{:,.0f}"),
+            "Median error": (rows["median_error"], "{:.1%}"),
+            "Nine in ten within": (rows["p90_error"], "{:.1%}"),
+            "In the 90% interval": (rows["coverage"], "{:.0%}"),
+            "Rank correlation": (rows["spearman"], "{:.3f}"),
+        },
         "Predictions against measurements. From: how many networks were measured to predict the others. timm’s "
         "machines stand here twice: with the others’ tables at hand, and with none of a machine like it.",
         label="tbl-scoreboard",
         link="report/data/scoreboard.csv",
-        formats={
-            "Added": str,
-            "From": "{:.0f}",
-            "Networks": "{:,.0f}",
-            "Median error": share,
-            "Nine in ten within": share,
-            "In the 90% interval": "{:.0%}",
-            "Rank correlation": "{:.3f}",
-        },
     )

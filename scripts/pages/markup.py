@@ -10,9 +10,8 @@ from html import escape
 
 
 class Html(str):
-    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use
-    within Markdown.
-    """
+    """Text that is HTML already. Whoever makes one has escaped what is in it; `link` and `code` do, also for use within
+    Markdown."""
 
 
 def link(text: str, href: str) -> Html:
@@ -28,20 +27,21 @@ def code(text: str) -> Html:
 
 
 class text:
-    """Any value as inline text in which nothing is markup, and which may break after _ : `` `{python}
-    page.text(name)` ``.
-    """
+    """Any value as inline text in which nothing is markup, and which may break after _: `{python} page.text(name)`."""
 
     def __init__(self, value: object):
         self.value = str(value)
 
     def _repr_markdown_(self) -> str:
-        return inline(
-            breaking(self.value) or "<!-- -->"
-        )  # Quarto shows the expression itself where an inline value is empty
+        return quoted(self.value)
 
     def __repr__(self) -> str:
         return repr(self.value)
+
+
+def quoted(value: object) -> str:
+    """What `text` shows, as Markdown for a sentence that is made in Python."""
+    return inline(breaking(value) or "<!-- -->")  # Quarto shows the expression itself where an inline value is empty
 
 
 def safe(value: object) -> str:
@@ -51,8 +51,7 @@ def safe(value: object) -> str:
 
 def inert(value: object) -> str:
     """Escaped so that nothing is markup in Markdown either: every sign but / . , : ; - becomes a character
-    reference.
-    """
+    reference."""
     return re.sub(r"[^\w\s/.,:;-]|_", lambda sign: f"&#{ord(sign[0])};", str(value))
 
 

@@ -13,10 +13,10 @@ from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
 from scripts.pages import page
-from scripts.pages.content import Missing
-from scripts.predict import (
-    evaluate as predict_evaluate,
-)
+from scripts.pages.content import MISSING
+from scripts.predict import evaluate as predict_evaluate
+
+PERCENT = "{:.1%}"
 
 
 @page.or_note()
@@ -26,203 +26,143 @@ def join_audit() -> None:
     named = ["vintage", "file", "date"]
     table = read_table(DATA / "joins.csv", required=named, numeric=counts, key=named[:2])
     table[counts] = table[counts].astype(int)
-    table = table[["file", "date", *counts]]
-    table["file"] = table["file"].str.removeprefix("benchmark-").str.removesuffix(".csv")
-    table.columns = [
-        "Table",
-        "Last changed",
-        "Accuracies",
-        "Matched",
-        "of these renamed",
-        "Other size only",
-        "Not timed",
-        "Timed, no accuracy",
-    ]
     page.table(
-        table,
+        {
+            "Table": _bare(table["file"]),
+            "Last changed": table["date"],
+            "Accuracies": table["results"],
+            "Matched": table["matched"],
+            "of these renamed": table["renamed"],
+            "Other size only": table["wrong_size"],
+            "Not timed": table["dropped"],
+            "Timed, no accuracy": table["timed_only"],
+        },
         "The join, table by table: how many published accuracies found their speed.",
         label="tbl-joins",
         link="report/data/joins.csv",
     )
 
 
+def _bare(files) -> pd.Series:
+    """Names of tables without what all have."""
+    return files.str.removeprefix("benchmark-").str.removesuffix(".csv")
+
+
+def _rivals(found: pd.DataFrame) -> dict:
+    """The columns of the simple rivals' errors."""
+    names = {"similar": "Similar machine, scaled", "gmacs": "GMACs only", "activations": "Activations only"}
+    return {title: (found[name], PERCENT) for name, title in names.items()}
+
+
 def evaluation() -> None:
     """For the method page: errors and coverage with each machine left out, against simple rivals; by number of
-    measurements; by kind of network.
-    """
+    measurements; by kind of network."""
     try:
         frame = predict_evaluate.table()
     except UserError:
-        print("\n::: {.callout-note}\n## Not computed yet\n`make data` evaluates the predictions.\n:::\n")
+        page.note("Not computed yet", "`make data` evaluates the predictions.")
         return
-    percent = "{:.1%}".format
-    machines = predict_evaluate.by_machine(frame)
-    harder = {
-        case: predict_evaluate.by_machine(frame, case).set_index("machine").reindex(machines["machine"])
-        for case in ("generation", "new")
-    }
-    own = harder["generation"]["model"].fillna(machines.set_index("machine")["model"])
-    shown = pd.DataFrame(
-        {
-            "Machine": [hardware.named(slug).name for slug in machines["machine"]],
-            "Tables": machines["tables"],
-            "Median error": machines["model"],
-            "Its generation left out": own.where(machines.set_index("machine")["kind"] == "gpu").to_numpy(),
-            "A new kind": harder["new"]["model"].to_numpy(),
-            "Rank correlation": machines["spearman"],
-            "In the 90% interval": machines["coverage"],
-            "As a new kind": harder["new"]["coverage"].to_numpy(),
-            "Similar machine, scaled": machines["similar"],
-            "GMACs only": machines["gmacs"],
-            "Activations only": machines["activations"],
-        }
+    link = "report/data/predict-evaluation.csv"
+    machines, generation, new = (
+        predict_evaluate.by_machine(frame, case).set_index("machine") for case in ("like", "generation", "new")
     )
+    generation, new = generation.reindex(machines.index), new.reindex(machines.index)
+    own = generation["model"].fillna(machines["model"])
     page.table(
-        shown,
+        {
+            "Machine": [hardware.named(slug).name for slug in machines.index],
+            "Tables": (machines["tables"], "{:.0f}"),
+            "Median error": (machines["model"], PERCENT),
+            "Its generation left out": (own.where(machines["kind"] == "gpu"), PERCENT),
+            "A new kind": (new["model"], PERCENT),
+            "Rank correlation": (machines["spearman"], "{:.3f}"),
+            "In the 90% interval": (machines["coverage"], "{:.0%}"),
+            "As a new kind": (new["coverage"], "{:.0%}"),
+            **_rivals(machines),
+        },
         f"By machine, {predict_evaluate.MAIN} networks measured: medians over its tables of inference (coverage: "
         "mean). First the machine alone is left out, then every card of its generation, then all like it: only cards "
         "of one distant generation are known, or no processor. The last three columns are the median errors of simple "
         "rivals with the same measurements, the machine alone left out.",
         label="tbl-predict-by-machine",
-        link="report/data/predict-evaluation.csv",
-        formats={
-            "Tables": "{:.0f}",
-            "Rank correlation": "{:.3f}",
-            "In the 90% interval": "{:.0%}",
-            "As a new kind": "{:.0%}",
-            **dict.fromkeys(
-                (
-                    "Median error",
-                    "Its generation left out",
-                    "A new kind",
-                    "Similar machine, scaled",
-                    "GMACs only",
-                    "Activations only",
-                ),
-                percent,
-            ),
-        },
+        link=link,
     )
-    frame, every = frame[frame["case"] == "like"], frame
-    main = frame[(frame["measured"] == predict_evaluate.MAIN)]
-    new = every[(every["measured"] == predict_evaluate.MAIN) & (every["case"] == "new") & (every["method"] == "model")]
+    every, frame = frame[frame["measured"] == predict_evaluate.MAIN], frame[frame["case"] == "like"]
+    main = every[every["case"] == "like"]
     ours = main[main["method"] == "model"].set_index("file")
-    rivals = main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)
-    shown = pd.DataFrame(
-        {
-            "Table": ours.index.str.removeprefix("benchmark-").str.removesuffix(".csv"),
-            "Networks": ours["networks"].astype(int),
-            "Median error": ours["median_error"],
-            "90% below": ours["p90_error"],
-            "Rank correlation": ours["spearman"],
-            "In the 90% interval": ours["coverage"],
-            "A new kind": new.set_index("file")["median_error"].reindex(ours.index),
-            "Similar machine, scaled": rivals["similar"],
-            "GMACs only": rivals["gmacs"],
-            "Activations only": rivals["activations"],
-        }
-    )
+    new = every[(every["case"] == "new") & (every["method"] == "model")].set_index("file").reindex(ours.index)
     page.table(
-        shown,
+        {
+            "Table": _bare(ours.index),
+            "Networks": ours["networks"].astype(int),
+            "Median error": (ours["median_error"], PERCENT),
+            "90% below": (ours["p90_error"], PERCENT),
+            "Rank correlation": (ours["spearman"], "{:.3f}"),
+            "In the 90% interval": (ours["coverage"], "{:.0%}"),
+            "A new kind": (new["median_error"], PERCENT),
+            **_rivals(main.pivot(index="file", columns="method", values="median_error").reindex(ours.index)),
+        },
         f"Table by table: how far off speeds are when {predict_evaluate.MAIN} networks are measured and the others "
         "predicted, with every table of that hardware left out; *a new kind*: the median error with those like it left "
         "out, too; the last three columns are the median errors of simple rivals with the same measurements. Training "
         "tables: predicted from inference tables of other hardware.",
         label="tbl-predict-machines",
-        link="report/data/predict-evaluation.csv",
-        formats={
-            "Rank correlation": "{:.3f}",
-            "In the 90% interval": "{:.0%}",
-            **dict.fromkeys(
-                (
-                    "Median error",
-                    "90% below",
-                    "A new kind",
-                    "Similar machine, scaled",
-                    "GMACs only",
-                    "Activations only",
-                ),
-                percent,
-            ),
-        },
+        link=link,
     )
     infer = frame[(frame["method"] == "model") & (frame["part"] == "infer")]
     grid = infer.pivot_table(index="machine", columns="measured", values="median_error", aggfunc="median")
-    grid.insert(0, "Machine", [hardware.named(slug).name for slug in grid.index])
-    grid.columns = [name if isinstance(name, str) else f"{int(name)} measured" for name in grid.columns]
     page.table(
-        grid,
+        {
+            "Machine": [hardware.named(slug).name for slug in grid.index],
+            **{f"{int(number)} measured": (grid[number], PERCENT) for number in grid},
+        },
         "Median error by the number of networks measured (median over a machine's tables).",
         label="tbl-predict-number",
-        link="report/data/predict-evaluation.csv",
-        formats=dict.fromkeys(grid.columns[1:], percent),
+        link=link,
     )
     if (DATA / "predict-networks.csv").exists():
-        kinds = read_table(
-            DATA / "predict-networks.csv",
-            required=["case", "kind", "network"],
-            numeric=["networks", "median_error", "p90_error"],
-        )
-        kinds = kinds[kinds["case"] == "like"].drop(columns="case")
-        kinds = kinds.assign(kind=kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"})).set_axis(
-            ["Processor", "Kind of network", "Predictions", "Median error", "90% below"], axis=1
-        )
+        numbers = ["networks", "median_error", "p90_error"]
+        kinds = read_table(DATA / "predict-networks.csv", required=["case", "kind", "network"], numeric=numbers)
+        kinds = kinds[kinds["case"] == "like"]
         page.table(
-            kinds,
+            {
+                "Processor": kinds["kind"].map({"gpu": "GPU", "cpu": "CPU"}),
+                "Kind of network": kinds["network"],
+                "Predictions": (kinds["networks"], "{:,.0f}"),
+                "Median error": (kinds["median_error"], PERCENT),
+                "90% below": (kinds["p90_error"], PERCENT),
+            },
             "The same by kind of network.",
             label="tbl-predict-kinds",
             link="report/data/predict-networks.csv",
-            formats={"Predictions": "{:,.0f}", "Median error": percent, "90% below": percent},
         )
 
 
-def evaluation_facts() -> SimpleNamespace:
+def evaluation_facts() -> SimpleNamespace | None:
     """For prose: worst median errors over GPU and CPU tables of inference (new_gpu, new_cpu: as of a new kind) and over
-    training tables, least rank correlation on GPUs, least and most coverage by machine (covered: by case), and on how
-    many of how many tables, and of how many machines, the best rival does better."""
+    training tables, least and most coverage by machine (covered: by case), and on how many of how many tables, and of
+    how many machines, the best rival does better; None where nothing was evaluated."""
     try:
         frame = predict_evaluate.table()
     except UserError:
-        nan = Missing("nan")
-        return SimpleNamespace(
-            gpu=nan,
-            cpu=nan,
-            train=nan,
-            spearman=nan,
-            new_gpu=nan,
-            new_cpu=nan,
-            covered_least=nan,
-            covered_most=nan,
-            covered={},
-            tables=0,
-            beaten=0,
-            machines=0,
-            machines_beaten=0,
-        )
+        return None
     main = frame[frame["measured"] == predict_evaluate.MAIN]
-    like = main[(main["case"] == "like") & (main["method"] == "model")]
-    train = like[like["part"] == "train"]["median_error"].max()
-    main = main[main["part"] == "infer"]
-    covered = {}
-    for case in ("like", "new"):
-        share = predict_evaluate.by_machine(frame, case)["coverage"]
-        covered[case] = (share.min(), share.max())
-    hard = main[(main["case"] == "new") & (main["method"] == "model")].groupby("kind")["median_error"].max()
-    main = main[main["case"] == "like"]
-    ours = main[main["method"] == "model"].set_index("file")
-    best = main[main["method"] != "model"].groupby("file")["median_error"].min().reindex(ours.index)
+    model = main[main["method"] == "model"]
+    train = model.loc[(model["case"] == "like") & (model["part"] == "train"), "median_error"].max()
+    main, model = main[main["part"] == "infer"], model[model["part"] == "infer"]
+    ours = model[model["case"] == "like"].set_index("file")
+    rivals = main[(main["case"] == "like") & (main["method"] != "model")]
+    best = rivals.groupby("file")["median_error"].min().reindex(ours.index)
+    worst = model.groupby(["case", "kind"])["median_error"].max()
+    coverage = {case: predict_evaluate.by_machine(frame, case)["coverage"] for case in ("like", "new")}
     machines = predict_evaluate.by_machine(frame)
-    kind = ours.groupby("kind")
     return SimpleNamespace(
-        gpu=kind["median_error"].max().get("gpu", Missing("nan")),
-        cpu=kind["median_error"].max().get("cpu", Missing("nan")),
-        train=train if train == train else Missing("nan"),
-        spearman=kind["spearman"].min().get("gpu", Missing("nan")),
-        new_gpu=hard.get("gpu", Missing("nan")),
-        new_cpu=hard.get("cpu", Missing("nan")),
-        covered_least=covered["like"][0],
-        covered_most=covered["like"][1],
-        covered=covered,
+        gpu=worst.get(("like", "gpu"), MISSING),
+        cpu=worst.get(("like", "cpu"), MISSING),
+        train=train if train == train else MISSING,
+        new_gpu=worst.get(("new", "gpu"), MISSING),
+        new_cpu=worst.get(("new", "cpu"), MISSING),
+        covered={case: (share.min(), share.max()) for case, share in coverage.items()},
         tables=len(ours),
         beaten=int((best < ours["median_error"]).sum()),
         machines=len(machines),
@@ -243,9 +183,7 @@ def ran_where() -> None:
     """Which kinds of device the code has run on: those of the committed tables; the others were rehearsed."""
     rows = []
     for said, (name, option) in DEVICES.items():
-        count = len(
-            list(DATA.glob(f"benchmark-*-pt*-{said}[0-9]*-*.csv")) + list(DATA.glob(f"benchmark-*-{said}-*.csv"))
-        )
+        count = sum(len([*DATA.glob(f"benchmark-*-{part}-*.csv")]) for part in (f"pt*-{said}[0-9]*", said))
         rehearsed = "no GPU of this kind yet: its functions and names are tested with stand-ins on a processor"
         rows.append((name, page.Html(f"<code>--device {option}</code>"), count, "measured" if count else rehearsed))
     page.table(

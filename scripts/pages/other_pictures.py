@@ -34,25 +34,18 @@ def table() -> pd.DataFrame:
 def matrix() -> None:
     """Claims down, ways of training across; each verdict is a button that opens its evidence."""
     frame = table()
-    columns = list(dict.fromkeys(frame["configuration"]))
     sentences = dict(zip(frame["claim"], frame["sentence"]))
-    shown = pd.DataFrame(
-        {"Claim": [page.link(said, f"report/findings.html#{findings.anchor(key)}") for key, said in sentences.items()]}
-    )
-    cells = {(row.claim, row.configuration): row for row in frame.itertuples()}
+    shown = {
+        "Claim": [page.link(said, f"report/findings.html#{findings.anchor(key)}") for key, said in sentences.items()]
+    }
     popovers = []
-    for column in columns:
-        shown[column[:1].upper() + column[1:]] = [
-            page.Html(findings.button(row.verdict, f"on-{key}-{columns.index(column)}"))
-            if (row := cells.get((key, column)))
-            else page.Html("")
-            for key in sentences
-        ]
-        popovers += [
-            findings.popover(row, said, column, row.rule, f"on-{key}-{columns.index(column)}")
-            for key, said in sentences.items()
-            if (row := cells.get((key, column)))
-        ]
+    for at, (column, rows) in enumerate(frame.groupby("configuration", sort=False)):
+        buttons = dict.fromkeys(sentences, page.Html(""))
+        for row in rows.itertuples():
+            number = f"on-{row.claim}-{at}"
+            buttons[row.claim] = page.Html(findings.button(row.verdict, number))
+            popovers.append(findings.popover(row, row.sentence, column, row.rule, number))
+        shown[column[:1].upper() + column[1:]] = [*buttons.values()]
     page.table(
         shown,
         "Does ImageNet’s order hold on other pictures? By how the networks were trained; the same on every machine. "
@@ -69,21 +62,9 @@ def claims() -> None:
     """Every claim with its verdicts and evidence: a section that can be linked."""
     for key, rows in table().groupby("claim", sort=False):
         head = rows.iloc[0]
-        print(f"\n## {page.text(head['sentence'])._repr_markdown_()} {{#{findings.anchor(str(key))}}}\n")
+        print(f"\n## {page.quoted(head['sentence'])} {{#{findings.anchor(str(key))}}}\n")
         print(f"Claimed by: this report.\n\n*Estimated*: {head['estimand']}.\n\n*Rule*: {head['rule']}.\n")
-        page.table(
-            pd.DataFrame(
-                {
-                    "Trained": rows["configuration"].to_list(),
-                    "Verdict": [findings.said(row) for row in rows.itertuples()],
-                    "Estimate": [
-                        findings.estimate(row).replace(", 95% interval", ";") or "–" for row in rows.itertuples()
-                    ],
-                    "Evidence": rows["evidence"].str.replace(" -", " −").to_list(),
-                }
-            ),
-            str(head["sentence"]),
-            link=SOURCE,
-        )
+        told = findings.outcome(rows.assign(evidence=rows["evidence"].str.replace(" -", " −")))
+        page.table({"Trained": rows["configuration"].to_list(), **told}, str(head["sentence"]), link=SOURCE)
     credit = "; ".join(public.credit(name) for name in (pepr.SOURCE, fastai_timm.SOURCE))
     page.markdown(f"\nSources of these: {credit}.\n")

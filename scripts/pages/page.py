@@ -23,10 +23,12 @@ import pandas as pd
 from scripts.common import provenance
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, IMAGES, ROOT
+from scripts.common.words import counted
 from scripts.pages import how_made, html_table
-from scripts.pages.markup import Html, block, breaking, code, inline, link, safe, text
+from scripts.pages.markup import Html, block, breaking, code, inline, link, quoted, safe, text as text
 
 _used: dict[str, dict] = {}  # path -> source, of what this page has shown; one kernel runs one page
+escaped = safe  # any value as text inside HTML that a caller builds
 
 
 def chart(name: str) -> None:
@@ -34,34 +36,18 @@ def chart(name: str) -> None:
     its data.
 
     assets/charts.js puts the interactive chart in the picture's place. A chart that is missing becomes a note that says
-    what to run.
-    """
+    what to run."""
     label = "fig-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
     entry, why = _entry(name)
     if why:
-        _print(
-            f"::: {{#{label} "
-            f".chart-missing}}\n\n{block(f'<p>{why}</p>')}\n\n{inline(safe(f'Not drawn yet: {name}.'))}\n\n:::"
-        )
+        _figure(f"{label} .chart-missing", f"<p>{why}</p>", safe(f"Not drawn yet: {name}."))
         return
+    ours = {"hardware": entry.get("hardware", ""), "date": entry.get("date", "")}
     for one in entry.get("sources", []):
-        path = str(one.get("path", ""))
-        _used.setdefault(
-            path,
-            {
-                **one,
-                **(
-                    how_made.published(one)
-                    if one.get("url")
-                    else {"hardware": entry.get("hardware", ""), "date": entry.get("date", "")}
-                ),
-            },
-        )
+        about = how_made.published(one) if one.get("url") else ours
+        _used.setdefault(str(one.get("path", "")), {**one, **about})
     button = how_made.made("chart", entry.get("sources", []), _drawn(name, entry))
-    _print(
-        f"::: {{#{label} "
-        f".chart-figure}}\n\n{block(_picture(name, entry))}\n\n{inline(_caption(name, entry, button))}\n\n:::"
-    )
+    _figure(f"{label} .chart-figure", _picture(name, entry), _caption(name, entry, button))
 
 
 def _entry(name: str) -> tuple[dict, str]:
@@ -78,8 +64,7 @@ def _entry(name: str) -> tuple[dict, str]:
     if not isinstance(entry, dict):
         return {}, (
             f"The chart {code(name)} is not in {code('images/manifest.json')}: {redraw}. It may need results that "
-            f"{code('make bench')} or "
-            f"{code('make train')} write."
+            f"{code('make bench')} or {code('make train')} write."
         )
     if not _there(IMAGES / f"{name}.jpg"):
         return {}, f"The picture {code(f'images/{name}.jpg')} is missing: {redraw}."
@@ -92,9 +77,8 @@ def _picture(name: str, entry: dict) -> str:
     width, height = (int(shown.get(key) or 0) for key in ("width", "height"))
     data = f' data-src="charts/{name}.json"' if _there(CHARTS / f"{name}.json") else ""
     explore = entry.get("explore") or {}
-    if all(
-        _there(CHARTS / "picker" / f"{one}.js") for one in ("models", explore.get("machine"))
-    ):  # the reader's choice of machine
+    # the reader's choice of machine
+    if all(_there(CHARTS / "picker" / f"{one}.js") for one in ("models", explore.get("machine"))):
         data += f' data-explore="{safe(explore["machine"])}" data-part="{safe(explore.get("part", "infer"))}"'
     phone, source = _entry(f"{name}-phone")[0], ""
     if phone:
@@ -124,32 +108,17 @@ def _drawn(name: str, entry: dict) -> list[tuple[str, str]]:
 
 def _caption(name: str, entry: dict, button: str) -> str:
     paths = [str(one.get("path", "")) for one in entry.get("sources", [])]
-    linked = [_source(one) for one in entry.get("sources", [])]
+    linked = [how_made.source(one) for one in entry.get("sources", [])]
     shown = ", ".join(linked[:3]) + (f" and {len(linked) - 3} more" if len(linked) > 3 else "")
-    facts = [
-        fact
-        for fact in (
-            f"Source: {shown}" if shown else "",
-            how_made.mark(paths),
-            safe(entry.get("hardware", "")),
-            safe(entry.get("date", "")),
-        )
-        if fact
-    ]
-    links = [link("data (CSV)", f"/charts/{name}.csv")] if _there(CHARTS / f"{name}.csv") else []
-    links += [link("picture", f"/images/{name}.jpg"), button]
-    return f'{safe(entry.get("caption", ""))} <span class="source">{" · ".join([*facts, *links])}</span>'
-
-
-def _source(one: dict) -> str:
-    path = str(one.get("path", ""))
-    if one.get("url"):
-        return link(Path(path).name, one["url"])
-    return link(Path(path).name, "/" + path) if path.startswith("report/data/") else safe(Path(path).name)
+    facts = [f"Source: {shown}" if shown else "", how_made.mark(paths)]
+    facts += [safe(entry.get(key, "")) for key in ("hardware", "date")]
+    facts += [link("data (CSV)", f"/charts/{name}.csv")] if _there(CHARTS / f"{name}.csv") else []
+    facts += [link("picture", f"/images/{name}.jpg"), button]
+    return f'{safe(entry.get("caption", ""))} <span class="source">{" · ".join(filter(None, facts))}</span>'
 
 
 def table(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Mapping[str, object],
     caption: str = "",
     label: str | None = None,
     link: str | None = None,
@@ -159,12 +128,16 @@ def table(
     """Print `frame` without its index as an HTML table: numbers to the right, the first column as the rows' heads,
     empty cells as '–'.
 
-    caption: text (escaped). label: 'tbl-…' makes it a numbered table that `@tbl-…` refers to. link: path of the CSV it
-    comes from. formats: column -> '{:.1f}' or a function; a value that is `Html` stays as it is. An empty frame becomes
-    a line that says so. sort: whether readers may sort it (assets/tables.js).
-    """
+    frame: or its columns by title, each as values or (values, format). caption: text (escaped). label: 'tbl-…' makes
+    it a numbered table that `@tbl-…` refers to. link: path of the CSV it comes from. formats: column -> '{:.1f}' or a
+    function; a value that is `Html` stays as it is. An empty frame becomes a line that says so. sort: whether readers
+    may sort it (assets/tables.js)."""
     if label is not None and not re.fullmatch(r"tbl-[A-Za-z0-9-]+", label):
         raise UserError(f"table: the label {label!r} should look like 'tbl-name'")
+    if not isinstance(frame, pd.DataFrame):
+        pairs = {title: given if isinstance(given, tuple) else (given, None) for title, given in frame.items()}
+        formats = {title: how for title, (_, how) in pairs.items()}
+        frame = pd.DataFrame({title: values for title, (values, _) in pairs.items()})
     words = safe(caption)
     if link:
         uses(link)
@@ -177,30 +150,26 @@ def table(
     else:
         body = html_table.html(frame, formats or {}, caption, sort)
     if label:
-        _print(f"::: {{#{label} .table-figure}}\n\n{block(body)}\n\n{inline(words or '&#8203;')}\n\n:::")
+        _figure(f"{label} .table-figure", body, words or "&#8203;")
     else:
-        _print(
-            block(f'<figure class="table-figure">{body}{f"<figcaption>{words}</figcaption>" if words else ""}</figure>')
-        )
+        html(f'<figure class="table-figure">{body}{f"<figcaption>{words}</figcaption>" if words else ""}</figure>')
 
 
 @contextlib.contextmanager
 def or_note() -> Iterator[None]:
-    """Print a note where a table would stand that is missing or damaged (UserError), so that the rest of the page
-    can be read. Also a decorator.
-    """
+    """Print a note where a table would stand that is missing or damaged (UserError), so that the rest of the page can
+    be read. Also a decorator."""
     try:
         yield
     except UserError as error:
         parts = str(error).replace(f"{ROOT}/", "").split("`")  # commands stand between backticks
-        said = [inline(code(part)) if i % 2 else text(part)._repr_markdown_() for i, part in enumerate(parts)]
-        _print(f"::: {{.callout-warning}}\n## A table is missing here\n{''.join(said)}\n:::")
+        said = [inline(code(part)) if i % 2 else quoted(part) for i, part in enumerate(parts)]
+        markdown(f"::: {{.callout-warning}}\n## A table is missing here\n{''.join(said)}\n:::")
 
 
 def data_link(path: str, words: str | None = None) -> Html:
     """A link to a CSV of the project (report/data/….csv), which then is named at the page's foot. Raises UserError
-    where it is missing.
-    """
+    where it is missing."""
     if not _there(ROOT / path):
         raise UserError(f"{path}: no such file; run `make bench` or `make train`, or mend the name")
     uses(path)
@@ -218,7 +187,6 @@ def uses(path: str) -> None:
             "hardware": found["hardware"].get("name", ""),
             "date": f"computed on {made} from {behind}" if behind else made,
             "sha256": found.get("sha256", ""),
-            "command": found.get("command", ""),
         }
     except UserError:
         pass
@@ -226,40 +194,32 @@ def uses(path: str) -> None:
 
 
 def footer() -> None:
-    """Print the page's foot: which data its charts and tables come from; the renderer, commit and date are filled
-    in at the end.
-    """
+    """Print the page's foot: which data its charts and tables come from; the renderer, commit and date are filled in at
+    the end."""
     rows = []
-    for path in sorted(_used):
-        one = _used[path]
-        facts = " · ".join(
-            filter(None, [how_made.mark([path]), *(safe(one.get(key, "")) for key in ("hardware", "date"))])
-        )
-        digest = (
-            f' · <code title="SHA-256 {safe(one["sha256"])}">{safe(str(one["sha256"])[:12])}</code>'
-            if one.get("sha256")
-            else ""
-        )
-        sidecar = ""
-        if path.startswith("report/data/") and _there(ROOT / Path(path).with_suffix(".json")):
-            sidecar = " · " + link("how it was made", "/" + Path(path).with_suffix(".json").as_posix())
-        rows.append(f"<li>{_source(one)}{' · ' + facts if facts else ''}{digest}{sidecar}</li>")
-    summary = f"<summary>Data behind this page: {len(rows)} {'table' if len(rows) == 1 else 'tables'}</summary>"
+    for path, one in sorted(_used.items()):
+        facts = [how_made.source(one), how_made.mark([path]), *(safe(one.get(key, "")) for key in ("hardware", "date"))]
+        if digest := one.get("sha256"):
+            facts.append(f'<code title="SHA-256 {safe(digest)}">{safe(str(digest)[:12])}</code>')
+        if path.startswith(how_made.FOLDER) and _there(ROOT / (sidecar := Path(path).with_suffix(".json"))):
+            facts.append(link("how it was made", f"/{sidecar.as_posix()}"))
+        rows.append(f"<li>{' · '.join(filter(None, facts))}</li>")
+    summary = f"<summary>Data behind this page: {counted(len(rows), 'table')}</summary>"
     data = f"<details>{summary}<ul>{''.join(rows)}</ul></details>" if rows else ""
-    _print(block(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>\n{how_made.panels()}'))
+    html(f'<footer class="provenance">{data}\n<!-- site: foot --></footer>\n{how_made.panels()}')
 
 
 # --- printing
 
 
-def _print(markdown: str) -> None:
-    print(f"\n\n{markdown}\n\n")
+def _figure(attributes: str, body: str, caption: str) -> None:
+    """Print a div that Quarto numbers: HTML with its caption."""
+    markdown(f"::: {{#{attributes}}}\n\n{block(body)}\n\n{inline(caption)}\n\n:::")
 
 
 def _there(path: Path) -> bool:
     """Whether a file is there; by opening it, so that the renderer hears of it and runs the page again when that
-    changes.
-    """
+    changes."""
     try:
         with open(path, "rb"):
             return True
@@ -267,26 +227,21 @@ def _there(path: Path) -> bool:
         return False
 
 
-def escaped(value: object) -> str:
-    """Any value as text inside HTML that a caller builds."""
-    return safe(value)
-
-
 def breakable(name: object) -> str:
     """A model's name, escaped, that may go on in the next line after _ and before a point."""
     return breaking(name).replace(".", "<wbr>.")
 
 
-def markdown(text: str) -> None:
+def markdown(words: str) -> None:
     """Print Markdown that holds nothing from data, or only what is made safe."""
-    _print(text)
+    print(f"\n\n{words}\n\n")
 
 
-def note(title: str, text: str) -> None:
+def note(title: str, words: str) -> None:
     """Print a callout with a title and Markdown in it."""
-    print(f"\n::: {{.callout-note}}\n## {title}\n{text}\n:::\n")
+    print(f"\n::: {{.callout-note}}\n## {title}\n{words}\n:::\n")
 
 
-def html(text: str) -> None:
+def html(words: str) -> None:
     """Print HTML whose values the caller has `escaped`."""
-    _print(block(text))
+    markdown(block(words))

@@ -23,15 +23,11 @@ def facts() -> SimpleNamespace:
             arch="no network yet",
             dataset="no photos yet",
             error="n/a",
-            valid_error="n/a",
             train="no",
-            valid="no",
             test="no",
             size="no",
-            seconds="no time",
             how="not trained",
             hardware="no machine yet",
-            date="no day yet",
         )
     run = found[0]
     facts = run.facts
@@ -40,15 +36,11 @@ def facts() -> SimpleNamespace:
         arch=facts["arch"],
         dataset=run.dataset,
         error=f"{facts['error_rate']['test']:.1%}",
-        valid_error=f"{facts['error_rate']['valid']:.1%}",
         train=f"{facts['train_images']:,}",
-        valid=f"{facts['valid_images']:,}",
         test=f"{facts['test_images']:,}",
         size=str(facts["size"]),
-        seconds=wait(1000 * run.tables[""].seconds.sum(), 2),
         how=_how(run),
         hardware=run.hardware,
-        date=run.date,
     )
 
 
@@ -84,12 +76,11 @@ def beside_zoo() -> None:
     row = rows.iloc[0]
     words = (
         f"On the same photos {facts['arch']} gets {rows.accuracy.mean():.1%} right there and "
-        f"{1 - facts['error_rate']['test']:.1%} here. There it learned from "
-        f"{row.train_images:,.0f} of them at {row.img_size:.0f} pixels in {counted(int(row.epochs), 'epoch')}, here "
-        f"from {facts['train_images']:,} at {facts['size']} "
-        f"pixels in {counted(found[0].epochs, 'epoch')}, and the recipes differ."
+        f"{1 - facts['error_rate']['test']:.1%} here. There it learned from {row.train_images:,.0f} of them at "
+        f"{row.img_size:.0f} pixels in {counted(int(row.epochs), 'epoch')}, here from {facts['train_images']:,} at "
+        f"{facts['size']} pixels in {counted(found[0].epochs, 'epoch')}, and the recipes differ."
     )
-    page.markdown(f"[Training our own](/report/zoo.qmd) compares networks. {page.text(words)._repr_markdown_()}")
+    page.markdown(f"[Training our own](/report/zoo.qmd) compares networks. {page.quoted(words)}")
 
 
 def table() -> None:
@@ -98,32 +89,24 @@ def table() -> None:
     if not found:
         page.note("Nothing trained yet", "`make train DATA=FOLDER` trains a model on the photos in a folder.")
         return
-    rows = pd.DataFrame(
-        [
-            {
-                "Architecture": run.facts["arch"],
-                "Photos": run.dataset,
-                "How": run.way + ("; fine-tuning gave nothing better" if in_vain(run) else ""),
-                "Pixels": run.facts["size"],
-                "Epochs": run.epochs,
-                "Learned from": run.facts["train_images"],
-                "Validation error": run.facts["error_rate"]["valid"],
-                "Test error": run.facts["error_rate"]["test"],
-                "Time": wait(1000 * run.tables[""].seconds.sum(), 2),
-                "Machine": run.hardware,
-            }
-            for run in found
-        ]
-    )
-    machines = rows["Machine"].unique()
+    one, machines = len({run.hardware for run in found}) == 1, [run.hardware for run in found]
     page.table(
-        rows.drop(columns="Machine") if len(machines) == 1 else rows,
-        "Models trained with fastai"
-        + (f" on {machines[0]}" if len(machines) == 1 else "")
-        + ". Test photos are looked at once, after training.",
+        {
+            "Architecture": [run.facts["arch"] for run in found],
+            "Photos": [run.dataset for run in found],
+            "How": [run.way + ("; fine-tuning gave nothing better" if in_vain(run) else "") for run in found],
+            "Pixels": [run.facts["size"] for run in found],
+            "Epochs": [run.epochs for run in found],
+            "Learned from": ([run.facts["train_images"] for run in found], "{:,.0f}"),
+            "Validation error": ([run.facts["error_rate"]["valid"] for run in found], "{:.1%}"),
+            "Test error": ([run.facts["error_rate"]["test"] for run in found], "{:.1%}"),
+            "Time": [wait(1000 * run.tables[""].seconds.sum(), 2) for run in found],
+            **({} if one else {"Machine": machines}),
+        },
+        f"Models trained with fastai{f' on {machines[0]}' if one else ''}. Test photos are looked at once, after "
+        "training.",
         label="tbl-pets",
         link=relative(found[0].paths[""]),
-        formats={"Validation error": "{:.1%}", "Test error": "{:.1%}", "Learned from": "{:,.0f}"},
     )
 
 
@@ -168,8 +151,7 @@ def starts() -> str:
 
 def ways() -> str:
     """How far each way of training got on the photos of the page, the best run of each, as text; '' where one is
-    there.
-    """
+    there."""
     found = photo_results.pets()
     best: dict[str, photo_results.Training] = {}
     for run in found:
@@ -203,8 +185,7 @@ def load_said() -> str:
     row = found[0].tables[""].iloc[0]
     return (
         f"On {found[0].hardware} it starts in {row.start_seconds:.1f} seconds, and a photo is answered "
-        f"{row.photo_ms:.0f} milliseconds after it was uploaded "
-        f"({row.arch} at {float(row.img_size):.0f} pixels). With {row.users:.0f} people at once, {row.answered:.0f} "
-        f"of {row.asked:.0f} photos got their answer, the last "
+        f"{row.photo_ms:.0f} milliseconds after it was uploaded ({row.arch} at {float(row.img_size):.0f} pixels). With "
+        f"{row.users:.0f} people at once, {row.answered:.0f} of {row.asked:.0f} photos got their answer, the last "
         f"after {row.slowest_seconds:.1f} seconds."
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from scripts.common import families
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
@@ -62,33 +60,22 @@ def quantising() -> None:
 def table() -> None:
     """Each network on the phone."""
     found = display_phones.table()
-    shown = pd.DataFrame(
+    page.table(
         {
             "Network": found["network"],
             "Family": [families.label(family) if family else "" for family in found["family"]],
-            "Floats (ms)": found["float_ms"],
-            "Top-1 (%)": found["float_top1"],
-            "Quantised (ms)": found["int8_ms"],
-            "Top-1 quantised (%)": found["int8_top1"],
-            "Times as fast": found["gain"],
-            "Memory (MB)": found["int8_memory_mb"].fillna(found["float_memory_mb"]),
+            "Floats (ms)": (found["float_ms"], "{:.2f}"),
+            "Top-1 (%)": (found["float_top1"], "{:.1f}"),
+            "Quantised (ms)": (found["int8_ms"], "{:.2f}"),
+            "Top-1 quantised (%)": (found["int8_top1"], "{:.1f}"),
+            "Times as fast": (found["gain"], "{:.2f}"),
+            "Memory (MB)": (found["int8_memory_mb"].fillna(found["float_memory_mb"]), "{:.0f}"),
             "Ran on": found["int8_unit"].where(found["int8_unit"] != "", found["float_unit"]),
             "Frontier": found["on_frontier"],
-        }
-    )
-    page.table(
-        shown,
+        },
         f"Networks on a {phones.PHONE}, each in its fastest runtime; accuracies on {qualcomm.IMAGES:,} pictures.",
         label="tbl-phones",
         link="report/data/phones.csv",
-        formats={
-            "Floats (ms)": "{:.2f}",
-            "Quantised (ms)": "{:.2f}",
-            "Top-1 (%)": "{:.1f}",
-            "Top-1 quantised (%)": "{:.1f}",
-            "Times as fast": "{:.2f}",
-            "Memory (MB)": "{:.0f}",
-        },
     )
 
 
@@ -113,22 +100,20 @@ def survivors() -> None:
         share = f"{least:.1f}%" if least == most else f"{least:.1f} to {most:.1f}%"
         lines.append(f"On our own photos {share} of the answers of {names} change; how many were right is not counted.")
     page.markdown("\n" + " ".join(lines) + "\n")
+    ends = found[["loss", "low", "high"]].itertuples(index=False)
     page.table(
-        pd.DataFrame(
-            {
-                "Family": shown,
-                "Source": found["source"],
-                "Weights": found["weights"],
-                "Points lost": [f"{a:.2f} ({b:.2f} to {c:.2f})".replace("-", "−") for a, b, c in _ends(found)],
-                "Verdict": found["verdict"],
-            }
-        ),
+        {
+            "Family": shown,
+            "Source": found["source"],
+            "Weights": (found["weights"], "{:.0f}"),
+            "Points lost": [f"{a:.2f} ({b:.2f} to {c:.2f})".replace("-", "−") for a, b, c in ends],
+            "Verdict": found["verdict"],
+        },
         "What 8-bit weights cost by family, with 95% intervals: points of top-1; on our photos, percent of answers "
         "that changed. Networks of a family are tested on the same pictures, so that their errors do not average out.",
         label="tbl-int8-families",
         link=f"report/data/{int8.FILE}",
         sort=False,
-        formats={"Weights": "{:.0f}"},
     )
 
 
@@ -137,30 +122,25 @@ def _family(name: str) -> str:
     return NAMES.get(name) or families.label(name)
 
 
-def _ends(found: pd.DataFrame):
-    return found[["loss", "low", "high"]].itertuples(index=False)
-
-
 @page.or_note()
 def devices() -> None:
     """Each device, and how well its speeds follow from a card's and a processor's."""
     numbers = ["networks", "median_ms", "rho", "gain", "slower_quantised", "predicted_off"]
     found = read_table(DATA / "phones-devices.csv", required=["device"], optional_numeric=numbers)
-    names = ["Networks", "Median (ms)", "Ranks as the phone", "Times as fast quantised", "Slower quantised", "Off by"]
     page.table(
-        found[["device", *numbers]].set_axis(["Device", *names], axis=1),
+        {
+            "Device": found["device"],
+            "Networks": (found["networks"], "{:.0f}"),
+            "Median (ms)": (found["median_ms"], "{:.2f}"),
+            "Ranks as the phone": (found["rho"], "{:.3f}"),
+            "Times as fast quantised": (found["gain"], "{:.2f}"),
+            "Slower quantised": (found["slower_quantised"], "{:.0f}"),
+            "Off by": (found["predicted_off"], "{:.2f}×"),
+        },
         "Devices. Off by: the typical factor by which a speed is off that was predicted from a graphics card’s and a "
         f"processor’s, the other devices’ and {phones.LEVEL_FROM} networks of its own.",
         label="tbl-devices",
         link="report/data/phones-devices.csv",
-        formats={
-            "Networks": "{:.0f}",
-            "Median (ms)": "{:.2f}",
-            "Ranks as the phone": "{:.3f}",
-            "Times as fast quantised": "{:.2f}",
-            "Slower quantised": "{:.0f}",
-            "Off by": "{:.2f}×",
-        },
     )
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
-
 from scripts.common.errors import UserError
 from scripts.common.paths import CHARTS, DATA
 from scripts.data import measured
@@ -17,39 +15,29 @@ from scripts.pages import page
 
 
 def machines() -> None:
-    """Print the machines in charts/picker/models.js with the table that each comes from, and name our own tables at
-    the page's foot.
-    """
+    """Print the machines in charts/picker/models.js with the table that each comes from, and name our own tables at the
+    page's foot."""
     for name in [*(path.name for part in ("infer", "train") for path in measured.files(part)), measured.ACCURACY]:
         if (DATA / name).exists():
             page.uses(f"report/data/{name}")
     try:
         offered = known()
     except UserError as error:
-        print(f"\n::: {{.callout-note}}\n## Nothing to choose from yet\n{page.text(error)._repr_markdown_()}\n:::\n")
+        page.note("Nothing to choose from yet", page.quoted(error))
         return
-    shown = pd.DataFrame(
+    page.table(
         {
             "Machine": [one["name"] for one in offered],
-            "Models": [one["models"] for one in offered],
+            "Models": ([one["models"] for one in offered], "{:,.0f}"),
             "One at a time": ["timed" if one["latency"] else "–" for one in offered],
             "Training": ["timed" if one["training"] else "–" for one in offered],
             "Source": [
-                one["source"]
-                + (
-                    f"; training: {one['training_source']}"
-                    if one.get("training_source", "") not in ("", one["source"])
-                    else ""
-                )
+                "; training: ".join(dict.fromkeys(filter(None, [one["source"], one.get("training_source")])))
                 for one in offered
             ],
-        }
-    )
-    page.table(
-        shown,
+        },
         "The machines that the picker knows, and the table that each answer comes from.",
         label="tbl-picker-machines",
-        formats={"Models": "{:,.0f}"},
     )
 
 

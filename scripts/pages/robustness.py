@@ -10,8 +10,7 @@ from scripts.pages import page
 @page.or_note()
 def robust_families(column: str, name: str) -> None:
     """The ten families furthest above expectation on one test set, and how many points their median model loses
-    there.
-    """
+    there."""
     frame = read_table(DATA / "robustness-families.csv", required=["set", "family"], numeric=["n", "loss", "beyond"])
     best = frame[frame["set"] == column].nlargest(10, "beyond")
     shown = best[["family", "n", "loss", "beyond"]].set_axis(

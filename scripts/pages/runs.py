@@ -15,11 +15,9 @@ from scripts.train import photo_results
 
 def said() -> SimpleNamespace:
     found = photo_results.runs()
-    number = 0 if found is None else len(found.tables[""])
-    return SimpleNamespace(
-        count=counted(number, "run"),
-        where="" if found is None else f"on {found.hardware}",
-    )
+    if found is None:
+        return SimpleNamespace(count=counted(0, "run"), where="")
+    return SimpleNamespace(count=counted(len(found.tables[""]), "run"), where=f"on {found.hardware}")
 
 
 def table() -> None:
@@ -34,36 +32,27 @@ def table() -> None:
     table = found.tables[""]
     history = found.tables["-history"]
     seconds = pd.to_numeric(history.get("seconds"), errors="coerce").groupby(history["run"]).sum()
-    names = {
-        "valid_loss": "Validation loss",
-        "error_rate": "Validation error",
-        "valid_accuracy": "Validation accuracy",
-        "test_error_rate": "Test error",
-        "test_accuracy": "Test accuracy",
+    metrics = {
+        "valid_loss": ("Validation loss", "{:.3f}"),
+        "error_rate": ("Validation error", "{:.1%}"),
+        "valid_accuracy": ("Validation accuracy", "{:.1%}"),
+        "test_error_rate": ("Test error", "{:.1%}"),
+        "test_accuracy": ("Test accuracy", "{:.1%}"),
     }
-    metrics = [name for name in names if name in table and table[name].notna().any()]
-    shown = pd.DataFrame(
+    there = [name for name in metrics if name in table and table[name].notna().any()]
+    page.table(
         {
             "Run": table["name"],
             "Date (UTC)": table.date,
             "Ended": table.status,
-            "Minutes": table["run"].map(seconds) / 60,
-            "Epochs": table.epochs,
-            **{names[name]: table[name] for name in metrics},
+            "Minutes": (table["run"].map(seconds) / 60, "{:.1f}"),
+            "Epochs": (table.epochs, "{:.0f}"),
+            **{metrics[name][0]: (table[name], metrics[name][1]) for name in there},
             "Settings": [_settings(text) for text in table.settings],
-        }
-    )
-    page.table(
-        shown,
+        },
         f"Runs on {found.hardware}, newest first. Minutes: of all epochs, those before an interruption included.",
         label="tbl-runs",
         link=relative(found.paths[""]),
-        formats={
-            "Minutes": "{:.1f}",
-            "Epochs": "{:.0f}",
-            "Validation loss": "{:.3f}",
-            **{names[name]: "{:.1%}" for name in metrics if name != "valid_loss"},
-        },
     )
 
 
@@ -72,11 +61,8 @@ def _settings(text: str) -> str:
         found = json.loads(text)
     except (ValueError, TypeError):
         return ""
-    return ", ".join(
-        f"{name} {value}"
-        for name, value in found.items()
-        if name in ("dataset", "size", "batch", "lr", "weights", "train_images", "seed")
-    )
+    shown = ("dataset", "size", "batch", "lr", "weights", "train_images", "seed")
+    return ", ".join(f"{name} {value}" for name, value in found.items() if name in shown)
 
 
 def searched() -> bool:
@@ -93,18 +79,14 @@ def search_table(rows: int = 10) -> None:
     table = run.tables[""]
     best = table.dropna(subset=["accuracy"]).nlargest(rows, "accuracy")
     settings = photo_results.settings(best)
-    shown = pd.DataFrame(
+    page.table(
         {
             "Trial": best.trial.astype(int),
-            "Accuracy": best.accuracy,
+            "Accuracy": (best.accuracy, "{:.1%}"),
             "Ended": best.state,
             **{name.replace("_", " "): settings[name] for name in settings},
-        }
-    )
-    page.table(
-        shown,
-        f"The best {len(shown)} of {counted(len(table), 'trial')} on {run.facts.get('data')}, by validation accuracy.",
+        },
+        f"The best {len(best)} of {counted(len(table), 'trial')} on {run.facts.get('data')}, by validation accuracy.",
         label="tbl-search",
         link=relative(run.paths[""]),
-        formats={"Accuracy": "{:.1%}"},
     )

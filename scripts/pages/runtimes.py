@@ -14,7 +14,6 @@ from scripts.common.tables import read_table
 from scripts.common.words import counted, day, duration, listing, plain
 from scripts.figures import display_runtimes
 from scripts.findings import runtimes
-from scripts.findings.claims import VERDICTS
 from scripts.pages import findings, page
 from scripts.predict import in_runtimes
 from scripts.runtimes import check, kinds
@@ -83,26 +82,11 @@ def verdicts() -> None:
     found = runtimes.claims()
     for _, own in found.groupby("claim", sort=False):
         head = own.iloc[0]
-        print(f"\n### {page.text(head['sentence'])._repr_markdown_()} {{#{findings.anchor(head['claim'])}}}\n")
+        print(f"\n### {page.quoted(head['sentence'])} {{#{findings.anchor(head['claim'])}}}\n")
         print(f"*Estimated*: {head['estimand']}.\n\n*Rule*: {head['rule']}.\n")
-        shown = pd.DataFrame(
-            {
-                "Where": own["configuration"],
-                "Verdict": [_verdict(row) for row in own.itertuples()],
-                "Estimate": [findings.estimate(row).replace(", 95% interval", ";") or "–" for row in own.itertuples()],
-                "Evidence": own["evidence"],
-            }
-        )
-        page.table(shown, head["sentence"], link=f"report/data/{runtimes.CLAIMS}")
-
-
-def _verdict(row) -> page.Html:
-    sign = findings.SIGNS[row.verdict] if row.verdict in VERDICTS else "·"
-    tie = ", a tie" if row.tie == "True" else ""
-    css = findings.CLASSES.get(row.verdict, "no-data")
-    return page.Html(
-        f'<span class="verdict {css}"><span aria-hidden="true">{sign}</span> {page.escaped(row.verdict)}{tie}</span>'
-    )
+        told = findings.outcome(own.assign(tie=own["tie"].eq("True")))
+        link = f"report/data/{runtimes.CLAIMS}"
+        page.table({"Where": own["configuration"].to_list(), **told}, head["sentence"], link=link)
 
 
 @page.or_note()
@@ -114,19 +98,22 @@ def table() -> None:
     grid = known.pivot_table(index="model", columns="label", values="times_eager", sort=False)
     columns = [name for name in order if name in grid.columns and name != kinds.label("eager", "fp32")]
     first = known[(known["runtime"] == "eager") & (known["precision"] == "fp32")].set_index("model")["speed"]
-    shown = grid[columns].assign(eager=first).sort_values("eager", ascending=False)
-    spent = [f"Fastest, {words}" for words in display_runtimes.costs(known)]
-    for name, values in zip(spent, display_runtimes.costs(known).values()):
-        shown[name] = values.groupby(known["model"]).min()
-    shown = shown.reset_index()[["model", "eager", *columns, *spent]]
-    shown = shown.rename(columns={"model": "Network", "eager": "Eager fp32, images/s"})
+    grid = grid[columns].assign(eager=first).sort_values("eager", ascending=False)
+    spent = {
+        f"Fastest, {words}": (values.groupby(known["model"]).min().reindex(grid.index), plain)
+        for words, values in display_runtimes.costs(known).items()
+    }
     page.table(
-        shown,
+        {
+            "Network": grid.index,
+            "Eager fp32, images/s": (grid["eager"], plain),
+            **{name: (grid[name], "{:.2f}") for name in columns},
+            **spent,
+        },
         f"Times as fast as PyTorch eager in fp32, {display_runtimes.where(found)}. Empty: not measured, or not "
         "possible.",
         label="tbl-runtimes",
         link=f"report/data/{found['file'].iloc[0]}",
-        formats={**dict.fromkeys(["Eager fp32, images/s", *spent], plain), **dict.fromkeys(columns, "{:.2f}")},
     )
 
 
@@ -178,13 +165,9 @@ def answers() -> None:
         own = found[found["precision"] == precision]
         if len(own):
             enough = int((own["equal_top1"] >= check.SAME_ANSWERS).sum())
-            reached = (
-                f"reached by {enough or 'none'} of {len(own)} combinations of network and runtime"
-                if len(own) > 1
-                else "reached there"
-                if enough
-                else "not reached there"
-            )
+            reached = "reached there" if enough else "not reached there"
+            if len(own) > 1:
+                reached = f"reached by {enough or 'none'} of {len(own)} combinations of network and runtime"
             ends = dict.fromkeys(f"{share:.1%}" for share in (own["equal_top1"].min(), own["equal_top1"].max()))
             lines.append(
                 f"In {precision}, {' to '.join(ends)} of the answers are those of fp32. The "
@@ -218,42 +201,41 @@ def tried() -> None:
         + (f"at {enough['times_fp32'].iloc[0]:.2f} times the speed of fp32 there. " if len(enough) else "reached it. ")
         + f"Of those at least {QUICK} times as fast the best keeps {quick['equal_top1']:.1%}.\n"
     )
-    shown = pd.DataFrame(
+    page.table(
         {
             "Setting": found["setting"],
             "In": [kinds.RUNTIMES[name].label for name in found["runtime"]],
-            "Same class (%)": 100 * found["equal_top1"],
-            "Times ONNX Runtime fp32": found["times_fp32"],
-        }
-    )
-    page.table(
-        shown,
+            "Same class (%)": (100 * found["equal_top1"], "{:.1f}"),
+            "Times ONNX Runtime fp32": (found["times_fp32"], "{:.2f}"),
+        },
         f"What was tried on {model} with ImageNet weights, by hand on {day(facts['date'][:10])}, on "
         f"{facts['hardware']['name']}, which others used, too: {found['pictures'].iloc[0]:,.0f} photos of cats and "
         "dogs.",
         label="tbl-int8-tried",
         link=f"report/data/{SETTINGS}",
-        formats={"Same class (%)": "{:.1f}", "Times ONNX Runtime fp32": "{:.2f}"},
     )
 
 
 @page.or_note()
 def published() -> None:
     """torchvision's accuracies in fp32 and int8."""
-    found = runtimes.published()
-    shown = found.assign(loss=found["top1"] - found["top1_int8"]).sort_values("loss", ascending=False)
     if not (DATA / runtimes.PUBLISHED).exists():
         page.note("No published accuracies yet", "`python -m scripts.findings.runtimes` writes them.")
         return
+    found = runtimes.published()
+    found = found.assign(loss=found["top1"] - found["top1_int8"]).sort_values("loss", ascending=False)
     page.table(
-        shown[["model", "weights", "top1", "top1_int8", "loss"]].set_axis(
-            ["Network", "Weights", "Top-1 (%)", "Top-1 in int8 (%)", "Points lost"], axis=1
-        ),
+        {
+            "Network": found["model"],
+            "Weights": found["weights"],
+            "Top-1 (%)": (found["top1"], "{:.1f}"),
+            "Top-1 in int8 (%)": (found["top1_int8"], "{:.1f}"),
+            "Points lost": (found["loss"], "{:.2f}"),
+        },
         "ImageNet top-1 of torchvision’s quantised weights and of those that they were made from, from its own "
         "metadata.",
         label="tbl-int8",
         link=f"report/data/{runtimes.PUBLISHED}",
-        formats={"Top-1 (%)": "{:.1f}", "Top-1 in int8 (%)": "{:.1f}", "Points lost": "{:.2f}"},
     )
 
 
@@ -286,28 +268,25 @@ def predicted() -> None:
         f"like it have. They are off by {listing(said)}. [Choose a model](picker.qmd) takes a runtime and a precision "
         "and answers with these speeds.\n"
     )
-    rest = list(in_runtimes.summary(compared[compared["left_out"] == "itself"]).itertuples())
-    rest = [row for row in rest if (row.runtime, row.precision) not in given]
-    if rest:
-        names = listing([f"{kinds.label(row.runtime, row.precision)} (off by {row.median_error:.0%})" for row in rest])
+    itself, held = (
+        in_runtimes.summary(compared[compared["left_out"] == name]).set_index(in_runtimes.WAY)
+        for name in ("itself", "all held out")
+    )
+    off = [(kinds.label(*way), error) for way, error in itself["median_error"].items() if way not in given]
+    if off:
+        names = listing([f"{label} (off by {error:.0%})" for label, error in off])
         page.markdown(f"\nNot predicted, because networks left out are too far off: {page.escaped(names)}.\n")
-    shown = in_runtimes.summary(compared[compared["left_out"] == "itself"])
-    shown.insert(0, "label", [kinds.label(row.runtime, row.precision) for row in shown.itertuples()])
-    held = in_runtimes.summary(compared[compared["left_out"] == "all held out"]).set_index(in_runtimes.WAY)
-    names = {
-        "label": "In",
-        "networks": "Networks",
-        "median_error": "Off by, median",
-        "p90_error": "90% off by less than",
-    }
-    names |= {"coverage": "In the 90% interval"}
-    shown = shown.join(held["median_error"].rename("Held out: off by, median"), on=in_runtimes.WAY)
-    shown = shown.drop(columns=in_runtimes.WAY).rename(columns=names)
     page.table(
-        shown,
+        {
+            "In": [kinds.label(*way) for way in itself.index],
+            "Networks": itself["networks"],
+            "Off by, median": (itself["median_error"], "{:.0%}"),
+            "90% off by less than": (itself["p90_error"], "{:.0%}"),
+            "In the 90% interval": (itself["coverage"], "{:.0%}"),
+            "Held out: off by, median": (held["median_error"].reindex(itself.index), "{:.0%}"),
+        },
         "Speeds in each runtime predicted without the network’s own measurements, against those measured.",
         label="tbl-runtimes-predicted",
         link=f"report/data/{in_runtimes.path('left-out', slug).name}",
-        formats=dict.fromkeys([name for name in shown if name not in ("In", "Networks")], "{:.0%}"),
     )
     page.uses(f"report/data/{in_runtimes.path('runtimes', slug).name}")

@@ -52,27 +52,22 @@ def line() -> str:
 def table() -> None:
     """Each set with its correlation, verdict and regrets."""
     found = display_transfer.table()
-    shown = pd.DataFrame(
+    page.table(
         {
             "Pictures": found["label"],
-            "Networks": found["networks"],
+            "Networks": (found["networks"], "{:.0f}"),
             "Rank correlation": _with_ends(found, "rho", 2),
             "ImageNet’s order": found["verdict"],
             "Points lost": _with_ends(found, "regret_none", 1),
             "… in half the time": _with_ends(found, "regret_half", 1),
             "… in half the memory": _with_ends(found, "regret_memory_half", 1),
             "Size and accuracy": _with_ends(found, "rho_size", 2),
-        }
-    )
-    page.table(
-        shown,
+        },
         "ImageNet’s order on other pictures. Points lost: by taking ImageNet’s best network instead of the set’s own; "
-        "among all, among the half that trains fastest, and the half that takes least memory. "
-        "Size and accuracy: rank correlation of a network’s parameters with its accuracy on the set. In brackets: 95% "
-        "intervals.",
+        "among all, among the half that trains fastest, and the half that takes least memory. Size and accuracy: rank "
+        "correlation of a network’s parameters with its accuracy on the set. In brackets: 95% intervals.",
         label="tbl-transfer",
         link=f"report/data/{transfer.FILE}",
-        formats={"Networks": "{:.0f}"},
     )
 
 
@@ -92,25 +87,17 @@ def travellers() -> None:
     found = found[found["dataset"].isin(tuned)].sort_values("gain", ascending=False, kind="stable")
     ends = pd.concat([found.head(SHOWN), found.tail(SHOWN)]).drop_duplicates()
     page.table(
-        pd.DataFrame(
-            {
-                "Family": [families.label(family) for family in ends["family"]],
-                "Pictures": [_what(name) for name in ends["dataset"]],
-                "Networks": ends["networks"].to_list(),
-                "Rank gained": _with_ends(ends, "gain", 2),
-            }
-        ),
+        {
+            "Family": [families.label(family) for family in ends["family"]],
+            "Pictures": [fastai_timm.SETS.get(name) or pepr.SETS[name][0] for name in ends["dataset"]],
+            "Networks": (ends["networks"].to_list(), "{:.0f}"),
+            "Rank gained": _with_ends(ends, "gain", 2),
+        },
         "Families that travel best and worst after fine-tuning. Rank gained: the mean rank on the set less that on "
         "ImageNet, in shares of all ranks, with its 95% interval over the family’s networks.",
         label="tbl-travellers",
         link="report/data/transfer-families.csv",
-        formats={"Networks": "{:.0f}"},
     )
-
-
-def _what(dataset: str) -> str:
-    """What is seen on the pictures of a set."""
-    return fastai_timm.SETS.get(dataset) or pepr.SETS[dataset][0]
 
 
 @page.or_note()
@@ -128,22 +115,19 @@ def costs() -> None:
     )
     labels = display_transfer.table().set_index("dataset")["label"]
     page.table(
-        pd.DataFrame(
-            {
-                "Pictures": [labels.get(name, name) for name in found["dataset"]],
-                "Cost": found["cost"],
-                "Best (%)": found["best"],
-                "Its cost": [f"{row.best_cost:.3g} {row.unit}" for row in found.itertuples()],
-                "Within a point (%)": found["near"],
-                "That one’s cost": [f"{row.near_cost:.3g} {row.unit}" for row in found.itertuples()],
-                "Times as much": _with_ends(found, "factor", 1),
-            }
-        ),
+        {
+            "Pictures": [labels.get(name, name) for name in found["dataset"]],
+            "Cost": found["cost"],
+            "Best (%)": (found["best"], "{:.1f}"),
+            "Its cost": [f"{row.best_cost:.3g} {row.unit}" for row in found.itertuples()],
+            "Within a point (%)": (found["near"], "{:.1f}"),
+            "That one’s cost": [f"{row.near_cost:.3g} {row.unit}" for row in found.itertuples()],
+            "Times as much": _with_ends(found, "factor", 1),
+        },
         "What the last point of accuracy costs in training: the most accurate network against the cheapest within a "
         "point of it. In brackets: 95% intervals over families.",
         label="tbl-transfer-costs",
         link="report/data/transfer-costs.csv",
-        formats={"Best (%)": "{:.1f}", "Within a point (%)": "{:.1f}"},
     )
 
 

@@ -1,9 +1,8 @@
 """What the page about the reader's own machine says: measured and predicted speeds, the frontier with its uncertainty,
-what to measure next; and, for the method page, how well the predictions do.
+what to measure next.
 
     from scripts.pages import yours
     yours.frontier()                 # prints Markdown, in a cell with `#| output: asis`
-    yours.evaluation()               # the same, for the method page; from report/data alone
 
 What is predicted was kept by `make predict` (scripts/predict/stored.py). Where nothing was, one line says why, and what
 was measured is still shown.
@@ -21,8 +20,8 @@ from scripts.common.paths import DATA
 from scripts.common.provenance import sha256
 from scripts.common.words import images_per_second
 from scripts.data import measured
-from scripts.pages import method, page
-from scripts.pages.content import Missing
+from scripts.pages import home, method, page
+from scripts.pages.content import MISSING
 from scripts.predict import (
     command as predict_command,
     design as predict_design,
@@ -31,9 +30,6 @@ from scripts.predict import (
     speeds,
     stored,
 )
-
-WORDS = {"fast": "Fast", "balanced": "Balanced", "accurate": "Accurate"}
-PARTS = {"infer": "inference", "train": "a training step", "latency": "one picture at a time"}
 
 
 def _kept() -> tuple[stored.Stored | None, str]:
@@ -61,34 +57,29 @@ def facts() -> SimpleNamespace:
         try:
             rows = speeds.machine_rows()
         except UserError:
-            return SimpleNamespace(
-                name="no machine yet", used=0, within=Missing("nan"), words="nothing has been measured yet"
-            )
-        return SimpleNamespace(
-            name=page.text(rows["hardware_name"].iloc[0]),
-            used=len(rows),
-            within=Missing("nan"),
-            words=f"{len(rows)} networks were measured, and no others predicted yet",
-        )
+            name, used, words = "no machine yet", 0, "nothing has been measured yet"
+        else:
+            name, used = page.text(rows["hardware_name"].iloc[0]), len(rows)
+            words = f"{used} networks were measured, and no others predicted yet"
+        return SimpleNamespace(name=name, used=used, within=MISSING, words=words)
     made = kept.parts["infer"]
     guessed = made.networks[made.networks["status"] == "predicted"]
     return SimpleNamespace(
         name=page.text(made.hardware_name),
         used=made.used,
-        within=float(((guessed["high"] / guessed["low"]) ** 0.5).median()) if len(guessed) else Missing("nan"),
+        within=float(((guessed["high"] / guessed["low"]) ** 0.5).median()) if len(guessed) else MISSING,
         words=f"{made.used} networks were measured, and {len(guessed):,} others predicted from these and from timm's "
         "tables",
     )
 
 
 def trust() -> None:
-    """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the
-    two what is known.
-    """
+    """How wide the predictions' intervals are, and how well predictions did on machines that were left out; of the two
+    what is known."""
     within, e = facts().within, method.evaluation_facts()
     if within == within:
         print(f"\nHalf of the predicted networks' 90% intervals stay within a factor of {within:.2f} either way.\n")
-    if not e.tables:
+    if e is None:
         return
     print(
         f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks measured: the "
@@ -99,7 +90,7 @@ def trust() -> None:
     )
     kept, _ = _kept()
     if kept:
-        case, name = kept.parts["infer"].case, page.text(kept.parts["infer"].hardware_name)._repr_markdown_()
+        case, name = kept.parts["infer"].case, page.quoted(kept.parts["infer"].hardware_name)
         covered = e.covered.get(case)
         print(
             f"**{name} counts as {kinds.WORDS.get(case, 'a new kind of machine')}**: "
@@ -127,8 +118,18 @@ def notes() -> None:
     print("\n:::\n")
 
 
-def _interval(row) -> str:
-    return f"{images_per_second(row.low)} to {images_per_second(row.high)}"
+def _interval(low: float, high: float) -> str:
+    return f"{images_per_second(low)} to {images_per_second(high)}"
+
+
+def _speeds(rows: pd.DataFrame) -> dict:
+    """The columns of accuracy and speed, and whether it was measured or predicted."""
+    return {
+        "Top-1 (%)": (rows["top1"], "{:.1f}"),
+        "Images/s": (rows["samples_per_sec"], images_per_second),
+        "90% interval": (list(map(_interval, rows["low"], rows["high"])), str),
+        "How": rows["status"],
+    }
 
 
 def picks() -> None:
@@ -138,58 +139,48 @@ def picks() -> None:
         return
     rows = kept.picks
     wanted = rows["measure"].str.split()
-    shown = pd.DataFrame(
+    page.table(
         {
-            "You need it": rows["need"].map(WORDS),
+            "You need it": rows["need"].map(home.WORDS),
             "Model": rows["model"],
             "Pixels": rows["img_size"].astype(int),
-            "Top-1 (%)": rows["top1"],
-            "Images/s": rows["samples_per_sec"],
-            "90% interval": [_interval(row) for row in rows.itertuples()],
-            "How": rows["status"],
-            "Sure": rows["sure"],
+            **_speeds(rows),
+            "Sure": (rows["sure"], "{:.0%}"),
             "Else most likely": rows["rival"].replace("", "–"),
             "To be sure, measure": [" and ".join(names) or "–" for names in wanted],
-        }
-    )
-    page.table(
-        shown,
+        },
         "The most accurate model that is fast enough, and in what share of the possible speeds it stays that: fast "
-        "means among the fastest tenth, balanced at "
-        "least as fast as the median. The last column names the one or two models that decide between a pick and its "
-        "likeliest rival.",
+        "means among the fastest tenth, balanced at least as fast as the median. The last column names the one or two "
+        "models that decide between a pick and its likeliest rival.",
         label="tbl-yours-picks",
-        formats={"Top-1 (%)": "{:.1f}", "Images/s": images_per_second, "90% interval": str, "Sure": "{:.0%}"},
     )
     if names := list(dict.fromkeys(name for some in wanted for name in some)):
-        print(f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(names)}\n```\n")
+        print(_sweep(names))
 
 
 def measure_next() -> None:
     """Which one or two models to measure to be surer of the frontier, with the command."""
     kept, _ = _kept()
     if kept is None:
-        count = measured_count()
         kind = "gpu" if hardware.has_gpu() else "cpu"
         try:
-            wanted = predict_design.design(20, kind) if count < 20 else []
+            wanted = predict_design.design(20, kind) if measured_count() < 20 else []
         except UserError:
             wanted = []
         if wanted:
-            print(
-                "\nThe most telling models to measure:\n\n```bash\npython -m scripts.bench.sweep --models "
-                f"{' '.join(wanted)}\n```\n"
-            )
+            print(f"\nThe most telling models to measure:\n{_sweep(wanted)}")
         return
     if not kept.next:
         print("\nNothing on the frontier is open: measuring more would not change it.\n")
         return
     said = " and ".join(f"{page.code(row['arch'])} ({row['gain']:.0%} of what is open)" for row in kept.next)
-    names = " ".join(row["arch"] for row in kept.next)
-    print(
-        f"\nTo be surer of the frontier, measure `{said}`{{=html}}:\n\n```bash\npython -m scripts.bench.sweep "
-        f"--models {names}\n```\n"
-    )
+    wanted = [row["arch"] for row in kept.next]
+    print(f"\nTo be surer of the frontier, measure `{said}`{{=html}}:\n{_sweep(wanted)}")
+
+
+def _sweep(names: list[str]) -> str:
+    """The command that measures them, as Markdown."""
+    return f"\n```bash\npython -m scripts.bench.sweep --models {' '.join(names)}\n```\n"
 
 
 def measured_count() -> int:
@@ -205,28 +196,16 @@ def frontier() -> None:
     if kept is None:
         return
     rows = kept.frontier[kept.frontier["expected"]]
-    shown = pd.DataFrame(
+    page.table(
         {
             "Model": rows["model"],
             "Pixels": rows["img_size"].astype(int),
             "Family": rows["family"].map(families.label),
-            "Top-1 (%)": rows["top1"],
-            "Images/s": rows["samples_per_sec"],
-            "90% interval": [_interval(row) for row in rows.itertuples()],
-            "How": rows["status"],
-            "On the frontier": rows["sure"],
-        }
-    )
-    page.table(
-        shown,
+            **_speeds(rows),
+            "On the frontier": (rows["sure"], "{:.0%}"),
+        },
         "The expected frontier, fastest first, and how probable it is that a model is on it.",
         label="tbl-yours-frontier",
-        formats={
-            "Top-1 (%)": "{:.1f}",
-            "Images/s": images_per_second,
-            "90% interval": str,
-            "On the frontier": "{:.0%}",
-        },
     )
 
 
@@ -236,8 +215,7 @@ def other_parts() -> None:
     if kept is None:
         return
     rows = kept.frontier[kept.frontier["expected"]].drop_duplicates(speeds.KEY)
-    shown = pd.DataFrame({"Network": rows["arch"], "Pixels": rows["img_size"].astype(int)})
-    formats = {}
+    shown: dict = {"Network": rows["arch"], "Pixels": rows["img_size"].astype(int)}
     for part, name in (("train", "Training (images/s)"), ("latency", "One picture (ms)")):
         other = kept.parts[part].networks
         if len(other):
@@ -245,25 +223,23 @@ def other_parts() -> None:
             value, low, high = (speed[c].to_numpy(float) for c in ("samples_per_sec", "low", "high"))
             if part == "latency":
                 value, low, high = 1000 / value, 1000 / high, 1000 / low
-            shown[name] = [
-                None if pd.isna(v) else f"{images_per_second(v)} ({images_per_second(lo)} to {images_per_second(hi)})"
+            cells = [
+                None if pd.isna(v) else f"{images_per_second(v)} ({_interval(lo, hi)})"
                 for v, lo, hi in zip(value, low, high)
             ]
-            formats[name] = str
-    if formats:
+            shown[name] = (cells, str)
+    if len(shown) > 2:
         page.table(
             shown,
             "The same models in a training step and one picture at a time, with 90% intervals. – : too unlike what "
             "was measured.",
             label="tbl-yours-others",
-            formats=formats,
         )
 
 
 def check() -> None:
     """Measured on this machine by design against predicted, as found; a line on how to make it where it was not
-    measured.
-    """
+    measured."""
     try:
         compared, about = predict_command.read_check(measured.machine())
     except UserError:

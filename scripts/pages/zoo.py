@@ -2,14 +2,13 @@
 zoo_runs.chosen).
 
 from scripts.pages import zoo
-    z = zoo.about("photos")              # z.dataset, z.hardware, z.date, … for inline code
+    z = zoo.about("photos")              # z.dataset, z.hardware, … for inline code
     zoo.quality("photos")                # in a cell with `#| output: asis`
 """
 
 from __future__ import annotations
 
 import base64
-from html import escape
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,12 +22,12 @@ from scripts.figures import display_zoo
 from scripts.pages import glossary, page
 from scripts.train import results, zoo_runs
 
+NOTHING = ("Nothing trained yet", "`make train` trains the networks on this machine.")
 NOTES = 6  # reasons listed below a table; the rest stands in the CSV
 UNKNOWN = {
     "there": False,
     "dataset": "no dataset yet",
     "hardware": "no machine yet",
-    "date": "no day yet",
     "networks": "no network",
     "train_images": "no",
     "test_images": "no",
@@ -38,7 +37,6 @@ UNKNOWN = {
     "seeds": "no seed",
     "close": "",
     "pixels": "no",
-    "weights": "none",
     "leader": "none",
 }
 ALIKE = {
@@ -62,18 +60,15 @@ def about(which: str) -> SimpleNamespace:
     level, seeds = len(near(models)), counted(run.seeds, "seed")
     leader = f"{best.model} ({seeds})"
     if run.networks > 1:
-        place = (
-            f"level with {level} of the other {run.networks - 1}" if level else f"the best of {run.networks} networks"
-        )
-        leader = f"{best.model}, {place} ({seeds}),"
+        rest = f"level with {level} of the other {run.networks - 1}"
+        leader = f"{best.model}, {rest if level else f'the best of {run.networks} networks'} ({seeds}),"
     span = lambda values: " to ".join(f"{value:.0f}" for value in sorted({values.min(), values.max()}))
     return SimpleNamespace(
         there=True,
         dataset=run.dataset,
         hardware=run.where,
-        date=run.date,
         networks=counted(run.networks, "network"),
-        seeds=counted(run.seeds, "seed"),
+        seeds=seeds,
         train_images=f"{rows.train_images.max():,.0f}",
         test_images=f"{rows.test_images.max():,.0f}",
         epochs=span(rows.epochs),
@@ -81,15 +76,13 @@ def about(which: str) -> SimpleNamespace:
         best=best.model,
         best_accuracy=f"{100 * best.accuracy:.1f}%",
         close=close(models),
-        weights=listing(sorted({*rows.weights}, key=str)),
         leader=leader,
     )
 
 
 def exceptions() -> str:
-    """What was not the same for all networks of a run, in a sentence for each run that the page shows; '' where all
-    of it was.
-    """
+    """What was not the same for all networks of a run, in a sentence for each run that the page shows; '' where all of
+    it was."""
     said = []
     for which in ("photos", zoo_runs.DIGITS):
         try:
@@ -129,7 +122,7 @@ def _run(which: str) -> zoo_runs.Run | None:
         return zoo_runs.chosen(which)
     except DataMissing:
         if which == zoo_runs.DIGITS:
-            page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
+            page.note(*NOTHING)
         else:
             page.note(
                 "No photos trained yet",
@@ -138,22 +131,17 @@ def _run(which: str) -> zoo_runs.Run | None:
         return None
 
 
-def _with_interval(rows: pd.DataFrame, name: str, scale: float, digits: int) -> list:
-    """Values with their intervals below them, as table cells; None where a value is n/a."""
+def _with_interval(rows: pd.DataFrame, name: str, scale: float = 1, digits: int = 3) -> tuple[list, type]:
+    """Values with their intervals below them, as a table's column; None where a value is n/a."""
 
     def one(value: float, low: float, high: float):
         if not np.isfinite(value):
             return None
-        within = (
-            f'<br><small class="text-nowrap">({scale * low:.{digits}f}–{scale * high:.{digits}f})</small>'
-            if np.isfinite([low, high]).all()
-            else ""
-        )
-        return page.Html(f"{scale * value:.{digits}f}{within}")
+        within = f'<br><small class="text-nowrap">({scale * low:.{digits}f}–{scale * high:.{digits}f})</small>'
+        return page.Html(f"{scale * value:.{digits}f}{within if np.isfinite([low, high]).all() else ''}")
 
-    return [
-        one(*values) for values in rows.reindex(columns=[name, f"{name}_low", f"{name}_high"]).itertuples(index=False)
-    ]
+    ends = rows.reindex(columns=[name, f"{name}_low", f"{name}_high"])
+    return [one(*values) for values in ends.itertuples(index=False)], str
 
 
 def quality(which: str) -> None:
@@ -162,38 +150,28 @@ def quality(which: str) -> None:
     if run is None:
         return
     rows = run.models()
-    columns = {
-        "Accuracy (%)": ("accuracy", 100, 1),
-        "Precision": ("precision_macro", 1, 3),
-        "Recall": ("recall_macro", 1, 3),
-        "F1": ("f1_macro", 1, 3),
-        "ROC AUC": ("roc_auc", 1, 3),
-        "Log loss": ("log_loss", 1, 3),
-        "ECE": ("ece", 1, 3),
-    }
-    shown = pd.DataFrame(
-        {"Network": rows.label, **{title: _with_interval(rows, *how) for title, how in columns.items()}}
-    )
+    over, seeds = {}, ""
     if run.seeds > 1:
-        shown.insert(
-            2,
-            "Over seeds",
-            [
-                f"± {100 * sd:.1f} ({seeds})" if seeds > 1 else "one seed"
-                for sd, seeds in zip(rows.accuracy_sd, rows.seeds)
-            ],
-        )
-    seeds = (
-        ", means over seeds; Over seeds: standard deviation of the accuracy and how many seeds" if run.seeds > 1 else ""
-    )
+        spread = zip(rows.accuracy_sd, rows.seeds)
+        over["Over seeds"] = [f"± {100 * sd:.1f} ({count})" if count > 1 else "one seed" for sd, count in spread]
+        seeds = ", means over seeds; Over seeds: standard deviation of the accuracy and how many seeds"
     page.table(
-        shown,
+        {
+            "Network": rows.label,
+            "Accuracy (%)": _with_interval(rows, "accuracy", 100, 1),
+            **over,
+            "Precision": _with_interval(rows, "precision_macro"),
+            "Recall": _with_interval(rows, "recall_macro"),
+            "F1": _with_interval(rows, "f1_macro"),
+            "ROC AUC": _with_interval(rows, "roc_auc"),
+            "Log loss": _with_interval(rows, "log_loss"),
+            "ECE": _with_interval(rows, "ece"),
+        },
         f"{run.name}: metrics on {rows.test_images.max():,.0f} test pictures, never seen in training, with 95% "
         f"bootstrap intervals{seeds}. Precision, recall and "
         "F1 are means over the classes; ECE is the expected calibration error.",
         label=f"tbl-zoo-{which}",
         link=relative(run.path),
-        formats=dict.fromkeys(columns, str),
     )
     page.markdown(
         "What the columns mean: "
@@ -213,9 +191,8 @@ def quality(which: str) -> None:
 
 
 def cost(which: str) -> None:
-    """What every network cost: charts of training time and of the speed of predicting, where there are two networks
-    to compare, and a table of all.
-    """
+    """What every network cost: charts of training time and of the speed of predicting, where there are two networks to
+    compare, and a table of all."""
     run = _run(which)
     if run is None:
         return
@@ -227,25 +204,23 @@ def cost(which: str) -> None:
         page.chart(f"zoo_digits_{name}" if which == zoo_runs.DIGITS else f"zoo_{name}")
     rows = run.models().sort_values("train_seconds", na_position="last")
     target = f"To {100 * rows.target_accuracy.max():.0f}% (s)"
-    shown = pd.DataFrame(
+    timed = rows.train_seconds.notna().any()
+    rows = rows if timed else rows.sort_values("param_count")
+    times = {
+        "Epoch (s)": (rows.seconds_per_epoch, "{:.2f}"),
+        "Training (s)": (rows.train_seconds, "{:,.1f}"),
+        target: (rows.seconds_to_target, "{:,.1f}"),
+        "Predicting (images/s)": (rows.infer_images_per_sec, "{:,.0f}"),
+    }
+    page.table(
         {
             "Network": rows.label,
-            "Parameters (M)": rows.param_count,
-            "Pixels": rows.img_size,
-            "Epochs": rows.epochs,
-            "Epoch (s)": rows.seconds_per_epoch,
-            "Training (s)": rows.train_seconds,
-            target: rows.seconds_to_target,
-            "Predicting (images/s)": rows.infer_images_per_sec,
-            "Memory (MB)": rows.peak_memory_mb,
-        }
-    )
-    timed = rows.train_seconds.notna().any()
-    if not timed:
-        shown = shown.drop(columns=["Epoch (s)", "Training (s)", target, "Predicting (images/s)"])
-        shown = shown.sort_values("Parameters (M)")
-    page.table(
-        shown,
+            "Parameters (M)": (rows.param_count, "{:.2f}"),
+            "Pixels": (rows.img_size, "{:.0f}"),
+            "Epochs": (rows.epochs, "{:.0f}"),
+            **(times if timed else {}),
+            "Memory (MB)": (rows.peak_memory_mb, "{:,.0f}"),
+        },
         f"{run.name}: what each network cost on {run.where}, "
         + (
             f"the quickest first. {target[:-4]}: seconds of training until that accuracy on the validation pictures."
@@ -254,16 +229,6 @@ def cost(which: str) -> None:
         ),
         label=f"tbl-zoo-cost-{which}",
         link=relative(run.path),
-        formats={
-            "Parameters (M)": "{:.2f}",
-            "Pixels": "{:.0f}",
-            "Epochs": "{:.0f}",
-            "Epoch (s)": "{:.2f}",
-            "Training (s)": "{:,.1f}",
-            target: "{:,.1f}",
-            "Predicting (images/s)": "{:,.0f}",
-            "Memory (MB)": "{:,.0f}",
-        },
     )
 
 
@@ -277,21 +242,18 @@ def classes(which: str) -> None:
     table = results.read(path)
     table = table[(table.model == best.model) & (table.weights == best.weights)].drop(columns=["seed"])
     rows = table.groupby("class", sort=False).mean(numeric_only=True).reset_index()
-    columns = {"Precision": ("precision", 1, 3), "Recall": ("recall", 1, 3), "F1": ("f1", 1, 3)}
-    shown = pd.DataFrame(
+    page.table(
         {
             "Class": rows["class"],
-            **{title: _with_interval(rows, *how) for title, how in columns.items()},
+            "Precision": _with_interval(rows, "precision"),
+            "Recall": _with_interval(rows, "recall"),
+            "F1": _with_interval(rows, "f1"),
             "Test pictures": rows.images.astype(int),
-        }
-    )
-    page.table(
-        shown,
+        },
         f"{run.name}: {best.label} by class, with 95% bootstrap intervals. Precision: of what it calls so; recall: "
         "of what is so.",
         label=f"tbl-zoo-classes-{which}",
         link=relative(path),
-        formats=dict.fromkeys(columns, str),
     )
 
 
@@ -299,36 +261,30 @@ def runs() -> None:
     """Every run there is: dataset, machine, how many networks, the best."""
     found = zoo_runs.all_runs()
     if not found:
-        page.note("Nothing trained yet", "`make train` trains the networks on this machine.")
+        page.note(*NOTHING)
         return
-    lines = []
-    for run in sorted(found, key=lambda run: (run.dataset, run.where)):
-        best = run.models().iloc[0]
-        lines.append(
-            {
-                "Dataset": run.dataset,
-                "Machine": run.where,
-                "Networks": run.networks,
-                "Seeds": run.seeds,
-                "Best": best.label,
-                "Accuracy (%)": 100 * best.accuracy,
-                "Day": run.date,
-                "Data": page.data_link(relative(run.path), "CSV"),
-            }
-        )
+    found.sort(key=lambda run: (run.dataset, run.where))
+    best = [run.models().iloc[0] for run in found]
     page.table(
-        pd.DataFrame(lines),
+        {
+            "Dataset": [run.dataset for run in found],
+            "Machine": [run.where for run in found],
+            "Networks": [run.networks for run in found],
+            "Seeds": [run.seeds for run in found],
+            "Best": [one.label for one in best],
+            "Accuracy (%)": ([100 * one.accuracy for one in best], "{:.1f}"),
+            "Day": [run.date for run in found],
+            "Data": [page.data_link(relative(run.path), "CSV") for run in found],
+        },
         "All runs that this report knows, each with its own table. The charts show, for each dataset, this machine’s "
         "run where it has one of comparable size.",
         label="tbl-zoo-runs",
-        formats={"Accuracy (%)": "{:.1f}"},
     )
 
 
 def mistakes() -> None:
-    """The photos that most networks got wrong: the reader's own, from charts/, inside the page. Photos are never
-    part of the project.
-    """
+    """The photos that most networks got wrong: the reader's own, from charts/, inside the page. Photos are never part
+    of the project."""
     run = _run("photos")
     if run is None:
         return
@@ -354,6 +310,6 @@ def mistakes() -> None:
     )
     page.html(
         f'<figure><img class="img-fluid" src="data:image/jpeg;base64,{data}" '
-        f'alt="{escape(f"{len(table)} photos in a grid, named in the caption", quote=True)}">'
+        f'alt="{len(table)} photos in a grid, named in the caption">'
         f"<figcaption>{page.escaped(caption)}</figcaption></figure>"
     )

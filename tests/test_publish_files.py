@@ -155,11 +155,8 @@ def test_a_schema_refuses_what_no_file_may_hold(known, tmp_path):
 
 def test_a_model_without_anything_has_a_file_and_a_page(known):
     about = files.model(known.models["nothing.in1k"], known)
-    assert (
-        about["speeds"]["rows"] == []
-        and about["accuracies"]["rows"] == []
-        and about["frontiers"] == {"on": [], "of": 0}
-    )
+    assert about["speeds"]["rows"] == [] and about["accuracies"]["rows"] == []
+    assert about["frontiers"] == {"on": [], "of": 0}
     text = page.body(known.models["nothing.in1k"], about, known)
     assert "No accuracy of it is published" in text and "not timed on any machine" in text.replace("was not", "not")
     assert badge.words(about["frontiers"]) == "not timed yet"

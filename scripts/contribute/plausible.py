@@ -53,8 +53,7 @@ def judge(rows: pd.DataFrame, known: References, contradicted: tuple[str, ...] =
     """(the most alike table, or None where none has LEAST of the networks; what is doubtful, a sentence each).
 
     rows: of one table of ours, as `promise.rows_of`; known: without the machine's own tables; contradicted: networks
-    that the predictions left out, as sentences.
-    """
+    that the predictions left out, as sentences."""
     settings = predict_tables.settings_of(rows["file"].iloc[0], str(rows["kind_of_hardware"].iloc[0]))
     alike = nearest(rows, known, settings)
     doubts = []
@@ -130,7 +129,7 @@ def usual(kind: str) -> float:
     known = predict_tables.references()
     columns = [i for i, about in enumerate(known.tables.to_dict("records")) if about["kind"] == kind]
     machines = known.tables["hardware"].to_numpy()
-    least = [1.0]
+    least = []
     for one in columns:
         spreads = []
         for other in columns:
@@ -140,7 +139,7 @@ def usual(kind: str) -> float:
                 spreads.append(float(np.expm1(np.median(np.abs(away - np.median(away))))))
         if spreads:
             least.append(min(spreads))
-    return max(least[1:], default=least[0])
+    return max(least, default=1.0)
 
 
 def _why(rows: pd.DataFrame) -> str:

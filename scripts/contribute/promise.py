@@ -56,8 +56,7 @@ def keep(table: Path, telling: Iterable[str]) -> tuple[Path, speeds.Prediction]:
     is kept stays as it is, also where today's method would say something else; where nothing can be predicted, nothing
     is written.
 
-    Raises TablesMissing, and UserError for too few measurements.
-    """
+    Raises TablesMissing, and UserError for too few measurements."""
     rows = rows_of(table)
     used = rows[rows["arch"].isin(list(telling))]
     part = parse_benchmark_name(table.name)["part"]

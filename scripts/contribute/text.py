@@ -47,28 +47,19 @@ def scored(score: dict | None) -> str:
 
 def body(about: Contribution) -> str:
     """The pull request's text as Markdown, its title first."""
-    machine, promise = about.machine, about.promise
-    facts = [
-        machine.get("cpu"),
-        f"{machine.get('cores', '?')} cores",
-        f"{machine.get('memory_gb', 0):.0f} GB of memory",
-    ]
-    facts += [machine.get("system"), *(f"{key} {machine[key]}" for key in ("driver",) if machine.get(key))]
-    lines = [
-        f"Add {about.name}",
-        "",
-        ", ".join(str(fact) for fact in facts if fact) + ".",
-        "",
-        "## Before measuring",
-        "",
-    ]
+    machine, promise, score = about.machine, about.promise, scored(about.score)
+    memory = f"{machine.get('memory_gb', 0):.0f} GB of memory"
+    facts = [machine.get("cpu"), f"{machine.get('cores', '?')} cores", memory, machine.get("system")]
+    facts += [f"driver {machine['driver']}"] if machine.get("driver") else []
+    what = ", ".join(str(fact) for fact in facts if fact)
+    lines = [f"Add {about.name}", "", f"{what}.", "", "## Before measuring", ""]
     lines += [f"- {one.what}: {one.said}" for one in about.seen]
     lines += [
         "",
         "## Predictions",
         "",
         f"Predicted from {promise.get('used')} measured networks and kept on {promise.get('date')}, before the others "
-        f"were measured. {scored(about.score)[:1].upper()}{scored(about.score)[1:]}.",
+        f"were measured. {score[:1].upper()}{score[1:]}.",
         "",
         "## Are the numbers plausible?",
         "",
@@ -82,9 +73,8 @@ def body(about: Contribution) -> str:
     ]
     if about.problems:
         lines += ["", "## To mend before this can be taken in", "", *(f"- {problem}" for problem in about.problems)]
-    return "\n".join(
-        line if not PRIVATE.search(line) else "- (left out: it named a folder or an address)" for line in lines
-    )
+    private = "- (left out: it named a folder or an address)"
+    return "\n".join(private if PRIVATE.search(line) else line for line in lines)
 
 
 def write(about: Contribution, stem: str, folder: Path | None = None) -> Path:

@@ -125,7 +125,7 @@ def walk(options: argparse.Namespace) -> int:
     say(8, "the pull request")
     files = [one for table in (now.table, path) for one in (table, table.with_suffix(".json"))]
     about = text.Contribution(facts["hardware"], seen, score, facts, str(alike or ""), doubts, wrong, files)
-    out = text.write(about, now.table.stem, None if options.out is None else options.out)
+    out = text.write(about, now.table.stem, options.out)
     print(f"  its text: {paths.relative(out)}\n{text.commands(about, out)}")
     return int(bool(wrong))
 
@@ -169,9 +169,8 @@ def _measure(now: Plan, names: list[str], minutes: float | None) -> int:
     if not names:
         print("  all measured")
         return 0
-    print(
-        f"  {counted(len(names), 'network')}, about {now.wait(names)}: {listing(names[:3])}{', …' * (len(names) > 3)}"
-    )
+    some = f"{listing(names[:3])}{', …' * (len(names) > 3)}"
+    print(f"  {counted(len(names), 'network')}, about {now.wait(names)}: {some}")
     given = [*now.arguments, "--models", *names, *(["--minutes", str(minutes)] if minutes else [])]
     _, left = sweep.go(given)
     if left:

@@ -22,7 +22,7 @@ import pandas as pd
 from scripts.common import families, hardware
 from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
-from scripts.common.provenance import Source, sources
+from scripts.common.provenance import Source, sha256, sources
 from scripts.common.tables import read_table
 from scripts.common.uncertainty import IMAGES, top1_se
 from scripts.data import licences, measured, names, read_data
@@ -144,8 +144,7 @@ def join(
     renamed: Mapping[str, str] | None = None,
 ) -> Facts:
     """Facts of these tables: accuracies as `fields.accuracies`, scores as `robustness.load`, tables and training as
-    `machines.main_tables`; known: models that have a page even if no table has them; renamed: old name -> today's.
-    """
+    `machines.main_tables`; known: models that have a page even if no table has them; renamed: old name -> today's."""
     found = {
         key: _machine(key, rows, training.get(key.removesuffix("-compiled")))
         for key, rows in tables.items()
@@ -229,8 +228,6 @@ def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> Ma
 
 def _source(file: str, date: str) -> Source:
     """One of our own tables; its checksum is its sidecar's."""
-    from scripts.common.provenance import sha256
-
     path = DATA / file
     return Source(f"report/data/{file}", sha256(path) if path.is_file() else "", date, "MIT")
 

@@ -173,7 +173,6 @@ def matrix() -> dict:
     except UserError:
         frame = pd.DataFrame(columns=verdicts.COLUMNS)
     kept = [name for name in frame.columns if name not in ("models", "evidence")] + ["evidence"]
-    rows = frame[kept].astype(object).where(frame[kept].notna(), None)
     claims = {claim.key: claim.sentence for claim in verdicts.CLAIMS}
     return {
         "$schema": "schema/matrix.json",
@@ -181,7 +180,7 @@ def matrix() -> dict:
         "claims": claims,
         "source": {"path": f"report/data/{verdicts.FILE}", "licence": "MIT"},
         "columns": kept,
-        "rows": [[_plain(value) for value in row] for row in rows.itertuples(index=False)],
+        "rows": _rows(frame[kept]),
     }
 
 
@@ -191,14 +190,19 @@ def scoreboard() -> dict:
         frame = board.load()
     except UserError:
         frame = pd.DataFrame(columns=board.COLUMNS)
-    rows = frame.astype(object).where(frame.notna() & frame.ne(""), None)
     return {
         "$schema": "schema/scoreboard.json",
         "version": VERSION,
         "source": {"path": f"report/data/{board.FILE}", "licence": "MIT"},
         "columns": board.COLUMNS,
-        "rows": [[_plain(value) for value in row] for row in rows[board.COLUMNS].itertuples(index=False)],
+        "rows": _rows(frame[board.COLUMNS].where(frame[board.COLUMNS].ne(""))),
     }
+
+
+def _rows(frame: pd.DataFrame) -> list[list]:
+    """A frame's rows as JSON takes them."""
+    rows = frame.astype(object).where(frame.notna(), None)
+    return [[_plain(value) for value in row] for row in rows.itertuples(index=False)]
 
 
 def _plain(value):
@@ -246,8 +250,7 @@ def text_of(value: dict) -> str:
 def write(folder: Path, facts: Facts, models: dict[str, dict] | None = None) -> int:
     """Write all of it into `folder`, which is part of a site that nobody sees yet. Returns the number of files.
 
-    models: each model's file, where it was made already. Raises UserError where the disk is full.
-    """
+    models: each model's file, where it was made already. Raises UserError where the disk is full."""
     files: dict[str, str] = {
         "index.json": text_of(index(facts)),
         "matrix.json": text_of(matrix()),

@@ -7,6 +7,7 @@ tags that HTML does not ask for (</td>, </tr>, </p>) are left out: with 1,300 pa
 from __future__ import annotations
 
 import json
+import shlex
 from html import escape
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from scripts.publish import badge, files
 from scripts.publish.facts import PREDICTED, SETS, Facts, Machine, Model
 from scripts.runtimes import kinds
 
+_rate = words.images_per_second
 KINDS = {"convnet": "convnet", "transformer": "transformer", "hybrid": "hybrid", "mlp": "MLP"}
 
 
@@ -43,10 +45,15 @@ def body(one: Model, about: dict, facts: Facts) -> str:
     return "\n".join(filter(None, parts))
 
 
+def _table_of(about: dict, name: str) -> list[dict]:
+    """The rows of one of a file's tables, of which few models have all (`publish.more`)."""
+    table = about.get(name, {"columns": [], "rows": []})
+    return [dict(zip(table["columns"], row)) for row in table["rows"]]
+
+
 def _best(about: dict) -> dict | None:
-    table = about["accuracies"]
-    rows = [dict(zip(table["columns"], row)) for row in table["rows"]]
-    return max((row for row in rows if row["set"] == "imagenet"), key=lambda row: row["top1"], default=None)
+    rows = [row for row in _table_of(about, "accuracies") if row["set"] == "imagenet"]
+    return max(rows, key=lambda row: row["top1"], default=None)
 
 
 def _pretrained(about: dict) -> str:
@@ -96,17 +103,16 @@ def _address(name: str) -> str:
     return quote(name, safe=".-_@")
 
 
-def _small(about: dict, name: str) -> list[dict]:
-    """The rows of one of the tables that few models have (`publish.more`)."""
-    table = about.get(name, {"columns": [], "rows": []})
-    return [dict(zip(table["columns"], row)) for row in table["rows"]]
+def _machine(facts: Facts, key: str) -> str:
+    """A machine's name, its key where it is not among the facts."""
+    return facts.machines[key].name if key in facts.machines else key
 
 
 def _transfer(about: dict) -> str:
     """Accuracy on other pictures."""
     said = [
         f"{escape(row['what'])} {row['accuracy']:.1f}%" + (" from ImageNet’s weights" if row["pretrained"] else "")
-        for row in _small(about, "transfer")
+        for row in _table_of(about, "transfer")
     ]
     return f"<p>The network trained on other pictures, one run each: {', '.join(said)}." if said else ""
 
@@ -114,28 +120,23 @@ def _transfer(about: dict) -> str:
 def _runtimes(about: dict, facts: Facts) -> str:
     """Runtimes and precisions as they were measured here."""
     lines = []
-    for row in _small(about, "runtimes"):
-        name = facts.machines[row["machine"]].name if row["machine"] in facts.machines else row["machine"]
+    for row in _table_of(about, "runtimes"):
         label = kinds.RUNTIMES[row["runtime"]].label if row["runtime"] in kinds.RUNTIMES else row["runtime"]
         ends = "" if row["low"] is None else f" ({_rate(row['low'])} to {_rate(row['high'])})"
-        cells = [
-            row["img_size"],
-            f"{_rate(row['images_per_second'])}{ends}",
-            row["batch_size"],
-            _plain(row["memory_mb"]),
-        ]
+        rate, machine = f"{_rate(row['images_per_second'])}{ends}", escape(_machine(facts, row["machine"]))
+        cells = [machine, row["img_size"], rate, row["batch_size"], _plain(row["memory_mb"])]
         told = f"{escape(label)}, {escape(row['precision'])}"
-        lines.append(f"<tr><th>{told}<td>{escape(name)}{''.join(f'<td>{cell}' for cell in cells)}")
+        lines.append(f"<tr><th>{told}{''.join(f'<td>{cell}' for cell in cells)}")
     if not lines:
         return ""
-    head = "".join(f"<th>{name}" for name in ("Runtime", "Machine", "Pixels", "Images/s", "Batch", "Memory (MB)"))
-    return f"<h3 id=runtimes>In other runtimes, measured</h3>{_table('Other runtimes', 'runtimes', head, lines)}"
+    heads = ["Runtime", "Machine", "Pixels", "Images/s", "Batch", "Memory (MB)"]
+    return f"<h3 id=runtimes>In other runtimes, measured</h3>{_table('Other runtimes', 'runtimes', heads, lines)}"
 
 
 def _history(about: dict, facts: Facts) -> str:
     """Speeds of earlier tables of the same machines."""
     groups: dict[tuple, list[str]] = {}
-    for row in _small(about, "history"):
+    for row in _table_of(about, "history"):
         machine, date, _ = facts.earlier[row["table"]]
         key = facts.machines[machine].name, row["img_size"]
         groups.setdefault(key, []).append(f"{_rate(row['images_per_second'])} ({date[:7]})")
@@ -145,34 +146,27 @@ def _history(about: dict, facts: Facts) -> str:
 
 def _peak(about: dict, facts: Facts) -> str:
     """Memory, where it was measured."""
-    said = []
-    for row in _small(about, "memory"):
-        name = facts.machines[row["machine"]].name if row["machine"] in facts.machines else row["machine"]
-        said.append(f"{_plain(row['peak_memory_mb'])} MB on {escape(name)} at {row['img_size']} px")
+    said = [
+        f"{_plain(row['peak_memory_mb'])} MB on {escape(_machine(facts, row['machine']))} at {row['img_size']} px"
+        for row in _table_of(about, "memory")
+    ]
     return f"<p class=source>Peak memory, measured at the fastest batch: {'; '.join(said)}." if said else ""
 
 
-def _rate(value: float) -> str:
-    return words.images_per_second(value)
-
-
 def _rows(about: dict) -> list[dict]:
-    table = about["speeds"]
-    names = [*about["rivals"], ""]  # None counts the last
-    rows = [dict(zip(table["columns"], row)) for row in table["rows"]]
+    names, rows = [*about["rivals"], ""], _table_of(about, "speeds")  # None counts the last
     return [row | {key: names[-1 if row[key] is None else row[key]] for key in ("better", "faster")} for row in rows]
 
 
 def _accuracies(about: dict) -> str:
     """Sizes down, test sets across."""
-    table = about["accuracies"]
-    scores = {(row[0], row[1]): dict(zip(table["columns"], row)) for row in table["rows"]}
+    scores = {(row["img_size"], row["set"]): row for row in _table_of(about, "accuracies")}
     shown = [key for key in SETS if any(name == key for _, name in scores)]
     sizes = about["sizes"]
     if not sizes:
         return ""
     facts = [(key, head) for key, head in _SIZES if any(key in size for size in sizes)]
-    head = "".join(f"<th>{name}" for name in ["Pixels", *(name for _, name in facts), *(SETS[key][0] for key in shown)])
+    heads = ["Pixels", *(name for _, name in facts), *(SETS[key][0] for key in shown)]
     lines = []
     for size in sizes:
         cells = [f"<th>{size['img_size']}", *(f"<td>{_plain(size.get(key))}" for key, _ in facts)]
@@ -181,7 +175,7 @@ def _accuracies(about: dict) -> str:
             cells.append("<td>" + (f"{score['top1']:.2f} ± {SIGMAS * score['se']:.2f}" if score else ""))
         lines.append(f"<tr>{''.join(cells)}")
     note = "<p class=source>Top-1 in percent, ± twice its standard error." if shown else ""
-    return f"<h2 id=accuracy>Accuracy and size</h2>\n{_table('Accuracy and size', 'figures', head, lines)}{note}"
+    return f"<h2 id=accuracy>Accuracy and size</h2>\n{_table('Accuracy and size', 'figures', heads, lines)}{note}"
 
 
 _SIZES = (("params_m", "Parameters (M)"), ("gmacs", "GMACs"), ("macts", "Activations (M)"))
@@ -191,8 +185,8 @@ def _plain(value) -> str:
     return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _table(name: str, kind: str, head: str, lines: list[str]) -> str:
-    rows = "".join(lines)
+def _table(name: str, kind: str, heads: list[str], lines: list[str]) -> str:
+    head, rows = "".join(f"<th>{head}" for head in heads), "".join(lines)
     return (
         f'<div class=table-scroll tabindex=0 role=region aria-label="{name}"><table class="table {kind}">'
         f"<thead><tr>{head}<tbody>{rows}</table></div>"
@@ -204,16 +198,14 @@ def _speeds(one: Model, about: dict, facts: Facts) -> str:
     if not rows:
         return "<h2 id=speed>Speed</h2>\n<p>It was not timed on any machine that this report knows."
     shown = [(key, head) for key, head in _SPEEDS if any(row[key] is not None for row in rows)]
-    head = "".join(
-        f"<th>{name}" for name in ["Machine", "Pixels", *(name for _, name in shown), "Frontier, or what beats it"]
-    )
+    heads = ["Machine", "Pixels", *(name for _, name in shown), "Frontier, or what beats it"]
     lines = []
     linked: set[str] = set()
     for row in rows:
         machine = facts.machines[row["machine"]]
         cells = [f"<th>{escape(machine.name)}", f"<td>{row['img_size']}"]
         for key, _ in shown:
-            value = words.images_per_second(row[key]) if row[key] is not None and key != "batch_size" else row[key]
+            value = _rate(row[key]) if row[key] is not None and key != "batch_size" else row[key]
             cells.append(f"<td>{'' if value is None else value}{_interval(row) if key == 'images_per_second' else ''}")
         lines.append(f"<tr>{''.join(cells)}<td>{_standing(row, one, facts, linked)}")
     settings: dict[str, list[str]] = {}
@@ -223,7 +215,7 @@ def _speeds(one: Model, about: dict, facts: Facts) -> str:
     *few, most = sorted(settings.items(), key=lambda item: len(item[1]))
     said = [f"{words.listing(names)}: {setting}" for setting, names in few]
     note += "; ".join([*said, f"{'the others' if few else 'all'}: {most[0]}"]) + "."
-    return f"<h2 id=speed>Speed</h2>\n{_table('Speed', 'speeds', head, lines)}{note}"
+    return f"<h2 id=speed>Speed</h2>\n{_table('Speed', 'speeds', heads, lines)}{note}"
 
 
 _SPEEDS = (
@@ -238,7 +230,7 @@ def _interval(row: dict) -> str:
     if row["low"] is None or row["high"] is None:
         return ""
     word = ", predicted" if row["status"] == PREDICTED else ""
-    return f" ({words.images_per_second(row['low'])} to {words.images_per_second(row['high'])}{word})"
+    return f" ({_rate(row['low'])} to {_rate(row['high'])}{word})"
 
 
 def _standing(row: dict, one: Model, facts: Facts, linked: set[str]) -> str:
@@ -268,18 +260,10 @@ def _use(about: dict) -> str:
     name = json.dumps(about["model"], ensure_ascii=True)
     made = f"model = timm.create_model({name}, pretrained=True).eval()  # {size}×{size} pixels"
     export = f'torch.onnx.export(model, torch.zeros(1, 3, {size}, {size}), "model.onnx", dynamo=True)'
-    python = "\n".join(["import timm, torch", made, export])
-    again = (
-        f"# in a shell, in this project: python -m scripts.bench.sweep --part infer --models {_shell(about['arch'])}"
-    )
-    lines = escape(f"{python}\n{again}", quote=False)
+    command = f"python -m scripts.bench.sweep --part infer --models {shlex.quote(about['arch'])}"
+    python = "\n".join(["import timm, torch", made, export, f"# in a shell, in this project: {command}"])
+    lines = escape(python, quote=False)
     return f"<h2 id=use>Use it, measure it again</h2>\n<pre tabindex=0><code>{lines}</code></pre>"
-
-
-def _shell(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _origins(one: Model, facts: Facts) -> str:

@@ -12,6 +12,8 @@ and once by accuracy, which is linear after sorting.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -21,27 +23,28 @@ from scripts.common.uncertainty import TIMING_SPREAD, top1_uncertainty
 def rivals(rows: pd.DataFrame) -> pd.DataFrame:
     """`better` and `faster`, positions in `rows` (-1: none), aligned with it.
 
-    rows: arch, samples_per_sec, top1, model, img_size; a row without speed or accuracy has no rivals and is none.
-    """
+    rows: arch, samples_per_sec, top1, model, img_size; a row without speed or accuracy has no rivals and is none."""
     known = np.flatnonzero(rows["samples_per_sec"].notna() & rows["top1"].notna())
     speed, top1 = (rows[name].to_numpy(float) for name in ("samples_per_sec", "top1"))
     arch = rows["arch"].to_numpy(str)
-    better = np.full(len(rows), -1)
-    faster = np.full(len(rows), -1)
-    fast_first = known[np.lexsort((-top1[known], -speed[known]))]
-    reach = np.searchsorted(-speed[fast_first], -speed[known] / TIMING_SPREAD, side="right")
-    best = _best_two(fast_first, np.column_stack([top1, speed]), arch)
-    for row, until in zip(known, reach):
-        found = _of_another(best[until], arch, row)
-        if found >= 0 and top1[found] - top1[row] > top1_uncertainty(top1[found], top1[row]):
-            better[row] = found
-    good_first = known[np.lexsort((-speed[known], -top1[known]))]
-    reach = np.searchsorted(-top1[good_first], -top1[known], side="right")
-    best = _best_two(good_first, np.column_stack([speed, top1]), arch)
-    for row, until in zip(known, reach):
-        found = _of_another(best[until], arch, row)
-        if found >= 0 and speed[found] > speed[row] * TIMING_SPREAD:
-            faster[row] = found
+    better, faster = np.full(len(rows), -1), np.full(len(rows), -1)
+
+    def of_another(least: np.ndarray, value: np.ndarray, other: np.ndarray) -> Iterator[tuple[int, int]]:
+        """(row, the row of another architecture with the highest `other` whose `value` is at least the row's `least`)
+        where there is one."""
+        order = known[np.lexsort((-other[known], -value[known]))]
+        reach = np.searchsorted(-value[order], -least[known], side="right")
+        best = _best_two(order, np.column_stack([other, value]), arch)
+        for row, until in zip(known, reach):
+            if found := [one for one in best[until] if one >= 0 and arch[one] != arch[row]]:
+                yield row, found[0]
+
+    for row, rival in of_another(speed / TIMING_SPREAD, speed, top1):
+        if top1[rival] - top1[row] > top1_uncertainty(top1[rival], top1[row]):
+            better[row] = rival
+    for row, rival in of_another(top1, top1, speed):
+        if speed[rival] > speed[row] * TIMING_SPREAD:
+            faster[row] = rival
     return pd.DataFrame({"better": better, "faster": faster}, index=rows.index)
 
 
@@ -63,7 +66,3 @@ def _best_two(order: np.ndarray, values: np.ndarray, arch: np.ndarray) -> list[t
             second = row
         found.append((int(first), int(second)))
     return found
-
-
-def _of_another(two: tuple[int, int], arch: np.ndarray, row: int) -> int:
-    return next((one for one in two if one >= 0 and arch[one] != arch[row]), -1)

@@ -30,13 +30,12 @@ PYTHON = VENV / "bin" / "python"
 CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages contradict those of requirements.lock
 LOG = ROOT / "build" / "setup.log"
 OLDEST_PYTHON = (3, 10)
-TRIED = (
-    (ROOT / ".quarto-version").read_text(encoding="utf-8").strip()
-)  # Quarto's version that the pages were tried with
+TRIED = (ROOT / ".quarto-version").read_text(encoding="utf-8").strip()  # Quarto's, with which the pages were tried
 UNVERIFIED: list[str] = []  # what was fetched without a checksum; the packages have theirs in the lock files
 # What a pip.conf or the environment may say about where packages go: they go into .venv. Where they come from (index,
 # proxy, certificates) stays the user's.
 ELSEWHERE = ("user", "target", "prefix", "root", "dry-run", "no-deps")
+PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")  # arguments of a Python
 QUARTO = f"quarto-cli=={TRIED}"  # carries no Quarto itself: it downloads one from GitHub while it installs
 
 
@@ -61,13 +60,11 @@ def main() -> int:
         )
     if options.cloud:
         say("installing the packages of requirements-cloud.lock in .venv/cloud …")
-        return (
-            0
-            if install_cloud()
-            else fail(
-                f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
-                "but `--execution_mode aws`, `local` and scripts.cloud.bench works without it"
-            )
+        if install_cloud():
+            return 0
+        return fail(
+            f"could not install requirements-cloud.lock; the reason is in {LOG.relative_to(ROOT)}. Everything "
+            "but `--execution_mode aws`, `local` and scripts.cloud.bench works without it"
         )
     lock = "requirements-site.lock" if light else "requirements.lock"
     say(f"installing the packages of {lock}" + ("" if light else " (torch is large: a few minutes)") + " …")
@@ -91,10 +88,9 @@ def main() -> int:
 
 
 def no_packages(light: bool) -> str:
-    """'' or, before anything is downloaded, why the locked packages can't be had here. They come built: torch for
-    macOS 14 on Apple's chips and for glibc 2.28, OpenVINO on ARM for glibc 2.35, none of the two for musl (Alpine).
-    light: without torch and OpenVINO.
-    """
+    """'' or, before anything is downloaded, why the locked packages can't be had here. They come built: torch for macOS
+    14 on Apple's chips and for glibc 2.28, OpenVINO on ARM for glibc 2.35, none of the two for musl (Alpine). light:
+    without torch and OpenVINO."""
     system, arm = platform.system(), platform.machine().lower() in ("arm64", "aarch64")
     if system == "Linux":
         libc, version = platform.libc_ver()
@@ -103,9 +99,8 @@ def no_packages(light: bool) -> str:
             return "there are no packages for a Linux without glibc, such as Alpine; use Debian, Ubuntu or Fedora"
         if tuple(map(int, version.split(".")[:2])) < need:
             newer = "Ubuntu 22.04 or Debian 12" if need > (2, 28) else "Debian 10 or Ubuntu 20.04"
-            return (
-                f"glibc {version} is too old for the packages; {newer} and what is newer has glibc {need[0]}.{need[1]}"
-            )
+            has = f"{newer} and what is newer has glibc {need[0]}.{need[1]}"
+            return f"glibc {version} is too old for the packages; {has}"
     if system == "Darwin" and not light:
         if not arm:
             return (
@@ -134,8 +129,7 @@ def fail(text: str) -> int:
 @functools.lru_cache(maxsize=1)
 def surroundings() -> dict[str, str]:
     """The environment without what would put packages ELSEWHERE. An empty value does not take back a pip.conf's: where
-    one names a place, pip reads none, and is told the rest of it by variables.
-    """
+    one names a place, pip reads none, and is told the rest of it by variables."""
     variable = lambda name: f"PIP_{name.upper().replace('-', '_')}"
     kept = {name: value for name, value in os.environ.items() if name not in map(variable, ELSEWHERE)}
     try:
@@ -155,18 +149,10 @@ def run(*command: str, timeout_s: int = 3600, **environment: str) -> bool:
     with LOG.open("a", encoding="utf-8") as log:
         log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
         try:
-            return (
-                subprocess.run(
-                    command,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                    timeout=timeout_s,
-                    env={**surroundings(), **environment},
-                ).returncode
-                == 0
-            )
+            env = {**surroundings(), **environment}
+            return subprocess.run(command, **streams, timeout=timeout_s, env=env).returncode == 0
         except (OSError, subprocess.SubprocessError) as error:
             log.write(f"{error}\n")
             return False
@@ -176,14 +162,10 @@ def make_venv(any_python: bool = False) -> bool:
     """Make .venv, or keep the one that works: one that was moved, lost its Python or has another (3.10 for 3.12) is
     made anew.
 
-    any_python: keep it whatever its Python, as what is only added to it does.
-    """
+    any_python: keep it whatever its Python, as what is only added to it does."""
     same = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
-    if (
-        PYTHON.exists()
-        and run(str(PYTHON), "-I", "-m", "pip", "--version")
-        and (any_python or run(str(PYTHON), "-c", same))
-    ):
+    works = PYTHON.exists() and run(str(PYTHON), "-I", "-m", "pip", "--version")
+    if works and (any_python or run(str(PYTHON), "-c", same)):
         return True
     try:
         venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
@@ -195,41 +177,28 @@ def make_venv(any_python: bool = False) -> bool:
 
 def install(lock: str) -> bool:
     """Install a lock file: by uv, which is several times faster; by pip where uv cannot (it reads no pip
-    configuration). Uv leaves the bytecode to the first import: most of what is installed is never imported.
-    """
-    pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    configuration). Uv leaves the bytecode to the first import: most of what is installed is never imported."""
+    pip = [str(PYTHON), *PIP, "--require-hashes"]
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes"]
     set_up = run(*pip, "-r", str(ROOT / "requirements-setup.lock"))
     return (set_up and run(*uv, "-r", str(ROOT / lock))) or run(*pip, "-r", str(ROOT / lock))
 
 
 def install_cloud() -> bool:
-    """Make .venv/cloud: by uv, else by venv and pip. The lock is complete, and a package that the SDK asks for is
-    left out of it on purpose.
-    """
+    """Make .venv/cloud: by uv, else by venv and pip. The lock is complete, and a package that the SDK asks for is left
+    out of it on purpose."""
     folder, uv, lock = VENV / CLOUD, str(VENV / "bin" / "uv"), str(ROOT / "requirements-cloud.lock")
     python = str(folder / "bin" / "python")
     sync = [uv, "pip", "sync", "--python", python, "--require-hashes", lock]
     if run(uv, "venv", "--clear", "--python", str(PYTHON), str(folder)) and run(*sync):
         return True
-    pip = [
-        python,
-        "-I",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-    ]
-    return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(*pip, "-r", lock)
+    pip = [python, *PIP, "--no-deps", "--require-hashes", "-r", lock]
+    return run(str(PYTHON), "-m", "venv", "--clear", str(folder)) and run(*pip)
 
 
 def find_browser() -> str | None:
     """A Chrome that can draw the charts: BROWSER_PATH, PATH, the usual places, Debian's package, Plotly's own
-    download.
-    """
+    download."""
     if found := look_for_browser():
         return found
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -261,11 +230,8 @@ def find_quarto() -> str | None:
         if candidate and Path(candidate).exists() and run(candidate, "--version", timeout_s=60):
             return candidate
     say("installing Quarto …")
-    fetched = run(
-        str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", QUARTO, timeout_s=300
-    )
     own = str(VENV / "bin" / "quarto")
-    if not (fetched and run(own, "--version", timeout_s=60)):
+    if not (run(str(PYTHON), *PIP, QUARTO, timeout_s=300) and run(own, "--version", timeout_s=60)):
         return None
     UNVERIFIED.append("Quarto, which its package downloads")
     return own

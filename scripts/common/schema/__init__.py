@@ -77,9 +77,8 @@ def remedy(missing: list[str]) -> str:
     """What to do about what `unknown` found, in a sentence."""
     return (
         f"not in the data dictionary: {'; '.join(missing)}. Add a Table for a file, a Column for a column (meaning, "
-        "unit, whether it varies from run to run) "
-        "to TABLES in scripts/common/schema; report/data.qmd then explains it and `make diff` knows its key and "
-        "tolerance"
+        "unit, whether it varies from run to run) to TABLES in scripts/common/schema; report/data.qmd then explains "
+        "it and `make diff` knows its key and tolerance"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 
@@ -25,15 +25,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """pattern over file names; title; what a row is; the columns that together name a row; the columns, by name or
-    pattern.
+    """pattern over file names; title; what a row is; names of the columns that together name a row; the columns, by
+    name or pattern.
     """
 
     pattern: str
     title: str
     row: str
-    key: tuple[str, ...]
-    columns: dict[str, Column]
+    names: str
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def of(self, **columns: Column) -> Table:
+        """It with these columns, in order."""
+        return replace(self, columns=columns)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(self.names.split())
 
     def column(self, name: str) -> Column | None:
         """The entry for a column; one named exactly before one that a pattern matches."""

@@ -7,18 +7,7 @@ from dataclasses import replace
 from scripts.common.schema.base import MODEL, Column, Table
 
 # Our benchmark columns that say what was asked and how it was run; all the others were timed or sampled.
-ASKED = (
-    "status",
-    "reason",
-    "batch_asked",
-    "threads",
-    "precision",
-    "layout",
-    "compile_mode",
-    "cuda_graph",
-    "torch",
-    "timm",
-)
+ASKED = "status reason batch_asked threads precision layout compile_mode cuda_graph torch timm".split()
 TEXTS = {  # column -> the form of its cells
     "model": r"[a-z0-9_]{2,80}(\.[a-z0-9_]{1,80})?",
     "status": r"[a-z]{0,20}",
@@ -131,9 +120,8 @@ def _runtimes() -> Table:
         "runtimes-infer-*.csv",
         "Speed of inference in every runtime of one machine",
         "a model in a runtime at a precision; the first columns are timm's own",
-        ("model", "runtime", "precision"),
-        {name: column for name, column in timm.items() if name not in OUR_COLUMNS} | ours,
-    )
+        "model runtime precision",
+    ).of(**{name: column for name, column in timm.items() if name not in OUR_COLUMNS} | ours)
 
 
 def _ours(name: str, meaning: str) -> Column:
@@ -161,16 +149,14 @@ def _benchmark(part: str, of: str, one: bool = True) -> Table:
             f"benchmark-{part}-*.csv",
             f"Speed of {of} on one machine",
             "a model and image size; the first columns are timm's own, so that its tables and these can be read alike",
-            ("model", f"{part}_img_size"),
-            {**timm, **ours},
-        )
+            f"model {part}_img_size",
+        ).of(**timm, **ours)
     return Table(
         f"*-{part}-*-pt*-*.csv",
         f"Speed of {of} at other batch sizes, or measured again",
         "a model, batch size asked for, and round",
-        ("model", f"{part}_img_size", "batch_asked", "round"),
-        {**timm, **ours, "round": Column("which repetition")},
-    )
+        f"model {part}_img_size batch_asked round",
+    ).of(**timm, **ours, round=Column("which repetition"))
 
 
 TABLES = [
@@ -183,13 +169,12 @@ TABLES = [
         "accuracy.csv",
         "Published ImageNet accuracies",
         "a set of weights at an image size, compiled by hand from its source",
-        ("model", "img_size"),
-        {
-            **MODEL,
-            "tag": Column("weights"),
-            "top5": Column("ImageNet top-5 accuracy; empty where not published", "%"),
-            "pretrain": Column("data it was pretrained on"),
-            "source": Column("where it was published"),
-        },
+        "model img_size",
+    ).of(
+        **MODEL,
+        tag=Column("weights"),
+        top5=Column("ImageNet top-5 accuracy; empty where not published", "%"),
+        pretrain=Column("data it was pretrained on"),
+        source=Column("where it was published"),
     ),
 ]

@@ -13,12 +13,6 @@ import time
 
 from scripts.common.words import duration
 
-try:  # the machine that only measures has torch and timm, but not always rich
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
-except ImportError:
-    Bar = None
-
 QUIET_S = 2.0  # seconds between two lines in a log, so that quick steps do not fill it
 
 
@@ -28,15 +22,8 @@ class Progress:
     def __init__(self, total: int, label: str, done: int = 0):
         self.total, self.label, self.done, self.first = total, label, done, done
         self.started, self.spoken = time.monotonic(), -QUIET_S
-        self.bar = None
-        if Bar and sys.stderr.isatty():
-            self.bar = Bar(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
+        self.bar = _bar() if sys.stderr.isatty() else None
+        if self.bar:
             self.task = self.bar.add_task(label, total=total, completed=done)
 
     def __enter__(self) -> "Progress":
@@ -63,3 +50,14 @@ class Progress:
         left = spent / max(1, self.done - self.first) * (self.total - self.done)
         tail = f"; about {duration(left)} left" if self.done < self.total else f"; done in {duration(spent)}"
         print(f"[{self.done}/{self.total}] {self.label}: {text}{tail}", file=sys.stderr, flush=True)
+
+
+def _bar():
+    """rich's, imported here: a log needs none, and the machine that only measures does not always have it."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    except ImportError:
+        return None
+    text = TextColumn("{task.description}", markup=False)
+    return Bar(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True))

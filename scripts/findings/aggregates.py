@@ -8,13 +8,12 @@ network buy.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import pandas as pd
 
 from scripts.common import families
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.uncertainty import spearman
@@ -30,9 +29,8 @@ def stable(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     found = machines.stable_picks(tables)
     found = found[(found["machines"] >= 2) & (found["machines"] * 2 >= found["timed"])]
     where = ["; ".join(machines.name_of(key, tables) for key in keys.split()) for keys in found["where"]]
-    return found.assign(family=found["family"].map(families.label), where=where)[
-        ["model", "img_size", "family", "top1", "machines", "timed", "where"]
-    ].round({"top1": 2})
+    found = found.assign(family=found["family"].map(families.label), where=where).round({"top1": 2})
+    return found[["model", "img_size", "family", "top1", "machines", "timed", "where"]]
 
 
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -42,17 +40,10 @@ def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for key, table in tables.items():
         mine = front[front["machine"] == key]
         if len(mine):
-            rows.append(
-                {
-                    "machine": machines.name_of(key, tables),
-                    "torch": table["torch"].iloc[0],
-                    "date": table["date"].iloc[0],
-                    "weights": int(table["top1"].notna().sum()),
-                    "frontier": len(mine),
-                    "families": ", ".join(families.label(name) for name in mine["family"].unique()),
-                }
-            )
-    return pd.DataFrame(rows)
+            head, kin = table.iloc[0], ", ".join(map(families.label, mine["family"].unique()))
+            count = int(table["top1"].notna().sum())
+            rows.append((machines.name_of(key, tables), head["torch"], head["date"], count, len(mine), kin))
+    return pd.DataFrame(rows, columns=["machine", "torch", "date", "weights", "frontier", "families"])
 
 
 def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -79,29 +70,17 @@ def compiling(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for kind, part in [("all", gain), *gain.groupby("kind")]:
             speedup = part["speedup"].dropna()
             if len(speedup):
-                rows.append(
-                    {
-                        "machine": machines.name_of(key, tables),
-                        "kind": kind,
-                        "networks": len(speedup),
-                        "median": speedup.median(),
-                        "p05": speedup.quantile(0.05),
-                        "p95": speedup.quantile(0.95),
-                        "changed": int(part["changed"].sum()),
-                    }
-                )
+                about = machines.name_of(key, tables), kind, len(speedup)
+                rows.append((*about, *speedup.quantile([0.5, 0.05, 0.95]), int(part["changed"].sum())))
     return pd.DataFrame(rows, columns=["machine", "kind", "networks", "median", "p05", "p95", "changed"]).round(3)
 
 
 def succession() -> pd.DataFrame:
-    """What became of the notebook's frontier on its card. Raises UserError where timm no longer has a newer table of
-    that card.
-    """
+    """What became of the notebook's frontier on its card. Raises UserError where timm has no newer table of it."""
     found = machines.succession()
     found["still"] = found["still"].map({True: "yes", False: "no"}).fillna("not timed")
-    return found.assign(family=found["family"].map(families.label)).round(
-        {"samples_per_sec": 1, "by_samples_per_sec": 1}
-    )
+    digits = {"samples_per_sec": 1, "by_samples_per_sec": 1}
+    return found.assign(family=found["family"].map(families.label)).round(digits)
 
 
 def robustness_families() -> pd.DataFrame:
@@ -116,6 +95,7 @@ def ours(published: dict[str, pd.DataFrame]) -> pd.DataFrame:
     batch 1 and ours too. Re-parameterised networks are left out."""
     rows = []
     columns = [*machines.NETWORK, "param_count", "samples_per_sec", "batch_size"]
+    spread = ["median", "min", "max"]
     for key, mine in machines.main_tables().items():
         if mine["vintage"].iloc[0] != "measured":
             continue
@@ -130,42 +110,13 @@ def ours(published: dict[str, pd.DataFrame]) -> pd.DataFrame:
             if len(both) < 5:
                 continue
             ratio = both["samples_per_sec_theirs"] / both["samples_per_sec"]
-            alone = (
-                (both["single"] * both["samples_per_sec_theirs"] / 1000)
-                .where(both["batch_size_theirs"].eq(1).fillna(False).astype(bool))
-                .dropna()
-            )
-            rows.append(
-                {
-                    "ours": machines.name_of(key, {key: mine}),
-                    "theirs": machines.name_of(other, published),
-                    "networks": len(both),
-                    "rho": spearman(both["samples_per_sec"], both["samples_per_sec_theirs"]),
-                    "ratio": ratio.median(),
-                    "least": ratio.min(),
-                    "most": ratio.max(),
-                    "latency_networks": len(alone),
-                    "latency_ratio": alone.median(),
-                    "latency_least": alone.min(),
-                    "latency_most": alone.max(),
-                }
-            )
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "ours",
-            "theirs",
-            "networks",
-            "rho",
-            "ratio",
-            "least",
-            "most",
-            "latency_networks",
-            "latency_ratio",
-            "latency_least",
-            "latency_most",
-        ],
-    ).round(3)
+            single = both[both["batch_size_theirs"].eq(1).fillna(False).astype(bool)]
+            alone = (single["single"] * single["samples_per_sec_theirs"] / 1000).dropna()
+            names = machines.name_of(key, {key: mine}), machines.name_of(other, published)
+            rho = spearman(both["samples_per_sec"], both["samples_per_sec_theirs"])
+            rows.append((*names, len(both), rho, *ratio.agg(spread), len(alone), *alone.agg(spread)))
+    latency = "latency_networks latency_ratio latency_least latency_most"
+    return pd.DataFrame(rows, columns=f"ours theirs networks rho ratio least most {latency}".split()).round(3)
 
 
 def family_overview(table: pd.DataFrame) -> pd.DataFrame:
@@ -201,13 +152,13 @@ def update() -> None:
         "robustness": (lambda: robustness.correlations(read_data.NOW).round(5), sources(scores), ""),
         "robustness-families": (robustness_families, sources(scores), ""),
     }
-    written = 0
+    facts, written = sidecar(packages=("pandas",)), 0
     for name, (compute, found, own) in made.items():
         if not found:
             print(f"notice: {name}.csv is kept as it is: timm no longer has its tables", file=sys.stderr)
             continue
         try:
-            write_derived(compute(), DATA / f"{name}.csv", sidecar(packages=("pandas",), **origin(found, own)))
+            write_derived(compute(), DATA / f"{name}.csv", {**facts, **origin(found, own)})
             written += 1
         except UserError as error:
             print(f"notice: {name}.csv is kept as it is: {error}", file=sys.stderr)
@@ -216,10 +167,8 @@ def update() -> None:
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.aggregates",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.aggregates",
+    parser_of(
+        "scripts.findings.aggregates", __doc__, "TIMM_RESULTS=copy/of/tables python -m scripts.findings.aggregates"
     ).parse_args()
     update()
 

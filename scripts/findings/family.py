@@ -22,7 +22,7 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.errors import UserError, cli
 from scripts.common.frontier import on_frontier
-from scripts.common.uncertainty import TIMING_SPREAD
+from scripts.common.uncertainty import LEVEL, TIMING_SPREAD
 from scripts.common.words import rate
 from scripts.data import names, pretraining
 from scripts.findings import machines
@@ -41,19 +41,15 @@ _RECIPE_SIZE = re.compile(r"(^|_)r?\d{3}(?=_|$)")  # …_ft_in1k_384, e600_r384_
 
 
 def resolve(name: str, known) -> str:
-    """The key of a family (`convnext`) from its key or label in any case. Raises UserError that names the nearest
-    ones.
-    """
+    """The key of a family (`convnext`) from its key or label in any case. Raises UserError with the nearest."""
     keys = sorted(set(known))
     wanted = str(name).strip().lower()
     for key in keys:
         if wanted in (key, families.label(key).lower()):
             return key
     near = names.nearest(wanted, keys)
-    raise UserError(
-        f"{str(name)[:60]!r} is no family in this table; "
-        + (f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(keys)}")
-    )
+    what = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(keys)}"
+    raise UserError(f"{str(name)[:60]!r} is no family in this table; {what}")
 
 
 def members(table: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -75,9 +71,7 @@ def members(table: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def series(base: str) -> str:
-    """An architecture's name without its size: convnextv2_tiny -> convnextv2, resnet50 -> resnet,
-    vit_base_patch16_clip -> vit_patch16_clip.
-    """
+    """A name without its size: resnet50 -> resnet, vit_base_patch16_clip -> vit_patch16_clip."""
     kept = [part for part in re.sub(r"window\d+(to\d+)?", "window", base).split("_") if not _SIZE.match(part)]
     kept = [part if re.match(r"(patch|reg|p)\d", part) else _DEPTH.sub("", part) for part in kept]
     return "_".join(kept) or base
@@ -85,33 +79,23 @@ def series(base: str) -> str:
 
 def steps(own: pd.DataFrame) -> pd.DataFrame:
     """Every step (`STEP`) of a family's `members`; what: 'picture' or 'network'. gain: points; cost: times slower."""
-    rows = []
-    for (base, recipe), same in own.groupby(["base", "recipe"], sort=False):  # noqa: B007
-        one = same.sort_values(["img_size", "top1"], kind="stable").drop_duplicates("img_size", keep="last")
-        rows += [_step("picture", a, b) for a, b in zip(one.itertuples(), one.iloc[1:].itertuples())]
-    for _, same in own.groupby(["series", "recipe", "img_size"], sort=False):
-        one = same.sort_values(["param_count", "top1"], kind="stable").drop_duplicates("base", keep="last")
-        rows += [
-            _step("network", a, b)
-            for a, b in zip(one.itertuples(), one.iloc[1:].itertuples())
-            if b.param_count >= LEAST_GROWTH * a.param_count
-        ]
-    found = pd.DataFrame(rows, columns=STEP)
+    picture = _steps("picture", own, ["base", "recipe"], "img_size", "img_size")
+    network = _steps("network", own, ["series", "recipe", "img_size"], "param_count", "base")
+    found = pd.concat([picture, network], ignore_index=True)
     return found[found["cost"] > TIMING_SPREAD**2].reset_index(drop=True)  # a step that costs no time has no price
 
 
-def _step(what: str, a, b) -> tuple:
-    return (
-        what,
-        a.series,
-        a.recipe,
-        a.model,
-        b.model,
-        int(a.img_size),
-        int(b.img_size),
-        b.top1 - a.top1,
-        a.samples_per_sec / b.samples_per_sec,
-    )
+def _steps(what: str, own: pd.DataFrame, alike: list[str], larger: str, once: str) -> pd.DataFrame:
+    """The steps from each to the next by `larger` among those that are `alike`, the most accurate of `once` alone."""
+    order = own.assign(group=own.groupby(alike, sort=False).ngroup()).sort_values(["group", larger, "top1"])
+    order = order.drop_duplicates(["group", once], keep="last").reset_index(drop=True)
+    a, b = order.iloc[:-1], order.iloc[1:].reset_index(drop=True)
+    grown = what == "picture" or b["param_count"] >= LEAST_GROWTH * a["param_count"]
+    next_one = (a["group"] == b["group"]) & grown
+    a, b = a[next_one], b[next_one]
+    sides = {"from_model": a["model"], "to_model": b["model"], "from_size": a["img_size"], "to_size": b["img_size"]}
+    gain, cost = b["top1"] - a["top1"], a["samples_per_sec"] / b["samples_per_sec"]
+    return a.assign(what=what, **sides, gain=gain, cost=cost)[STEP]
 
 
 def trade(found: pd.DataFrame, what: str) -> dict:
@@ -123,21 +107,13 @@ def trade(found: pd.DataFrame, what: str) -> dict:
         return {"n": len(part), **dict.fromkeys(("gain", "cost", "price", "low", "high"), float("nan"))}
     price = (part["gain"] / np.log2(part["cost"])).to_numpy()
     drawn = np.random.default_rng(0).integers(0, len(part), (RESAMPLES, len(part)))
-    low, high = np.quantile(np.median(price[drawn], axis=1), [0.025, 0.975])
-    return {
-        "n": len(part),
-        "gain": float(part["gain"].median()),
-        "cost": float(part["cost"].median()),
-        "price": float(np.median(price)),
-        "low": float(low),
-        "high": float(high),
-    }
+    low, high = np.quantile(np.median(price[drawn], axis=1), LEVEL)
+    medians = {"gain": part["gain"].median(), "cost": part["cost"].median(), "price": np.median(price)}
+    return {"n": len(part), **medians, "low": low, "high": high}
 
 
 def compare(found: pd.DataFrame) -> str:
-    """Which buys more for the same time: 'picture', 'network', 'tie' (their intervals overlap) or '' where the
-    steps are too few to tell.
-    """
+    """Which buys more for the same time: picture, network, tie (intervals overlap); '' for too few steps."""
     picture, network = trade(found, "picture"), trade(found, "network")
     if np.isnan(picture["price"]) or np.isnan(network["price"]):
         return ""
@@ -165,10 +141,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
         }
         for what in ("picture", "network"):
             of = trade(found, what)
-            row |= {
-                f"{what}_steps": of["n"],
-                **{f"{what}_{name}": of[name] for name in ("gain", "cost", "price", "low", "high")},
-            }
+            row |= {f"{what}_{'steps' if name == 'n' else name}": value for name, value in of.items()}
         rows.append({**row, "more": compare(found)})
     return pd.DataFrame(rows).sort_values(["weights", "family"], ascending=[False, True], ignore_index=True)
 
@@ -186,10 +159,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     known = machines.main_tables()
     if options.hardware not in known:
-        raise UserError(
-            f"hardware {options.hardware[:60]!r}: not among "
-            f"{', '.join(known) or 'the tables at hand (run `make data` or `make bench`)'}"
-        )
+        there = ", ".join(known) or "the tables at hand (run `make data` or `make bench`)"
+        raise UserError(f"hardware {options.hardware[:60]!r}: not among {there}")
     table = known[options.hardware]
     own = members(table, resolve(options.name, table["family"]))
     if own.empty:
@@ -204,15 +175,13 @@ def main(argv: list[str] | None = None) -> None:
     found = steps(own)
     for what, words in (("picture", "A larger picture"), ("network", "A larger network")):
         of = trade(found, what)
-        print(
-            f"{words}: "
-            + (
+        said = f"too few steps to tell ({of['n']})"
+        if of["n"] >= LEAST_STEPS:
+            said = (
                 f"{of['gain']:+.2f} points for {of['cost']:.2f} times the time (medians of {of['n']} steps), "
                 f"{of['price']:.2f} points per doubling of the time (95%: {of['low']:.2f} to {of['high']:.2f})"
-                if of["price"] == of["price"]
-                else f"too few steps to tell ({of['n']})"
             )
-        )
+        print(f"{words}: {said}")
 
 
 if __name__ == "__main__":

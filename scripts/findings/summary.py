@@ -8,25 +8,23 @@ summary.csv has key, value, unit; a page reads a figure by its key and types non
 (then, gpu and cpu are those that the pages name; any other by its own name) and need (fast, balanced, accurate), the
 most accurate model: fast means among the fastest tenth of the models in that table, balanced at least as fast as its
 median, accurate at any speed; a pick within the noise of its floor names the runner-up. joins.csv counts, per table,
-what the join of
-speeds with accuracies did to its rows.
+what the join of speeds with accuracies did to its rows.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 
 import pandas as pd
 
 from scripts.common import families, hardware
-from scripts.common.errors import cli
-from scripts.common.frontier import on_frontier
+from scripts.common.errors import cli, parser_of
+from scripts.common.frontier import NEEDS, on_frontier
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, sidecar, sources, write_derived
 from scripts.common.tables import read_table
-from scripts.common.uncertainty import TIMING_SPREAD
+from scripts.common.uncertainty import TIMING_SPREAD, spearman
 from scripts.data import read_data
 from scripts.findings import machines
 from scripts.findings.claims import version_key
@@ -38,7 +36,6 @@ TABLES = {  # what the pages call a machine -> its table, as long as timm has it
     "card": (read_data.NOW, "benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"),  # that of "then", with newer software
 }
 MACHINES = ("then", "gpu", "cpu")  # those that have picks
-NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}  # the quantile of a table's speeds that a model must reach
 NOTEBOOK_FAMILIES = ("levit", "convnext", "beit", "vgg")
 
 Figure = tuple[str, object, str]  # key, value, unit
@@ -120,17 +117,12 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
     yield f"{name}.architectures", table.arch.nunique(), "architectures"
     yield f"{name}.families", table.family.nunique(), "families"
     yield f"{name}.frontier.weights", len(front), "weights"
-    yield (
-        f"{name}.frontier.families",
-        ", ".join(
-            families.label(family) for family in front.sort_values("samples_per_sec", kind="stable").family.unique()
-        ),
-        "",
-    )
-    yield f"{name}.spearman.parameters", table.param_count.corr(table.samples_per_sec, "spearman"), "rank correlation"
+    kin = front.sort_values("samples_per_sec", kind="stable").family.unique()
+    yield f"{name}.frontier.families", ", ".join(map(families.label, kin)), ""
+    yield f"{name}.spearman.parameters", spearman(table.param_count, table.samples_per_sec), "rank correlation"
     for column in ("gmacs", "macts"):
         if table[column].notna().mean() > 0.9:
-            yield f"{name}.spearman.{column}", table[column].corr(table.samples_per_sec, "spearman"), "rank correlation"
+            yield f"{name}.spearman.{column}", spearman(table[column], table.samples_per_sec), "rank correlation"
     middle = table[table.param_count.between(20, 30)]
     yield f"{name}.span_20_30m", middle.samples_per_sec.max() / middle.samples_per_sec.min(), "ratio"
     for family in NOTEBOOK_FAMILIES:
@@ -138,8 +130,7 @@ def machine_figures(name: str, table: pd.DataFrame) -> Iterator[Figure]:
         yield f"{name}.{family}.weights", len(members), "weights"
         yield f"{name}.{family}.frontier", int(front.family.eq(family).sum()), "weights"
         if len(members):
-            best = members.loc[members.top1.idxmax()]
-            yield from _model(f"{name}.{family}.best", best)
+            yield from _model(f"{name}.{family}.best", members.loc[members.top1.idxmax()])
             yield from _model(f"{name}.{family}.fastest", members.loc[members.samples_per_sec.idxmax()])
     yield from _model(f"{name}.best", table.iloc[table.top1.argmax()])
     vgg = table[table.family == "vgg"]
@@ -161,26 +152,19 @@ def _model(key: str, row: pd.Series) -> Iterator[Figure]:
 
 def newest_training() -> pd.DataFrame:
     """The training table of the newest torch that timm has published."""
-    return max(
-        read_data.every_table("train"),
-        key=lambda table: (version_key(table["torch"].iloc[0]), table["date"].iloc[0]),
-    )
+    every = read_data.every_table("train")
+    return max(every, key=lambda table: (version_key(table["torch"].iloc[0]), table["date"].iloc[0]))
 
 
 def training_figures(gpu: pd.DataFrame) -> Iterator[Figure]:
     """Training against inference on the notebook's card: the same models, measured both ways; and which families of the
     newest card's table `gpu` no training table has.
     """
-    tables = [
-        read_data.load(part, read_data.THEN, read_data.NOTEBOOK_FILE.format(part=part)) for part in read_data.PARTS
-    ]
-    both = tables[0].merge(tables[1], on=["model", "img_size"], suffixes=("_infer", "_train"))
+    files = {part: read_data.NOTEBOOK_FILE.format(part=part) for part in read_data.PARTS}
+    infer, train = (read_data.load(part, read_data.THEN, file) for part, file in files.items())
+    both = infer.merge(train, on=machines.KEY, suffixes=("_infer", "_train"))
     yield "training.models", len(both), "models"
-    yield (
-        "training.spearman",
-        both.samples_per_sec_infer.corr(both.samples_per_sec_train, "spearman"),
-        "rank correlation",
-    )
+    yield "training.spearman", spearman(both.samples_per_sec_infer, both.samples_per_sec_train), "rank correlation"
     ratio = both.samples_per_sec_infer / both.samples_per_sec_train
     yield "training.cost.median", ratio.median(), "ratio"
     yield "training.cost.low", ratio.quantile(0.1), "ratio"
@@ -192,11 +176,8 @@ def training_figures(gpu: pd.DataFrame) -> Iterator[Figure]:
     missing = set(gpu["family"]) - set(newest["family"])
     yield "training.newest.missing", len(missing), "families"
     front = gpu[on_frontier(gpu)].sort_values("top1", ascending=False, kind="stable")["family"]
-    yield (
-        "training.newest.lacks",
-        ", ".join(families.label(name) for name in front.unique() if name in missing) or "none",
-        "",
-    )
+    lacks = [families.label(name) for name in front.unique() if name in missing]
+    yield "training.newest.lacks", ", ".join(lacks) or "none", ""
 
 
 def notebook_figures() -> Iterator[Figure]:
@@ -254,17 +235,16 @@ def update() -> None:
         "picks": (picked, sources(*tables.values(), *others.values())),
         "joins": (joins, sources(*read_data.every_table())),
     }
+    facts = sidecar(packages=("pandas",))
     for name, (frame, found) in made.items():
-        write_derived(frame, DATA / f"{name}.csv", sidecar(packages=("pandas",), **origin(found)))
+        write_derived(frame, DATA / f"{name}.csv", {**facts, **origin(found)})
     print(f"{len(said)} figures and {len(picked)} picks in report/data")
 
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.summary",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: TIMM_RESULTS=copy/of/tables python -m scripts.findings.summary",
+    parser_of(
+        "scripts.findings.summary", __doc__, "TIMM_RESULTS=copy/of/tables python -m scripts.findings.summary"
     ).parse_args()
     update()
 

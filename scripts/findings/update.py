@@ -9,10 +9,9 @@ still stands.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from scripts.common.errors import cli
+from scripts.common.errors import cli, parser_of
 from scripts.common.words import counted, listing
 from scripts.data import public, read_data
 from scripts.findings import aggregates, history, phones, summary, transfer
@@ -21,9 +20,7 @@ from scripts.predict import command as predict_command, evaluate as predict_eval
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.update", description=__doc__.split("\n\n")[0], epilog="example: make data"
-    ).parse_args(arguments)
+    parser_of("scripts.findings.update", __doc__, "make data").parse_args(arguments)
     try:
         print(f"timm's tables: {read_data.fetch()} files at hand")
     except read_data.TablesMissing as missing:
@@ -34,8 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{one.name}: {counted(len(one.files), 'file')} at hand")
     if away := [one.name for one, why in there if why]:
         print(f"not at hand: {listing(away)}")
-    steps = (transfer, phones, history, summary, aggregates, predict_evaluate, predict_command)
-    for step in steps:
+    for step in (transfer, phones, history, summary, aggregates, predict_evaluate, predict_command):
+        if step is predict_evaluate:  # it takes as long as all before it, and says nothing
+            print("predictions: each machine is left out in turn, and predicted from the others", flush=True)
         try:
             step.update()
         except read_data.TablesMissing as missing:  # or timm dropped what this was computed from

@@ -101,17 +101,6 @@ def test_key_families_have_a_colour_and_the_rest_are_grey():
     assert families.colour("swin") == families.GREY[0] and families.colour("swin", dark=True) == families.GREY[1]
 
 
-def test_symbols_follow_the_kind():
-    assert families.style("convnext")["symbol"] == "circle" and families.style("vit")["symbol"] == "diamond"
-    assert families.style("levit")["symbol"] == "diamond"
-    assert (
-        families.style("mobilenetv4", kind="hybrid")["symbol"] == "diamond"
-        and families.style("mobilenetv4")["symbol"] == "circle"
-    )
-    with pytest.raises(UserError, match="no family called"):
-        families.style("no_such_family")
-
-
 def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]

@@ -19,7 +19,7 @@ COMMANDS = sorted(
     for room in LIGHT
     for path in (ROOT / "scripts" / room).rglob("*.py")
     if re.search(r'^if __name__ == "__main__":', text := path.read_text(encoding="utf-8"), re.M)
-    and "ArgumentParser" in text
+    and re.search(r"ArgumentParser|parser_of\(", text)
 )
 HELP = """
 import os, runpy, sys

@@ -123,8 +123,8 @@ def test_rows_without_a_speed_or_in_no_table_teach_nothing(machine):
     assert in_runtimes.learned(timed(machine, img_size=99), machine).empty
 
 
-def test_nothing_kept_and_damaged_tables_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(in_runtimes, "DATA", tmp_path)
+def test_nothing_kept_and_damaged_tables_are_named(monkeypatch, moved, tmp_path):
+    moved(DATA=tmp_path)
     monkeypatch.setattr(measured, "machine", lambda: "some_cpu")
     assert not in_runtimes.there()
     with pytest.raises(DataMissing, match="make predict"):

@@ -22,7 +22,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -61,9 +60,7 @@ def browser() -> str:
 
 
 def version(path: str, limit: float = 20.0) -> str:
-    """Name and version of the browser at `path`, such as 'Chromium 156.0.8078.79'. Raises UserError if it crashes,
-    hangs or is no browser.
-    """
+    """Name and version of the browser at `path`: 'Chromium 156.0.8078.79'. Raises UserError where it tells none."""
     process = subprocess.Popen(
         [path, "--version"],
         stdin=subprocess.DEVNULL,
@@ -164,10 +161,7 @@ def draw(
     if not figures:
         return
     path = path or browser()
-    closing = contextlib.ExitStack()
-    folder = closing.enter_context(temporary_folder("charts", short_place()))
-    process = None
-    try:
+    with temporary_folder("charts", short_place()) as folder, contextlib.ExitStack() as ending:
         jobs = [{"name": name, "figure": figure} for name, figure in figures.items()]
         (folder / "jobs.json").write_text(json.dumps({"browser": path, "image": image, "jobs": jobs}), encoding="utf-8")
         environment = {
@@ -187,18 +181,17 @@ def draw(
                 stderr=log,
                 start_new_session=True,
             )
+        ending.callback(_end, process)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
         limit = start_limit
         for name in figures:
-            deadline = time.monotonic() + limit
             try:
-                answer = json.loads(lines.get(timeout=max(0.01, deadline - time.monotonic())) or "{}")
+                answer = json.loads(lines.get(timeout=limit) or "{}")
             except queue.Empty:
                 raise UserError(
                     f"{path} hung while drawing {name} and was ended after {limit:.0f} s; the other pictures are "
-                    "unharmed; "
-                    "run it again, or " + REMEDY
+                    "unharmed; run it again, or " + REMEDY
                 ) from None
             if answer.get("name") != name:
                 raise UserError(
@@ -211,10 +204,6 @@ def draw(
                 raise RuntimeError(f"chart {name} cannot be drawn: {answer['error']}")
             yield name, (folder / answer["file"]).read_bytes()
             limit = figure_limit
-    finally:
-        if process:
-            _end(process)
-        closing.close()
 
 
 def _read(stream, lines: queue.Queue) -> None:

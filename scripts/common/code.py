@@ -62,9 +62,7 @@ def fingerprint(source: str, path: str = "") -> str:
 
 
 def _project_names(tree: ast.Module, module: str) -> dict[str, str]:
-    """Name in this file -> dotted name of what is imported from the project, or the first name of what the file
-    itself defines at its top.
-    """
+    """Name in this file -> dotted name of what it imports from the project, or first name of what it defines."""
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "scripts":

@@ -73,9 +73,7 @@ def found() -> tuple[str, int]:
 
 
 def check(asked: str) -> str:
-    """A device for --device: 'auto' is the accelerator where there is one, else cpu. Raises UserError for one that
-    torch does not know or find.
-    """
+    """A device for --device; 'auto' is the accelerator, else cpu. Raises UserError for one that torch does not find."""
     here, count = found()
     if asked == "auto":
         return here or "cpu"

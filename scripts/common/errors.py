@@ -52,6 +52,14 @@ def disk_error(error: OSError, path) -> UserError:
     return UserError(f"cannot write {path}: {reasons.get(number or 0, error.strerror or str(error)[:200])}")
 
 
+def parser_of(command: str, doc: str | None, example: str):
+    """The ArgumentParser of `python -m command`: its --help says the first paragraph of `doc`, and an example."""
+    import argparse
+
+    about = (doc or "").split("\n\n")[0]
+    return argparse.ArgumentParser(prog=f"python -m {command}", description=about, epilog=f"example: {example}")
+
+
 def cli(main: Callable[..., int | None]) -> Callable[..., int]:
     """Wrap a command's `main` so that users see one line instead of a traceback. Returns the exit code."""
 

@@ -9,7 +9,7 @@ wrong.
     from scripts.common import families
     families.family("convnext_tiny_in22ft1k")       # 'convnext'
     families.kind("vit_base_r50_s16_224")           # 'hybrid'
-    families.style("convnext")                      # colour and symbol, light theme
+    families.colour("convnext")                     # '#154470', in the light theme
 
 kind: convnet (convolution mixes pixels), transformer (attention does), hybrid (both), mlp (neither). Where the name
 leaves it open, the network's paper decides.
@@ -45,11 +45,7 @@ COLOURS = {
 TEST = "test"  # the family of timm's own test networks
 GREY = ("#868686", "#8f8f8f")  # every other family; 3.7:1 on white
 KEY_FAMILIES = ("levit", "efficientnet", "resnet", "regnet", "vgg", "convnext", "vit", "beit", "beitv2", "beit3", "eva")
-SHARED_COLOUR = {
-    "regnet": "resnet",
-    "beitv2": "beit",
-    "beit3": "beit",
-}  # a family drawn in the colour of its next of kin
+SHARED_COLOUR = {"regnet": "resnet", "beitv2": "beit", "beit3": "beit"}  # drawn in the colour of its next of kin
 # How people write the families' names; one that is not here is written as in the table.
 _LABELS = """aimv2 AIMv2, beit BEiT, beit3 BEiT-3, beitv2 BEiT v2, botnet BoTNet, caformer CAFormer, cait CaiT,
 coat CoaT, coatnet CoAtNet, convformer ConvFormer, convit ConViT, convmixer ConvMixer, convnext ConvNeXt,
@@ -234,8 +230,7 @@ def check(archs: Iterable[str]) -> None:
         shown = ", ".join(unmapped[:20]) + (f" and {len(unmapped) - 20} more" if len(unmapped) > 20 else "")
         raise UserError(
             f"no family for {len(unmapped)} architecture{'s' * (len(unmapped) > 1)}: {shown}; add a row to the table "
-            "in "
-            "scripts/common/families.py"
+            "in scripts/common/families.py"
         )
 
 
@@ -275,15 +270,3 @@ def label(name: str) -> str:
 def colour(name: str, dark: bool = False) -> str:
     """The family's colour as #rrggbb: its own, or its next of kin's, else grey."""
     return COLOURS.get(SHARED_COLOUR.get(name, name), GREY)[bool(dark)]
-
-
-def style(name: str, dark: bool = False, kind: str | None = None) -> dict[str, str]:
-    """{'color', 'symbol'} of the family, as Plotly's markers take them. `kind` of the model overrides that of the
-    family.
-    """
-    kinds = [row.kind for row in TABLE if row.family == name]
-    if not kinds:
-        raise UserError(
-            f"no family called {str(name)[:60]!r}; the names are in the table in scripts/common/families.py"
-        )
-    return {"color": colour(name, dark), "symbol": SYMBOLS[kind or max(sorted(set(kinds)), key=kinds.count)]}

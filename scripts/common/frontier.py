@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+# what one may need of a model -> the quantile of all models' speeds that a pick must reach
+NEEDS = {"fast": 0.9, "balanced": 0.5, "accurate": 0.0}
+
 
 def on_frontier(table: pd.DataFrame, speed: str = "samples_per_sec", quality: str = "top1") -> pd.Series:
     """Boolean, aligned with `table`: no other row is at least as fast and more accurate, or faster and as accurate.

@@ -37,12 +37,10 @@ class Hardware(NamedTuple):
     year: int
 
 
-# What makes another card of it: Ti, D, D V2, Laptop, … in a driver's words ("4090 Laptop") as in a slug
-# ("4090_laptop").
+# What makes another card of it: Ti, D, Laptop, … in a driver's words ("4090 Laptop") as in a slug ("4090_laptop").
 _ALONE = r"(?![a-z\d]|[ _](d|laptop|mobile|max|ti|\d))"
 
-# (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific patterns
-# first.
+# (pattern over what a driver reports or timm's file name says, in lower case) -> hardware; more specific ones first.
 # Launch years: the vendors' announcements. A card's virtual share ("T4-16Q") is not the card.
 KNOWN: list[tuple[str, Hardware]] = [
     (r"pro[ _]?6000.*max[-_ ]?q", Hardware("pro6000maxq", "RTX PRO 6000 Max-Q", "gpu", 2025)),
@@ -50,10 +48,8 @@ KNOWN: list[tuple[str, Hardware]] = [
     (rf"(?<!\d)5090{_ALONE}", Hardware("rtx5090", "RTX 5090", "gpu", 2025)),
     (rf"(?<!\d)4090{_ALONE}", Hardware("rtx4090", "RTX 4090", "gpu", 2022)),
     (rf"(?<!\d)3090{_ALONE}", Hardware("rtx3090", "RTX 3090", "gpu", 2020)),
-    (
-        r"^(nvidia )?h200$",
-        Hardware("h200", "NVIDIA H200", "gpu", 2023),
-    ),  # the NVL and PCIe cards differ: they keep their own names
+    # the NVL and PCIe cards differ: they keep their own names
+    (r"^(nvidia )?h200$", Hardware("h200", "NVIDIA H200", "gpu", 2023)),
     (r"^(nvidia )?h100 80gb hbm3$", Hardware("h100_sxm", "NVIDIA H100 SXM", "gpu", 2022)),
     (r"\bl40s\b(?!-)", Hardware("l40s", "NVIDIA L40S", "gpu", 2023)),
     (r"\bl4\b(?!-)", Hardware("l4", "NVIDIA L4", "gpu", 2023)),
@@ -65,6 +61,14 @@ KNOWN: list[tuple[str, Hardware]] = [
 
 PRECISIONS = {"amp": "mixed precision", "fp32": "32-bit floats", "bf16": "bfloat16", "amp_bf16": "mixed bfloat16"}
 
+ASKED = {  # of nvidia-smi -> what a sidecar calls it
+    "name": "reported_name",
+    "driver_version": "driver",
+    "memory.total": "gpu_memory",
+    "clocks.max.sm": "max_sm_clock",
+    "clocks.max.memory": "max_memory_clock",
+    "power.limit": "power_limit",
+}
 # of a machine, and of its processor: letters, digits and a few signs
 MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,/()+_-]{0,79}")
 _NAME = re.compile(
@@ -94,9 +98,7 @@ def torch_version(digits: str) -> str:
 
 
 def torch_digits(version: str) -> str:
-    """A version as a file name's `pt` digits, without what marks a build or a pre-release: 2.15.0+cu130 -> 2150,
-    2.11.0a0 -> 2110; '' for no version.
-    """
+    """A version as a file name's `pt` digits, build and pre-release left out: 2.15.0+cu130 -> 2150; '' for none."""
     found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     return "".join(found.groups("0")) if found else ""
 
@@ -123,9 +125,7 @@ def parse_benchmark_name(filename: str) -> dict:
 
 
 def setting(filename: str) -> str:
-    """How a benchmark file was measured, for people: RTX 5090, mixed precision, eager, PyTorch 2.9.1. Raises UserError
-    for a name of another form.
-    """
+    """How a file was measured: RTX 5090, mixed precision, eager, PyTorch 2.9.1. Raises UserError for another form."""
     about = parse_benchmark_name(filename)
     precision = PRECISIONS.get(about["precision"], about["precision"])
     compiled = "compiled" if about["compiled"] else "eager"
@@ -193,39 +193,29 @@ def describe(device: str = "cpu", uuid: str = "") -> dict:
     }
     if not devices.on_gpu(device):
         known, part = lookup(cpu_model()), share()
-        amount = f"{part or cores():.3g}"
-        slug = known.slug if known and not part else slugify(f"{known.slug if known else cpu_model()} {amount}c")
-        name = known.name if known else cpu_model()
+        about = (known or Hardware(cpu_model(), cpu_model(), "cpu", 0))._asdict()
         if part or not known:
-            name += f", {amount} core{'s' if amount != '1' else ''}" + (" of a container" if part else "")
-        return {"slug": slug, "name": name, "kind": "cpu", "year": known.year if known else 0, **host}
+            amount = f"{part or cores():.3g}"
+            about["slug"] = slugify(f"{about['slug']} {amount}c")
+            about["name"] += f", {amount} core{'s' if amount != '1' else ''}" + (" of a container" if part else "")
+        return {**about, "kind": "cpu", **host}
     if devices.kind(device) != "cuda" or _rocm():
         told = devices.facts(device)
-        known = lookup(told["reported_name"])
-        name = known.name if known else told["reported_name"]
-        slug = known.slug if known else slugify(name)
-        return {"slug": slug, "name": name, "kind": "gpu", "year": known.year if known else 0, **told, **host}
-    index = device.partition(":")[2] or "0"
-    fields = ["name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit"]
-    query = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
+        return {**_gpu(told["reported_name"]), **told, **host}
+    query = (f"--query-gpu={','.join(ASKED)}", "--format=csv,noheader")
     if uuid := uuid or _uuid(device):  # a part of a card (MIG) has a uuid of its own: then the only card that there is
         said = _output("nvidia-smi", f"--id=GPU-{uuid.removeprefix('GPU-')}", *query) or _output("nvidia-smi", *query)
     else:
-        said = _output("nvidia-smi", f"--id={index}", *query)
+        said = _output("nvidia-smi", f"--id={device.partition(':')[2] or '0'}", *query)
     values = said.split(", ")
-    if len(values) != len(fields):
+    if len(values) != len(ASKED):
         raise UserError(f"{device}: no such GPU answers nvidia-smi; use --device cpu, or check the driver")
-    known = lookup(values[0])
-    return {
-        "slug": known.slug if known else slugify(values[0]),
-        "name": known.name if known else values[0],
-        "kind": "gpu",
-        "year": known.year if known else 0,
-        **dict(
-            zip(["reported_name", "driver", "gpu_memory", "max_sm_clock", "max_memory_clock", "power_limit"], values)
-        ),
-        **host,
-    }
+    return {**_gpu(values[0]), **dict(zip(ASKED.values(), values)), **host}
+
+
+def _gpu(reported: str) -> dict:
+    """slug, name, kind and year of a GPU by what its driver calls it."""
+    return (lookup(reported) or Hardware(slugify(reported), reported, "", 0))._replace(kind="gpu")._asdict()
 
 
 def slug(device: str = "cpu") -> str:
@@ -237,9 +227,7 @@ _stand_in: ContextVar[tuple[str, ...]] = ContextVar("stand_in", default=())
 
 
 def present() -> tuple[str, ...]:
-    """Slugs of what charts and pages call this machine, the faster first: its GPU and its CPU, or those that
-    `standing_in` names.
-    """
+    """Slugs of "this machine", the faster first: its GPU and its CPU, or those that `standing_in` names."""
     return _stand_in.get() or _detected()
 
 
@@ -250,9 +238,7 @@ def _detected() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def standing_in(slugs: Iterable[str]) -> Iterator[None]:
-    """While inside, "this machine" is another one, so that its charts can be drawn here; none named: the present
-    one.
-    """
+    """While inside, "this machine" is another, so that its charts can be drawn here; none named: the present one."""
     token = _stand_in.set(tuple(slugs))
     try:
         yield

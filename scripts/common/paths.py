@@ -26,9 +26,7 @@ DATA = ROOT / "report" / "data"  # CSVs that scripts write, each with a .json si
 IMAGES = ROOT / "images"  # JPG charts and manifest.json; committed
 CHARTS = ROOT / "charts"  # each chart's figure JSON and drawn CSV, for the site; ignored
 ASSETS = ROOT / "assets"  # what the pages load: styles and scripts of our own
-CACHE = Path(
-    os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache"
-)  # downloads and journals of runs in progress; ignored
+CACHE = Path(os.environ.get("BEST_IMAGE_MODELS_CACHE") or ROOT / ".cache")  # downloads, journals of runs; ignored
 BUILD = ROOT / "build"  # stamps and logs; ignored
 SITE = ROOT / "_site"  # the website; ignored
 
@@ -42,9 +40,8 @@ def relative(path: Path | str) -> str:
 def local(text: str) -> Path:
     """The path that a user typed. Raises UserError for an address, of which Path makes a folder called https:."""
     if found := re.match(r"([a-z][a-z0-9+.-]+)://", text, re.IGNORECASE):
-        what = (
-            "write its path alone" if found[1].lower() in ("file", "sqlite") else "download it and name its place here"
-        )
+        here = found[1].lower() in ("file", "sqlite")
+        what = "write its path alone" if here else "download it and name its place here"
         raise UserError(f"{text[:200]}: an address where a file or folder is meant; {what}")
     return Path(text)
 
@@ -57,9 +54,7 @@ def no_address(path: Path | str) -> None:
 
 
 def make_folder(path: Path | str) -> Path:
-    """`path` and its parents, made where they are missing. Raises UserError (full disk, no permission, a file in
-    the way, an address, …).
-    """
+    """`path` and its parents, made where they are missing. Raises UserError (full disk, a file in the way, …)."""
     no_address(path)
     try:
         Path(path).mkdir(parents=True, exist_ok=True)

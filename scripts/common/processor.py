@@ -45,9 +45,7 @@ ARM = {
 
 
 def model() -> str:
-    """What the operating system calls the processor, without trademark signs and clock; 'unknown cpu' where it says
-    nothing.
-    """
+    """The operating system's name of the processor, without trademark signs and clock; 'unknown cpu' for none."""
     text = ""
     if sys.platform == "linux":
         said = _read("/proc/cpuinfo")
@@ -134,8 +132,6 @@ def cores() -> int:
 
 
 def limit_threads() -> None:
-    """Let numerical libraries start as many threads as the quota has cores, unless the user has said how many. To be
-    called before they are imported.
-    """
+    """Before numerical libraries are imported: as many threads as the quota has cores, unless the user says."""
     if share():
         os.environ.setdefault("OMP_NUM_THREADS", str(cores()))

@@ -138,9 +138,7 @@ def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), 
 
 
 def _public(argument: str) -> str:
-    """An argument without this machine's folders, `--data=/home/jane/photos` too: inside the project relative to
-    it, elsewhere the bare name.
-    """
+    """An argument without this machine's folders, `--data=/home/jane/photos` too: relative, or the bare name."""
     name, equals, value = (
         argument.partition("=") if argument.startswith("-") or not _outside(argument) else ("", "", argument)
     )
@@ -221,7 +219,5 @@ def read_sidecar(csv_path: Path | str) -> dict:
 
 
 def source(path: Path | str, url: str = "") -> dict:
-    """A table that a chart was drawn from: its path (or name, outside the project), its SHA-256, and where it is
-    published.
-    """
+    """A table that a chart was drawn from: its path (or name, outside the project), SHA-256, and address."""
     return {"path": relative(path), "sha256": sha256(path), **({"url": url} if url else {})}

@@ -46,9 +46,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def verified(folder: Path, name: str, sums: dict[str, str], limit: int = MAX_FILE) -> bytes:
-    """The bytes of a file of the model, once its checksum holds. Raises UserError: missing, too large, not what was
-    exported.
-    """
+    """The bytes of a file of the model. Raises UserError: missing, too large, not what was exported."""
     path = folder / name
     if name not in sums:
         raise UserError(f"{path}: not listed in {SUMS}; {REMEDY}")

@@ -12,7 +12,6 @@ it may be measured again.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import re
@@ -21,7 +20,7 @@ import sys
 from pathlib import Path
 
 from scripts.common import code, git, provenance
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA, IMAGES, ROOT, relative
 
 MANIFEST = "manifest.json"  # of images/
@@ -90,13 +89,8 @@ def report() -> list[tuple[str, str]]:
                 found.append((where, "has no sidecar, so nobody knows what made it"))
             continue
         if facts.get("sha256") and facts["sha256"] != provenance.sha256(path):
-            found.append(
-                (
-                    where,
-                    "is not the table that its sidecar describes (another checksum): edited by hand, or half of a "
-                    "pair was committed",
-                )
-            )
+            what = "is not the table that its sidecar describes (another checksum)"
+            found.append((where, f"{what}: edited by hand, or half of a pair was committed"))
         if why := stale(where):
             found.append((where, f"{why}; made {str(facts.get('date', ''))[:10]} by `{facts.get('command', '')}`"))
     found += [
@@ -136,9 +130,7 @@ def pictures() -> list[tuple[str, str]]:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.common.status", description=__doc__.split("\n\n")[0], epilog="example: make status"
-    ).parse_args(arguments)
+    parser_of("scripts.common.status", __doc__, "make status").parse_args(arguments)
     found = report()
     for path, what in found:
         print(f"{path}: {what}")

@@ -48,9 +48,7 @@ class Run:
             self.state = {"began": now(), "done": [], "settings": settings}
 
     def _read(self) -> dict[tuple, dict]:
-        """The rows that are there, by key. Raises UserError for a file of another form: nothing is ever appended to
-        it.
-        """
+        """The rows that are there, by key. Raises UserError for a file of another form: it is never appended to."""
         if not self.out.exists():
             return {}
         found = read_table(self.out)
@@ -58,8 +56,7 @@ class Run:
             odd = sorted(set(found.columns) ^ set(self.columns))
             raise UserError(
                 f"{self.out.name}: columns of another form ({', '.join(odd[:3]) or 'in another order'}); it was left "
-                "as it is: move "
-                "it away, or name another file with --out"
+                "as it is: move it away, or name another file with --out"
             )
         rows = {self._key(row): row for row in found.to_dict("records")}
         if len(rows) < len(found):
@@ -70,9 +67,7 @@ class Run:
         return rows
 
     def _resume(self) -> dict:
-        """The journal of an interrupted run with the same settings; {} where there is none, or it was completed, or
-        is damaged.
-        """
+        """The journal of an interrupted run with the same settings; {} where there is none, or it is damaged."""
         state = self.journal.read("done", "began")
         return state if state and isinstance(state["done"], list) and isinstance(state["began"], str) else {}
 
@@ -123,9 +118,7 @@ class Run:
 
 @contextlib.contextmanager
 def locked(out: Path):
-    """Hold the lock of `out`; UserError where another run holds it. The lock ends with the process, however that
-    ends.
-    """
+    """Hold the lock of `out` until the process ends, however that ends; UserError where another run holds it."""
     with paths.writing(out):
         paths.sweep(out.parent, out.stem[:70])  # of a run that was killed while it wrote
         yield

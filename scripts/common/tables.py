@@ -116,6 +116,11 @@ def read_table(
     return typed(read_text(path, max_bytes), required, numeric, key, optional_numeric)
 
 
+def significant(frame: pd.DataFrame, columns: Iterable[str], digits: int) -> pd.DataFrame:
+    """`frame` with the numbers of `columns` to so many significant digits."""
+    return frame.assign(**{name: frame[name].map(f"{{:.{digits}g}}".format).astype(float) for name in columns})
+
+
 def _rows(path: Path, max_bytes: float) -> list[tuple[int, list[str]]]:
     """(line number, cells) of each row, header first; every row as long as the header."""
     try:

@@ -14,6 +14,8 @@ Figures over many networks: networks of one family are alike, so families are wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,7 @@ IMAGES = 50_000  # ImageNet-1k's validation set
 TIMING_SPREAD = 1.026
 SIGMAS = 2.0
 DRAWS = 400  # of the bootstrap over families; its quantiles move by less than 0.01 between seeds
+LEVEL = (0.025, 0.975)  # the ends of a 95% interval
 
 
 def top1_se(percent, images: int = IMAGES):
@@ -40,17 +43,18 @@ def top1_least_uncertainty(a, b, images: int = IMAGES):
 
 
 def spearman(a, b) -> float:
-    """Spearman's rank correlation of two columns, over the rows where both are known. (pandas' own imports all of
-    scipy.stats for it.)
-    """
+    """Spearman's rank correlation over the rows where both are known. (pandas' own imports all of scipy.stats.)"""
     both = pd.DataFrame({"a": np.asarray(a, float), "b": np.asarray(b, float)}).dropna()
     return float(both["a"].rank().corr(both["b"].rank()))
 
 
-def spearman_uncertainty(rho: float, n: int) -> float:
-    """Twice the standard error of a rank correlation over n independent pairs (Bonett and Wright, 2000); infinite below
-    4 pairs."""
-    return SIGMAS * (1 - rho**2) * np.sqrt((1 + rho**2 / 2) / (n - 3)) if n > 3 else float("inf")
+def family_draws(families, seed: int = 0) -> Iterator[np.ndarray]:
+    """Positions of the rows of whole families (each row's), drawn with replacement, DRAWS times."""
+    families = np.asarray(families, str)
+    groups = [np.flatnonzero(families == name) for name in np.unique(families)]
+    random = np.random.default_rng(seed)
+    for _ in range(DRAWS):
+        yield np.concatenate([groups[i] for i in random.integers(0, len(groups), len(groups))])
 
 
 def family_totals(families, columns: np.ndarray, draws: int = DRAWS) -> np.ndarray:
@@ -62,12 +66,19 @@ def family_totals(families, columns: np.ndarray, draws: int = DRAWS) -> np.ndarr
     return drawn @ totals
 
 
-def spearman_interval(families, a, b) -> tuple[float, float]:
-    """95% interval of the rank correlation of `a` and `b` (no gaps), families resampled, every row keeping its rank."""
+def spearman_draws(families, a, b) -> np.ndarray:
+    """(DRAWS,) the rank correlation of `a` and `b` (no gaps), families resampled, every row keeping its rank. The same
+    families are drawn for every pair over the same rows, so that correlations can be averaged draw by draw.
+    """
     a, b = (pd.Series(np.asarray(column, float)).rank().to_numpy() for column in (a, b))
     n, x, y, xx, yy, xy = family_totals(families, np.column_stack([np.ones(len(a)), a, b, a * a, b * b, a * b])).T
     with np.errstate(divide="ignore", invalid="ignore"):
-        return interval((n * xy - x * y) / np.sqrt((n * xx - x * x) * (n * yy - y * y)))
+        return (n * xy - x * y) / np.sqrt((n * xx - x * x) * (n * yy - y * y))
+
+
+def spearman_interval(families, a, b) -> tuple[float, float]:
+    """95% interval of the rank correlation, from `spearman_draws`."""
+    return interval(spearman_draws(families, a, b))
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -75,7 +86,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if 2 * len(known) < len(values):
         return float("-inf"), float("inf")
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(known, LEVEL)
     return float(low), float(high)
 
 

@@ -32,13 +32,8 @@ def load(path: Path = PATH) -> pd.DataFrame:
     Raises UserError for a damaged table, a model that is not arch.tag, an accuracy that is none, or a row without
     source.
     """
-    frame = read_table(
-        path,
-        required=COLUMNS,
-        numeric=["img_size", "top1", "param_count"],
-        optional_numeric=["top5"],
-        key=["model", "img_size"],
-    )
+    numbers, key = ["img_size", "top1", "param_count"], ["model", "img_size"]
+    frame = read_table(path, required=COLUMNS, numeric=numbers, optional_numeric=["top5"], key=key)
     bad = frame[
         (frame["model"] != frame["arch"] + "." + frame["tag"])
         | ~frame["top1"].between(1, 100)
@@ -54,20 +49,11 @@ def load(path: Path = PATH) -> pd.DataFrame:
 
 
 def differences(published: pd.DataFrame, table: pd.DataFrame, tolerance: float = TOLERANCE) -> list[str]:
-    """What of `published` (as `load` gives it) disagrees with `table` (model, img_size, top1, top5 in percent): one
-    line each, by name.
-    """
-    joined = published.merge(
-        table[["model", "img_size", "top1", "top5"]],
-        on=["model", "img_size"],
-        how="left",
-        validate="1:1",
-        suffixes=("", "_table"),
-        indicator=True,
-    )
-    found = [
-        f"{row.model} at {row.img_size}: not in the table" for row in joined[joined["_merge"] != "both"].itertuples()
-    ]
+    """What of `published` (of `load`) disagrees with `table` (model, img_size, top1, top5 in percent), by name."""
+    key, theirs = ["model", "img_size"], table[["model", "img_size", "top1", "top5"]]
+    joined = published.merge(theirs, on=key, how="left", validate="1:1", suffixes=("", "_table"), indicator=True)
+    missing = joined[joined["_merge"] != "both"]
+    found = [f"{row.model} at {row.img_size}: not in the table" for row in missing.itertuples()]
     for metric in ("top1", "top5"):
         apart = joined[(joined[metric] - joined[f"{metric}_table"]).abs() > tolerance + 1e-9]
         found += [

@@ -22,11 +22,8 @@ def dates() -> Mapping[str, str]:
     today = set(read_data.results(read_data.NOW)["arch"])
     found: dict[str, str] = {}
     for vintage in (read_data.THEN, read_data.NOW):
-        frames = [
-            read_data.results(vintage),
-            *(read_data.benchmark(vintage, one) for one in read_data.configs(vintage)),
-        ]
-        for frame in frames:
+        speeds = [read_data.benchmark(vintage, one) for one in read_data.configs(vintage)]
+        for frame in (read_data.results(vintage), *speeds):
             day = max((one.date for one in sources(frame)), default="")
             for name in frame["model"].str.partition(".")[0].unique() if day else ():
                 arch = name if name in today else names.today(name).partition(".")[0] or name

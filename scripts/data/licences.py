@@ -22,15 +22,8 @@ from scripts.common.tables import read_table
 TABLE = Path(__file__).with_name("timm_licences.csv")
 # commercial use: yes, no, or 'own' (a vendor's own terms, to be read)
 COMMERCIAL = {
-    "apache-2.0": "yes",
-    "mit": "yes",
-    "bsd-3-clause": "yes",
-    "bsd-2-clause": "yes",
-    "cc-by-4.0": "yes",
-    "cc0-1.0": "yes",
-    "cc-by-nc-4.0": "no",
-    "cc-by-nc-sa-4.0": "no",
-    "seer-license": "no",
+    **dict.fromkeys(("apache-2.0", "mit", "bsd-3-clause", "bsd-2-clause", "cc-by-4.0", "cc0-1.0"), "yes"),
+    **dict.fromkeys(("cc-by-nc-4.0", "cc-by-nc-sa-4.0", "seer-license"), "no"),
 }
 
 
@@ -46,9 +39,7 @@ def names() -> list[str]:
 
 
 def licence(model: str) -> str:
-    """timm's word for the licence of `architecture.tag`, such as 'apache-2.0'; 'unknown' where timm says none or
-    the model is newer.
-    """
+    """timm's word for the licence of `architecture.tag`, such as 'apache-2.0'; 'unknown' where it says none."""
     return _known().get(model, "unknown")
 
 

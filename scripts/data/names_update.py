@@ -7,12 +7,11 @@ python -m scripts.data.names_update
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import pandas as pd
 
-from scripts.common.errors import cli
+from scripts.common.errors import cli, parser_of
 from scripts.common.paths import atomic_csv
 from scripts.data import read_data
 from scripts.data.names import TABLE
@@ -62,11 +61,7 @@ def update() -> pd.DataFrame:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.data.names_update",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.data.names_update",
-    ).parse_args(argv)
+    parser_of("scripts.data.names_update", __doc__, "python -m scripts.data.names_update").parse_args(argv)
     atomic_csv(update(), TABLE)
     print(f"wrote {TABLE.name}")
 

@@ -11,7 +11,6 @@ checksum. The older one, from which the original analysis was drawn, stays. Noth
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -22,7 +21,7 @@ import sys
 import pandas as pd
 
 from scripts.common import git, net
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.files import sha256
 from scripts.common.paths import BUILD, CACHE, DATA, atomic_write, relative
 from scripts.common.tables import read_table, read_text
@@ -41,10 +40,9 @@ def get(url: str) -> bytes:
     import urllib3
 
     token = os.environ.get("GITHUB_TOKEN", "") if url.startswith(API) else ""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with requests.get(
-            url, timeout=(5, 30), stream=True, headers={"Authorization": f"Bearer {token}"} if token else {}
-        ) as answer:
+        with requests.get(url, timeout=(5, 30), stream=True, headers=headers) as answer:
             answer.raise_for_status()
             content = answer.raw.read(MAX_BYTES + 1, decode_content=True)
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter while it is read
@@ -57,9 +55,7 @@ def get(url: str) -> bytes:
 
 
 def last_change(path: str, commit: str = "") -> tuple[str, str]:
-    """(commit, day) of the last change to `path`, as of `commit`. Raises UserError where the answer is none of
-    GitHub's.
-    """
+    """(commit, day) of the last change to `path`, as of `commit`. Raises UserError: the answer is not GitHub's."""
     try:
         (head, *_) = json.loads(get(f"{API}/commits?path={path}&per_page=1{f'&sha={commit}' if commit else ''}"))
         found, day = head["sha"], head["commit"]["committer"]["date"][:10]
@@ -75,11 +71,8 @@ def fetch(commit: str, vintage: str, before: dict[str, dict]) -> dict[str, dict]
     is as `before` keeps its day. Raises UserError for what is no table.
     """
     try:
-        listed = [
-            entry["name"]
-            for entry in json.loads(get(f"{API}/contents/results?ref={commit}"))
-            if entry["type"] == "file"
-        ]
+        entries = json.loads(get(f"{API}/contents/results?ref={commit}"))
+        listed = [entry["name"] for entry in entries if entry["type"] == "file"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{API}/contents: not the answer of GitHub's API; try again later") from None
     names = sorted(name for name in listed if re.fullmatch(r"[\w.-]+\.csv", name, re.ASCII))
@@ -143,29 +136,25 @@ def look() -> dict | None:
 
 
 def body(news: dict) -> str:
-    """The pull request's text: tables, join audit, findings that changed. All of it is data from upstream: shown as
-    text.
-    """
-    lines = [
+    """The pull request's text: tables, join audit, findings that changed; data from upstream, shown as text."""
+    files = [
+        f"- {word}: {', '.join(f'`{_plain(name)}`' for name in news[word])}"
+        for word in ("new", "changed", "gone")
+        if news[word]
+    ]
+    joins, changed = read_table(DATA / "joins.csv"), findings(news)
+    parts = [
         f"timm's tables changed upstream. This takes in the commit `{news['commit'][:12]}` of {news['vintage']} in "
         f"place of {news['previous']}.",
-        "",
-    ]
-    for word in ("new", "changed", "gone"):
-        lines += [f"- {word}: {', '.join(f'`{_plain(name)}`' for name in news[word])}"] if news[word] else []
-    joins = read_table(DATA / "joins.csv")
-    lines += ["", "### What the join did", "", *_markdown(joins[joins["vintage"] == news["vintage"]])]
-    changed = findings(news)
-    lines += [
-        "",
+        "\n".join(files),
+        "### What the join did",
+        _markdown(joins[joins["vintage"] == news["vintage"]]),
         f"### Findings that changed: {len(changed)}",
-        "",
-        *(_markdown(changed) if len(changed) else ["None."]),
-        "",
+        _markdown(changed) if len(changed) else "None.",
         "The figures: see the comment of *Figure diff*, once a commit of yours or a reopening has started the "
         "workflows.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def _git(*arguments: str) -> bytes:
@@ -184,22 +173,16 @@ def findings(news: dict) -> pd.DataFrame:
     old = pd.read_csv(io.StringIO(kept), dtype=str, keep_default_na=False)
     new = read_table(DATA / "findings.csv")
     sides = [table[table["vintage"] == vintage] for table, vintage in ((old, news["previous"]), (new, news["vintage"]))]
-    both = (
-        sides[0][[*FINDING, "verdict"]]
-        .merge(sides[1][[*FINDING, "verdict", "evidence"]], on=FINDING, how="outer", suffixes=("_was", "_is"))
-        .fillna("")
-    )
-    changed = both[both["verdict_was"] != both["verdict_is"]].rename(columns={"verdict_was": "was", "verdict_is": "is"})
-    return changed[["claim", "hardware", "torch", "compiled", "was", "is", "evidence"]]
+    was, now = (side.rename(columns={"verdict": name}) for side, name in zip(sides, ("was", "is")))
+    both = was[[*FINDING, "was"]].merge(now[[*FINDING, "is", "evidence"]], on=FINDING, how="outer").fillna("")
+    return both.loc[both["was"] != both["is"], ["claim", "hardware", "torch", "compiled", "was", "is", "evidence"]]
 
 
-def _markdown(frame: pd.DataFrame) -> list[str]:
+def _markdown(frame: pd.DataFrame) -> str:
     """A GitHub table in which nothing is markup."""
-    return [
-        f"| {' | '.join(map(_plain, frame.columns))} |",
-        "|---" * frame.shape[1] + "|",
-        *(f"| {' | '.join(map(_plain, row))} |" for row in frame.head(80).itertuples(index=False, name=None)),
-    ]
+    rows = (frame.columns, *frame.head(80).itertuples(index=False, name=None))
+    head, *rest = (f"| {' | '.join(map(_plain, row))} |" for row in rows)
+    return "\n".join([head, "|---" * frame.shape[1] + "|", *rest])
 
 
 def _plain(value) -> str:
@@ -208,9 +191,7 @@ def _plain(value) -> str:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.data.newer", description=__doc__.split("\n\n")[0], epilog="example: make newer"
-    )
+    parser = parser_of("scripts.data.newer", __doc__, "make newer")
     parser.add_argument(
         "--proposal", action="store_true", help="write the text and the patch of a pull request, once figures are drawn"
     )

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,8 @@ LEAST_ROWS = 10  # fewer weights than this are no field of rivals
 CENSUS = 300  # weights measured here from which a lead over them is a lead; timm's smallest table has 547
 NOTEBOOK = "Which image models are best? (Howard and Wightman, 2022)"
 POINTS = "points of top-1"
+CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
+KEY = ["model", "img_size"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,21 @@ class Finding:
     paired: str = ""
 
 
+class TableClaim(NamedTuple):
+    """One judged on a table of its own. estimand: what is estimated; rule: how a verdict follows."""
+
+    key: str
+    sentence: str
+    estimand: str
+    rule: str
+
+    def row(self, found: Finding, **about) -> dict:
+        """What a table of verdicts says of one, with what it is `about`; its numbers to four digits."""
+        said = {name: getattr(found, name) for name in ("verdict", "tie", "unit", "evidence")}
+        numbers = {name: round(getattr(found, name), 4) for name in ("estimate", "low", "high")}
+        return {**self._asdict(), "claim": self.key, **about, **said, **numbers}
+
+
 def version_key(text: str) -> tuple[int, ...]:
     """A version as numbers, for sorting: '2.9.1' -> (2, 9, 1)."""
     return tuple(int(number) for number in str(text).split(".") if number.isdigit())
@@ -62,11 +80,8 @@ class Tables:
     tables: list[pd.DataFrame] = field(default_factory=list)
 
     def like(self, head: pd.Series, **change) -> list[pd.DataFrame]:
-        """The tables of the configuration of row `head`, with some of its properties changed; a property of None may be
-        anything."""
-        wanted = {
-            name: head[name] for name in ("vintage", "part", "hardware", "precision", "layout", "compiled", "torch")
-        } | change
+        """The tables of the configuration of row `head`, some properties changed; one of None may be anything."""
+        wanted = {name: head[name] for name in CONFIGURATION} | change
         return [
             table
             for table in self.tables
@@ -89,18 +104,13 @@ class Tables:
                 newest[key] = max(newest.get(key, (version, table)), (version, table), key=lambda pair: pair[0])
         return [table for _, table in newest.values()]
 
-    def updates(self, vintage: str, part: str = "infer") -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-        """(before, after) of the same GPU run the same way, eagerly, with a newer torch: what changes where nothing but
-        the software does."""
+    def updates(self, vintage: str) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        """(before, after) of the same GPU run the same way, eagerly: nothing but a newer torch changed."""
         series: dict[tuple, list[pd.DataFrame]] = {}
         for table in self.tables:
             head = table.iloc[0]
-            if (head["vintage"], head["part"], head["precision"], bool(head["compiled"])) == (
-                vintage,
-                part,
-                "amp",
-                False,
-            ) and hardware.named(head["hardware"]).kind == "gpu":
+            alike = (head["vintage"], head["part"], head["precision"]) == (vintage, "infer", "amp")
+            if alike and not head["compiled"] and hardware.named(head["hardware"]).kind == "gpu":
                 series.setdefault((head["hardware"], head["layout"]), []).append(table)
         ordered = [sorted(own, key=lambda table: version_key(table["torch"].iloc[0])) for own in series.values()]
         return [pair for own in ordered for pair in zip(own, own[1:])]
@@ -110,25 +120,20 @@ class Tables:
         this one lacks; their speed is that one's times the median ratio of the two files. A rival whose row is missing
         is a rival still."""
         parts = [table.assign(lent="")]
-        known = pd.MultiIndex.from_frame(table[["model", "img_size"]])
+        known = pd.MultiIndex.from_frame(table[KEY])
         for other in self.like(table.iloc[0], layout=None):
             if other["layout"].iloc[0] == table["layout"].iloc[0]:
                 continue
-            there = other.set_index(["model", "img_size"])
+            there = other.set_index(KEY)
             both = there.index.intersection(known)
             missing = other[~there.index.isin(known)]
             if len(both) < LEAST_ROWS or missing.empty:
                 continue
-            here = table.set_index(["model", "img_size"])["samples_per_sec"]
+            here = table.set_index(KEY)["samples_per_sec"]
             ratio = (here.loc[both] / there.loc[both, "samples_per_sec"]).median()
-            parts.append(
-                missing.assign(
-                    lent=other["layout"].iloc[0],
-                    samples_per_sec=missing["samples_per_sec"] * ratio,
-                    secs=missing["secs"] / ratio,
-                )
-            )
-            known = known.union(pd.MultiIndex.from_frame(missing[["model", "img_size"]]))
+            scaled = {"samples_per_sec": missing["samples_per_sec"] * ratio, "secs": missing["secs"] / ratio}
+            parts.append(missing.assign(lent=other["layout"].iloc[0], **scaled))
+            known = known.union(pd.MultiIndex.from_frame(missing[KEY]))
         return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
@@ -210,14 +215,6 @@ def lead_of(
     lead to, and that were errors nested."""
     found, tie = decide(row["low"], row["high"])
     outcome, paired = verdicts[0] or found, verdicts[1] or decide(row["paired_low"], row["paired_high"])[0]
-    return Finding(
-        outcome,
-        evidence,
-        models or tuple(filter(None, (row["model"], row["rival"]))),
-        row["lead"],
-        row["low"],
-        row["high"],
-        POINTS,
-        tie=tie and outcome == CONDITIONAL,
-        paired=paired if paired != outcome else "",
-    )
+    models = models or tuple(filter(None, (row["model"], row["rival"])))
+    tie, paired = tie and outcome == CONDITIONAL, paired if paired != outcome else ""
+    return Finding(outcome, evidence, models, row["lead"], row["low"], row["high"], POINTS, tie=tie, paired=paired)

@@ -64,7 +64,7 @@ def levit_fastest(table: pd.DataFrame, tables: Tables) -> Finding:
     if len(faster):
         said += f"; faster than all of them are {', '.join(dict.fromkeys(families.label(name) for name in faster))}"
     decider = most if outcomes[0] == FAILS else least
-    return lead_of(decider, said, tuple(mine["model"]), (outcomes[0], outcomes[1]))
+    return lead_of(decider, said, tuple(mine["model"]), tuple(outcomes))
 
 
 def _apart(lead: float) -> str:
@@ -99,7 +99,7 @@ def convnext_middle(table: pd.DataFrame, tables: Tables) -> Finding:
         all_, same = (decide(row[f"{which}low"], row[f"{which}high"])[0] for row in (best, fair))
         outcomes.append(all_ if all_ != HOLDS else HOLDS if same == HOLDS else CONDITIONAL)
     decider = fair if decide(best["low"], best["high"])[0] == HOLDS and fair["low"] <= best["low"] else best
-    return lead_of(decider, said, verdicts=(outcomes[0], outcomes[1]))
+    return lead_of(decider, said, verdicts=tuple(outcomes))
 
 
 def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:
@@ -125,11 +125,8 @@ def beit_slow(table: pd.DataFrame, tables: Tables) -> Finding:
         f"the best BEiT of the slowest quarter, {ours['model']}, reaches {ours['top1']:.2f}%, the best other model, "
         f"{theirs['model']}, {theirs['top1']:.2f}%; "
     )
-    said += (
-        f"on the frontier at any speed: {', '.join(front['model'].head(3))}"
-        if len(front)
-        else "no BEiT is on the frontier at any speed"
-    )
+    best = ", ".join(front["model"].head(3))
+    said += f"on the frontier at any speed: {best}" if best else "no BEiT is on the frontier at any speed"
     return lead_of(row, said)
 
 
@@ -192,7 +189,8 @@ def vgg_shows_progress(table: pd.DataFrame, tables: Tables) -> Finding:
         return Finding(FAILS, f"nothing is clearly more accurate than {best['model']}", (best["model"],))
     fast = rivals.loc[rivals["samples_per_sec"].idxmax()]
     ratio = fast["samples_per_sec"] / best["samples_per_sec"]
-    outcome, tie = decide(ratio / TIMING_SPREAD, ratio * TIMING_SPREAD, TWICE, 1.0)
+    ends = ratio / TIMING_SPREAD, ratio * TIMING_SPREAD
+    outcome, tie = decide(*ends, TWICE, 1.0)
     said = (
         f"{fast['model']} is more accurate than {best['model']} ({fast['top1']:.1f} against {best['top1']:.1f}%), "
         f"{ratio:.1f}× as fast, with {fast['param_count'] / best['param_count']:.0%} of its parameters"
@@ -201,16 +199,7 @@ def vgg_shows_progress(table: pd.DataFrame, tables: Tables) -> Finding:
     if len(as_fast):
         top = as_fast.loc[as_fast["top1"].idxmax()]
         said += f"; at its speed {top['model']} is {top['top1'] - best['top1']:.1f} points ahead"
-    return Finding(
-        outcome,
-        said,
-        (best["model"], fast["model"]),
-        ratio,
-        ratio / TIMING_SPREAD,
-        ratio * TIMING_SPREAD,
-        "times as fast",
-        tie=tie,
-    )
+    return Finding(outcome, said, (best["model"], fast["model"]), ratio, *ends, "times as fast", tie=tie)
 
 
 CLAIMS = (

@@ -7,14 +7,13 @@ families: networks of one family are alike. A field of a few families is said to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from scripts.common.uncertainty import (
-    DRAWS,
     TIMING_SPREAD,
+    family_draws,
     interval,
     share_interval,
     spearman,
@@ -23,7 +22,7 @@ from scripts.common.uncertainty import (
 )
 from scripts.common.words import counted, listing
 from scripts.data import measured
-from scripts.findings.claims import CENSUS, FAILS, NO_DATA, Finding, decide, leads, no_data
+from scripts.findings.claims import CENSUS, FAILS, NO_DATA, Finding, TableClaim, decide, leads, no_data
 from scripts.runtimes import check, kinds
 
 LEAST_NETWORKS, LEAST_FAMILIES = 8, 4  # fewer are no field to tell an order from
@@ -36,30 +35,21 @@ COLUMNS = (
 )
 
 
-class RuntimeClaim(NamedTuple):
-    """key, sentence; estimand: what is estimated; rule: how a verdict follows."""
-
-    key: str
-    sentence: str
-    estimand: str
-    rule: str
-
-
-RANKING = RuntimeClaim(
+RANKING = TableClaim(
     "ranking_same",
     "The ranking of networks is the same in every runtime",
     "of all pairs of networks that PyTorch eager and the other runtime both tell apart (by more than "
     f"{TIMING_SPREAD - 1:.1%}), the share that they put in opposite orders",
     f"holds where the interval lies below {SWAPPED:.0%}, fails where it lies above; families are drawn whole",
 )
-FASTEST = RuntimeClaim(
+FASTEST = TableClaim(
     "levit_fastest",
     "LeViT is the fastest for its accuracy in this runtime",
     "points of top-1 by which the LeViT that is furthest ahead leads the most accurate other network measured that is "
     "as fast",
     "fails where even that one is behind beyond its uncertainty; with fewer rivals than a census a lead is no finding",
 )
-OVER_MODEL = RuntimeClaim(
+OVER_MODEL = TableClaim(
     "runtime_over_model",
     "The runtime matters more than the model",
     "for each network with a published accuracy: the speed that the best runtime gives it over PyTorch eager’s, "
@@ -68,7 +58,7 @@ OVER_MODEL = RuntimeClaim(
     "fails where the interval lies below 1, holds where it lies above; more networks could only lower the figure, so "
     "with fewer than a census only failing is a finding",
 )
-INT8 = RuntimeClaim(
+INT8 = TableClaim(
     "int8_free",
     "int8 costs nothing",
     "on published weights: points of ImageNet top-1 lost; on real photos: share of answers that are not fp32’s",
@@ -83,23 +73,14 @@ def judged(
     """`COLUMNS`: a row a claim and what it is judged on. table: `runtimes.speeds`; answers, published: as there; top1:
     published accuracies, see `with_top1`.
     """
-    rows = []
-    for claim, configuration, networks, found in _all(table, answers, published, top1):
-        rows.append(
-            {
-                **claim._asdict(),
-                "claim": claim.key,
-                "configuration": configuration,
-                "networks": networks,
-                **{name: getattr(found, name) for name in ("verdict", "tie", "unit", "evidence")},
-                **{name: round(getattr(found, name), 4) for name in ("estimate", "low", "high")},
-                "models": " ".join(found.models),
-            }
-        )
+    rows = [
+        claim.row(found, configuration=configuration, networks=networks, models=" ".join(found.models))
+        for claim, configuration, networks, found in _all(table, answers, published, top1)
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _all(table, answers, published, top1) -> Iterator[tuple[RuntimeClaim, str, int, Finding]]:
+def _all(table, answers, published, top1) -> Iterator[tuple[TableClaim, str, int, Finding]]:
     for runtime, precision in others(table):
         both = beside_eager(table, runtime, precision)
         yield RANKING, kinds.label(runtime, precision), len(both), same_ranking(both)
@@ -143,13 +124,7 @@ def _thin(table: pd.DataFrame) -> Finding | None:
 
 def by_families(table: pd.DataFrame, figure) -> tuple[float, float]:
     """95% interval of `figure` of a table, whole families drawn with replacement."""
-    groups = list(table.reset_index(drop=True).groupby("family", sort=True).indices.values())
-    random = np.random.default_rng(0)
-    values = [
-        figure(table.iloc[np.concatenate([groups[i] for i in random.integers(0, len(groups), len(groups))])])
-        for _ in range(DRAWS)
-    ]
-    return interval(np.array(values))
+    return interval(np.array([figure(table.iloc[rows]) for rows in family_draws(table["family"])]))
 
 
 def swaps(both: pd.DataFrame) -> tuple[float, list[tuple[str, str]]]:

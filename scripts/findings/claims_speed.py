@@ -21,7 +21,7 @@ from scripts.common.uncertainty import (
     top1_uncertainty,
 )
 from scripts.data.download import VINTAGES
-from scripts.findings.claims import LEAST_ROWS, NOTEBOOK, Claim, Finding, Tables, decide, no_data
+from scripts.findings.claims import KEY, LEAST_ROWS, NOTEBOOK, Claim, Finding, Tables, decide, no_data
 
 NEWEST = list(VINTAGES)[-1]  # the vintage whose GPUs a machine measured here is compared with
 NETWORK = ["arch", "img_size"]
@@ -39,9 +39,10 @@ def parameters_say_little(table: pd.DataFrame, tables: Tables) -> Finding:
     said = f"rank correlation with speed −{rho:.2f} over {len(nets)} networks"
     if len(alike) > 1:
         span = alike.max() / alike.min()
-        said += (
+        span_said = (
             f", yet those of 20 to 30 M span {span:.0f}×" if span >= 10 else f"; those of 20 to 30 M span {span:.1f}×"
         )
+        said += span_said
     for column, name in (("macts", "activations"), ("gmacs", "GMACs")):
         if nets[column].notna().mean() > 0.9:
             said += f"; {name} −{abs(spearman(nets[column], nets['samples_per_sec'])):.2f}"
@@ -69,9 +70,7 @@ def training_like_inference(table: pd.DataFrame, tables: Tables) -> Finding:
 
 
 def same_network(parameters, others) -> np.ndarray:
-    """Whether two parameter counts (millions) are of one network. timm rounds to 0.01; fusing or re-parameterising
-    layers changes more.
-    """
+    """Whether parameter counts (millions, rounded to 0.01) are of one network; fusing layers changes more."""
     return np.isclose(parameters, others, rtol=1e-4, atol=0.011)
 
 
@@ -117,9 +116,8 @@ def penalty(both: pd.DataFrame, kind: str = "transformer") -> tuple[float, float
 
 def on_cpu(head: pd.Series) -> bool:
     """Whether a row was an inference on a processor: timm's tables say so by name, ours by the sidecar."""
-    return (
-        head["part"] == "infer" and (hardware.named(head["hardware"]).kind or head.get("kind_of_hardware", "")) == "cpu"
-    )
+    kind = hardware.named(head["hardware"]).kind or head.get("kind_of_hardware", "")
+    return head["part"] == "infer" and kind == "cpu"
 
 
 def transformers_lose_on_cpus(table: pd.DataFrame, tables: Tables) -> Finding:
@@ -141,8 +139,7 @@ def transformers_lose_on_cpus(table: pd.DataFrame, tables: Tables) -> Finding:
 def dethroned(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """The frontier of `before` among the networks that both tables timed: model, family, `lost`: in `after` another is
     faster by more than the timing spread and more accurate by more than the uncertainty."""
-    key = ["model", "img_size"]
-    both = before.merge(after[[*key, "samples_per_sec", "param_count"]], on=key, suffixes=("", "_after"))
+    both = before.merge(after[[*KEY, "samples_per_sec", "param_count"]], on=KEY, suffixes=("", "_after"))
     both = both[same_network(both["param_count"], both["param_count_after"])].reset_index(drop=True)
     front = both[on_frontier(both)]
     speed, top1 = both["samples_per_sec_after"].to_numpy(), both["top1"].to_numpy()
@@ -158,8 +155,7 @@ def compiling_changes_ranking(table: pd.DataFrame, tables: Tables) -> Finding:
     eager = tables.find(head, compiled=False)
     if eager is None:
         return no_data("no eager table of the same machine and torch")
-    key = ["model", "img_size"]
-    both = table.merge(eager[[*key, "samples_per_sec"]], on=key, suffixes=("", "_eager"))
+    both = table.merge(eager[[*KEY, "samples_per_sec"]], on=KEY, suffixes=("", "_eager"))
     if len(both) < LEAST_ROWS:
         return no_data(f"only {len(both)} models timed both ways")
     updates = tables.updates(NEWEST if head["vintage"] == "measured" else head["vintage"])

@@ -10,17 +10,15 @@ the sets: both are what is independent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from scripts.common.uncertainty import DRAWS, family_totals, interval
+from scripts.common.uncertainty import interval, spearman, spearman_draws
 from scripts.common.words import counted, listing
-from scripts.findings.claims import Finding, decide, no_data
+from scripts.findings.claims import Finding, TableClaim, decide, no_data
 
 HOLDS = 0.5  # a rank correlation above it, interval and all, is called an order that holds
-LEVEL = (0.025, 0.975)
 LEAST = 10  # networks; fewer say nothing of an order
 PETS, SATELLITE, OWN = "pets", "planet", "own"
 ORDER = "rank correlation of ImageNet’s top-1 with the accuracy on the set, mean over the sets"
@@ -28,20 +26,11 @@ ORDER_RULE = f"holds above {HOLDS}, fails below it, each by the whole interval; 
 TUNED, FROZEN, SCRATCH = "fine-tuned", "frozen features", "from scratch"
 
 
-class TransferClaim(NamedTuple):
-    """key, sentence; estimand: what is estimated; rule: how a verdict follows."""
-
-    key: str
-    sentence: str
-    estimand: str
-    rule: str
-
-
-ON_PETS = TransferClaim("order_pets", "ImageNet’s order holds on pets", ORDER, ORDER_RULE)
-ON_SATELLITE = TransferClaim("order_satellite", "ImageNet’s order holds on satellite pictures", ORDER, ORDER_RULE)
-ON_MEDICAL = TransferClaim("order_medical", "ImageNet’s order holds on medical pictures", ORDER, ORDER_RULE)
-ON_OURS = TransferClaim("order_own", "ImageNet’s order holds on our three photo sets", ORDER, ORDER_RULE)
-LARGER = TransferClaim(
+ON_PETS = TableClaim("order_pets", "ImageNet’s order holds on pets", ORDER, ORDER_RULE)
+ON_SATELLITE = TableClaim("order_satellite", "ImageNet’s order holds on satellite pictures", ORDER, ORDER_RULE)
+ON_MEDICAL = TableClaim("order_medical", "ImageNet’s order holds on medical pictures", ORDER, ORDER_RULE)
+ON_OURS = TableClaim("order_own", "ImageNet’s order holds on our three photo sets", ORDER, ORDER_RULE)
+LARGER = TableClaim(
     "larger_small_data",
     "A larger network is better on small data",
     "rank correlation of a network’s parameters with its accuracy on the set, mean over the sets with a tenth or less "
@@ -70,22 +59,13 @@ def judged(found: list[dict]) -> pd.DataFrame:
         for name in dict.fromkeys(configuration(one) for one in about):
             mine = [one for one in about if configuration(one) == name]
             by, limit = ("params", 0.0) if claim is LARGER else ("top1", HOLDS)
+            sets, networks = " ".join(one["dataset"] for one in mine), max(len(one["table"]) for one in mine)
             outcome = finding(mine, by, limit)
-            rows.append(
-                {
-                    **claim._asdict(),
-                    "claim": claim.key,
-                    "configuration": name,
-                    "sets": " ".join(one["dataset"] for one in mine),
-                    "networks": max(len(one["table"]) for one in mine),
-                    **{field: getattr(outcome, field) for field in ("verdict", "tie", "unit", "evidence")},
-                    **{field: round(getattr(outcome, field), 4) for field in ("estimate", "low", "high")},
-                }
-            )
+            rows.append(claim.row(outcome, configuration=name, sets=sets, networks=networks))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _about(claim: TransferClaim, one: dict) -> bool:
+def _about(claim: TableClaim, one: dict) -> bool:
     domain = {PETS: ON_PETS, SATELLITE: ON_SATELLITE}.get(one["dataset"], ON_MEDICAL)
     if one["source"] == OWN:
         return claim is ON_OURS
@@ -100,42 +80,19 @@ def finding(found: list[dict], by: str, limit: float) -> Finding:
         return no_data(
             f"only {counted(few, 'network')} with a known ImageNet accuracy on {names}: too few for an order"
         )
-    each = [correlation(one["table"], by) for one in found]
-    drawn = np.array([draws for _, draws in each])
+    pairs = [(one["table"]["family"], one["table"][by], one["table"]["accuracy"]) for one in found]
+    each = [spearman(*pair[1:]) for pair in pairs]
+    drawn = np.array([spearman_draws(*pair) for pair in pairs])
     if len(found) > 1:  # a draw of sets for each draw of families
         which = np.random.default_rng(1).integers(0, len(found), (len(found), drawn.shape[1]))
         drawn = drawn[which, np.arange(drawn.shape[1])]
     low, high = interval(drawn.mean(axis=0))
-    mean = float(np.mean([rho for rho, _ in each]))
     verdict, tie = decide(low, high, limit, limit)
-    said = "; ".join(f"{one['what']} ({one['dataset']}) {rho:.2f}" for one, (rho, _) in zip(found, each))
+    said = "; ".join(f"{one['what']} ({one['dataset']}) {rho:.2f}" for one, rho in zip(found, each))
     table = found[0]["table"]
     said += f"; {counted(len(table), 'network')} of {counted(table['family'].nunique(), 'family', 'families')}"
     said += "" if found[0]["several"] else ", each trained once"
-    return Finding(verdict, said, (), mean, low, high, "rank correlation", tie=tie)
-
-
-def correlation(table: pd.DataFrame, by: str) -> tuple[float, np.ndarray]:
-    """(rank correlation of `by` with accuracy, that of DRAWS draws of whole families, every network keeping its rank).
-    The same families are drawn for every set of the same networks, so that sets can be averaged draw by draw.
-    """
-    a, b = (table[name].rank().to_numpy(float) for name in (by, "accuracy"))
-    columns = np.column_stack([np.ones(len(a)), a, b, a * a, b * b, a * b])
-    return float(_rho(columns.sum(axis=0)[None])[0]), _rho(family_totals(table["family"], columns, DRAWS))
-
-
-def _rho(sums: np.ndarray) -> np.ndarray:
-    n, x, y, xx, yy, xy = sums.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (n * xy - x * y) / np.sqrt((n * xx - x * x) * (n * yy - y * y))
-
-
-def draws(names: pd.Series, seed: int = 0) -> Iterator[np.ndarray]:
-    """Positions of the rows of whole families (`names`, each row's), drawn with replacement, DRAWS times."""
-    groups = [np.flatnonzero(names.to_numpy() == name) for name in sorted(names.unique())]
-    random = np.random.default_rng(seed)
-    for _ in range(DRAWS):
-        yield np.concatenate([groups[i] for i in random.integers(0, len(groups), len(groups))])
+    return Finding(verdict, said, (), float(np.mean(each)), low, high, "rank correlation", tie=tie)
 
 
 def own_sets(tables: dict[str, pd.DataFrame]) -> Iterator[dict]:
@@ -144,16 +101,9 @@ def own_sets(tables: dict[str, pd.DataFrame]) -> Iterator[dict]:
     """
     for name, table in tables.items():
         known = table[table["imagenet_top1"].notna()].drop_duplicates("backbone")
-        rows = pd.DataFrame(
-            {
-                "model": known["backbone"],
-                "family": known["backbone"],
-                "top1": known["imagenet_top1"],
-                "accuracy": 100 * known["test_accuracy"],
-                "cost": known["seconds"],
-                "params": np.nan,
-                "memory_gb": np.nan,
-            }
+        known = known.rename(columns={"backbone": "model", "imagenet_top1": "top1", "seconds": "cost"})
+        runs = known.assign(
+            family=known["model"], accuracy=100 * known["test_accuracy"], params=np.nan, memory_gb=np.nan
         )
         yield {
             "source": OWN,
@@ -162,5 +112,5 @@ def own_sets(tables: dict[str, pd.DataFrame]) -> Iterator[dict]:
             "share": 1.0,
             "pretrained": True,
             "several": False,
-            "runs": rows,
+            "runs": runs,
         }

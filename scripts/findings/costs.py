@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.findings.claims_transfer import LEVEL, draws
+from scripts.common.uncertainty import LEVEL, family_draws
 
 POINT = 1.0  # points of accuracy below the best
 COLUMNS = "dataset cost unit best best_cost near near_cost factor low high".split()
@@ -36,30 +36,13 @@ def table(found: list[dict]) -> pd.DataFrame:
         for name, (column, unit) in COSTS.items():
             if column not in one["runs"] or (name == "time" and "energy_kwh" in one["runs"]):
                 continue
-            nets = (
-                one["runs"]
-                .groupby("model")
-                .agg(family=("family", "first"), accuracy=("accuracy", "mean"), cost=(column, "mean"))
-            )
-            accuracy, cost = nets["accuracy"].to_numpy(float), nets["cost"].to_numpy(float)
+            nets = one["runs"].groupby("model").agg({"family": "first", "accuracy": "mean", column: "mean"})
+            accuracy, cost = nets["accuracy"].to_numpy(float), nets[column].to_numpy(float)
             best, near = cheapest(accuracy, cost)
             factors = []
-            for drawn in draws(nets["family"]):
+            for drawn in family_draws(nets["family"]):
                 first, second = cheapest(accuracy[drawn], cost[drawn])
                 factors.append(cost[drawn][first] / cost[drawn][second])
-            low, high = np.quantile(factors, LEVEL)
-            rows.append(
-                {
-                    "dataset": one["dataset"],
-                    "cost": name,
-                    "unit": unit,
-                    "best": accuracy[best],
-                    "best_cost": cost[best],
-                    "near": accuracy[near],
-                    "near_cost": cost[near],
-                    "factor": cost[best] / cost[near],
-                    "low": low,
-                    "high": high,
-                }
-            )
+            figures = accuracy[best], cost[best], accuracy[near], cost[near], cost[best] / cost[near]
+            rows.append((one["dataset"], name, unit, *figures, *np.quantile(factors, LEVEL)))
     return pd.DataFrame(rows, columns=COLUMNS).round(3)

@@ -12,8 +12,8 @@ import pandas as pd
 from scripts.common import families, hardware
 from scripts.data import download, measured, read_data
 from scripts.findings import phone_tables
+from scripts.findings.claims_speed import NETWORK
 
-NETWORK = ["arch", "img_size"]
 WEIGHTS = ["model", "tag", *NETWORK, "top1", "top5", "pretrain"]
 
 

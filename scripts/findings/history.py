@@ -11,23 +11,21 @@ stayed and the batch grew from 256 pictures to 1,024: that step is no gain of Py
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import numpy as np
 import pandas as pd
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
+from scripts.common.uncertainty import DRAWS, LEVEL
 from scripts.data import public, read_data, timm_history
 from scripts.findings.claims_speed import same_network
-from scripts.findings.claims_transfer import LEVEL
 
 STEPS_FILE, FRONTIER_FILE = "history.csv", "history-frontier.csv"
 LEVELS = np.arange(70.0, 90.0)  # percent top-1
 BATCH, SOFTWARE = "batch", "software"
-DRAWS = 400
 LEAST = 10  # networks in both tables
 
 
@@ -95,44 +93,25 @@ def steps(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     order = list(tables)
     rows = []
     pairs = [("step", *both) for both in zip(order, order[1:])] + [("since", order[0], one) for one in order[1:]]
-    for span, first, second in pairs:
-        one, other = timm_history.STEPS[first], timm_history.STEPS[second]
-        rows.append(
-            {
-                "span": span,
-                "first": public.source(first).date,
-                "last": public.source(second).date,
-                "torch_first": one,
-                "torch_last": other,
-                "change": BATCH if one == other else SOFTWARE,
-                **factors(tables[first], tables[second]),
-            }
-        )
+    for span, *ends in pairs:
+        first, last = (public.source(step).date for step in ends)
+        one, other = (timm_history.STEPS[step] for step in ends)
+        about = {"span": span, "first": first, "last": last, "torch_first": one, "torch_last": other}
+        change = BATCH if one == other else SOFTWARE
+        rows.append({**about, "change": change, **factors(*(tables[step] for step in ends))})
     return pd.DataFrame(rows).round(3)
 
 
 def frontiers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """history-frontier.csv: for each table and level of LEVELS that it reaches, the fastest weights at least as
-    accurate.
-    """
+    """history-frontier.csv: for each table and level of LEVELS that it reaches, the fastest weights as accurate."""
     rows = []
     for step, table in tables.items():
-        for level in LEVELS:
+        about = public.source(step).date, timm_history.STEPS[step], len(table), table["top1"].max()
+        for level in LEVELS[LEVELS <= table["top1"].max()]:
             enough = table[table["top1"] >= level]
-            if len(enough):
-                best = enough.loc[enough["samples_per_sec"].idxmax()]
-                rows.append(
-                    {
-                        "date": public.source(step).date,
-                        "torch": timm_history.STEPS[step],
-                        "weights": len(table),
-                        "best": table["top1"].max(),
-                        "level": level,
-                        "model": best["model"],
-                        "samples_per_sec": best["samples_per_sec"],
-                    }
-                )
-    return pd.DataFrame(rows)
+            best = enough.loc[enough["samples_per_sec"].idxmax()]
+            rows.append((*about, level, best["model"], best["samples_per_sec"]))
+    return pd.DataFrame(rows, columns="date torch weights best level model samples_per_sec".split())
 
 
 def update() -> bool:
@@ -148,11 +127,7 @@ def update() -> bool:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.history",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: TABLES=folder python -m scripts.findings.history",
-    ).parse_args(argv)
+    parser_of("scripts.findings.history", __doc__, "TABLES=folder python -m scripts.findings.history").parse_args(argv)
     try:
         changed = update()
     except read_data.TablesMissing as missing:

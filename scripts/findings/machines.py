@@ -18,12 +18,10 @@ from scripts.common import families, hardware
 from scripts.common.errors import UserError
 from scripts.common.frontier import on_frontier
 from scripts.common.uncertainty import spearman
-from scripts.data import download, measured, read_data
-from scripts.findings.claims import leads, version_key
-from scripts.findings.claims_speed import penalty, same_network, slowdowns
+from scripts.data import download, measured, names, read_data
+from scripts.findings.claims import KEY, leads, version_key
+from scripts.findings.claims_speed import NETWORK, penalty, same_network, slowdowns
 
-KEY = ["model", "img_size"]
-NETWORK = ["arch", "img_size"]
 PRECISIONS = ("amp", "fp32")
 
 
@@ -46,11 +44,8 @@ def name_of(key: str, tables: dict[str, pd.DataFrame] | None = None) -> str:
 
 def published(vintage: str = read_data.NOW) -> frozenset[str]:
     """Slugs of the machines that timm's tables of a vintage are of, by their files' names, inference or training."""
-    return frozenset(
-        hardware.parse_benchmark_name(file)["hardware"]
-        for file in download.files(vintage)
-        if file.startswith("benchmark-")
-    )
+    files = [file for file in download.files(vintage) if file.startswith("benchmark-")]
+    return frozenset(hardware.parse_benchmark_name(file)["hardware"] for file in files)
 
 
 def main_tables(
@@ -82,10 +77,9 @@ def main_tables(
             chosen[key] = (rank, families.contenders(table).reset_index(drop=True))
     found = {key: table for key, (_, table) in chosen.items()}
     if not compiled:
+        eager = {key for key in found if not key.endswith("-compiled")}
         found = {
-            key: table
-            for key, table in found.items()
-            if not key.endswith("-compiled") or key.removesuffix("-compiled") not in found
+            key: table for key, table in found.items() if key in eager or key.removesuffix("-compiled") not in eager
         }
     return dict(sorted(found.items(), key=lambda item: (_year(item[0]), item[0])))
 
@@ -112,33 +106,19 @@ def stable_picks(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Models on some machine's frontier: model, img_size, family, top1, `machines` (on how many frontiers), `timed` (on
     how many machines it was timed), `where` (their keys); most machines first, then the more accurate."""
     front = frontiers(tables)
-    timed = (
-        pd.concat([table[KEY].drop_duplicates() for table in tables.values()])
-        .value_counts()
-        .rename("timed")
-        .reset_index()
-    )
-    grouped = front.groupby(KEY, as_index=False).agg(
+    timed = pd.concat([table[KEY].drop_duplicates() for table in tables.values()]).value_counts().rename("timed")
+    found = front.groupby(KEY, as_index=False).agg(
         family=("family", "first"), top1=("top1", "first"), machines=("machine", "nunique"), where=("machine", " ".join)
     )
-    return (
-        grouped.merge(timed, on=KEY, validate="1:1")
-        .sort_values(["machines", "top1"], ascending=False, kind="stable")
-        .reset_index(drop=True)
-    )
+    found = found.merge(timed.reset_index(), on=KEY, validate="1:1")
+    return found.sort_values(["machines", "top1"], ascending=False, kind="stable", ignore_index=True)
 
 
 def agreement(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Rank correlation of the networks' speeds between every two machines: a square frame with the keys on both
-    sides.
-    """
-    speeds = pd.concat(
-        {key: table.drop_duplicates(NETWORK).set_index(NETWORK)["samples_per_sec"] for key, table in tables.items()},
-        axis=1,
-    )
-    return pd.DataFrame(
-        [[spearman(speeds[a], speeds[b]) for b in tables] for a in tables], index=list(tables), columns=list(tables)
-    )
+    """Rank correlation of the networks' speeds between every two machines: a square frame, keys on both sides."""
+    columns = [table.drop_duplicates(NETWORK).set_index(NETWORK)["samples_per_sec"] for table in tables.values()]
+    speeds, keys = pd.concat(columns, axis=1, keys=list(tables)), list(tables)
+    return pd.DataFrame([[spearman(speeds[a], speeds[b]) for b in keys] for a in keys], index=keys, columns=keys)
 
 
 def cpu_penalties(tables: dict[str, pd.DataFrame], kinds=("transformer", "hybrid", "mlp")) -> pd.DataFrame:
@@ -196,21 +176,12 @@ def software(vintage: str = read_data.NOW) -> pd.DataFrame:
             gain = speedups(before, after)
             flagged, speedup = gain[gain["changed"]], gain["speedup"].dropna()
             if len(speedup):
-                rows.append(
-                    {
-                        "machine": name_of(key_of(before.iloc[0])),
-                        "layout": before["layout"].iloc[0],
-                        "before": before["torch"].iloc[0],
-                        "after": after["torch"].iloc[0],
-                        "networks": len(speedup),
-                        "median": speedup.median(),
-                        "p01": speedup.quantile(0.01),
-                        "p99": speedup.quantile(0.99),
-                        "changed": len(flagged),
-                        "families": ", ".join(families.label(name) for name in flagged["family"].value_counts().index),
-                    }
-                )
-    return pd.DataFrame(rows)
+                head, torch = before.iloc[0], after["torch"].iloc[0]
+                names_ = ", ".join(families.label(name) for name in flagged["family"].value_counts().index)
+                about = name_of(key_of(head)), head["layout"], head["torch"], torch, len(speedup)
+                rows.append((*about, *speedup.quantile([0.5, 0.01, 0.99]), len(flagged), names_))
+    columns = "machine layout before after networks median p01 p99 changed families".split()
+    return pd.DataFrame(rows, columns=columns)
 
 
 def succession(card: str = "rtx3090") -> pd.DataFrame:
@@ -224,26 +195,19 @@ def succession(card: str = "rtx3090") -> pd.DataFrame:
     today = main_tables(ours=False, compiled=False).get(card)
     if today is None:
         raise UserError(f"{card}: no table of {read_data.NOW} for this card; choose one that both vintages timed")
-    from scripts.data import names
-
     front = then[on_frontier(then)].sort_values("samples_per_sec", ascending=False, kind="stable")
     front = front.assign(today=[names.today(model) for model in front["model"]])
     now_front = set(map(tuple, today.loc[on_frontier(today), KEY].to_numpy()))
-    rows = []
+    rows, about = [], [*KEY, "family", "top1", "samples_per_sec"]
     for old in front.itertuples():
-        row = {name: getattr(old, name) for name in (*KEY, "family", "top1", "samples_per_sec")}
+        row = {name: getattr(old, name) for name in about}
         same = today[(today["model"] == old.today) & (today["img_size"] == old.img_size)]
         if len(same):
             better = leads(same, today[today["model"] != old.today]).iloc[0]
             row["still"] = (old.today, old.img_size) in now_front
             if not row["still"] and better["rival"]:
-                rival = (
-                    today[(today["model"] == better["rival"]) & (today["samples_per_sec"] >= better["samples_per_sec"])]
-                    .nlargest(1, "top1")
-                    .iloc[0]
-                )
+                rivals = today["model"].eq(better["rival"]) & (today["samples_per_sec"] >= better["samples_per_sec"])
+                rival = today[rivals].nlargest(1, "top1").iloc[0]
                 row |= {"by": rival["model"], "by_top1": rival["top1"], "by_samples_per_sec": rival["samples_per_sec"]}
         rows.append(row)
-    return pd.DataFrame(
-        rows, columns=[*KEY, "family", "top1", "samples_per_sec", "still", "by", "by_top1", "by_samples_per_sec"]
-    )
+    return pd.DataFrame(rows, columns=[*about, "still", "by", "by_top1", "by_samples_per_sec"])

@@ -78,9 +78,7 @@ def _source(device: str) -> Source:
 
 
 def for_claims() -> list[pd.DataFrame]:
-    """A table a device: a row a network in the faster of its two precisions, with the accuracy there; `pictures`: on
-    how many it rests.
-    """
+    """A table a device: a row a network, its faster precision and the accuracy there, on how many `pictures`."""
     found = []
     for device in FILES:
         table = _table(device).dropna(subset=["samples_per_sec"])

@@ -3,8 +3,8 @@
     TABLES=folder python -m scripts.findings.phones       # report/data/phones*.csv with sidecars
 
 phones.csv: each network on the phone on which accuracies were taken, as floats and quantised; phones-others.csv: the
-same of a laptop and a board, with the phone's accuracies. phones-devices.csv: each
-device, how alike it ranks the networks, and how well its speeds follow from a graphics card's and a processor's.
+same of a laptop and a board, with the phone's accuracies. phones-devices.csv: each device, how alike it ranks the
+networks, and how well its speeds follow from a graphics card's and a processor's.
 
 Accuracies rest on 1,000 pictures. Float and quantised answers are to the same ones, but which answers changed is not
 published, so a loss is told from none only where it exceeds twice the larger of the two standard errors: an assumption,
@@ -13,14 +13,13 @@ between the bounds of answers that err together and answers that err apart.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
@@ -28,10 +27,7 @@ from scripts.common.uncertainty import SIGMAS, spearman, top1_se
 from scripts.data import public, qualcomm, read_data
 
 PHONE = "Samsung Galaxy S25"
-OTHERS = (
-    "Snapdragon X Elite CRD",
-    "Dragonwing IQ-9075 EVK",
-)  # a laptop and a board, with the phone in matrix and picker
+OTHERS = "Snapdragon X Elite CRD", "Dragonwing IQ-9075 EVK"  # a laptop and a board, with the phone in matrix and picker
 OTHERS_FILE = "phones-others.csv"
 FLOAT, QUANTISED = "float", ("w8a8", "w8a16", "w8a8_mixed_fp16", "w8a8_mixed_int16", "w8a16_mixed_int16")
 CARD = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
@@ -54,37 +50,25 @@ def by_network(latencies: pd.DataFrame, accuracies: pd.DataFrame, device: str = 
     for network, runs in here.groupby("network"):
         row: dict = {"network": network, "arch": runs["arch"].iloc[0]}
         found = families.lookup(row["arch"]) if row["arch"] else None
-        row |= {
-            "family": found.family if found else "",
-            "kind": found.kind if found else "",
-            **_info(network),
-        }
+        row |= {"family": found.family if found else "", "kind": found.kind if found else "", **_info(network)}
         scores = accuracies[accuracies["network"] == network]
         for name, wanted in (("float", (FLOAT,)), ("int8", QUANTISED)):
             part = runs[runs["precision"].isin(wanted)]
             if part.empty:
                 continue
             best = part.loc[part["latency_ms"].idxmin()]
-            top1 = scores.loc[
-                (scores["runtime"] == best["runtime"]) & (scores["precision"] == best["precision"]), "top1"
-            ]
-            row |= {
-                f"{name}_ms": best["latency_ms"],
-                f"{name}_runtime": best["runtime"],
-                f"{name}_precision": best["precision"],
-                f"{name}_unit": best["unit"],
-                f"{name}_memory_mb": best["memory_mb"],
-                f"{name}_top1": float(top1.iloc[0]) if len(top1) else np.nan,
-            }
+            alike = scores["runtime"].eq(best["runtime"]) & scores["precision"].eq(best["precision"])
+            top1 = scores.loc[alike, "top1"]
+            row |= {f"{name}_ms": best["latency_ms"]}
+            row |= {f"{name}_{what}": best[what] for what in ("runtime", "precision", "unit", "memory_mb")}
+            row |= {f"{name}_top1": float(top1.iloc[0]) if len(top1) else np.nan}
         rows.append(row)
     frame = pd.DataFrame(rows)
     if frame.empty:
         raise UserError(f"no network was timed on {device}: are these the right files?")
     frame["gain"] = frame["float_ms"] / frame["int8_ms"]
     frame["loss"] = frame["float_top1"] - frame["int8_top1"]
-    error = SIGMAS * np.maximum(
-        top1_se(frame["float_top1"], qualcomm.IMAGES), top1_se(frame["int8_top1"], qualcomm.IMAGES)
-    )
+    error = SIGMAS * np.maximum(*(top1_se(frame[name], qualcomm.IMAGES) for name in ("float_top1", "int8_top1")))
     frame["loss_told"] = np.where(frame["loss"].isna(), "", np.where(frame["loss"].abs() > error, "yes", "no"))
     return frame.sort_values("float_ms", kind="stable").reset_index(drop=True)
 
@@ -101,14 +85,10 @@ def with_frontier(table: pd.DataFrame) -> pd.DataFrame:
     """`table` with `on_frontier`: yes where no network is both faster and more accurate on the phone, in the faster of
     its two precisions with a known accuracy; near where one is, by less than the accuracies' uncertainty.
     """
-    speed, top1 = [], []
-    columns = ["float_ms", "float_top1", "int8_ms", "int8_top1"]
-    for float_ms, float_top1, int8_ms, int8_top1 in table[columns].to_numpy(float):
-        options = [(ms, acc) for ms, acc in ((float_ms, float_top1), (int8_ms, int8_top1)) if acc == acc]
-        ms, accuracy = min(options, default=(np.nan, np.nan))
-        speed.append(1000 / ms)
-        top1.append(accuracy)
-    points = table.assign(samples_per_sec=speed, top1=top1)
+    ms, top1 = (table[[f"float_{what}", f"int8_{what}"]].to_numpy(float) for what in ("ms", "top1"))
+    ms = np.where(np.isnan(top1), np.inf, ms)
+    at = np.arange(len(table)), ms.argmin(axis=1)
+    points = table.assign(samples_per_sec=1000 / np.where(np.isinf(ms[at]), np.nan, ms[at]), top1=top1[at])
     known = points.dropna(subset=["samples_per_sec", "top1"])
     best = known[on_frontier(known)].index
     said = []
@@ -149,39 +129,29 @@ def devices(latencies: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("median_ms", kind="stable", na_position="last").reset_index(drop=True)
 
 
-def predictable(latencies: pd.DataFrame, seed: int = 0) -> pd.Series:
+def predictable(latencies: pd.DataFrame) -> pd.Series:
     """How far speeds on a device follow from a graphics card's and a processor's: device -> median factor by which a
     prediction is off. The slopes come from all other devices, the level from LEVEL_FROM of its networks, drawn DRAWS
     times. Raises TablesMissing without timm's tables.
     """
     floats = fastest(latencies[latencies["precision"] == FLOAT])
-    known = pd.concat(
-        [
-            read_data.load("infer", read_data.NOW, file)
-            .sort_values("img_size", kind="stable")
-            .drop_duplicates("arch")
-            .set_index("arch")["samples_per_sec"]
-            .rename(name)
-            for name, file in (("card", CARD), ("processor", PROCESSOR))
-        ],
-        axis=1,
-    ).dropna()
+    others = [read_data.load("infer", read_data.NOW, file) for file in (CARD, PROCESSOR)]
+    others = [one.sort_values("img_size", kind="stable").drop_duplicates("arch").set_index("arch") for one in others]
+    known = pd.concat([one["samples_per_sec"] for one in others], axis=1).dropna()
     table = floats[floats["arch"].isin(known.index)]
     x = np.log(known.loc[table["arch"]].to_numpy())
     y, device = -np.log(table["latency_ms"].to_numpy()), table["device"].to_numpy()
-    random, off = np.random.default_rng(seed), {}
+    random, off = np.random.default_rng(0), {}
     for one in np.unique(device):
-        mine, others = device == one, device != one
-        if mine.sum() < LEVEL_FROM + 5 or not others.any():
+        mine, rest = device == one, device != one
+        if mine.sum() < LEVEL_FROM + 5 or not rest.any():
             continue
-        slope, *_ = np.linalg.lstsq(
-            _centred(x[others], device[others]), _centred(y[others], device[others]), rcond=None
-        )
-        rest = y[mine] - x[mine] @ slope
+        slope = np.linalg.lstsq(_centred(x[rest], device[rest]), _centred(y[rest], device[rest]), rcond=None)[0]
+        left = y[mine] - x[mine] @ slope
         errors = []
         for _ in range(DRAWS):
-            mixed = random.permutation(len(rest))
-            errors.append(np.median(np.abs(rest[mixed[LEVEL_FROM:]] - rest[mixed[:LEVEL_FROM]].mean())))
+            mixed = random.permutation(left)
+            errors.append(np.median(np.abs(mixed[LEVEL_FROM:] - mixed[:LEVEL_FROM].mean())))
         off[one] = float(np.exp(np.mean(errors)))
     return pd.Series(off, name="predicted_off")
 
@@ -212,11 +182,7 @@ def update() -> bool:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.phones",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: TABLES=folder python -m scripts.findings.phones",
-    ).parse_args(argv)
+    parser_of("scripts.findings.phones", __doc__, "TABLES=folder python -m scripts.findings.phones").parse_args(argv)
     try:
         changed = update()
     except read_data.TablesMissing as missing:

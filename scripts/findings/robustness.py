@@ -102,15 +102,7 @@ def families_losses(vintage: str, frame: pd.DataFrame | None = None) -> pd.DataF
         scored = frame.assign(beyond=beyond_expected(frame, column), loss=frame[f"{column}_loss"])
         for family, members in scored.groupby("family"):
             if members["beyond"].notna().sum() >= LEAST_OF_A_FAMILY:
-                rows.append(
-                    {
-                        "set": column,
-                        "family": family,
-                        "n": len(members),
-                        "loss": members["loss"].median(),
-                        "beyond": members["beyond"].median(),
-                    }
-                )
+                rows.append((column, family, len(members), *members[["loss", "beyond"]].median()))
     found = pd.DataFrame(rows, columns=["set", "family", "n", "loss", "beyond"])
     return found.sort_values(["set", "beyond"], ascending=[True, False], kind="stable").reset_index(drop=True)
 
@@ -131,16 +123,10 @@ def carries_over(column: str, frame: pd.DataFrame) -> Finding:
     if leaders[0] != leaders[1]:
         said += f"; the best there is {leaders[1]}, not {leaders[0]}"
     low, high = map(float, ends[decider])
-    return Finding(
-        outcome,
-        said.replace("loses -", "gains "),
-        tuple(dict.fromkeys(leaders)),
-        float(row[("rho", "rho_best")[decider]]),
-        low,
-        high,
-        f"rank correlation {('over all weights', f'among the {BEST} best')[decider]}",
-        tie=(tie, near)[decider] and outcome == CONDITIONAL,
-    )
+    rho, unit = (row["rho"], "over all weights") if decider == 0 else (row["rho_best"], f"among the {BEST} best")
+    tie, said = (tie, near)[decider] and outcome == CONDITIONAL, said.replace("loses -", "gains ")
+    models = tuple(dict.fromkeys(leaders))
+    return Finding(outcome, said, models, float(rho), low, high, f"rank correlation {unit}", tie=tie)
 
 
 ESTIMAND = (

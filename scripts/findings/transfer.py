@@ -4,8 +4,10 @@
 
 Two estimands for each set of pictures, over the networks whose ImageNet accuracy is known:
 
-- rank correlation of ImageNet's top-1 with the accuracy on the set (Spearman); - regret: the points that one loses by
-taking ImageNet's best within a budget instead of the set's own best within it. Where a network was run several times,
+- rank correlation of ImageNet's top-1 with the accuracy on the set (Spearman);
+- regret: the points that one loses by taking ImageNet's best within a budget instead of the set's own best within it.
+
+Where a network was run several times,
 half of its runs say which is the set's best and the other half what that gives, so that luck does not count as skill.
 Where there is one run each, the set's best is partly luck, and the regret an upper bound.
 
@@ -15,22 +17,22 @@ What each is worth as a claim is judged in `claims_transfer`, what accuracy cost
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import sys
 
 import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import sidecar, write_derived
 from scripts.common.tables import read_table
-from scripts.common.uncertainty import SIGMAS, spearman, spearman_interval
+from scripts.common.uncertainty import DRAWS, LEVEL, SIGMAS, family_draws, spearman, spearman_interval
 from scripts.data import fastai_timm, names, pepr, public, read_data
 from scripts.findings import claims_transfer, costs
 from scripts.findings.claims import CONDITIONAL, decide
-from scripts.findings.claims_transfer import DRAWS, HOLDS, LEAST, LEVEL, draws
+from scripts.findings.claims_transfer import HOLDS, LEAST
 
 FILE = "transfer.csv"
 CLAIMS = "transfer-claims.csv"
@@ -52,8 +54,7 @@ def sets() -> list[dict]:
     Raises TablesMissing where a source is not at hand.
     """
     found = []
-    table = pepr.load()
-    for name, runs in table.groupby("dataset", sort=False):
+    for name, runs in pepr.load().groupby("dataset", sort=False):
         found.append(
             {
                 "source": pepr.SOURCE,
@@ -66,8 +67,7 @@ def sets() -> list[dict]:
             }
         )
     known = _top1_of_2022()
-    table = fastai_timm.load()
-    for name, runs in table.groupby("dataset", sort=False):
+    for name, runs in fastai_timm.load().groupby("dataset", sort=False):
         runs = runs.merge(known, on="model", how="left", validate="m:1")
         found.append(
             {
@@ -100,17 +100,9 @@ def _top1_of_2022() -> pd.DataFrame:
 
 
 def networks(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a network, its runs averaged: `family`, `top1`, `accuracy`, `cost`, `params`, `memory_gb` (NaN where not
-    known); by name.
-    """
-    return runs.groupby("model").agg(
-        family=("family", "first"),
-        top1=("top1", "first"),
-        accuracy=("accuracy", "mean"),
-        cost=("cost", "mean"),
-        params=("params", "first"),
-        memory_gb=("memory_gb", "mean"),
-    )
+    """A row a network, its runs averaged: family, top1, accuracy, cost, params, memory_gb (NaN: not known)."""
+    first, mean = ("family", "top1", "params"), ("accuracy", "cost", "memory_gb")
+    return runs.groupby("model").agg(dict.fromkeys(first, "first") | dict.fromkeys(mean, "mean"))
 
 
 def order(table: pd.DataFrame, by: str = "top1") -> tuple[float, float, float]:
@@ -161,9 +153,8 @@ def regrets(table: pd.DataFrame, share: float, parts, by: str = "cost") -> tuple
         cheap = rows[cost[rows] <= np.quantile(cost[rows], share)]
         return regret(top1[cheap], choosing[splits][:, cheap], judging[splits][:, cheap])
 
-    drawn = [
-        lost(rows, slice(i % len(choosing), i % len(choosing) + 1)) for i, rows in enumerate(draws(table["family"]))
-    ]
+    splits = itertools.cycle(slice(i, i + 1) for i in range(len(choosing)))
+    drawn = [lost(rows, split) for rows, split in zip(family_draws(table["family"]), splits)]
     low, high = np.nanquantile(drawn, LEVEL)
     return lost(np.arange(len(table)), slice(None)), float(low), float(high)
 
@@ -187,9 +178,7 @@ def summary(found: list[dict] | None = None) -> pd.DataFrame:
             "networks": len(table),
             "families": table["family"].nunique(),
             "runs": len(one["runs"]),
-            "rho": rho,
-            "rho_low": low,
-            "rho_high": high,
+            **dict(zip(("rho", "rho_low", "rho_high"), (rho, low, high))),
             "verdict": verdict(low, high),
             **dict(zip(("rho_size", "rho_size_low", "rho_size_high"), size)),
             "best": float(table["accuracy"].max()),
@@ -224,10 +213,8 @@ def claims(found: list[dict]) -> pd.DataFrame:
     own = {}
     for path in sorted(DATA.glob("choose-*[a-z0-9].csv")):
         if not path.stem.endswith(("-confusion", "-curve")):
-            numbers = ["imagenet_top1", "test_accuracy", "seconds"]
-            own[path.stem.split("-", 1)[1].rpartition("-")[0]] = read_table(
-                path, required=["backbone"], optional_numeric=numbers
-            )
+            numbers, name = ["imagenet_top1", "test_accuracy", "seconds"], path.stem.split("-", 1)[1].rpartition("-")[0]
+            own[name] = read_table(path, required=["backbone"], optional_numeric=numbers)
     every = [*found, *claims_transfer.own_sets(own)]
     return claims_transfer.judged([{**one, "table": networks(one["runs"])} for one in every])
 
@@ -235,12 +222,8 @@ def claims(found: list[dict]) -> pd.DataFrame:
 def update() -> bool:
     """Compute and write the tables with their sidecars. Returns whether one changed."""
     found = sets()
-    facts = sidecar(
-        packages=("pandas", "numpy"),
-        sources=[public.record(pepr.SOURCE), public.record(fastai_timm.SOURCE)],
-        draws=DRAWS,
-        splits=SPLITS,
-    )
+    made_of = [public.record(pepr.SOURCE), public.record(fastai_timm.SOURCE)]
+    facts = sidecar(packages=("pandas", "numpy"), sources=made_of, draws=DRAWS, splits=SPLITS)
     made = {
         FILE: summary(found),
         CLAIMS: claims(found),
@@ -253,11 +236,9 @@ def update() -> bool:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.findings.transfer",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: TABLES=folder python -m scripts.findings.transfer",
-    ).parse_args(argv)
+    parser_of("scripts.findings.transfer", __doc__, "TABLES=folder python -m scripts.findings.transfer").parse_args(
+        argv
+    )
     try:
         changed = update()
     except read_data.TablesMissing as missing:

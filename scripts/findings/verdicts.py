@@ -7,9 +7,9 @@ ours.
 
 findings.csv has a row per claim and configuration: verdict, whether it is a tie, what it would be were the errors of
 two models nested (`paired`), the estimate and the interval that decides, in `unit`, the models concerned and the
-evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix:
-eager before compiled, the newest torch, the layout that the notebook used. Claims about other test sets have no
-hardware. What is a claim: see `claims`.
+evidence in a sentence. `main` marks the row that stands for a machine and year in the matrix: eager before compiled,
+the newest torch, the layout that the notebook used. Claims about other test sets have no hardware. What is a claim: see
+`claims`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ from scripts.common.provenance import Source, made_from, origin, read_sidecar, s
 from scripts.common.tables import read_table
 from scripts.data import measured, qualcomm, read_data
 from scripts.findings import claims_families, claims_speed, fields, phone_tables, robustness
-from scripts.findings.claims import CENSUS, LEAST_ROWS, NO_DATA, VERDICTS, Claim, Finding, Tables, no_data, version_key
+from scripts.findings.claims import (
+    CENSUS,
+    CONFIGURATION,
+    LEAST_ROWS,
+    NO_DATA,
+    VERDICTS,
+    Claim,
+    Finding,
+    Tables,
+    no_data,
+    version_key,
+)
 
 FILE = "findings.csv"
 TIE = "the interval reaches the limit"
@@ -40,23 +51,12 @@ SMALL = {  # vintages of a few dozen networks
     phone_tables.VINTAGE: f"that Qualcomm timed; accuracies rest on {qualcomm.IMAGES:,} pictures, on a phone",
 }
 NUMBERS = ["estimate", "low", "high"]
-CONFIGURATION = ["vintage", "hardware", "part", "precision", "layout", "compiled", "torch"]
 KEY = ["claim", *CONFIGURATION]
 COLUMNS = [
     *KEY,
-    "hardware_name",
-    "year",
-    "weights",
-    "verdict",
-    "tie",
-    "paired",
-    "estimate",
-    "low",
-    "high",
-    "unit",
-    "models",
-    "evidence",
-    "main",
+    *"hardware_name year weights verdict tie paired".split(),
+    *NUMBERS,
+    *"unit models evidence main".split(),
 ]
 
 
@@ -71,9 +71,8 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> tuple[Finding, i
         field = field.dropna(subset=["samples_per_sec", "top1"] if claim.accuracy else ["samples_per_sec"])
         field = field if claim.accuracy else field.drop_duplicates(fields.NETWORK)
         if len(field) < LEAST_ROWS:
-            return no_data(
-                f"only {len(field)} models with speed" + (" and published accuracy" if claim.accuracy else "")
-            ), len(field)
+            also = " and published accuracy" if claim.accuracy else ""
+            return no_data(f"only {len(field)} models with speed{also}"), len(field)
         found = claim.judge(field.reset_index(drop=True), tables)
     except KeyError as error:
         return no_data(f"the table lacks {error}"), 0
@@ -96,9 +95,7 @@ def judge(claim: Claim, table: pd.DataFrame, tables: Tables) -> tuple[Finding, i
 
 
 def compute(tables: list[pd.DataFrame] | None = None) -> pd.DataFrame:
-    """All findings (`COLUMNS`), a row per claim and configuration that it is about. tables: tidy, one per
-    configuration; default: all.
-    """
+    """All findings (`COLUMNS`), a row per claim and configuration. tables: tidy, one each; default: all."""
     tables = list(fields.configurations()) if tables is None else [*map(families.contenders, tables)]
     known, rows = Tables([table for table in tables if "model" in table]), []
     for table in tables:
@@ -154,12 +151,7 @@ def load() -> pd.DataFrame:
 
     Raises UserError where they were never made or are damaged.
     """
-    frame = read_table(
-        DATA / FILE,
-        required=COLUMNS,
-        optional_numeric=[*NUMBERS, "weights"],
-        key=KEY,
-    )
+    frame = read_table(DATA / FILE, required=COLUMNS, optional_numeric=[*NUMBERS, "weights"], key=KEY)
     for column in ("tie", "compiled", "main"):
         frame[column] = frame[column].eq("True")
     strange = frame[~frame["verdict"].isin(VERDICTS) | ~frame["claim"].isin([claim.key for claim in CLAIMS])]
@@ -172,22 +164,15 @@ def load() -> pd.DataFrame:
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:
-    """Claims down (their sentences), machines and years across, verdicts in the cells; '' where a claim is not
-    about the machine.
-    """
+    """Claims down, machines and years across, verdicts in the cells; '' where a claim is not about the machine."""
     frame = frame[frame["main"] & (frame["hardware"] != "")]
-    column = frame["hardware_name"] + " · " + frame["year"].astype(str)
+    years = frame["year"].astype(str)
+    column = frame["hardware_name"] + " · " + years
     place = {vintage: i for i, vintage in enumerate([*read_data.VINTAGES, *reversed(SMALL)])}
     place[read_data.THEN] = place[read_data.NOW]  # a year's tables of timm's stand together
-    order = [
-        name
-        for _, name in sorted(
-            set(zip(zip(frame["year"].astype(str), frame["vintage"].map(place), frame["hardware"]), column))
-        )
-    ]
-    grid = frame.assign(column=column).pivot_table(
-        index="claim", columns="column", values="verdict", aggfunc="first", fill_value=""
-    )
+    order = [name for *_, name in sorted(set(zip(years, frame["vintage"].map(place), frame["hardware"], column)))]
+    cells = {"index": "claim", "columns": "column", "values": "verdict", "aggfunc": "first", "fill_value": ""}
+    grid = frame.assign(column=column).pivot_table(**cells)
     present = [claim for claim in ON_HARDWARE if claim.key in grid.index]
     grid = grid.loc[[claim.key for claim in present], order]
     return grid.set_axis([claim.sentence for claim in present], axis=0).rename_axis(index=None, columns=None)
@@ -217,21 +202,15 @@ def update() -> pd.DataFrame:
         frame = _in_order(frame.loc[order.index].reset_index(drop=True))
         frame["main"] = _main(frame)
         found = tuple({one.path: one for one in (*known, *found)}.values())
-    rounded = frame.assign(
-        **{
-            name: frame[name].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4)
-            for name in NUMBERS
-        },
-        weights=frame["weights"].astype(int),
-    )
+    numbers = frame[NUMBERS].astype(float).replace([float("inf"), float("-inf")], float("nan")).round(4)
+    rounded = frame.assign(**numbers, weights=frame["weights"].astype(int))
     facts = sidecar(packages=("pandas", "numpy"), **origin(found, "report/data/benchmark-*.csv"))
     write_derived(rounded, DATA / FILE, facts)
     return rounded
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows as `compute` gives them where every table is at hand: what is about machines first, old tables before
-    new ones, ours last."""
+    """The rows as `compute` gives them: what is about machines first, old tables before new ones, ours last."""
     vintages = [*read_data.VINTAGES, *reversed(SMALL)]
     place = pd.DataFrame({"all": frame["hardware"] == "", "vintage": frame["vintage"].map(vintages.index)})
     return frame.loc[place.sort_values(["all", "vintage"], kind="stable").index].reset_index(drop=True)
@@ -295,16 +274,13 @@ def main(argv: list[str] | None = None) -> None:
         return
     if options.claim:
         for row in frame[frame["claim"] == options.claim].itertuples():
-            print(
-                f"{row.verdict:<12}{'tie  ' if row.tie else '     '}{row.vintage} {row.hardware_name} {row.part} "
-                f"{row.precision} {row.layout} "
-                f"{'compiled' if row.compiled else ''}\n            {row.evidence}"
-            )
+            compiled = "compiled" if row.compiled else ""
+            about = f"{row.vintage} {row.hardware_name} {row.part} {row.precision} {row.layout} {compiled}"
+            print(f"{row.verdict:<12}{'tie  ' if row.tie else '     '}{about}\n            {row.evidence}")
         return
     print(matrix(frame).to_string())
-    others = frame[frame["hardware"] == ""]
     sentences = {claim.key: claim.sentence for claim in CLAIMS}
-    for row in others.itertuples():
+    for row in frame[frame["hardware"] == ""].itertuples():
         print(f"{sentences[row.claim]} ({row.year}): {row.verdict}")
 
 

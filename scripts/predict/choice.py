@@ -10,16 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.common.frontier import on_frontier
+from scripts.common.frontier import NEEDS, on_frontier
 from scripts.predict import speeds
 from scripts.predict.evaluate import LARGEST
 from scripts.predict.tables import KEY
 
-NEEDS = {
-    "fast": 0.9,
-    "balanced": 0.5,
-    "accurate": 0.0,
-}  # the quantile of speeds that a pick must reach, as in scripts/findings/summary.py
 SURE = 0.95  # a pick that holds in this share of draws needs no further measurement
 
 
@@ -40,7 +35,7 @@ def frontier(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -
 
 
 def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The most accurate weights for each of NEEDS, as scripts/findings/summary.py has them, with `need`, `floor`
+    """The most accurate weights for each of NEEDS, with `need`, `floor`
     (images/s) and `sure`: the share of draws in which it is the pick; `rival`: what else it would be most often, '' for
     nothing; `measure`: the one or two networks whose measuring decides between the two, none where it is sure
     enough."""
@@ -59,9 +54,8 @@ def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> p
         others = np.where(np.arange(len(possible)) == best, 0, share)
         pair = possible.iloc[[best, int(others.argmax())] if others.max() > 0.02 else [best]]
         rival = pair["model"].iloc[1] if len(pair) > 1 else ""
-        open_ = pair[
-            (pair["status"] == "predicted") & ~(pair["gmacs"] > LARGEST.get(prediction.settings["kind"], np.inf))
-        ]
+        largest = LARGEST.get(prediction.settings["kind"], np.inf)
+        open_ = pair[(pair["status"] == "predicted") & ~(pair["gmacs"] > largest)]
         rows.append(
             {
                 **possible.iloc[best].to_dict(),
@@ -79,18 +73,9 @@ def measure_next(prediction: speeds.Prediction, edge: pd.DataFrame, count: int =
     """The unmeasured networks of `edge` (of `frontier`) whose measuring would settle most of what is open about the
     frontier, best first: arch, img_size, samples_per_sec, low, high, gain (share of the open variance that it
     removes)."""
-    doubt = (
-        edge.assign(doubt=edge["sure"] * (1 - edge["sure"]))
-        .groupby(KEY, as_index=False)
-        .agg(
-            doubt=("doubt", "max"),
-            status=("status", "first"),
-            gmacs=("gmacs", "first"),
-            samples_per_sec=("samples_per_sec", "first"),
-            low=("low", "first"),
-            high=("high", "first"),
-        )
-    )
+    kept = dict.fromkeys(["status", "gmacs", "samples_per_sec", "low", "high"], "first")
+    edge = edge.assign(doubt=edge["sure"] * (1 - edge["sure"]))
+    doubt = edge.groupby(KEY, as_index=False).agg({"doubt": "max", **kept})
     doubt = doubt[doubt["status"] == "predicted"].reset_index(drop=True)
     chosen = []
     if len(doubt):
@@ -103,7 +88,6 @@ def measure_next(prediction: speeds.Prediction, edge: pd.DataFrame, count: int =
             i = int(gain.argmax())
             chosen.append({**doubt.iloc[i].to_dict(), "gain": gain[i] / total if total else 0.0})
             allowed[i] = False
-            covariance = (
-                covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i] + 1e-12 * np.eye(len(doubt))
-            )
+            covariance = covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i]
+            covariance += 1e-12 * np.eye(len(doubt))
     return pd.DataFrame(chosen, columns=[*KEY, "samples_per_sec", "low", "high", "gain"])

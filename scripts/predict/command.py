@@ -1,13 +1,13 @@
 """The command line of scripts/predict/speeds.py: one network's speed, the frontier and the picks, and predictions
 against measurements.
 
-python -m scripts.predict --hardware HERE --model convnext_base python -m scripts.predict --check      # also writes
-report/data/predict-check-<machine>.csv and its sidecar, from which page and chart are made
+    python -m scripts.predict --hardware HERE --model convnext_base
+    # also writes report/data/predict-check-<machine>.csv and its sidecar, from which page and chart are made
+    python -m scripts.predict --check
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import hardware
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, read_sidecar, sidecar, sources, write_derived
-from scripts.common.tables import read_table
+from scripts.common.tables import read_table, significant
 from scripts.common.uncertainty import spearman
 from scripts.common.words import rate
 from scripts.data import names, read_data
@@ -28,15 +28,9 @@ CHECK = ["arch", "img_size", "samples_per_sec", "predicted", "low", "high"]
 
 
 def find(prediction: speeds.Prediction, name: str) -> pd.DataFrame:
-    """The networks of a model by its architecture, full name or name of 2022. Raises UserError for one that no
-    table has.
-    """
-    for wanted in dict.fromkeys([str(name), names.today(str(name))]):
-        found = (
-            prediction.networks[prediction.networks["arch"] == wanted.partition(".")[0]]
-            if wanted
-            else prediction.networks.iloc[:0]
-        )
+    """The networks of a model by its architecture, full name or name of 2022. Raises UserError for an unknown one."""
+    for wanted in filter(None, dict.fromkeys([str(name), names.today(str(name))])):
+        found = prediction.networks[prediction.networks["arch"] == wanted.partition(".")[0]]
         if len(found):
             return found
     close = names.nearest(name, prediction.networks["arch"].unique())
@@ -53,8 +47,7 @@ def check(rows: pd.DataFrame, part: str = "infer") -> tuple[speeds.Prediction, p
     The same, where no row is outside the design or too few are in it: UserError says what to measure.
     """
     kind = predict_tables.settings_of(rows["file"].iloc[0], str(rows["kind_of_hardware"].iloc[0]))["kind"]
-    names_ = predict_design.design(20, kind)
-    chosen = rows["arch"].isin(names_)
+    chosen = rows["arch"].isin(predict_design.design(20, kind))
     made = speeds.predict(rows[chosen], part)
     others = rows[~chosen & (made.known.find(rows) >= 0) & (speeds.measured_speeds(rows, part) > 0)]
     if others.empty:
@@ -65,16 +58,9 @@ def check(rows: pd.DataFrame, part: str = "infer") -> tuple[speeds.Prediction, p
     at = made.known.find(others)
     half = (made.multiplier * made.posterior.spread)[at]
     log = made.posterior.log[at]
-    return made, pd.DataFrame(
-        {
-            "arch": others["arch"].to_numpy(),
-            "img_size": others["img_size"].to_numpy(),
-            "samples_per_sec": speeds.measured_speeds(others, part),
-            "predicted": np.exp(log),
-            "low": np.exp(log - half),
-            "high": np.exp(log + half),
-        }
-    )
+    found = {"samples_per_sec": speeds.measured_speeds(others, part), "predicted": np.exp(log)}
+    ends = {"low": np.exp(log - half), "high": np.exp(log + half)}
+    return made, others[predict_tables.KEY].reset_index(drop=True).assign(**found, **ends)
 
 
 def checked(compared: pd.DataFrame) -> dict:
@@ -90,25 +76,19 @@ def checked(compared: pd.DataFrame) -> dict:
 
 
 def write_check(rows: pd.DataFrame, made: speeds.Prediction, compared: pd.DataFrame) -> Path:
-    """Keep what `check` found of a machine's `rows`; the sidecar says from how many measurements (`used`), and is
-    the machine's.
-    """
+    """Keep what `check` found of a machine's `rows`; the sidecar is the machine's, with `used` measurements."""
     path = DATA / f"predict-check-{made.settings['hardware']}.csv"
     own = [one for one in sources(rows) if Path(one.path).name == rows["file"].iloc[0]]
     facts = {
         **sidecar(packages=("pandas", "numpy"), used=made.used, **origin([*made.known.sources, *own])),
         "hardware": read_sidecar(DATA / rows["file"].iloc[0])["hardware"],
     }
-    write_derived(
-        compared.assign(**{name: compared[name].map("{:.5g}".format).astype(float) for name in CHECK[2:]}), path, facts
-    )
+    write_derived(significant(compared, CHECK[2:], 5), path, facts)
     return path
 
 
 def update() -> None:
-    """Compare again on every machine that was checked: its measurements, the tables or the method may have changed.
-    Raises TablesMissing.
-    """
+    """Compare again on every machine that was checked: what it rests on may have changed. Raises TablesMissing."""
     for path in sorted(DATA.glob("predict-check-*.csv")):
         try:
             rows = speeds.machine_rows(path.stem.removeprefix("predict-check-"))
@@ -138,17 +118,15 @@ def say(row) -> str:
     )
 
 
-def _report(options) -> None:
-    slug = "" if options.hardware.upper() == "HERE" else options.hardware
-    rows = speeds.machine_rows(slug, options.part)
+def _report(options, rows: pd.DataFrame) -> None:
     try:
         made = speeds.predict(rows, options.part)
     except read_data.TablesMissing as missing:
         print(f"notice: {missing}; only what was measured is shown", file=sys.stderr)
-        wanted = (
-            rows if not options.model else rows[rows["arch"].isin([name.partition(".")[0] for name in options.model])]
-        )
-        for row in wanted.sort_values("samples_per_sec", ascending=False, kind="stable").itertuples():
+        wanted = [name.partition(".")[0] for name in options.model or rows["arch"]]
+        for row in (
+            rows[rows["arch"].isin(wanted)].sort_values("samples_per_sec", ascending=False, kind="stable").itertuples()
+        ):
             print(f"{row.arch} at {row.img_size} pixels: {rate(row.samples_per_sec)} images/s (measured)")
         return
     print(
@@ -179,10 +157,8 @@ def _report(options) -> None:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.predict",
-        description=speeds.__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.predict --hardware HERE --model convnext_base",
+    parser = parser_of(
+        "scripts.predict", speeds.__doc__, "python -m scripts.predict --hardware HERE --model convnext_base"
     )
     parser.add_argument("--hardware", default="HERE", help="a measured machine's slug; HERE: this one")
     parser.add_argument("--model", nargs="+", help="architectures to look up")
@@ -201,18 +177,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     options = parser.parse_args(argv)
     if options.design is not None:
-        print(
-            "\n".join(
-                predict_design.design(
-                    options.design, options.kind or ("gpu" if hardware.has_gpu() else "cpu"), role=options.role
-                )
-            )
-        )
-    elif options.check:
-        rows = speeds.machine_rows("" if options.hardware.upper() == "HERE" else options.hardware, options.part)
+        kind = options.kind or ("gpu" if hardware.has_gpu() else "cpu")
+        print("\n".join(predict_design.design(options.design, kind, role=options.role)))
+        return
+    rows = speeds.machine_rows("" if options.hardware.upper() == "HERE" else options.hardware, options.part)
+    if options.check:
         made, compared = check(rows, options.part)
-        columns = ["arch", "samples_per_sec", "predicted", "low", "high"]
-        for arch, *speed in compared[columns].itertuples(index=False):
+        for arch, _, *speed in compared.itertuples(index=False):
             measured, predicted, low, high = (rate(value) for value in speed)
             print(f"{arch:<42}{measured:>8} measured {predicted:>8} predicted, {low} to {high}")
         if options.part == "infer":
@@ -224,4 +195,4 @@ def main(argv: list[str] | None = None) -> None:
             f"{found['spearman']:.3f}, {found['coverage']:.0%} within their 90% interval"
         )
     else:
-        _report(options)
+        _report(options, rows)

@@ -13,7 +13,6 @@ takes grows by more than that of the others: so the speeds are learned, and not 
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from dataclasses import dataclass
@@ -21,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scripts.common.errors import DataMissing, UserError, cli
+from scripts.common.errors import DataMissing, UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import origin, read_sidecar, sha256, sidecar, write_derived
-from scripts.common.tables import read_table
+from scripts.common.tables import read_table, significant
 from scripts.data import measured, read_data
 from scripts.predict import model as predict_model, speeds
+from scripts.predict.speeds import SPEED, path
 from scripts.predict.tables import KEY, References
 from scripts.runtimes import timed
 
@@ -35,23 +35,16 @@ LEVEL = 0.9
 WORST = 0.3  # of the median error of networks left out: beyond, a runtime's other networks are not predicted
 # Variances in squared log units, set on the first ten networks.
 LINE, NOISE = 0.05, 0.02
-WAY, SPEED = ["runtime", "precision"], ["samples_per_sec", "low", "high"]
+WAY = ["runtime", "precision"]
 COLUMNS = {
     "runtimes": [*WAY, *KEY, "status", *SPEED],
     "left-out": ["left_out", *WAY, *KEY, "samples_per_sec", "predicted", "low", "high"],
 }
 # Of predict-design.csv's list to check predictions by: predicted from the others alone.
 HELD_OUT = (
-    "resnet14t",
-    "hardcorenas_a",
-    "xcit_nano_12_p8_224",
-    "levit_conv_256d",
-    "dla60x_c",
-    "deit_tiny_distilled_patch16_224",
-    "ese_vovnet19b_slim",
-    "regnetz_005",
-    "eva02_tiny_patch14_224",
-)
+    "resnet14t hardcorenas_a xcit_nano_12_p8_224 levit_conv_256d dla60x_c deit_tiny_distilled_patch16_224 "
+    "ese_vovnet19b_slim regnetz_005 eva02_tiny_patch14_224"
+).split()
 
 
 @dataclass(frozen=True)
@@ -154,9 +147,8 @@ def checked(found: pd.DataFrame, machine: Machine, errors: pd.DataFrame) -> pd.D
     """COLUMNS' left-out: each network predicted from the others, then those HELD_OUT from all others together. Each
     interval is as wide as the other networks ask for.
     """
-    parts = []
     wide = {at: multiplier(errors[errors["at"] != at]) for at in errors["at"].unique()}
-    parts.append(errors.assign(left_out="itself", half=errors["at"].map(wide) * errors["spread"]))
+    parts = [errors.assign(left_out="itself", half=errors["at"].map(wide) * errors["spread"])]
     held = machine.known.keys["arch"].isin(HELD_OUT).to_numpy()[found["at"]]
     if held.any() and (~held).sum() >= LEAST:
         apart = left_out(found[~held], machine, found[held])
@@ -215,13 +207,8 @@ def write(slug: str) -> pd.DataFrame:
     }
     for name, frame in written.items():
         numbers = [column for column in COLUMNS[name] if column in {*SPEED, "predicted"}]
-        rounded = {column: frame[column].map("{:.4g}".format).astype(float) for column in numbers}
-        write_derived(frame.assign(**rounded)[COLUMNS[name]], path(name, slug), facts)
+        write_derived(significant(frame[COLUMNS[name]], numbers, 4), path(name, slug), facts)
     return written["left-out"]
-
-
-def path(table: str, slug: str):
-    return DATA / f"predict-{table}-{slug}.csv"
 
 
 def there(slug: str = "") -> bool:
@@ -230,9 +217,7 @@ def there(slug: str = "") -> bool:
 
 
 def read(slug: str = "", table: str = "runtimes") -> pd.DataFrame:
-    """What `write` kept of a machine (default: this one), a table of COLUMNS. Raises DataMissing, and UserError where
-    it is damaged.
-    """
+    """A table of COLUMNS of a machine (default: this one). Raises DataMissing, and UserError for a damaged one."""
     file = path(table, slug or measured.machine())
     if not file.exists():
         raise DataMissing(f"{file.name}: not predicted yet; run `make bench`, then `make predict`")
@@ -243,9 +228,7 @@ def read(slug: str = "", table: str = "runtimes") -> pd.DataFrame:
 
 
 def summary(compared: pd.DataFrame) -> pd.DataFrame:
-    """Of a left-out table a row for each runtime and precision: networks, median_error and p90_error (shares),
-    coverage of the interval.
-    """
+    """For each runtime and precision: networks, median_error and p90_error (shares), coverage of the interval."""
     off = (compared["predicted"] / compared["samples_per_sec"] - 1).abs()
     within = compared["samples_per_sec"].between(compared["low"], compared["high"])
     grouped = compared.assign(off=off, within=within).groupby(WAY, sort=False)
@@ -259,11 +242,7 @@ def summary(compared: pd.DataFrame) -> pd.DataFrame:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.predict.in_runtimes",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: make predict",
-    ).parse_args(argv)
+    parser_of("scripts.predict.in_runtimes", __doc__, "make predict").parse_args(argv)
     try:
         compared = write(measured.machine())
     except (DataMissing, read_data.TablesMissing, UserError) as error:  # what is kept still stands

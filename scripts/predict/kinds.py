@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-CASES = ("like", "generation", "new")
 WORDS = {
     "like": "a machine like those timed",
     "generation": "a new generation whose neighbours were timed",

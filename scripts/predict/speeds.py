@@ -16,6 +16,7 @@ of processor has are refused, and so are measurements at much smaller batches th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,13 +31,11 @@ from scripts.predict import kinds, model as predict_model, tables as predict_tab
 from scripts.predict.tables import KEY, References
 
 PARTS = ("infer", "train", "latency")  # latency: images per second at batch 1, where the tables are of that: on CPUs
-LEVEL = 0.9  # of the intervals
-WIDEST, WIDER = (
-    16.0,
-    3.0,
-)  # an interval is no prediction beyond this (high over low), or so many times as wide as usual in log units
+# an interval is no prediction beyond this (high over low), or so many times as wide as usual in log units
+WIDEST, WIDER = 16.0, 3.0
 SMALLER_BATCH = 16  # times smaller than the tables' batch: another quantity
 DRAWS = 400  # of the speeds, for probabilities
+SPEED = ["samples_per_sec", "low", "high"]
 NORMAL = 1.645  # standard deviations of a normal's 90% interval
 
 
@@ -59,30 +58,26 @@ class Prediction:
 
 
 def multiplier(count: int, case: str = "new") -> float:
-    """How many spreads make a 90% interval after `count` measurements on a machine of that case. Raises UserError
-    without the calibration's table.
-    """
-    table = read_table(
-        DATA / "predict-calibration.csv",
-        required=["case"],
-        numeric=["measured", "level", "multiplier"],
-        key=["case", "measured"],
-    )
+    """How many spreads make a 90% interval after `count` measurements. Raises UserError without calibration."""
+    numbers = ["measured", "level", "multiplier"]
+    table = read_table(DATA / "predict-calibration.csv", required=["case"], numeric=numbers, key=["case", "measured"])
     table = table[table["case"] == case].sort_values("measured", kind="stable")
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
 
 
 def family_factors() -> pd.Series:
     """How much wider than others' a family's intervals must be, by family."""
-    return read_table(DATA / "predict-families.csv", required=["family"], numeric=["factor"], key=["family"]).set_index(
-        "family"
-    )["factor"]
+    table = read_table(DATA / "predict-families.csv", required=["family"], numeric=["factor"], key=["family"])
+    return table.set_index("family")["factor"]
+
+
+def path(table: str, slug: str) -> Path:
+    """Where a table of what was predicted for a machine is kept."""
+    return DATA / f"predict-{table}-{slug}.csv"
 
 
 def machine_rows(hardware: str = "", part: str = "infer") -> pd.DataFrame:
-    """The measured rows of a machine (default: this one), one per network: those of its fullest file. Raises
-    UserError where there are none.
-    """
+    """The rows of a machine's fullest file (default: this one), one per network. Raises UserError for none."""
     rows = measured.load("infer" if part == "latency" else part)
     slug = hardware or (measured.machine() if len(rows) else "")
     own = rows[rows["hardware"] == slug]
@@ -131,12 +126,8 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     if (at < 0).any():
         notes.append(f"in no table, so no help in predicting others: {_listed(rows['arch'][at < 0])}")
     use = good & ~small & known.known[np.maximum(at, 0)].any(axis=1)
-    made = predict_model.posterior(
-        predict_model.Prior(known, settings),
-        at[use],
-        np.log(speeds[use]),
-        _noise(rows[use]) if part != "latency" else None,
-    )
+    noise = _noise(rows[use]) if part != "latency" else None
+    made = predict_model.posterior(predict_model.Prior(known, settings), at[use], np.log(speeds[use]), noise)
     outliers = tuple(
         f"{known.keys['arch'][i]} ({factor:.2g} times what the others say)" for i, factor in made.outliers.items()
     )
@@ -147,29 +138,22 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
     networks = known.keys.rename(columns={"network": "kind"}).copy()
     factor = networks["family"].map(family_factors()).fillna(1.0).to_numpy()
     half = times * factor * made.spread
-    networks["samples_per_sec"], networks["low"], networks["high"] = (
-        np.exp(made.log),
-        np.exp(made.log - half),
-        np.exp(made.log + half),
-    )
+    for name, log in zip(SPEED, (made.log, made.log - half, made.log + half)):
+        networks[name] = np.exp(log)
     unlike = ~known.known.any(axis=1) | (2 * half > np.log(WIDEST)) | (half > WIDER * np.median(half))
     networks["status"] = np.where(unlike, "unlike", "predicted")
-    networks.loc[unlike, ["samples_per_sec", "low", "high"]] = np.nan
+    networks.loc[unlike, SPEED] = np.nan
     seen = good & ~small
     networks.loc[at[seen], "status"] = "measured"
     networks.loc[at[seen], "samples_per_sec"] = speeds[seen]
-    for name, column in (("low", "samples_per_sec_low"), ("high", "samples_per_sec_high")):
-        ends = (
-            pd.to_numeric(rows[column], errors="coerce")
-            if column in rows and part != "latency"
-            else pd.Series(np.nan, rows.index)
-        )
-        networks.loc[at[seen], name] = ends.fillna(pd.Series(speeds, rows.index))[seen].to_numpy()
-    if unlike.sum():
-        few = int(unlike.sum())
-        notes.append(
-            f"{counted(few, 'network')} unlike anything measured {'was' if few == 1 else 'were'} not predicted"
-        )
+    for name in ("low", "high"):
+        ends = pd.Series(speeds, rows.index)
+        if (column := f"samples_per_sec_{name}") in rows and part != "latency":
+            ends = pd.to_numeric(rows[column], errors="coerce").fillna(ends)
+        networks.loc[at[seen], name] = ends[seen].to_numpy()
+    if few := int(unlike.sum()):
+        was = "was" if few == 1 else "were"
+        notes.append(f"{counted(few, 'network')} unlike anything measured {was} not predicted")
     return Prediction(
         {**settings, "part": part},
         str(head.get("hardware_name", settings["hardware"])),
@@ -185,9 +169,7 @@ def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None)
 
 
 def measured_speeds(rows: pd.DataFrame, part: str) -> np.ndarray:
-    """(n,) images per second of measured rows: throughput, or for latency those of single pictures, NaN where these
-    were not timed.
-    """
+    """(n,) images per second of measured rows; for latency those of single pictures, NaN where not timed."""
     speeds = rows["samples_per_sec"].to_numpy(float)
     if part != "latency":
         return speeds
@@ -208,8 +190,7 @@ def _learned(settings: dict, part: str, known: References) -> None:
     if settings["precision"] not in set(same["precision"]):
         raise UserError(
             f"measured in {settings['precision']}, and no table of a {kind} is: their speeds differ by network; "
-            "measure with --precision "
-            f"{' or '.join(sorted(set(same['precision'])))}"
+            f"measure with --precision {' or '.join(sorted(set(same['precision'])))}"
         )
     if part == "latency" and settings["kind"] != "cpu":
         raise UserError(
@@ -218,18 +199,12 @@ def _learned(settings: dict, part: str, known: References) -> None:
 
 
 def _small_batch(rows: pd.DataFrame, settings: dict) -> np.ndarray:
-    """Whether a row's batch is so much smaller than the tables' for that network on that kind of processor that its
-    speed is something else.
-    """
+    """Whether a row's batch is so much smaller than the tables' that its speed is something else."""
     table, tables = predict_tables.published()
     files = tables.loc[(tables["kind"] == settings["kind"]) & (tables["part"] == settings["part"]), "file"]
     usual = table[table["file"].isin(files)].groupby(KEY)["batch_size"].median()
     batch = pd.to_numeric(rows["batch_size"], errors="coerce").astype(float)
-    return (
-        (batch * SMALLER_BATCH < usual.reindex(pd.MultiIndex.from_frame(rows[KEY])).to_numpy(float))
-        .fillna(False)
-        .to_numpy(bool)
-    )
+    return (batch * SMALLER_BATCH < usual.reindex(pd.MultiIndex.from_frame(rows[KEY])).to_numpy(float)).to_numpy(bool)
 
 
 def _noise(rows: pd.DataFrame) -> np.ndarray:
@@ -267,17 +242,12 @@ def weights(prediction) -> pd.DataFrame:
         date="",
     )
     extra = ["low", "high", "status", "hardware_name", "kind_of_hardware"]
-    return (
-        frame.astype({"batch_size": "Int64"})[[*read_data.TIDY, *extra]]
-        .sort_values("samples_per_sec", ascending=False, kind="stable")
-        .reset_index(drop=True)
-    )
+    frame = frame.astype({"batch_size": "Int64"})[[*read_data.TIDY, *extra]]
+    return frame.sort_values("samples_per_sec", ascending=False, kind="stable", ignore_index=True)
 
 
 def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """(count, len(rows)) log speeds of `rows` (of `weights`) as they might be: measured ones within their interval,
-    the others jointly.
-    """
+    """(count, len(rows)) log speeds of `rows` as they might be: measured ones within their interval, others jointly."""
     at = prediction.known.find(rows)
     where, back = np.unique(at, return_inverse=True)
     wider = prediction.multiplier[where] / NORMAL
@@ -286,6 +256,5 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     normal = np.random.default_rng(seed).standard_normal((count, len(where)))
     moved = ((normal * np.sqrt(np.maximum(values, 0))) @ vectors.T)[:, back]
     timing = normal[:, back] * np.log((rows["high"] / rows["low"]).to_numpy(float)) / 3.92
-    return np.log(rows["samples_per_sec"].to_numpy(float)) + np.where(
-        rows["status"].eq("measured").to_numpy(), timing, moved
-    )
+    away = np.where(rows["status"].eq("measured").to_numpy(), timing, moved)
+    return np.log(rows["samples_per_sec"].to_numpy(float)) + away

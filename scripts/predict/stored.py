@@ -12,7 +12,6 @@ measure next. Accuracies are not in speeds: with them, `weights` needs timm's ta
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
 from dataclasses import dataclass
@@ -21,18 +20,18 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import families
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA
 from scripts.common.provenance import Source, made_from, origin, read_sidecar, sha256, sidecar, write_derived
-from scripts.common.tables import read_table
+from scripts.common.tables import read_table, significant
 from scripts.data import measured, read_data
 from scripts.predict import choice, kinds, speeds
+from scripts.predict.speeds import SPEED, path
 from scripts.predict.tables import KEY
 
 FLOOR = 70.0  # percent top-1 from which the band is drawn: below, the chart would be mostly empty
 BAND = (0.05, 0.95)
 POINTS = 160  # speeds at which the band is computed
-SPEED = ["samples_per_sec", "low", "high"]
 COLUMNS = {
     "speeds": ["part", *KEY, "gmacs", "macts", "status", *SPEED],
     "frontier": ["model", *KEY, "family", "top1", "status", *SPEED, "expected", "sure"],
@@ -69,10 +68,6 @@ class Stored:
     sha256: str
     date: str
     sources: tuple[Source, ...]
-
-
-def path(table: str, hardware: str):
-    return DATA / f"predict-{table}-{hardware}.csv"
 
 
 def band(prediction: speeds.Prediction, rows: pd.DataFrame) -> pd.DataFrame:
@@ -129,13 +124,8 @@ def write(hardware: str) -> None:
         "next": following,
     }
     for name, frame in written.items():
-        write_derived(_rounded(frame[COLUMNS[name]]), path(name, hardware), facts)
-
-
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with five significant digits."""
-    numbers = frame.select_dtypes("float").columns
-    return frame.assign(**{name: frame[name].map("{:.5g}".format).astype(float) for name in numbers})
+        frame = frame[COLUMNS[name]]
+        write_derived(significant(frame, frame.select_dtypes("float"), 5), path(name, hardware), facts)
 
 
 def read(hardware: str = "") -> Stored:
@@ -173,9 +163,8 @@ def _read(slug: str, stamps) -> Stored:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path('speeds', slug).stem}.json is not ours ({error}); run `make predict`") from None
     frames["frontier"]["expected"] = frames["frontier"]["expected"].eq("True")
-    return Stored(
-        parts, frames["frontier"], frames["picks"], frames["band"], following, file, digest, date, made_from(facts)
-    )
+    frontier, picks, edge = (frames[name] for name in ("frontier", "picks", "band"))
+    return Stored(parts, frontier, picks, edge, following, file, digest, date, made_from(facts))
 
 
 def weights(part: str = "infer", hardware: str = "") -> pd.DataFrame:
@@ -187,9 +176,7 @@ def weights(part: str = "infer", hardware: str = "") -> pd.DataFrame:
 
 
 def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataFrame] | None:
-    """(key, tidy table) of this machine with measured and predicted speeds for the picker, key '<slug>-predicted';
-    None where it can't be made.
-    """
+    """(key, tidy table) of a machine's measured and predicted speeds; None where it can't be made."""
     try:
         table, kept = weights(part, hardware), read(hardware)
     except UserError:
@@ -204,11 +191,7 @@ def picker_table(part: str = "infer", hardware: str = "") -> tuple[str, pd.DataF
 
 @cli
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m scripts.predict.stored",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: make predict",
-    ).parse_args()
+    parser_of("scripts.predict.stored", __doc__, "make predict").parse_args()
     try:
         write(measured.machine())
     except UserError as error:  # nothing measured, too little, or no tables: what is kept still stands

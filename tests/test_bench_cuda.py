@@ -16,8 +16,6 @@ pytest.importorskip("timm")
 from scripts.bench import loaded, measure, roofline, settings
 from scripts.bench.settings import Settings
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
 
 class OnStandIn(Settings):
     """Settings of a GPU, though the tensors stay on the CPU."""
@@ -88,7 +86,7 @@ def test_a_row_by_events_and_autocast(gpu, part, precision, layout):
     row = measure.measure(
         "test_vit",
         OnStandIn(part=part, precision=precision, layout=layout, seconds=0.03),
-        {"matmul_tflops": 100.0, "copy_gbps": 1000.0},
+        {"matmul_tflops": 1.0, "copy_gbps": 10.0},
     )
     assert row["status"] == "ok", row["reason"]
     assert row[f"{part}_samples_per_sec"] > 0 and row["core_share"] == "" and row["roofline_pct"] > 0

@@ -18,8 +18,6 @@ from scripts.bench.settings import Settings
 from scripts.common import device
 from scripts.common.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
 FAST = Settings(seconds=0.2, batch=2)
 
 
@@ -151,7 +149,7 @@ def test_a_model_that_holds_itself_is_freed_though_the_collector_looks_past_the_
         assert gc.get_freeze_count() > 10_000 and [row["status"] for row in rows] == ["ok", "ok"]
         assert len(created) == 4 and not [ref for ref in created if ref()]
     finally:
-        gc.unfreeze()
+        gc.freeze()
 
 
 def test_memory_that_never_suffices_is_a_row(odd):

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import itertools
 import os
 import pickle
 import shutil
@@ -31,6 +32,22 @@ SHARED = paths.ROOT.parent / "shared"
 NEEDS = {"timm_tables": "tables", "browser": "browser", "chrome": "browser", "cloud": "cloud", "photos": "photos"}
 # Files whose tests, where they need nothing of the above and are not marked slow, make up `make check`: no torch here.
 QUICK = ("common", "data", "findings", "predict", "choose", "pages", "diff", "setup", "workflows")
+# What takes longest, by the beginnings of files, in about this order; what shares a server or drawings stands together.
+LONG = (
+    ("diff_portable", "site_years", "figures_every_chart"),
+    ("demo_",),
+    ("site_check_", "site_render"),
+    ("cloud_",),
+    ("site_explorer", "site_browser", "site_picker"),
+    ("train_distributed", "train_tracking"),
+    ("bench_",),
+    ("common_browser", "common_telemetry"),
+    ("train_pets_export", "train_run_training"),
+    ("train_train_", "train_search"),
+    ("data_provenance", "data_states"),
+    ("choose_main", "notebooks_choose"),
+    ("figures_export", "publish_files"),
+)
 PATIENCE_S = 240  # for what takes a second: eight busy processes beside the tests make thirty of it
 
 
@@ -73,14 +90,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if skip else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest looks at -m
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]):
+    for item in items:  # before pytest looks at -m
         needs = {mark for fixture, mark in NEEDS.items() if fixture in getattr(item, "fixturenames", ())}
         for mark in needs:
             item.add_marker(mark)
         if not needs and _is_quick(item.path) and not item.get_closest_marker("slow"):
             item.add_marker("quick")
+    yield
+    if workers := getattr(config, "workerinput", {}).get("workercount"):
+        items[:] = _long_ones_first(items, workers)
+
+
+def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """`items` in an order in which each worker, which takes its part in one piece, begins with LONG files."""
+    of = lambda item: item.path.stem.removeprefix("test_")
+    long = [[item for item in items if of(item).startswith(names)] for names in LONG]
+    others = iter([item for item in items if not of(item).startswith(tuple(itertools.chain(*LONG)))])
+    found: list[pytest.Item] = []
+    for number in range(workers):
+        own = list(itertools.chain(*long[number::workers]))
+        room = (len(items) - len(found)) // (workers - number) - len(own)
+        found += [*own, *itertools.islice(others, max(0, room))]
+    return [*found, *others]
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ class Cloud:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.folder),
+            "BEST_IMAGE_MODELS_CACHE": str(self.folder / "cache"),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_VALIDATE_ROLE": "false",
@@ -111,7 +112,8 @@ class Cloud:
         return True
 
     def stop(self):
-        self.worker.stdin.close()
+        self.worker.kill()  # at its end the SDK waits for seconds
+        self.worker.stdin.close(), self.worker.stdout.close()
         self.moto.terminate()
         self.moto.wait(), self.worker.wait()
         self.server.shutdown()

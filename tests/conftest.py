@@ -27,6 +27,7 @@ from scripts.common import browser as drawing, paths
 from scripts.common.errors import UserError
 from scripts.common.hardware import cores
 from scripts.data import download
+from tests import cloud_server
 
 SHARED = paths.ROOT.parent / "shared"
 NEEDS = {"timm_tables": "tables", "browser": "browser", "chrome": "browser", "cloud": "cloud", "photos": "photos"}
@@ -209,6 +210,26 @@ def moved():
 
 def _project() -> list:
     return [module for name, module in list(sys.modules.items()) if name.startswith("scripts.") and module]
+
+
+# --- rented machines --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def amazon(tmp_path_factory):
+    """The worker's moto server and the process with Amazon's SDK, which takes seconds to import."""
+    found = cloud_server.Cloud(tmp_path_factory.mktemp("cloud")).start()
+    # the SDK asks for the default bucket's name at a fixed address of Amazon's
+    found.put("s3://our-bucket/made-before", b"")
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def cloud(amazon):
+    """tests.cloud_server.Cloud without requests, refusals and variables of the tests before."""
+    amazon.forget()
+    return amazon
 
 
 # --- a browser --------------------------------------------------------------------------------------------------------

@@ -48,20 +48,6 @@ def table(folder, slug="nvidia_a10g", name="NVIDIA A10G", complete=True, sha=Non
     return path
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    found = cloud_server.Cloud(tmp_path_factory.mktemp("cloud")).start()
-    found.put("s3://our-bucket/made-before", b"")
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def cloud(server, tmp_path):
-    server.forget()
-    return server
-
-
 def run(cloud, tmp_path, instances, *more):
     return cloud.command(
         "--instance",
@@ -78,7 +64,6 @@ def run(cloud, tmp_path, instances, *more):
         tmp_path / "out",
         *more,
         module="scripts.cloud.bench",
-        BEST_IMAGE_MODELS_CACHE=str(tmp_path / "cache"),
     )
 
 

@@ -20,22 +20,6 @@ pytestmark = pytest.mark.skipif(bool(cloud_server.skip_reason()), reason=cloud_s
 AWS = ["--execution_mode", "aws", "--role", ROLE, "--bucket", "our-bucket", "--poll", "0.05"]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    found = cloud_server.Cloud(tmp_path_factory.mktemp("cloud")).start()
-    found.put(
-        "s3://our-bucket/made-before", b""
-    )  # the SDK asks for the default bucket's name at a fixed address of Amazon's
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def cloud(server):
-    server.forget()
-    return server
-
-
 @pytest.fixture
 def photos(tmp_path):
     return sample.write(tmp_path / "my photos", images=6)

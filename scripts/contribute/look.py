@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from scripts.bench.nvml import SLOWED
 from scripts.common import device as devices
 from scripts.common.processor import output
 from scripts.common.words import listing
@@ -22,7 +23,6 @@ BUSY = 10.0  # percent of all cores that other programs may use: a neighbour on 
 STOLEN = 2.0  # percent of the time that a host may give to other virtual machines
 SECONDS = 1.5
 _FREQUENCY, _HEAT = Path("/sys/devices/system/cpu/cpu0/cpufreq"), Path("/sys/devices/system/cpu")
-SLOWED = 0x8 | 0x20 | 0x40 | 0x80  # of NVIDIA's reasons, as in bench.nvml
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _ours(facts: dict, table: str) -> bool:
         facts.get("table") == table
         and isinstance(used, list)
         and all(isinstance(one, str) for one in used)
-        and facts.get("used") in range(1, 10_000)
+        and facts.get("used") in range(1, 10_000)  # JSON has numbers too long to be written
         and facts.get("case", CASES[1]) in CASES
         and machine.get("kind") in ("cpu", "gpu")
         and isinstance(name, str)
@@ -153,6 +153,7 @@ def _after(times: pd.Series, kept_at: str) -> np.ndarray:
 def moment(text) -> datetime | None:
     """A sidecar's or row's time; None for none, or one without its zone."""
     try:
+        # up to Python 3.10 a Z is no zone
         found = datetime.fromisoformat(str(text)[:40].replace("Z", "+00:00"))
     except ValueError:
         return None

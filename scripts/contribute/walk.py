@@ -24,7 +24,7 @@ from scripts.common.words import counted, duration, listing
 from scripts.contribute import look, plausible, promise, text
 from scripts.predict import command, design, speeds, tables as predict_tables
 
-TELLING, OTHERS = 20, 30
+TELLING, OTHERS = 20, 30  # as `scripts.perf.predict --measure`, whose check the report shows
 OVERHEAD = 3.0  # seconds a network beside its budget, as measured on two cores: building it, its first steps
 STEPS = ("look", "measure the telling", "predict", "measure the others", "compare", "plausible", "check", "text")
 

@@ -132,6 +132,7 @@ def carries_over() -> None:
         )
     except UserError:
         return
+    # the limits are those of the claims on carrying over (findings.robustness.RULE)
     worst, near = table.loc[table.rho_low.idxmin()], table.loc[table.rho_best.idxmin()]
     word = (
         "carries over"

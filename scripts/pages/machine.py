@@ -15,6 +15,13 @@ from scripts.data import measured
 from scripts.pages import page
 from scripts.predict import speeds
 
+NOT_EVERYWHERE = {  # what a file or a machine may not tell: the column's title, name and format
+    "ms for one": ("batch1_p50_ms", "{:.1f}"),
+    "% of roofline": ("roofline_pct", "{:.0f}"),
+    "Joules for one": ("energy_j", "{:.2g}"),
+    "Top-1 (%)": ("top1", "{:.1f}"),
+}
+
 
 def here(part: str | None = None) -> pd.DataFrame:
     """This machine's measured rows (of one part), fastest first; empty where nothing was measured."""
@@ -52,45 +59,28 @@ def table(part: str) -> None:
         .drop_duplicates(["file", "arch", "img_size"])
         .sort_values("samples_per_sec", ascending=False)
     )
-    shown = pd.DataFrame(
+    ends = zip(frame.samples_per_sec_low, frame.samples_per_sec_high)
+    told = {
+        title: (pd.to_numeric(frame[name], errors="coerce"), how)
+        for title, (name, how) in NOT_EVERYWHERE.items()
+        if name in frame
+    }
+    what = "inference" if part == "infer" else "a training step"
+    page.table(
         {
             "Network": frame.arch,
             "Pixels": frame.img_size.astype(int),
-            "Parameters (M)": frame.param_count,
-            "Images/s": frame.samples_per_sec,
-            "95% interval": [
-                f"{images_per_second(low)} to {images_per_second(high)}"
-                for low, high in zip(frame.samples_per_sec_low, frame.samples_per_sec_high)
-            ],
+            "Parameters (M)": (frame.param_count, "{:.1f}"),
+            "Images/s": (frame.samples_per_sec, images_per_second),
+            "95% interval": ([f"{images_per_second(low)} to {images_per_second(high)}" for low, high in ends], str),
             "Batch": frame.batch_size.astype(int),
-            "ms for one": _column(frame, "batch1_p50_ms"),
-            "% of roofline": _column(frame, "roofline_pct"),
-            "Joules for one": _column(frame, "energy_j"),
-            "Top-1 (%)": frame.top1.astype(float),
-        }
-    ).dropna(axis=1, how="all")
-    what = "inference" if part == "infer" else "a training step"
-    page.table(
-        shown,
+            **{title: column for title, column in told.items() if column[0].notna().any()},
+        },
         f"Measured here: {what}. Top-1 is that of the most accurate weights that accuracy.csv lists for the "
         "architecture at that size; there may be better ones.",
         label=f"tbl-machine-{part}",
         link=f"report/data/{frame.file.iloc[0]}",
-        formats={
-            "Parameters (M)": "{:.1f}",
-            "Images/s": images_per_second,
-            "95% interval": str,
-            "ms for one": "{:.1f}",
-            "% of roofline": "{:.0f}",
-            "Joules for one": "{:.2g}",
-            "Top-1 (%)": "{:.1f}",
-        },
     )
-
-
-def _column(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column of our own CSVs as numbers; empty where the file lacks it."""
-    return pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series(float("nan"), index=frame.index)
 
 
 def energy() -> page.text:

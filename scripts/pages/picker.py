@@ -45,6 +45,7 @@ def known() -> list[dict]:
     """The machines of charts/picker/models.js. Raises UserError where it is missing or damaged."""
     path = CHARTS / "picker" / "models.js"
     try:
+        # pages that are opened as files may load scripts only, so it is a call: pickerData("models", {…});
         text = path.read_text(encoding="utf-8")
         return json.loads(f"[{text[text.index('(') + 1 : text.rindex(')')]}]")[1]["machines"]
     except (OSError, ValueError, KeyError, IndexError):

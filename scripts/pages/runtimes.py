@@ -53,7 +53,7 @@ def shared() -> None:
     """Whether something else ran on the machine: what the processes got of their core says it."""
     table = runtimes.speeds()
     known = pd.to_numeric(table["core_share"], errors="coerce").dropna()
-    if len(known) and known.min() < 0.97:
+    if len(known) and known.min() < 0.97:  # alone on two cores a process got 0.997 of its core at least
         page.note(
             "Other work ran on this machine",
             f"A process got {known.median():.0%} of its core at the median, {known.min():.0%} at least. The time that "

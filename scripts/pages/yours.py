@@ -22,14 +22,8 @@ from scripts.common.words import images_per_second
 from scripts.data import measured
 from scripts.pages import home, method, page
 from scripts.pages.content import MISSING
-from scripts.predict import (
-    command as predict_command,
-    design as predict_design,
-    evaluate as predict_evaluate,
-    kinds,
-    speeds,
-    stored,
-)
+from scripts.predict import command as predict_command, design as predict_design, kinds, speeds, stored
+from scripts.predict.evaluate import MAIN
 
 
 def _kept() -> tuple[stored.Stored | None, str]:
@@ -82,7 +76,7 @@ def trust() -> None:
     if e is None:
         return
     print(
-        f"\nTested on each machine in turn, itself left out and {predict_evaluate.MAIN} of its networks measured: the "
+        f"\nTested on each machine in turn, itself left out and {MAIN} of its networks measured: the "
         f"median error is at most {e.gpu:.1%} on any inference table of a graphics card, {e.cpu:.1%} on any of a "
         f"processor and {e.train:.1%} on any training table. "
         "That is what to expect of a machine like those timed. Of a new kind of machine it is more: with only cards of "
@@ -164,7 +158,7 @@ def measure_next() -> None:
     if kept is None:
         kind = "gpu" if hardware.has_gpu() else "cpu"
         try:
-            wanted = predict_design.design(20, kind) if measured_count() < 20 else []
+            wanted = predict_design.design(MAIN, kind) if measured_count() < MAIN else []
         except UserError:
             wanted = []
         if wanted:

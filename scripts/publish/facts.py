@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from scripts.choose import rules
 from scripts.common import families, hardware
 from scripts.common.frontier import on_frontier
 from scripts.common.paths import DATA
@@ -28,6 +29,7 @@ from scripts.common.uncertainty import IMAGES, top1_se
 from scripts.data import licences, measured, names, read_data
 from scripts.data.pretraining import pretraining
 from scripts.findings import fields, machines, phones, robustness
+from scripts.predict import stored
 from scripts.publish import address
 from scripts.publish.rivals import rivals
 
@@ -168,8 +170,6 @@ def _predicted() -> dict[str, pd.DataFrame]:
     """{machine: measured and predicted rows} of every machine that predictions are kept of."""
     found = {}
     for path in sorted(DATA.glob("predict-speeds-*.csv")):
-        from scripts.predict import stored
-
         slug = re.sub(r"^predict-speeds-|\.csv$", "", path.name)
         table = stored.picker_table("infer", slug)
         if table:
@@ -196,19 +196,17 @@ def _both(own: pd.DataFrame | None, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> Machine:
-    from scripts.choose import rules
-
     head = table.iloc[0]
     known = hardware.named(head["hardware"])
     # of a model and size timed twice (threads of a processor) the fastest counts, as in the picker
     rows = rules.complete(table, training).sort_values("samples_per_sec", ascending=False, kind="stable")
     rows = rows.drop_duplicates(machines.KEY).reset_index(drop=True)
     ours = rows["vintage"].isin(["measured", "predicted"])
-    status = rows["status"] if "status" in rows else pd.Series(np.nan, rows.index)
-    rows["status"] = np.where(ours, np.where(status.eq(PREDICTED), PREDICTED, MEASURED), PUBLISHED)
+    unknown = pd.Series(np.nan, rows.index)
+    predicted = rows.get("status", unknown).eq(PREDICTED)
+    rows["status"] = np.where(ours, np.where(predicted, PREDICTED, MEASURED), PUBLISHED)
     for end in ("low", "high"):
-        given = rows[end] if end in rows else pd.Series(np.nan, rows.index)
-        rows[end] = given.fillna(rows[f"samples_per_sec_{end}"]) if f"samples_per_sec_{end}" in rows else given
+        rows[end] = rows.get(end, unknown).fillna(rows.get(f"samples_per_sec_{end}", unknown))
     told = rows["top1"].notna() & rows["samples_per_sec"].notna()
     rows["frontier"] = False
     if "expected" in rows:

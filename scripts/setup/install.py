@@ -29,7 +29,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CLOUD = "cloud"  # a folder in .venv: an environment of its own, whose packages contradict those of requirements.lock
 LOG = ROOT / "build" / "setup.log"
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 10)  # of those that CI runs the tests on
 TRIED = (ROOT / ".quarto-version").read_text(encoding="utf-8").strip()  # Quarto's, with which the pages were tried
 UNVERIFIED: list[str] = []  # what was fetched without a checksum; the packages have theirs in the lock files
 # What a pip.conf or the environment may say about where packages go: they go into .venv. Where they come from (index,

@@ -104,19 +104,14 @@ def test_hostile_words_stay_words_everywhere(root, capsys):
     add_chart(root, text=HOSTILE, sources=[{"path": HOSTILE, "sha256": HOSTILE, "url": "javascript:alert(1)"}])
     page.chart("dots")
     page.table(pd.DataFrame({HOSTILE: [HOSTILE, "```\n\n::: x"], "n": [1, 2]}), HOSTILE, label="tbl-x")
-    print(
-        page.text(HOSTILE)._repr_markdown_(),
-        page.code(HOSTILE),
-        page.link(HOSTILE, "javascript:alert(1)"),
-        page.link("a", 'https://x.org/"onclick="'),
-    )
+    print(page.text(HOSTILE)._repr_markdown_(), page.code(HOSTILE))
+    print(page.link(HOSTILE, "javascript:alert(1)"), page.link("a", 'https://x.org/"onclick="'))
     page.footer()
     raw = capsys.readouterr().out
     assert "{{<" not in raw  # Quarto looks for shortcodes in raw HTML too
     text = pandoc.call(raw, "test", "--from=markdown", "--to=html5")
-    assert not tags(text) & {"script", "onerror", "onclick"} and "javascript:" not in "".join(
-        p.split('"')[0] for p in text.split('href="')[1:]
-    )
+    assert not tags(text) & {"script", "onerror", "onclick"}
+    assert "javascript:" not in "".join(part.split('"')[0] for part in text.split('href="')[1:])
     assert text.count("<img") == 1 and "citation" not in text and "<math" not in text
 
 
@@ -139,6 +134,14 @@ def test_a_table_aligns_numbers_and_shows_what_is_missing(root, capsys):
     assert '<td class="number">–</td>' in text and text.count('<td class="short">–</td>') == 1
     assert "data-quarto-disable-processing" in text
     assert 'aria-label="Cap"' in text and 'href="/report/data/a.csv"' in text
+
+
+def test_columns_with_their_formats_are_a_table(root, capsys):
+    page.table({"model": ["a", "b"], HOSTILE: ([1234.567, None], "{:,.1f}")}, "Cap", label="tbl-a")
+    made = capsys.readouterr().out
+    frame = pd.DataFrame({"model": ["a", "b"], HOSTILE: [1234.567, None]})
+    page.table(frame, "Cap", label="tbl-a", formats={HOSTILE: "{:,.1f}"})
+    assert made == capsys.readouterr().out and "1,234.6" in made
 
 
 def test_an_empty_table_says_so(root, capsys):

@@ -84,9 +84,8 @@ def test_hashes_are_always_required(world):
 def test_the_light_set_has_no_torch(world, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["install.py", "--light"])
     assert install.main() == 0
-    assert any(command.endswith("requirements-site.lock") for command in world[0]) and not any(
-        command.endswith("/requirements.lock") for command in world[0]
-    )
+    assert any(command.endswith("requirements-site.lock") for command in world[0])
+    assert not any(command.endswith("/requirements.lock") for command in world[0])
     assert not re.search(r"^(torch|fastai|timm)==", (ROOT / "requirements-site.lock").read_text(), re.M)
 
 
@@ -94,9 +93,7 @@ def test_the_cloud_packages_get_an_environment_of_their_own(world, monkeypatch, 
     monkeypatch.setattr(sys, "argv", ["install.py", "--cloud"])
     assert install.main() == 0
     commands = [command for command in world[0] if "requirements-cloud.lock" in command]
-    assert commands and all(
-        ".venv/cloud/bin/python" in command and "--require-hashes" in command for command in commands
-    )
+    assert commands and all(".venv/cloud/bin/python" in one and "--require-hashes" in one for one in commands)
     assert not any("requirements.lock" in command.split("/")[-1] for command in commands)
     world[1]["requirements-cloud"] = False  # no network, say
     assert install.main() == 2
@@ -156,9 +153,8 @@ def test_another_python_than_the_one_asked_for_is_replaced(tmp_path, monkeypatch
     monkeypatch.setattr(install, "LOG", tmp_path / "setup.log")
     install.PYTHON.parent.mkdir(parents=True)
     install.PYTHON.touch()
-    monkeypatch.setattr(
-        install, "run", lambda *command: "pip" in command or command[-1].endswith(f"!= {version})")
-    )  # the .venv's Python is of `version`
+    # the .venv's Python is of `version`
+    monkeypatch.setattr(install, "run", lambda *command: "pip" in command or command[-1].endswith(f"!= {version})"))
     monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda builder, folder: made.append(folder))
     assert install.make_venv() and len(made) == makes
     assert install.make_venv(any_python=True) and len(made) == makes

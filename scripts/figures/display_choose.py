@@ -17,7 +17,7 @@ from scripts.common.provenance import source
 from scripts.common.words import counted, day, listing
 from scripts.figures import display_pets, frontier_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import PHONE, WIDE, frontier
+from scripts.figures.theme import PERCENT, WIDE, both, frontier
 from scripts.train import choice
 
 SETS = ("cats-and-dogs", "trash", "seedlings")  # of the report; photos of a reader's are drawn as `own`
@@ -86,14 +86,10 @@ def draw_frontier(name: str) -> Drawing:
         f"Accuracy of a probe on frozen features, {photos:,} {'test photos' if on == 'test' else 'photos held out'}, "
         f"against images per second through the network{'; some saw fewer' if table['photos'].nunique() > 1 else ''}"
     )
-    wide, phone = (
-        frontier_chart.draw(table, title, subtitle, footer(run), size=size, everyone=size == WIDE).figure
-        for size in (WIDE, PHONE)
-    )
+    head = title, subtitle, footer(run)
     least = f" Without pretraining: {', '.join(f'{label(row)} {row.cv_accuracy:.1%}' for _, row in floors.iterrows())}."
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(lambda size: frontier_chart.draw(table, *head, size, everyone=size == WIDE)),
         title=title,
         data=run.table,
         alt=f"Accuracy on {run.dataset} against images per second of {counted(len(table), 'network')}; on the "
@@ -120,13 +116,9 @@ def draw_curve() -> Drawing:
         f"{last.photos:,.0f}"
     )
     subtitle = "Accuracy of a probe on the chosen network’s features by the photos it learned from, mean of draws"
-    axes = ("photos learned from", "")
+    head = title, subtitle, footer(runs[0])
     return Drawing(
-        **display_pets.both(
-            lambda size: display_pets.lines(
-                lines, "photos", "percent", axes, title, subtitle, footer(runs[0]), [], "{:g}%".format, size
-            )
-        ),
+        **both(display_pets.lines, lines, "photos", "percent", head, PERCENT, across="photos learned from"),
         title=title,
         data=pd.concat([frame.assign(dataset=name) for name, frame in lines.items()]),
         alt="Line chart of accuracy by number of photos. "

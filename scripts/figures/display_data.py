@@ -25,14 +25,20 @@ from scripts.figures.theme import FONT_STACK, LINE, PHONE, REPLICA, TEXT
 PARTS = {"infer": "Inference", "train": "Training"}
 
 
-def escaped(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its text escaped for Plotly, whose labels take pseudo-HTML."""
-    return table.assign(**{column: table[column].map(safe) for column in ("model", "family")})
+def scatter(table: pd.DataFrame, **more) -> go.Figure:
+    """Plotly Express's scatter chart of the notebook's view, with the notebook's size and the project's typeface; text
+    is escaped, since Plotly's labels take pseudo-HTML.
+    """
+    shown = table.assign(**{column: table[column].map(safe) for column in ("model", "family")})
+    figure = px.scatter(shown, width=REPLICA[0], height=REPLICA[1], hover_name="model", **more)
+    return figure.update_layout(font_family=FONT_STACK, hoverlabel={"font_family": FONT_STACK})
 
 
-def replica(figure: go.Figure, **layout) -> go.Figure:
-    """What all replicas share: the notebook's size and the project's typeface."""
-    return figure.update_layout(font_family=FONT_STACK, hoverlabel={"font_family": FONT_STACK}, **layout)
+def bubbles(table: pd.DataFrame, part: str, title: str, **more) -> go.Figure:
+    """Seconds per image (log) against top-1, a bubble per model that grows with its picture, a colour per family."""
+    size = f"{part}_img_size"
+    look = {"size": table[size] ** 2, "color": "family", "hover_data": [size]}
+    return scatter(table, title=title, x="secs", y="top1", log_x=True, **look, **more)
 
 
 def for_phone(figure: go.Figure) -> go.Figure:
@@ -81,41 +87,14 @@ def for_phone(figure: go.Figure) -> go.Figure:
 
 def all_families(table: pd.DataFrame, part: str) -> go.Figure:
     """The notebook's `show_all`. table: the notebook's view of `part` (infer or train), a row per model."""
-    table = escaped(table)
-    size = f"{part}_img_size"
-    return replica(
-        px.scatter(
-            table,
-            width=REPLICA[0],
-            height=REPLICA[1],
-            size=table[size] ** 2,
-            title=PARTS[part],
-            x="secs",
-            y="top1",
-            log_x=True,
-            color="family",
-            hover_name="model",
-            hover_data=[size],
-        )
-    )
+    return bubbles(table, part, PARTS[part])
 
 
 def by_parameters(table: pd.DataFrame) -> go.Figure:
     """The notebook's last inference chart: parameters (millions) against seconds per image."""
-    return replica(
-        px.scatter(
-            escaped(table),
-            width=REPLICA[0],
-            height=REPLICA[1],
-            x="param_count_x",
-            y="secs",
-            log_x=True,
-            log_y=True,
-            color="infer_img_size",
-            hover_name="model",
-            hover_data=["infer_samples_per_sec", "family"],
-        )
-    )
+    axes = {"x": "param_count_x", "y": "secs", "log_x": True, "log_y": True}
+    hover = ["infer_samples_per_sec", "family"]
+    return scatter(table, **axes, color="infer_img_size", hover_data=hover)
 
 
 def draw_all_families(part: str) -> Drawing:
@@ -135,8 +114,7 @@ def draw_all_families(part: str) -> Drawing:
         f"{counted(table.family.nunique(), 'family', 'families')}: seconds per image in "
         f"{word} on a log axis against ImageNet top-1 accuracy. Slower models tend to be more accurate, {ends}.",
         caption=f"{PARTS[part]} speed and accuracy of {counted(len(table), 'model')}, drawn as the original analysis "
-        "drew them: left is fast, "
-        f"up is accurate, the bubble grows with the size of the picture. They range {ends}.",
+        f"drew them: left is fast, up is accurate, the bubble grows with the size of the picture. They range {ends}.",
         data=table,
         **published.provenance(table),
     )
@@ -156,9 +134,8 @@ def draw_by_parameters() -> Drawing:
         "both on log axes, coloured by picture "
         f"size. The cloud rises but is wide: models of 20 to 30 million parameters differ {spread:.0f}-fold in speed.",
         caption="The number of parameters against the time per image. The two go together only loosely (rank "
-        f"correlation {rank:.2f}): the "
-        f"{len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 million parameters span a factor "
-        f"of {spread:.0f} in speed.",
+        f"correlation {rank:.2f}): the {len(middle)} of these {counted(len(table), 'model')} that have 20 to 30 "
+        f"million parameters span a factor of {spread:.0f} in speed.",
         data=table,
         **published.provenance(table),
     )

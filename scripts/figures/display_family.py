@@ -10,6 +10,7 @@ family_<name> for the families of FAMILIES, convnext_steps. Any other family, fr
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -26,26 +27,27 @@ from scripts.figures.theme import (
     INK,
     MUTED,
     PAPER,
-    PHONE,
+    TIMES,
     VEIL,
-    WIDE,
     Axis,
     Canvas,
+    Head,
+    Size,
+    both,
+    corner,
     dark_map,
+    even,
     frontier,
     mix,
-    nice_range,
+    symbols,
     text_colour,
 )
 from scripts.findings import family as closeup
 from scripts.findings.summary import table_of
 
 FAMILIES = ("convnext", "vit", "efficientnet", "resnet", "levit", "eva")  # those drawn with the report
-SHADES = {
-    "in1k": 0.5,
-    "distilled": 0.28,
-    "in21k": 0.0,
-}  # share of paper in the family's colour: the more data, the darker; web-scale is ink
+# Share of paper in the family's colour: the more data, the darker; web-scale is ink.
+SHADES = {"in1k": 0.5, "distilled": 0.28, "in21k": 0.0}
 SUBTITLE = (
     "ImageNet top-1 accuracy against images per second in inference; grey: all other models, the line: their common "
     "frontier"
@@ -86,40 +88,27 @@ def draw_family(key: str) -> Drawing:
         if len(front)
         else f"{name}: none of its {counted(len(own), 'set')} of weights is on the frontier"
     )
-    steps = closeup.steps(own)
-    wide, phone = (
-        _members(table, own, steps, key, title, published.footer(table), size).figure for size in (WIDE, PHONE)
-    )
     by_class = listing([f"{LABELS[one]} {tops[one]:.1f}%" for one in classes])
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_members, table, own, key, (title, SUBTITLE, published.footer(table))),
         title=title,
         data=own,
-        alt=f"Scatter chart of {counted(len(own), 'set')} of {name} weights: images per second on a log axis "
-        "against ImageNet top-1 accuracy, shaded by what they were "
-        f"trained on. The best reaches {best.top1:.1f}% at {plain(best.samples_per_sec)} images/s ({best.model}); "
-        f"best by pretraining: {by_class}.",
+        alt=f"Scatter chart of {counted(len(own), 'set')} of {name} weights: images per second on a log axis against "
+        f"ImageNet top-1 accuracy, shaded by what they were trained on. The best reaches {best.top1:.1f}% at "
+        f"{plain(best.samples_per_sec)} images/s ({best.model}); best by pretraining: {by_class}.",
         caption=f"{title}. Lines go from a network to the next larger one of the same recipe, dots from a picture to a "
         f"larger one. Best by pretraining: {by_class}.",
         **published.provenance(table),
     )
 
 
-def _members(
-    table: pd.DataFrame,
-    own: pd.DataFrame,
-    steps: pd.DataFrame,
-    key: str,
-    title: str,
-    footer: str,
-    size: tuple[int, int],
-) -> Canvas:
-    low, high = nice_range(own.samples_per_sec, log=True, before=0.1, after=0.1)
-    x = Axis("images per second (log scale)", low, high, log=True)
-    y = Axis("top-1", *nice_range(own.top1, log=False, before=0.05, after=0.09), write="{:g}%".format)
-    canvas = Canvas(size, title, SUBTITLE, footer, x, y)
-    inside = table[table.samples_per_sec.between(low, high) & table.top1.between(y.low, y.high)]
+def _members(table: pd.DataFrame, own: pd.DataFrame, key: str, head: Head, size: Size) -> Canvas:
+    x, y = Axis.speed(own.samples_per_sec, before=0.1, after=0.1), Axis.top1(own.top1, before=0.05, after=0.09)
+    canvas = Canvas(size, *head, x, y)
+    inside, edge = (
+        rows[rows.samples_per_sec.between(x.low, x.high) & rows.top1.between(y.low, y.high)]
+        for rows in (table, frontier(table))
+    )
     canvas.figure.add_scatter(
         x=inside.samples_per_sec,
         y=inside.top1,
@@ -127,54 +116,30 @@ def _members(
         hoverinfo="skip",
         marker={"size": 3.5, "color": CONTEXT[0]},
     )
-    edge = frontier(table)
-    edge = edge[edge.samples_per_sec.between(low, high) & edge.top1.between(y.low, y.high)]
     segments = canvas.step(edge, "samples_per_sec", "top1", MUTED[0], line_width=1.2) if len(edge) else np.empty((0, 4))
     at = {(row.model, row.img_size): (row.samples_per_sec, row.top1, row.pretrain) for row in own.itertuples()}
-    for step in steps.itertuples():
-        one, two = at[step.from_model, step.from_size], at[step.to_model, step.to_size]
-        canvas.figure.add_scatter(
-            x=[one[0], two[0]],
-            y=[one[1], two[1]],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": shade(key, two[2])[0], "width": 1, "dash": "dot" if step.what == "picture" else "solid"},
-        )
+    for step in closeup.steps(own).itertuples():
+        (x0, y0, _), (x1, y1, pretrain) = at[step.from_model, step.from_size], at[step.to_model, step.to_size]
+        canvas.line([x0, x1], [y0, y1], shade(key, pretrain)[0], 1, "dot" if step.what == "picture" else "solid")
     newer = own.series.str.extract(r"v(\d)")[0].fillna("1").astype(int) > 1
     newer &= not newer.all()
     swap = {}
-    for pretrain in [one for one in CLASSES if one in set(own.pretrain)]:
-        for later in (False, True):
-            rows = own[(own.pretrain == pretrain) & (newer == later)]
-            if len(rows):
-                colour, dark = shade(key, pretrain)
-                swap[colour] = dark
-                canvas.figure.add_scatter(
-                    x=rows.samples_per_sec,
-                    y=rows.top1,
-                    mode="markers",
-                    name=LABELS[pretrain],
-                    text=hover(rows, "samples_per_sec"),
-                    hovertemplate="%{text}<extra></extra>",
-                    marker={
-                        "size": 5 + rows.img_size / 55,
-                        "color": colour,
-                        "symbol": [
-                            families.SYMBOLS.get(kind, "circle") + ("-open" if later else "") for kind in rows.kind
-                        ],
-                        "line": {"width": 2 if later else 0.8, "color": colour if later else PAPER[0]},
-                    },
-                )
+    for pretrain, later in itertools.product(CLASSES, (False, True)):
+        rows = own[(own.pretrain == pretrain) & (newer == later)]
+        if not len(rows):
+            continue
+        colour, dark = shade(key, pretrain)
+        swap[colour] = dark
+        rim = {"width": 2, "color": colour} if later else {"width": 0.8, "color": PAPER[0]}
+        marker = {"size": 5 + rows.img_size / 55, "color": colour, "line": rim}
+        marker["symbol"] = symbols(rows.kind, "-open" if later else "")
+        canvas.marks(rows.samples_per_sec, rows.top1, hover(rows), marker, name=LABELS[pretrain])
     canvas.figure.update_layout(meta={"scale": canvas.figure.layout.meta["scale"], "dark": {**dark_map(), **swap}})
     _key(canvas, own, key, bool(newer.any()))
-    points = np.column_stack([canvas.pixels(own.samples_per_sec, own.top1), np.full(len(own), 1.0)])
-    edge = frontier(own)
-    wanted = edge.iloc[np.unique(np.linspace(0, len(edge) - 1, 5 if canvas.phone else 7).round().astype(int))]
-    canvas.label(
-        [(row.samples_per_sec, row.top1, row.base, {"radius": 7, "veil": True}) for row in wanted.itertuples()],
-        points,
-        segments,
-    )
+    points = canvas.weighed(own.samples_per_sec, own.top1, 1.0)
+    style = {"radius": 7, "veil": True}
+    wanted = even(frontier(own), 5 if canvas.phone else 7)
+    canvas.label([(row.samples_per_sec, row.top1, row.base, style) for row in wanted.itertuples()], points, segments)
     return canvas
 
 
@@ -183,20 +148,11 @@ def _key(canvas: Canvas, own: pd.DataFrame, key: str, generations: bool) -> None
     lines = [(LABELS[one], shade(key, one)[0]) for one in CLASSES if one in set(own.pretrain)]
     lines += [("hollow: version 2 and later", MUTED[0])] if generations else []
     for number, (words, colour) in enumerate(reversed(lines)):
-        sign = (
-            "○" if words.startswith("hollow") else "●"
-        )  # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
+        sign = "○" if words.startswith("hollow") else "●"
+        # apart from its words: a page in dark mode exchanges the colours of fonts, not those in a text
         for text, right, ink in ((words, 8 + 1.3 * canvas.small, INK[0]), (sign, 8, colour)):
             canvas.note(
-                xref="paper",
-                yref="paper",
-                x=0,
-                y=0,
-                xanchor="left",
-                yanchor="bottom",
-                xshift=right,
-                yshift=8 + number * canvas.base * 1.35,
-                showarrow=False,
+                **corner("left", "bottom", xshift=right, yshift=8 + number * canvas.base * 1.35),
                 text=text,
                 name="key",
                 font={"size": canvas.small, "color": ink},
@@ -219,20 +175,21 @@ def draw_steps(key: str) -> Drawing:
         "tie": "A larger picture and a larger network buy about as much",
     }[winner]
     title = f"{name}: {verdict[0].lower()}{verdict[1:]} for the same time"
-    wide, phone = (_trade(found, trades, key, title, published.footer(table), size).figure for size in (WIDE, PHONE))
+    subtitle = (
+        "Points of ImageNet top-1 gained by one step, against what it costs in time; lines: the median price of each "
+        "kind of step"
+    )
     said = (
         f"doubling the time brings {prices['network']} points by a larger network (median of "
         f"{counted(trades['network']['n'], 'step')}) and "
         f"{prices['picture']} by a larger picture ({counted(trades['picture']['n'], 'step')})"
     )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_trade, found, trades, key, (title, subtitle, published.footer(table))),
         title=title,
         data=found,
         alt=f"Scatter chart of {counted(len(found), 'step')} within {name}: how many times slower the step makes the "
-        "model, on a log axis, against the points of top-1 that it "
-        f"gains. In the median, {said}.",
+        f"model, on a log axis, against the points of top-1 that it gains. In the median, {said}.",
         caption=f"{title}: in the median, {said}. A step changes only the size of the network or only that of the "
         "picture."
         + (
@@ -252,19 +209,11 @@ def usual(found: pd.DataFrame) -> pd.DataFrame:
     return found[(found.gain - middle).abs() <= 4 * max(spread, 0.1)]
 
 
-def _trade(found: pd.DataFrame, trades: dict, key: str, title: str, footer: str, size: tuple[int, int]) -> Canvas:
+def _trade(found: pd.DataFrame, trades: dict, key: str, head: Head, size: Size) -> Canvas:
     shown = usual(found)
-    x = Axis("times slower", *nice_range(shown.cost, log=False, before=0.06, after=0.08), write="{:g}×".format)
-    y = Axis("points gained", *nice_range(shown.gain, log=False, before=0.06, after=0.08), write="{:+g}".format)
-    canvas = Canvas(
-        size,
-        title,
-        "Points of ImageNet top-1 gained by one step, against what it costs in time; lines: the median price of each "
-        "kind of step",
-        footer,
-        x,
-        y,
-    )
+    x = Axis.around("times slower", shown.cost, before=0.06, after=0.08, write=TIMES)
+    y = Axis.around("points gained", shown.gain, before=0.06, after=0.08, write="{:+g}".format)
+    canvas = Canvas(size, *head, x, y)
     looks = {
         "network": (families.colour(key), text_colour(key), "circle", "solid"),
         "picture": (MUTED[0], MUTED[0], "circle-open", "dot"),
@@ -272,40 +221,24 @@ def _trade(found: pd.DataFrame, trades: dict, key: str, title: str, footer: str,
     lines, labels = [], []
     for what, (colour, text, symbol, dash) in looks.items():
         rows = shown[shown.what == what]
-        canvas.figure.add_scatter(
-            x=rows.cost,
-            y=rows.gain,
-            mode="markers",
-            name=f"larger {what}",
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{row.from_model}</b>, {row.from_size} px<br>to <b>{row.to_model}</b>, {row.to_size} "
-                f"px<br>{row.gain:+.2f} points, {row.cost:.2f} times slower"
-                for row in rows.itertuples()
-            ],
-            marker={
-                "size": 9,
-                "symbol": symbol,
-                "color": colour,
-                "line": {"width": 2 if what == "picture" else 0.8, "color": colour if what == "picture" else PAPER[0]},
-            },
-        )
+        texts = [
+            f"<b>{row.from_model}</b>, {row.from_size} px<br>to <b>{row.to_model}</b>, {row.to_size} "
+            f"px<br>{row.gain:+.2f} points, {row.cost:.2f} times slower"
+            for row in rows.itertuples()
+        ]
+        rim = {"width": 2, "color": colour} if what == "picture" else {"width": 0.8, "color": PAPER[0]}
+        marker = {"size": 9, "symbol": symbol, "color": colour, "line": rim}
+        canvas.marks(rows.cost, rows.gain, texts, marker, name=f"larger {what}")
+        price = trades[what]["price"]
         ends = np.linspace(max(1.0, x.low), x.high, 40)
-        heights = trades[what]["price"] * np.log2(ends)
-        canvas.figure.add_scatter(
-            x=ends, y=heights, mode="lines", hoverinfo="skip", line={"color": colour, "width": 1.6, "dash": dash}
-        )
-        lines.append(np.hstack([canvas.pixels(ends[:-1], heights[:-1]), canvas.pixels(ends[1:], heights[1:])]))
-        labels.append(
-            (
-                x.high * 0.97,
-                float(np.clip(trades[what]["price"] * np.log2(x.high * 0.97), y.low, y.high)),
-                f"a larger {what}: {trades[what]['price']:.1f} points per doubling",
-                {"style": "Semibold", "colour": text, "radius": 2, "veil": True},
-            )
-        )
-    points = np.column_stack([canvas.pixels(shown.cost, shown.gain), np.full(len(shown), 1.0)])
-    canvas.label(labels, points, np.vstack(lines))
+        heights = price * np.log2(ends)
+        canvas.line(ends, heights, colour, 1.6, dash)
+        lines.append(canvas.segments(ends[:-1], heights[:-1], ends[1:], heights[1:]))
+        at = x.high * 0.97
+        words = f"a larger {what}: {price:.1f} points per doubling"
+        style = {"style": "Semibold", "colour": text, "radius": 2, "veil": True}
+        labels.append((at, float(np.clip(price * np.log2(at), y.low, y.high)), words, style))
+    canvas.label(labels, canvas.weighed(shown.cost, shown.gain, 1.0), np.vstack(lines))
     return canvas
 
 

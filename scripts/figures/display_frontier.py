@@ -18,7 +18,7 @@ from scripts.common.words import counted, listing, plain
 from scripts.data import read_data
 from scripts.figures import frontier_chart, published
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import INK, MUTED, PHONE, WIDE, Axis, Canvas, frontier, nice_range
+from scripts.figures.theme import INK, MUTED, PAPER, Axis, Canvas, Head, Size, both, frontier
 from scripts.findings.summary import chosen, table_of
 
 SUBTITLE = (
@@ -67,24 +67,18 @@ def draw_frontier(machine: str, where: str) -> Drawing:
     claims = tuple(
         name for names in CLAIMS.values() for name in names if not set(names) & {claim.lower() for claim in gone}
     )
-    wide, phone = (
-        frontier_chart.draw(shown, title, SUBTITLE, published.footer(table), size=size, first=claims).figure
-        for size in (WIDE, PHONE)
-    )
     best, fast = edge.iloc[0], edge.iloc[-1]
     counts = edge.family.map(families.label).value_counts()
     leading = listing([f"{name} ({number})" for name, number in counts.head(4).items()])
     left_out, hidden = len(table) - len(shown), len(frontier(table)) - len(edge)
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(frontier_chart.draw, shown, title, SUBTITLE, published.footer(table), first=claims),
         title=title,
         data=shown.assign(on_frontier=shown.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis "
-        "against ImageNet top-1 accuracy, with the frontier "
-        f"as a falling step line of {counted(len(edge), 'model')}, from {best.model} ({best.top1:.1f}%, "
-        f"{plain(best.samples_per_sec)} images/s) to "
-        f"{fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
+        f"against ImageNet top-1 accuracy, with the frontier as a falling step line of {counted(len(edge), 'model')}, "
+        f"from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to {fast.model} "
+        f"({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s).",
         caption=(
             f"{title}. {counted(len(edge), 'model')} of {len(shown):,} {'makes' if len(edge) == 1 else 'make'} up "
             f"the frontier, most of them {leading}. "
@@ -130,14 +124,13 @@ def draw_years() -> Drawing:
         f"Source: timm’s published {said(sources(tables['then']))}, and {said(sources(tables['now']))} · "
         f"{named(then.hardware).name}, mixed precision, eager, PyTorch {then.torch} and {now.torch}"
     )
-    wide, phone = (two_frontiers(edges, years, title, foot, size).figure for size in (WIDE, PHONE))
+    head = title, "Best ImageNet top-1 accuracy at that speed or faster, in inference", foot
     data = pd.concat([edge.assign(year=years[year]) for year, edge in edges.items()])
     speeds = np.geomspace(data.samples_per_sec.min(), edges["then"].samples_per_sec.max(), 200)
     above = np.mean([best_at(edges["now"], speed) >= best_at(edges["then"], speed) for speed in speeds])
     where = "nowhere below" if above == 1 else f"at {above:.0%} of the speeds at or above"
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(two_frontiers, edges, years, head),
         title=title,
         data=data,
         alt="Two falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy on an "
@@ -149,43 +142,18 @@ def draw_years() -> Drawing:
     )
 
 
-def two_frontiers(
-    edges: dict[str, pd.DataFrame], years: dict[str, str], title: str, foot: str, size: tuple[int, int]
-) -> Canvas:
+def two_frontiers(edges: dict[str, pd.DataFrame], years: dict[str, str], head: Head, size: Size) -> Canvas:
     """Step lines of `edges` (then and now), each with its year and some of its models by name."""
-    both = pd.concat(edges.values())
-    x = Axis(
-        "images per second (log scale)", *nice_range(both.samples_per_sec, log=True, before=0.03, after=0.09), log=True
-    )
-    y = Axis("top-1", *nice_range(both.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
-    canvas = Canvas(
-        size,
-        title,
-        "Best ImageNet top-1 accuracy at that speed or faster, in inference",
-        foot,
-        x,
-        y,
-    )
-    colours = {"then": MUTED[0], "now": INK[0]}
+    every = pd.concat(edges.values())
+    y = Axis.top1(every.top1)
+    canvas = Canvas(size, *head, Axis.speed(every.samples_per_sec, after=0.09), y)
+    colours, dashes = {"then": MUTED[0], "now": INK[0]}, {"then": "dot", "now": "solid"}
+    looks = {"then": {"size": 8, "opacity": 0.55}, "now": {"size": 10, "line": {"color": PAPER[0], "width": 1.2}}}
     segments, points = [], []
     for year, edge in edges.items():
-        segments.append(
-            canvas.step(
-                edge, "samples_per_sec", "top1", colours[year], years[year], "dot" if year == "then" else "solid"
-            )
-        )
+        segments.append(canvas.step(edge, "samples_per_sec", "top1", colours[year], years[year], dashes[year]))
         for family, rows in edge.groupby("family", sort=False):
-            frontier_chart.scatter(
-                canvas,
-                rows,
-                "samples_per_sec",
-                family,
-                {
-                    "size": 8 if year == "then" else 10,
-                    "color": families.colour(family),
-                    **({"opacity": 0.55} if year == "then" else {"line": {"color": "#ffffff", "width": 1.2}}),
-                },
-            )
+            frontier_chart.scatter(canvas, rows, family, {"color": families.colour(family), **looks[year]})
         points.append(canvas.pixels(edge.samples_per_sec, edge.top1))
     lines, dots = np.vstack(segments), np.vstack(points)
     middle = {year: edge.iloc[len(edge) * 2 // 3] for year, edge in edges.items()}
@@ -203,25 +171,12 @@ def two_frontiers(
         dots,
         lines,
     )
-    for year, number in (("now", 4 if canvas.phone else 6), ("then", 3 if canvas.phone else 5)):
+    for year, number, text in (
+        ("now", 4 if canvas.phone else 6, canvas.base),
+        ("then", 3 if canvas.phone else 5, canvas.small),
+    ):
         fresh = edges[year] if year == "now" else edges[year][~edges[year].arch.isin(edges["now"].arch)]
-        chosen = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
-        canvas.label(
-            [
-                (
-                    row.samples_per_sec,
-                    row.top1,
-                    row.arch,
-                    {
-                        "colour": colours[year],
-                        "size": canvas.small if year == "then" else canvas.base,
-                        "radius": 7,
-                        "veil": True,
-                    },
-                )
-                for row in chosen.itertuples()
-            ],
-            dots,
-            lines,
-        )
+        style = {"colour": colours[year], "size": text, "radius": 7, "veil": True}
+        named = frontier_chart.leaders(fresh, "samples_per_sec", y.low, number)
+        canvas.label([(row.samples_per_sec, row.top1, row.arch, style) for row in named.itertuples()], dots, lines)
     return canvas

@@ -17,7 +17,7 @@ from scripts.common.tables import read_table
 from scripts.common.words import counted, day, month
 from scripts.data import public, timm_history
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import INK, PALE, PAPER, PHONE, WIDE, Axis, Canvas, mix
+from scripts.figures.theme import INK, PALE, PAPER, TIMES, Axis, Canvas, Head, Size, both, mix
 from scripts.findings import history
 
 PARTS = ("together", "software", "networks")
@@ -57,10 +57,8 @@ def draw() -> Drawing:
         f"Source: {one.repository} ({one.licence}), tables of {day(last['first'])} to {day(last['last'])} · "
         f"{timm_history.CARD}, mixed precision, eager"
     )
-    wide, phone = (_lines(found, title, subtitle, foot, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_lines, found, (title, subtitle, foot)),
         title=title,
         data=found,
         hardware=timm_history.CARD,
@@ -74,31 +72,24 @@ def draw() -> Drawing:
     )
 
 
-def _lines(found: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]) -> Canvas:
+def _lines(found: pd.DataFrame, head: Head, size: Size) -> Canvas:
     at = [_years(found["first"].iloc[0]), *map(_years, found["last"])]
     high = max(found[f"{name}_high"].iloc[-1] for name in PARTS)
     x = Axis("", at[0] - 0.1, at[-1] + 0.32, write="{:.0f}".format, whole=True)
-    y = Axis("times as fast", 0.95, high + 0.1, write="{:g}×".format)
-    canvas = Canvas(size, title, subtitle, foot, x, y, right=110)
-    ends = []
+    y = Axis("times as fast", 0.95, high + 0.1, write=TIMES)
+    canvas = Canvas(size, *head, x, y, right=110)
+    ends, row = [], found.iloc[-1]
     for i, name in enumerate(PARTS):
-        row = found.iloc[-1]
-        canvas.figure.add_scatter(
-            x=[at[-1] + 0.08 * (i + 1)] * 2,
-            y=[row[f"{name}_low"], row[f"{name}_high"]],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": mix(COLOURS[name], PAPER[0], PALE), "width": 5},
-        )
-        canvas.figure.add_scatter(
-            x=at,
-            y=[1.0, *found[name]],
+        bar = [at[-1] + 0.08 * (i + 1)] * 2
+        canvas.line(bar, [row[f"{name}_low"], row[f"{name}_high"]], mix(COLOURS[name], PAPER[0], PALE), 5)
+        canvas.marks(
+            at,
+            [1.0, *found[name]],
+            [f"<b>{name}</b>", *(f"<b>{name}</b> {value:.2f}×" for value in found[name])],
+            {"size": 8, "color": COLOURS[name]},
             mode="lines+markers",
             name=name,
-            hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{name}</b>", *(f"<b>{name}</b> {value:.2f}×" for value in found[name])],
             line={"color": COLOURS[name], "width": 3 if name == "together" else 2},
-            marker={"size": 8, "color": COLOURS[name]},
         )
         ends.append((at[-1], float(row[name]), f"{name} {row[name]:.2f}×", {"colour": COLOURS[name]}))
     canvas.label_ends(ends)

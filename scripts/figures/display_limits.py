@@ -21,11 +21,11 @@ from scripts.data import measured
 from scripts.figures import list_chart
 from scripts.figures.display_measured import about, footer, machine_rows, of_fullest_file
 from scripts.figures.drawing import Drawing
-from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, PHONE, TEXT, WIDE, Axis, Canvas, nice_range, text_colour
+from scripts.figures.labels import safe
+from scripts.figures.theme import CONTEXT, PERCENT, TEXT, WIDE, Axis, Canvas, Head, Size, beside, both, text_colour
 
 GAIN = 1.1  # a batch size that makes a model so many times as fast pays
-NAMED = 8
+NAMED = 8  # models: the five that gain most and the three that gain least
 
 
 def draw_limits() -> Drawing:
@@ -46,42 +46,27 @@ def draw_limits() -> Drawing:
     rows = table.assign(
         label=table.arch,
         value=table.roofline_pct,
-        low=float("nan"),
-        high=float("nan"),
         details=[
             f"{row.roofline_pct:.0f}% of the roofline, {row.arithmetic_pct:.0f}% of the arithmetic "
             f"limit<br>{plain(row.samples_per_sec)} images/s at batch {row.batch_size}"
             for row in table.itertuples()
         ],
     )
-    axis = Axis(
-        "share of the roofline",
-        *nice_range(pd.concat([rows.value, pd.Series([0.0, 105.0])]), log=False, before=0.0, after=0.02),
-        write="{:g}%".format,
-    )
+    axis = Axis.around("share of the roofline", rows.value, 0.0, 105.0, before=0.0, after=0.02, write=PERCENT)
     subtitle = (
-        f"Least time that arithmetic ({ceilings['matmul_tflops']:.3g} TFLOP/s) and memory "
-        f"({ceilings['copy_gbps']:.3g} GB/s) take, both measured here, over the time "
-        "that the model took in inference"
+        f"Least time that arithmetic ({ceilings['matmul_tflops']:.3g} TFLOP/s) and memory ({ceilings['copy_gbps']:.3g} "
+        "GB/s) take, both measured here, over the time that the model took in inference"
     )
-    wide, phone = (
-        list_chart.draw(
-            rows, axis, title, subtitle, footer(table, with_accuracy=False), size, (100.0, "the machine’s limit")
-        ).figure
-        for size in (WIDE, PHONE)
-    )
+    head = title, subtitle, footer(table, with_accuracy=False)
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, *head, mark=(100.0, "the machine’s limit")),
         title=title,
         data=table,
         alt=f"List of {counted(len(table), 'model')} by the share of the roofline that they reach on {where}, from "
-        f"{best.arch} ({best.roofline_pct:.0f}%) to {last.arch} "
-        f"({last.roofline_pct:.0f}%).",
+        f"{best.arch} ({best.roofline_pct:.0f}%) to {last.arch} ({last.roofline_pct:.0f}%).",
         caption=f"Share of what {where} can do. Its two ceilings were measured in the same run: "
-        f"{ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product and "
-        f"{ceilings['copy_gbps']:.3g} GB/s in a copy. The arithmetic part is a strict bound, the memory part an "
-        "estimate.",
+        f"{ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product and {ceilings['copy_gbps']:.3g} GB/s in a copy. "
+        "The arithmetic part is a strict bound, the memory part an estimate.",
         **about(table),
     )
 
@@ -103,8 +88,7 @@ def draw_curve() -> Drawing:
     paying = int((best.gain >= GAIN).sum())
     title = (
         f"{where}: a larger batch makes {paying} of {counted(len(best), 'model')} more than {100 * (GAIN - 1):.0f}% "
-        f"faster, {best.model.iloc[0]} "
-        f"{best.gain.iloc[0]:.2f} times"
+        f"faster, {best.model.iloc[0]} {best.gain.iloc[0]:.2f} times"
         if paying
         else f"{where}: no model gains {100 * (GAIN - 1):.0f}% from a larger batch"
     )
@@ -117,11 +101,9 @@ def draw_curve() -> Drawing:
         f"{hardware.PRECISIONS.get(facts['settings']['precision'], '')}, "
         f"{counted(int(facts['settings']['threads']), 'thread')}, PyTorch {facts['settings']['torch'].split('+')[0]}"
     )
-    wide, phone = (_curve(table, best, title, subtitle, foot, size) for size in (WIDE, PHONE))
     ends = best.iloc[[0, -1]]
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_curve, table, best, (title, subtitle, foot)),
         title=title,
         data=table,
         alt=f"Line chart of {counted(len(best), 'model')} on {where}: speed by batch size, over that at batch 1. "
@@ -135,56 +117,38 @@ def draw_curve() -> Drawing:
     )
 
 
-def _curve(table: pd.DataFrame, best: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]):
+def _curve(table: pd.DataFrame, best: pd.DataFrame, head: Head, size: Size) -> Canvas:
     """A line per model; those that gain most and least by name, the others pale."""
-    y = Axis(
-        "",
-        *nice_range(pd.concat([table.gain, pd.Series([1.0])]), log=False, before=0.06, after=0.06),
-        write="{:.3g}×".format,
-    )
+    y = Axis.around("", table.gain, 1.0, before=0.06, after=0.06, write="{:.3g}×".format)
     table = table.assign(doublings=np.log2(table.batch))
-    x = Axis(
+    x = Axis.around(
         "images in a batch (log scale)",
-        *nice_range(table.doublings, log=False, before=0.02, after=0.02),
+        table.doublings,
+        before=0.02,
+        after=0.02,
         whole=True,
         write=lambda doublings: f"{2**doublings:g}",
     )
     named = [*best.model[: NAMED - 3], *best.model[NAMED - 3 :][-3:]]
-    canvas = Canvas(
-        size,
-        title,
-        subtitle,
-        foot,
-        x,
-        y,
-        right=round(min(max(width(name, TEXT[WIDE][0], "Semibold") for name in named), size[0] / 3)) + 20,
-    )
+    canvas = Canvas(size, *head, x, y, right=beside(named, size, TEXT[WIDE][0]))
     ends = []
     for model, line in sorted(table.groupby("model", sort=False), key=lambda one: one[0] in named):
-        family = line.family.iloc[0]
-        canvas.figure.add_scatter(
-            x=line.doublings,
-            y=line.gain,
-            mode="lines+markers",
-            name=safe(model),
-            hovertemplate="%{text}<extra></extra>",
-            text=[
+        family, strong = line.family.iloc[0], model in named
+        colour = families.colour(family) if strong else CONTEXT[0]
+        canvas.marks(
+            line.doublings,
+            line.gain,
+            [
                 f"<b>{safe(model, 80)}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×"
                 for row in line.itertuples()
             ],
-            line={
-                "color": families.colour(family) if model in named else CONTEXT[0],
-                "width": 2.2 if model in named else 1.4,
-            },
-            marker={
-                "color": families.colour(family) if model in named else CONTEXT[0],
-                "size": 6,
-                "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle"),
-            },
+            {"color": colour, "size": 6, "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle")},
+            mode="lines+markers",
+            name=safe(model),
+            line={"color": colour, "width": 2.2 if strong else 1.4},
         )
-        if model in named:
-            ends.append(
-                (float(line.doublings.iloc[-1]), float(line.gain.iloc[-1]), model, {"colour": text_colour(family)})
-            )
+        if strong:
+            last = line.iloc[-1]
+            ends.append((float(last.doublings), float(last.gain), model, {"colour": text_colour(family)}))
     canvas.label_ends(ends)
-    return canvas.figure
+    return canvas

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from scripts.common import families, hardware, words
 from scripts.common.errors import DataMissing
@@ -36,12 +35,17 @@ from scripts.figures.theme import (
     MUTED,
     PAPER,
     PHONE,
-    WIDE,
+    TIMES,
     Axis,
     Canvas,
+    Head,
+    Size,
+    both,
+    even,
     frontier,
-    nice_range,
+    look,
     readable,
+    symbols,
     text_colour,
 )
 from scripts.findings import machines
@@ -93,80 +97,38 @@ def draw_frontiers() -> Drawing:
         else machines.name_of(*tables, tables)
     )
     foot = f"{footer(sources(*tables.values()))} · {THEIRS}"
-    wide, phone = (_frontiers(edges, title, foot, size).figure for size in (WIDE, PHONE))
+    subtitle = "The best ImageNet top-1 accuracy at that speed or faster, machine by machine"
     data = pd.concat([edge.assign(machine=machines.name_of(key, tables)) for key, edge in edges.items()])
     names = listing([machines.name_of(key, tables) for key in tables])
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_frontiers, edges, (title, subtitle, foot)),
         title=title,
         data=data,
-        alt="Falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy, one for "
-        f"each of {names}. Processors lie far to the left; the cards lie "
-        f"close together.",
+        alt="Falling step lines of images per second (log axis) against the best ImageNet top-1 accuracy, one for each "
+        f"of {names}. Processors lie far to the left; the cards lie close together.",
         caption=f"{title}. Each line is the best accuracy at that speed or faster on one machine, cards not compiled, "
         f"models above {FLOOR:g}%; colours are families.",
         **published.provenance(*tables.values()),
     )
 
 
-def _frontiers(edges: dict[str, pd.DataFrame], title: str, foot: str, size: tuple[int, int]) -> Canvas:
+def _frontiers(edges: dict[str, pd.DataFrame], head: Head, size: Size) -> Canvas:
     every = pd.concat(edges.values())
-    x = Axis(
-        "images per second (log scale)", *nice_range(every.samples_per_sec, log=True, before=0.03, after=0.04), log=True
-    )
-    y = Axis("top-1", *nice_range(every.top1, log=False, before=0.1, after=0.05), write="{:g}%".format)
-    canvas = Canvas(
-        size,
-        title,
-        "The best ImageNet top-1 accuracy at that speed or faster, machine by machine",
-        foot,
-        x,
-        y,
-    )
-    lines, dots = [], []
-    for key, edge in edges.items():
-        lines.append(
-            canvas.step(
-                edge,
-                "samples_per_sec",
-                "top1",
-                INK[0] if _kind(edge) == "gpu" else MUTED[0],
-                machines.name_of(key),
-                "solid" if _kind(edge) == "gpu" else "dash",
-                1.1,
-            )
-        )
+    x, y = Axis.speed(every.samples_per_sec, after=0.04), Axis.top1(every.top1, before=0.1, after=0.05)
+    canvas = Canvas(size, *head, x, y)
+    lines, dots, names = [], [], []
+    levels = np.linspace(0.15, 0.75, len(edges))  # how far along its line a card's name stands
+    for (key, edge), level in zip(edges.items(), levels):
+        name, card = machines.name_of(key), hardware.named(edge["hardware"].iloc[0]).kind == "gpu"
+        colour, dash = (INK[0], "solid") if card else (MUTED[0], "dash")
+        lines.append(canvas.step(edge, "samples_per_sec", "top1", colour, name, dash, 1.1))
         dots.append(canvas.pixels(edge.samples_per_sec, edge.top1))
-        canvas.figure.add_scatter(
-            x=edge.samples_per_sec,
-            y=edge.top1,
-            mode="markers",
-            hovertemplate="%{text}<extra></extra>",
-            text=[f"{safe(machines.name_of(key))}<br>{line}" for line in hover(edge, "samples_per_sec")],
-            marker={
-                "size": 6.5,
-                "color": [families.colour(name) for name in edge.family],
-                "symbol": [families.SYMBOLS.get(kind, "circle") for kind in edge.kind],
-            },
-        )
-    segments, points = np.vstack(lines), np.vstack(dots)
-    canvas.label(
-        [
-            (row.samples_per_sec, row.top1, machines.name_of(key), {"style": "Semibold", "radius": 4, "veil": True})
-            for (key, edge), level in zip(
-                edges.items(), np.linspace(0.15, 0.75, len(edges)) * [_kind(edge) == "gpu" for edge in edges.values()]
-            )
-            for row in [edge.iloc[int(level * (len(edge) - 1))]]
-        ],
-        points,
-        segments,
-    )
+        texts = [f"{safe(name)}<br>{line}" for line in hover(edge)]
+        canvas.marks(edge.samples_per_sec, edge.top1, texts, {"size": 6.5, **look(edge.family, edge.kind)})
+        at = edge.iloc[int(level * card * (len(edge) - 1))]
+        names.append((at.samples_per_sec, at.top1, name, {"style": "Semibold", "radius": 4, "veil": True}))
+    canvas.label(names, np.vstack(dots), np.vstack(lines))
     return canvas
-
-
-def _kind(rows: pd.DataFrame) -> str:
-    return hardware.named(rows["hardware"].iloc[0]).kind
 
 
 # --- how alike they rank
@@ -182,15 +144,13 @@ def draw_agreement() -> Drawing:
         raise DataMissing("one machine alone has nothing to agree with")
     least, most = min(pairs), max(pairs)
     title = f"Machines rank networks alike: rank correlations from {least[0]:.2f} to {most[0]:.3f}"
-    wide, phone = (_heat(square, title, footer(behind("agreement")), size).figure for size in (WIDE, PHONE))
+    subtitle = "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both"
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_heat, square, (title, subtitle, footer(behind("agreement")))),
         title=title,
         data=table,
         alt=f"Heat map of the rank correlation of speeds between {_settings(names)}. The least alike are {least[1]} "
-        f"and {least[2]} ({least[0]:.3f}), the most "
-        f"alike {most[1]} and {most[2]} ({most[0]:.3f}).",
+        f"and {least[2]} ({least[0]:.3f}), the most alike {most[1]} and {most[2]} ({most[0]:.3f}).",
         caption="Spearman's rank correlation of the speeds of the same networks; 1 is the same order. Least alike: "
         f"{least[1]} and {least[2]}.",
         hardware=_settings(names, "timm's "),
@@ -207,51 +167,27 @@ def _settings(names: list[str], whose: str = "") -> str:
     return machines if count == len(names) else f"{counted(len(names), 'setting')} of {machines}"
 
 
-def _heat(square: pd.DataFrame, title: str, foot: str, size: tuple[int, int]) -> Canvas:
+def _heat(square: pd.DataFrame, head: Head, size: Size) -> Canvas:
     names, count = list(square), len(square)
     numbers = [str(i + 1) for i in range(count)]
-    canvas = Canvas(
-        size,
-        title,
-        "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both",
-        foot,
-        Axis("", -0.5, count - 0.5, names=numbers),
-        Axis("", -0.5, count - 0.5, names=[f"{i} · {name}" for i, name in reversed(list(zip(numbers, names)))]),
-    )
+    rows = [f"{number} · {name}" for number, name in zip(numbers, names)]
+    x, y = (Axis("", -0.5, count - 0.5, names=words) for words in (numbers, rows[::-1]))
+    canvas = Canvas(size, *head, x, y)
     low = float(np.floor(square.to_numpy().min() * 20) / 20)
     for row, one in enumerate(names):
         for column, other in enumerate(names):
             value = square.loc[one, other]
-            share = (value - low) / max(1 - low, 1e-9)
+            short = f"{value:.2f}".removeprefix("0").replace("1.00", "1")
             canvas.note(
                 x=column,
                 y=count - 1 - row,
-                text=""
-                if row == column
-                else f"{value:.2f}".removeprefix("0").replace("1.00", "1")
-                if canvas.phone
-                else f"{value:.3f}",
-                showarrow=False,
-                font={"size": canvas.small, "color": readable(BLUE, share)},
+                text="" if row == column else short if canvas.phone else f"{value:.3f}",
+                font={"size": canvas.small, "color": readable(BLUE, (value - low) / max(1 - low, 1e-9))},
                 name="cell",
             )
-    canvas.figure.add_trace(
-        go.Heatmap(
-            z=square.to_numpy().tolist(),
-            x=list(range(count)),
-            y=list(range(count))[::-1],
-            xgap=2,
-            ygap=2,
-            zmin=low,
-            zmax=1,
-            colorscale=[[0, GRID[0]], [1, BLUE]],
-            showscale=False,
-            text=[
-                [f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for other in names] for one in names
-            ],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    )
+    texts = [[f"{safe(one)}<br>{safe(other)}<br>{square.loc[one, other]:.3f}" for other in names] for one in names]
+    across = list(range(count))
+    canvas.heat(square.to_numpy(), texts, BLUE, gap=2, low=low, x=across, y=across[::-1])
     return canvas
 
 
@@ -284,7 +220,6 @@ def draw_penalty() -> Drawing:
             "value": table.ratio,
             "low": table.low,
             "high": table.high,
-            "family": "other",
             "kind": table.kind,
             "details": [
                 f"{row.ratio:.2f} times the slow-down of convnets (95%: {row.low:.2f} to {row.high:.2f}), "
@@ -293,27 +228,15 @@ def draw_penalty() -> Drawing:
             ],
         }
     )
-    axis = Axis(
-        "slow-down relative to convnets",
-        *nice_range(pd.concat([table.low, table.high]), log=False, before=0.08, after=0.08),
-        write="{:g}×".format,
+    ends = table.low, table.high
+    axis = Axis.around("slow-down relative to convnets", *ends, before=0.08, after=0.08, write=TIMES)
+    subtitle = (
+        "Slow-down from graphics cards to a processor, over that of convnets of as many multiply-adds; lines: 95% "
+        "intervals, families resampled"
     )
-    wide, phone = (
-        list_chart.draw(
-            rows,
-            axis,
-            title,
-            "Slow-down from graphics cards to a processor, over that of convnets of as many multiply-adds; lines: 95% "
-            "intervals, families resampled",
-            footer(behind("cpu_penalty")),
-            size,
-            (1.0, "as convnets"),
-        ).figure
-        for size in (WIDE, PHONE)
-    )
+    head = title, subtitle, footer(behind("cpu_penalty"))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, *head, mark=(1.0, "as convnets")),
         title=title,
         data=table,
         hardware=listing([_plain(name) for name in table.cpu.unique()]),
@@ -354,13 +277,14 @@ def draw_compiling() -> Drawing:
         f"{hardware.named(key).name}: compiling makes the median network {gain.speedup.median():.2f} times as fast, "
         f"{counted(slower, 'network')} slower"
     )
-    both = tables[key], tables[f"{key}-compiled"]
-    wide, phone = (_gains(gain, medians, title, published.footer(*both), size).figure for size in (WIDE, PHONE))
+    pair = tables[key], tables[f"{key}-compiled"]
+    subtitle = (
+        "Images per second in inference with torch.compile over those without; a point per network and picture size"
+    )
     by_kind = listing([f"{KINDS.get(kind, kind)} {value:.2f}" for kind, value in medians.items()])
     best = gain.loc[gain.speedup.idxmax()]
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_gains, gain, (title, subtitle, published.footer(*pair))),
         title=title,
         data=gain,
         alt=f"Scatter chart of {counted(len(gain), 'network')}: images per second without compiling on a log axis "
@@ -373,56 +297,34 @@ def draw_compiling() -> Drawing:
             if changed
             else ""
         ),
-        **published.provenance(*both),
+        **published.provenance(*pair),
     )
 
 
-def _gains(gain: pd.DataFrame, medians: pd.Series, title: str, footer: str, size: tuple[int, int]) -> Canvas:
-    x = Axis("images per second, not compiled (log scale)", *nice_range(gain.samples_per_sec, log=True), log=True)
-    y = Axis("speed-up", *nice_range(gain.speedup, log=True, after=0.08), log=True, write="{:g}×".format)
-    canvas = Canvas(
-        size,
-        title,
-        "Images per second in inference with torch.compile over those without; a point per network and picture size",
-        footer,
-        x,
-        y,
-    )
+def _gains(gain: pd.DataFrame, head: Head, size: Size) -> Canvas:
+    x = Axis.around("images per second, not compiled (log scale)", gain.samples_per_sec, log=True)
+    canvas = Canvas(size, *head, x, Axis.around("speed-up", gain.speedup, log=True, after=0.08, write=TIMES))
     key = gain.family.isin(families.KEY_FAMILIES)
     for family, rows in [("other", gain[~key]), *gain[key].groupby("family", sort=False)]:
-        canvas.figure.add_scatter(
-            x=rows.samples_per_sec,
-            y=rows.speedup,
-            mode="markers",
-            name=families.label(family),
-            hovertemplate="%{text}<extra></extra>",
-            marker={
-                "size": 5 if family == "other" else 6.5,
-                "color": CONTEXT[0] if family == "other" else families.colour(family),
-                "symbol": [families.SYMBOLS.get(kind, "circle") for kind in rows.kind],
-            },
-            text=[
-                f"<b>{safe(row.arch, 80)}</b>, {int(row.img_size)} "
-                f"px<br>{safe(families.label(row.family))}<br>{row.speedup:.2f} times as fast"
-                for row in rows.itertuples()
-            ],
+        texts = [
+            f"<b>{safe(row.arch, 80)}</b>, {int(row.img_size)} "
+            f"px<br>{safe(families.label(row.family))}<br>{row.speedup:.2f} times as fast"
+            for row in rows.itertuples()
+        ]
+        style = (
+            {"size": 5, "color": CONTEXT[0]} if family == "other" else {"size": 6.5, "color": families.colour(family)}
         )
-    canvas.figure.add_scatter(
-        x=[x.low, x.high],
-        y=[1, 1],
-        mode="lines",
-        hoverinfo="skip",
-        line={"color": MUTED[0], "width": 1.4, "dash": "dot"},
-    )
-    points = np.column_stack([canvas.pixels(gain.samples_per_sec, gain.speedup), np.full(len(gain), 0.3)])
-    line = np.hstack([canvas.pixels([x.low], [1]), canvas.pixels([x.high], [1])])
-    ends = pd.concat(
-        [gain.nlargest(3 if canvas.phone else 5, "speedup"), gain.nsmallest(2 if canvas.phone else 4, "speedup")]
-    ).drop_duplicates("arch")
+        marker = {**style, "symbol": symbols(rows.kind)}
+        canvas.marks(rows.samples_per_sec, rows.speedup, texts, marker, name=families.label(family))
+    canvas.line([x.low, x.high], [1, 1], MUTED[0], 1.4, "dot")
+    points = canvas.weighed(gain.samples_per_sec, gain.speedup, 0.3)
+    line = canvas.segments(x.low, 1, x.high, 1)
+    most, least = (3, 2) if canvas.phone else (5, 4)
+    ends = pd.concat([gain.nlargest(most, "speedup"), gain.nsmallest(least, "speedup")]).drop_duplicates("arch")
     canvas.label(
         [(row.samples_per_sec, row.speedup, row.arch, {"veil": True}) for row in ends.itertuples()], points, line
     )
-    shown = gain[gain.family.isin(families.KEY_FAMILIES)].groupby("family").filter(lambda rows: len(rows) >= 5)
+    shown = gain[key].groupby("family").filter(lambda rows: len(rows) >= 5)
     canvas.label(
         [
             (
@@ -451,7 +353,7 @@ def draw_succession() -> Drawing:
         ["model", "family", "still", "by"],
         ["img_size", "top1", "samples_per_sec", "by_top1", "by_samples_per_sec"],
     )
-    table = table[table.top1 >= FLOOR] if (table.top1 >= FLOOR).any() else table
+    table = visible(table, FLOOR)
     gone, kept = table[table.still == "no"], table[table.still == "yes"]
     heirs = gone.by.str.split(".").str[0].map(families.family).map(families.label).value_counts()
     found = behind("succession")
@@ -468,10 +370,9 @@ def draw_succession() -> Drawing:
             else ""
         )
     )
-    wide, phone = (_succession(table, title, card, (then, now), foot, size).figure for size in (WIDE, PHONE))
+    subtitle = f"The frontier of {then} on an {card}, and what is at least as fast and more accurate on it in {now}"
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_succession, table, then, (title, subtitle, foot)),
         title=title,
         data=table,
         hardware=card,
@@ -495,29 +396,12 @@ def draw_succession() -> Drawing:
     )
 
 
-def _succession(
-    table: pd.DataFrame, title: str, card: str, years: tuple[str, str], foot: str, size: tuple[int, int]
-) -> Canvas:
+def _succession(table: pd.DataFrame, then: str, head: Head, size: Size) -> Canvas:
     gone, kept = table[table.still == "no"], table[table.still != "no"]
-    x = Axis(
-        "images per second (log scale)",
-        *nice_range(pd.concat([table.samples_per_sec, gone.by_samples_per_sec]), log=True, after=0.08),
-        log=True,
-    )
-    y = Axis("top-1", *nice_range(pd.concat([table.top1, gone.by_top1]), log=False, after=0.08), write="{:g}%".format)
-    canvas = Canvas(
-        size,
-        title,
-        f"The frontier of {years[0]} on an {card}, and what is at least as fast and more accurate on it in {years[1]}",
-        foot,
-        x,
-        y,
-    )
-    lines = [
-        np.hstack(
-            [canvas.pixels(gone.samples_per_sec, gone.top1), canvas.pixels(gone.by_samples_per_sec, gone.by_top1)]
-        )
-    ]
+    x = Axis.speed(table.samples_per_sec, gone.by_samples_per_sec, before=0.04, after=0.08)
+    canvas = Canvas(size, *head, x, Axis.top1(table.top1, gone.by_top1, before=0.04, after=0.08))
+    lines = canvas.segments(gone.samples_per_sec, gone.top1, gone.by_samples_per_sec, gone.by_top1)
+    rim = {"width": 1, "color": PAPER[0]}
     for row in gone.itertuples():
         canvas.note(
             x=x.coordinate(row.by_samples_per_sec),
@@ -539,56 +423,38 @@ def _succession(
             name="arrow",
         )
     for rows, form in ((gone, "-open"), (kept, "")):
-        canvas.figure.add_scatter(
-            x=rows.samples_per_sec,
-            y=rows.top1,
-            mode="markers",
-            hovertemplate="%{text}<extra></extra>",
-            marker={
-                "size": 9,
-                "color": [families.colour(families.family(name)) for name in rows.model],
-                "symbol": [families.SYMBOLS.get(families.kind(name), "circle") + form for name in rows.model],
-                "line": {"width": 2 if form else 1, **({} if form else {"color": PAPER[0]})},
-            },
-            text=[
-                f"<b>{safe(row.model, 80)}</b>, {years[0]}<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s"
-                + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "")
-                for row in rows.itertuples()
-            ],
-        )
+        texts = [
+            f"<b>{safe(row.model, 80)}</b>, {then}<br>{row.top1:.2f}%, {plain(row.samples_per_sec)} images/s"
+            + (f"<br>beaten by {safe(row.by, 80)}" if row.by else "")
+            for row in rows.itertuples()
+        ]
+        marker = {"size": 9, **_look(rows.model, form), "line": {"width": 2} if form else rim}
+        canvas.marks(rows.samples_per_sec, rows.top1, texts, marker)
     heirs = gone.drop_duplicates("by")
-    canvas.figure.add_scatter(
-        x=heirs.by_samples_per_sec,
-        y=heirs.by_top1,
-        mode="markers",
-        hovertemplate="%{text}<extra></extra>",
-        marker={
-            "size": 9,
-            "color": [families.colour(families.family(name.partition(".")[0])) for name in heirs.by],
-            "symbol": [families.SYMBOLS.get(families.kind(name.partition(".")[0]), "circle") for name in heirs.by],
-            "line": {"width": 1, "color": PAPER[0]},
-        },
-        text=[
-            f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s"
-            for row in heirs.itertuples()
-        ],
-    )
+    texts = [
+        f"<b>{safe(row.by, 80)}</b><br>{row.by_top1:.2f}%, {plain(row.by_samples_per_sec)} images/s"
+        for row in heirs.itertuples()
+    ]
+    marker = {"size": 9, **_look(heirs.by.str.split(".").str[0]), "line": rim}
+    canvas.marks(heirs.by_samples_per_sec, heirs.by_top1, texts, marker)
     points = np.vstack(
         [canvas.pixels(table.samples_per_sec, table.top1), canvas.pixels(heirs.by_samples_per_sec, heirs.by_top1)]
     )
     some = 3 if canvas.phone else 7
-    heirs = gone.by.value_counts().index[:some]
+    most = gone.by.value_counts().index[:some]
     named = [
         (row.by_samples_per_sec, row.by_top1, row.by.partition(".")[0], {"style": "Semibold", "veil": True})
-        for row in gone.drop_duplicates("by").itertuples()
-        if row.by in heirs
+        for row in heirs[heirs.by.isin(most)].itertuples()
     ]
-    named += [
-        (row.samples_per_sec, row.top1, row.model, {"veil": True, "size": canvas.small, "colour": MUTED[0]})
-        for row in table.iloc[np.unique(np.linspace(0, len(table) - 1, some).round().astype(int))].itertuples()
-    ]
-    canvas.label(named, points, lines[0])
+    style = {"veil": True, "size": canvas.small, "colour": MUTED[0]}
+    named += [(row.samples_per_sec, row.top1, row.model, style) for row in even(table, some).itertuples()]
+    canvas.label(named, points, lines)
     return canvas
+
+
+def _look(arches: pd.Series, form: str = "") -> dict:
+    """`theme.look` of networks whose table says no kind."""
+    return look(arches.map(families.family), arches.map(families.kind), form)
 
 
 # --- ours beside timm's, and the stable picks
@@ -639,20 +505,20 @@ def draw_ours() -> Drawing:
             "value": table.ratio,
             "low": table.least,
             "high": table.most,
-            "family": "other",
-            "kind": "convnet",
             "details": [
                 f"{plain(row.ratio)} times as fast (median of {row.networks:.0f} networks, {plain(row.least)} to "
-                f"{plain(row.most)}), "
-                f"rank correlation {row.rho:.2f}"
+                f"{plain(row.most)}), rank correlation {row.rho:.2f}"
                 for row in table.itertuples()
             ],
         }
     )
-    axis = Axis(
+    axis = Axis.around(
         "times as fast (log scale)",
-        *nice_range(pd.concat([table.least, table.most]), log=True, before=0.06, after=0.06),
+        table.least,
+        table.most,
         log=True,
+        before=0.06,
+        after=0.06,
         write=lambda value: f"{value:,.6g}×",
     )
     foot = f"{footer(behind('ours'))} ({THEIRS}) and this project’s own measurements"
@@ -661,20 +527,8 @@ def draw_ours() -> Drawing:
         f"Their images per second over ours, for the {table.networks.max():.0f} networks that both timed: median, "
         f"least and most. Ours: {'; '.join(ways)}"
     )
-    wide, phone = (
-        list_chart.draw(
-            rows,
-            axis,
-            title,
-            subtitle,
-            foot,
-            size,
-        ).figure
-        for size in (WIDE, PHONE)
-    )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, foot),
         title=title,
         data=table,
         hardware="; ".join(ways),
@@ -701,58 +555,38 @@ def draw_stable() -> Drawing:
         if every
         else f"{best.model.partition('.')[0]} is on {best.machines:.0f} of {len(names)} frontiers"
     )
-    wide, phone = (_stable(table, names, title, footer(behind("stable")), size).figure for size in (WIDE, PHONE))
+    subtitle = (
+        "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by "
+        "their number in the caption"
+    )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_stable, table, names, (title, subtitle, footer(behind("stable")))),
         title=title,
         data=table,
         hardware=_settings(names, "timm's "),
         alt=f"Grid of {counted(len(table), 'model')} by {settings} with a dot where the model is on the frontier "
-        "there. On the most: "
-        f"{listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
+        f"there. On the most: {listing([f'{row.model} ({row.machines:.0f})' for row in table.head(6).itertuples()])}.",
         caption=f"{title}. A dot: on the frontier there. By number: "
         f"{', '.join(f'{i + 1} {name}' for i, name in enumerate(names))}.",
         **about,
     )
 
 
-def _stable(table: pd.DataFrame, names: list[str], title: str, foot: str, size: tuple[int, int]) -> Canvas:
+def _stable(table: pd.DataFrame, names: list[str], head: Head, size: Size) -> Canvas:
     rows = table.head(16 if size == PHONE else 22)
     arches = rows.model.str.partition(".")[0]
     labels = [arch if f"{size:.0f}" in arch else f"{arch}, {size:.0f} px" for arch, size in zip(arches, rows.img_size)]
-    canvas = Canvas(
-        size,
-        title,
-        "Models by the number of frontiers they are on, then by accuracy; columns are machines, compiled or not, by "
-        "their number in the caption",
-        foot,
-        Axis("", -0.6, len(names) - 0.4, names=[str(i + 1) for i in range(len(names))]),
-        Axis("", -0.7, len(rows) - 0.3, names=labels[::-1]),
-    )
+    numbers = [str(i + 1) for i in range(len(names))]
+    canvas = Canvas(size, *head, Axis("", -0.6, len(names) - 0.4, names=numbers), Axis.rows(labels))
     for height in range(len(rows)):
-        canvas.figure.add_scatter(
-            x=[0, len(names) - 1],
-            y=[height, height],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": GRID[0], "width": 1},
-        )
+        canvas.line([0, len(names) - 1], [height, height], GRID[0], 1)
     for position, row in enumerate(rows.itertuples()):
         there = [i for i, name in enumerate(names) if name in row.where.split("; ")]
         arch, height = row.model.partition(".")[0], len(rows) - 1 - position
-        canvas.figure.add_scatter(
-            x=there,
-            y=[height] * len(there),
-            mode="markers",
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{safe(row.model, 80)}</b><br>{row.top1:.2f}%<br>on the frontier of {safe(names[i])}" for i in there
-            ],
-            marker={
-                "size": 11,
-                "color": families.colour(families.family(arch)),
-                "symbol": families.SYMBOLS.get(families.kind(arch), "circle"),
-            },
-        )
+        texts = [
+            f"<b>{safe(row.model, 80)}</b><br>{row.top1:.2f}%<br>on the frontier of {safe(names[i])}" for i in there
+        ]
+        symbol = families.SYMBOLS.get(families.kind(arch), "circle")
+        marker = {"size": 11, "color": families.colour(families.family(arch)), "symbol": symbol}
+        canvas.marks(there, [height] * len(there), texts, marker)
     return canvas

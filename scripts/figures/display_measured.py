@@ -21,7 +21,7 @@ from scripts.common.words import counted, plain, short, wait
 from scripts.data import measured
 from scripts.figures import frontier_chart, list_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range
+from scripts.figures.theme import TIMES, Axis, both, frontier
 from scripts.findings import machines
 
 STEP = {"infer": "inference", "train": "a training step"}
@@ -111,19 +111,13 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
         f"ImageNet top-1 accuracy against images per second in {STEP[part]}; the line is the best accuracy at that "
         "speed or faster"
     )
-    wide, phone = (
-        frontier_chart.draw(table, title, subtitle, footer(table), size=size, everyone=len(table) <= 24).figure
-        for size in (WIDE, PHONE)
-    )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(frontier_chart.draw, table, title, subtitle, footer(table), everyone=len(table) <= 24),
         title=title,
         data=table.assign(on_frontier=table.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(table), 'model')} measured on {where}: images per second in {STEP[part]} "
-        "on a log axis against ImageNet top-1 "
-        f"accuracy. {counted(len(edge), 'model')} {'is' if len(edge) == 1 else 'are'} on the frontier, from "
-        f"{best.model} ({best.top1:.1f}%, "
+        f"on a log axis against ImageNet top-1 accuracy. {counted(len(edge), 'model')} "
+        f"{'is' if len(edge) == 1 else 'are'} on the frontier, from {best.model} ({best.top1:.1f}%, "
         f"{short(best.samples_per_sec)} images/s) to {fast.model} ({fast.top1:.1f}%, {short(fast.samples_per_sec)} "
         "images/s).",
         caption=f"Speed in {STEP[part]} as measured on {where}, with a published accuracy of each architecture "
@@ -160,28 +154,17 @@ def draw_latency() -> Drawing:
         high=table.p90,
         details=[f"median {wait(row.p50)}, 90% below {wait(row.p90)}" for row in table.itertuples()],
     )
-    ends = nice_range(pd.concat([table.p50, table.p90.dropna()]), log=True, before=0.06, after=0.06)
-    axis = Axis("time for one picture (log scale)", *ends, log=True, write=wait)
-    wide, phone = (
-        list_chart.draw(
-            rows,
-            axis,
-            title,
-            "Time for a single picture at batch size 1: median, and the time that 90% stay below",
-            footer(table, with_accuracy=False),
-            size,
-            (1000 / CAMERA, f"{CAMERA} pictures a second"),
-        ).figure
-        for size in (WIDE, PHONE)
+    axis = Axis.around(
+        "time for one picture (log scale)", table.p50, table.p90, log=True, before=0.06, after=0.06, write=wait
     )
+    subtitle = "Time for a single picture at batch size 1: median, and the time that 90% stay below"
+    mark = (1000 / CAMERA, f"{CAMERA} pictures a second")
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, footer(table, with_accuracy=False), mark=mark),
         title=title,
         data=table,
-        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from "
-        f"{first.arch} ({wait(first.p50)}) to "
-        f"{last.arch} ({wait(last.p50)}), on a log axis.",
+        alt=f"List of {counted(len(table), 'model')} by the time that one picture takes on {where}, from {first.arch} "
+        f"({wait(first.p50)}) to {last.arch} ({wait(last.p50)}), on a log axis.",
         caption=f"Time for a single picture on {where}: the dot is the median, the line ends where 90% of pictures are "
         "done.",
         **about(table),
@@ -191,65 +174,46 @@ def draw_latency() -> Drawing:
 def draw_compiled() -> Drawing:
     """Speed-up by torch.compile on the GPU measured last. Raises DataMissing where both sides were not measured."""
     table = machine_rows("infer", gpu=True)
+    where = table.hardware_name.iloc[0]
     if table.compiled.nunique() < 2:
-        raise DataMissing(
-            f"compiled models not measured on {table.hardware_name.iloc[0]} yet; run `make bench-gpu` there"
-        )
+        raise DataMissing(f"compiled models not measured on {where} yet; run `make bench-gpu` there")
     eager, compiled = (of_fullest_file(table[table.compiled == compiled]) for compiled in (False, True))
-    both = compiled.merge(
+    table = compiled.merge(
         eager[["arch", "img_size", "samples_per_sec"]], on=["arch", "img_size"], suffixes=("", "_eager"), validate="1:1"
     )
-    if not len(both):
-        raise DataMissing(f"no model was measured both eager and compiled on {table.hardware_name.iloc[0]}")
-    both = both.assign(speedup=both.samples_per_sec / both.samples_per_sec_eager).sort_values(
+    if not len(table):
+        raise DataMissing(f"no model was measured both eager and compiled on {where}")
+    table = table.assign(speedup=table.samples_per_sec / table.samples_per_sec_eager).sort_values(
         "speedup", ascending=False, kind="stable"
     )
-    where, best, last = both.hardware_name.iloc[0], both.iloc[0], both.iloc[-1]
+    best, last = table.iloc[0], table.iloc[-1]
     title = (
         f"{where}: compiling makes "
-        + (f"the median model {both.speedup.median():.2f} times as fast, " if len(both) > 1 else "")
+        + (f"the median model {table.speedup.median():.2f} times as fast, " if len(table) > 1 else "")
         + f"{best.arch} {best.speedup:.2f} times"
-        + ("" if len(both) > 1 else " as fast")
+        + ("" if len(table) > 1 else " as fast")
     )
-    rows = both.assign(
-        label=both.arch,
-        value=both.speedup,
-        low=float("nan"),
-        high=float("nan"),
+    rows = table.assign(
+        label=table.arch,
+        value=table.speedup,
         details=[
             f"{row.speedup:.2f} times as fast: {plain(row.samples_per_sec)} after {plain(row.samples_per_sec_eager)} "
             "images/s"
-            for row in both.itertuples()
+            for row in table.itertuples()
         ],
     )
-    axis = Axis(
-        "speed compiled / eager",
-        *nice_range(pd.concat([both.speedup, pd.Series([1.0])]), log=False, before=0.05, after=0.05),
-        write="{:g}×".format,
-    )
-    wide, phone = (
-        list_chart.draw(
-            rows,
-            axis,
-            title,
-            "Images per second in inference with torch.compile, over those without",
-            footer(both, with_accuracy=False),
-            size,
-            (1.0, "no change"),
-        ).figure
-        for size in (WIDE, PHONE)
-    )
-    files = [source(DATA / file) for file in sorted({both.file.iloc[0], eager.file.iloc[0]})]
+    axis = Axis.around("speed compiled / eager", table.speedup, 1.0, before=0.05, after=0.05, write=TIMES)
+    subtitle = "Images per second in inference with torch.compile, over those without"
+    foot = footer(table, with_accuracy=False)
+    files = [source(DATA / file) for file in sorted({table.file.iloc[0], eager.file.iloc[0]})]
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, foot, mark=(1.0, "no change")),
         title=title,
-        data=both,
-        alt=f"List of {counted(len(both), 'model')} by how much faster torch.compile makes them on {where}, from "
-        f"{best.arch} ({best.speedup:.2f} times) to "
-        f"{last.arch} ({last.speedup:.2f} times).",
-        caption=f"What torch.compile brings on {where}: {int((both.speedup > 1).sum())} of "
-        f"{counted(len(both), 'model')} {'becomes' if len(both) == 1 else 'become'} faster, the median one "
-        f"{both.speedup.median():.2f} times.",
-        **{**about(both), "sources": files},
+        data=table,
+        alt=f"List of {counted(len(table), 'model')} by how much faster torch.compile makes them on {where}, from "
+        f"{best.arch} ({best.speedup:.2f} times) to {last.arch} ({last.speedup:.2f} times).",
+        caption=f"What torch.compile brings on {where}: {int((table.speedup > 1).sum())} of "
+        f"{counted(len(table), 'model')} {'becomes' if len(table) == 1 else 'become'} faster, the median one "
+        f"{table.speedup.median():.2f} times.",
+        **{**about(table), "sources": files},
     )

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from scripts.common import families, words
 from scripts.common.errors import DataMissing
@@ -24,18 +24,20 @@ from scripts.common.provenance import source
 from scripts.common.words import counted, listing, plain, short
 from scripts.figures import list_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.labels import fit, safe, width
+from scripts.figures.labels import fit, safe
 from scripts.figures.theme import (
     GRID,
     INK,
     MUTED,
-    PHONE,
+    PERCENT,
     VEIL,
-    WIDE,
     Axis,
     Canvas,
+    Head,
+    Size,
+    beside,
+    both,
     mix,
-    nice_range,
     readable,
     text_colour,
 )
@@ -45,7 +47,7 @@ from scripts.train.train_cnn import REFERENCE
 
 # Lines here are runs and splits, not families; they still take the house's colours, in this order.
 ORDER = ("convnext", "levit", "beit", "eva", "vit", "resnet", "efficientnet", "vgg")
-MOST_RUNS = 8
+MOST_RUNS = 8  # lines, each in a colour of ORDER
 WORST = 16
 GUESSING = 0.05  # an accuracy no further than this above a guess's is none to speak of
 WORDS = {
@@ -75,63 +77,38 @@ def about(run: Training, *parts: str) -> dict:
     return {"sources": [source(run.paths[part]) for part in parts], "hardware": run.hardware, "date": run.date}
 
 
-def both(draw, *args) -> dict:
-    """figure and phone of a Drawing, from a function that draws a Canvas of a size."""
-    return dict(zip(("figure", "phone"), (draw(*args, size).figure for size in (WIDE, PHONE))))
-
-
 def lines(
     table: dict[str, pd.DataFrame],
     x: str,
     y: str,
-    axes: tuple[str, str],
-    title: str,
-    subtitle: str,
-    foot: str,
-    marks: list[tuple[str, float, str]],
-    write,
-    size,
+    head: Head,
+    write: Callable[[float], str],
+    size: Size,
+    across: str = "",
+    marks: Sequence[tuple[str, float, str]] = (),
 ) -> Canvas:
-    """A named line for each frame of `table`; marks: (name, height, colour family) of dotted lines across."""
-    values = pd.concat(
-        [frame[y] for frame in table.values()] + [pd.Series([height for _, height, _ in marks], dtype=float)]
-    )
-    steps = pd.concat([frame[x] for frame in table.values()])
-    names = [*table, *(name for name, _, _ in marks)]
-    right = round(min(max(width(name, 13.5, "Semibold") for name in names), size[0] / 3)) + 20
-    canvas = Canvas(
-        size,
-        title,
-        subtitle,
-        foot,
-        Axis(axes[0], *nice_range(steps, log=False, before=0.02, after=0.01), whole=True),
-        Axis(axes[1], *nice_range(values, log=False, before=0.05, after=0.05), write=write),
-        right=right,
-    )
+    """A named line for each frame of `table`; across: title of the x-axis, if not its column; marks: (name, height,
+    colour family) of dotted lines across.
+    """
+    steps = Axis.around(across or x, *(frame[x] for frame in table.values()), before=0.02, after=0.01, whole=True)
+    heights = [*(frame[y] for frame in table.values()), *(height for _, height, _ in marks)]
+    values = Axis.around("", *heights, before=0.05, after=0.05, write=write)
+    canvas = Canvas(size, *head, steps, values, right=beside([*table, *(name for name, _, _ in marks)], size))
     ends = []
     for name, height, family in marks:
-        canvas.figure.add_scatter(
-            x=[canvas.x.low, canvas.x.high],
-            y=[height, height],
-            mode="lines",
-            hoverinfo="skip",
-            name=safe(name),
-            line={"color": families.colour(family), "width": 1.4, "dash": "dot"},
-        )
-        ends.append((canvas.x.high, height, name, {"colour": text_colour(family)}))
+        whole = [steps.low, steps.high]
+        canvas.line(whole, [height, height], families.colour(family), 1.4, "dot", name=safe(name))
+        ends.append((steps.high, height, name, {"colour": text_colour(family)}))
     for (name, frame), family in zip(table.items(), ORDER):
-        canvas.figure.add_scatter(
-            x=frame[x],
-            y=frame[y],
+        colour = families.colour(family)
+        canvas.marks(
+            frame[x],
+            frame[y],
+            [f"<b>{safe(name, 80)}</b><br>{x} {short(at)}: {write(value)}" for at, value in zip(frame[x], frame[y])],
+            {"color": colour, "size": 9},
             mode="lines" if len(frame) > 1 else "markers",
             name=safe(name),
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{safe(name, 80)}</b><br>{x} {short(point[0])}: {write(point[1])}"
-                for point in zip(frame[x], frame[y])
-            ],
-            line={"color": families.colour(family), "width": 2.4},
-            marker={"color": families.colour(family), "size": 9},
+            line={"color": colour, "width": 2.4},
         )
         ends.append((float(frame[x].iloc[-1]), float(frame[y].iloc[-1]), name, {"colour": text_colour(family)}))
     canvas.label_ends(ends)
@@ -143,9 +120,9 @@ def word(setting: str) -> str:
     return WORDS.get(setting, setting.replace("_", " "))
 
 
-def listed(rows: pd.DataFrame, axis: Axis, title: str, subtitle: str, foot: str, size) -> Canvas:
+def listed(rows: pd.DataFrame, axis: Axis, title: str, subtitle: str, footer: str, size: Size) -> Canvas:
     """A list chart whose rows are no networks: what stands on hover is the label and the details."""
-    canvas = list_chart.draw(rows, axis, title, subtitle, foot, size)
+    canvas = list_chart.draw(rows, axis, title, subtitle, footer, size)
     canvas.figure.data[-1].text = [f"<b>{safe(row.label, 80)}</b><br>{row.details}" for row in rows.itertuples()]
     return canvas
 
@@ -166,15 +143,15 @@ def draw_pets_curves() -> Drawing:
     run = next((run for run in photo_results.pets() if run.epochs > 1), pets_run())
     history, facts = run.tables[""], run.facts
     error = facts["error_rate"]
+    right = f"is right on {1 - error['test']:.1%} of the test photos"
     title = (
-        f"A probe on {facts['arch']} is right on {1 - error['test']:.1%} of the test photos"
+        f"A probe on {facts['arch']} {right}"
         if facts.get("kept") == "probe"
-        else f"{facts['arch']} is right on {1 - error['test']:.1%} of the test photos after "
-        f"{counted(run.epochs, 'epoch')}"
+        else f"{facts['arch']} {right} after {counted(run.epochs, 'epoch')}"
     )
     long = {
-        "training": history[["epoch", "train_loss"]].rename(columns={"train_loss": "loss"}),
-        "validation": history[["epoch", "valid_loss"]].rename(columns={"valid_loss": "loss"}),
+        name: history[["epoch", column]].set_axis(["epoch", "loss"], axis=1)
+        for name, column in (("training", "train_loss"), ("validation", "valid_loss"))
     }
     learned = "trained from scratch"
     if facts["weights"] != "scratch":
@@ -182,12 +159,11 @@ def draw_pets_curves() -> Drawing:
     subtitle = f"Cross-entropy by epoch, {learned} on {facts['train_images']:,} photos at {facts['size']} pixels"
     ends = {name: frame.loss.iloc[-1] for name, frame in long.items()}
     return Drawing(
-        **both(lines, long, "epoch", "loss", ("epoch", ""), title, subtitle, footer(run), [], loss),
+        **both(lines, long, "epoch", "loss", (title, subtitle, footer(run)), loss),
         title=title,
         data=pd.concat([frame.assign(split=name) for name, frame in long.items()]),
         alt=f"Line chart of the loss by epoch of {facts['arch']} on {run.dataset}. It ends at {ends['training']:.2f} "
-        "on the training photos and "
-        f"{ends['validation']:.2f} on the validation photos.",
+        f"on the training photos and {ends['validation']:.2f} on the validation photos.",
         caption=f"How {facts['arch']} learns {run.dataset}: error rate {error['valid']:.1%} on "
         f"{facts['valid_images']:,} validation photos, {error['test']:.1%} on "
         f"{facts['test_images']:,} test photos it never saw. The training loss is measured with augmentation.",
@@ -201,55 +177,33 @@ def confusion(run: Training) -> pd.DataFrame:
     return pd.crosstab(tested.label, tested.predicted).reindex(index=run.classes, columns=run.classes, fill_value=0)
 
 
-def matrix_chart(counts: pd.DataFrame, title: str, subtitle: str, foot: str, size) -> Canvas:
+def matrix_chart(counts: pd.DataFrame, head: Head, size: Size) -> Canvas:
     """Squares of counts, darker for a larger share of the row; columns named below, rows at the left."""
     n = len(counts)
-    names = [str(name) for name in counts.index]
-    canvas = Canvas(
-        size,
-        title,
-        subtitle,
-        foot,
-        Axis("predicted", -0.5, n - 0.5, names=[str(name) for name in counts.columns]),
-        Axis("", -0.5, n - 0.5, names=names[::-1]),
-    )
+    names, said = ([str(name) for name in one] for one in (counts.index, counts.columns))
+    x, y = Axis("predicted", -0.5, n - 0.5, names=said), Axis("", -0.5, n - 0.5, names=names[::-1])
+    canvas = Canvas(size, *head, x, y)
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     dark = families.colour("convnext")
-    canvas.figure.add_trace(
-        go.Heatmap(
-            z=shares.to_numpy()[::-1].tolist(),
-            x=list(range(n)),
-            y=list(range(n)),
-            xgap=4,
-            ygap=4,
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, GRID[0]], [1, dark]],
-            showscale=False,
-            text=[
-                [
-                    f"{int(counts.iloc[row, column]):,} {safe(names[row], 40)} taken for "
-                    f"{safe(str(counts.columns[column]), 40)}"
-                    for column in range(n)
-                ]
-                for row in reversed(range(n))
-            ],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    )
+    texts = [
+        [
+            f"{int(counts.iloc[row, column]):,} {safe(names[row], 40)} taken for {safe(said[column], 40)}"
+            for column in range(n)
+        ]
+        for row in reversed(range(n))
+    ]
+    across = list(range(n))
+    canvas.heat(shares.to_numpy()[::-1], texts, dark, gap=4, x=across, y=across)
+    text = canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11
     for row in range(n):
         for column in range(n):
             share, count = float(shares.iloc[row, column]), int(counts.iloc[row, column])
             canvas.note(
                 x=column,
                 y=n - 1 - row,
-                showarrow=False,
                 name="count",
                 text=f"<b>{count:,}</b><br>{share:.0%}",
-                font={
-                    "size": canvas.base + 8 if n <= 4 else canvas.small if n <= 10 else 11,
-                    "color": readable(dark, share),
-                },
+                font={"size": text, "color": readable(dark, share)},
             )
     return canvas
 
@@ -262,14 +216,9 @@ def draw_pets_confusion() -> Drawing:
     title = (
         f"Most often wrong: {label} taken for {predicted}, {int(wrong.max()):,} of {counts.loc[label].sum():,} photos"
     )
+    subtitle = "Test photos by what they show (rows) and what the model says (columns)"
     return Drawing(
-        **both(
-            matrix_chart,
-            counts,
-            title,
-            "Test photos by what they show (rows) and what the model says (columns)",
-            footer(run),
-        ),
+        **both(matrix_chart, counts, (title, subtitle, footer(run))),
         title=title,
         data=counts.reset_index(),
         alt="Confusion matrix of the test photos. "
@@ -295,10 +244,7 @@ def draw_pets_losses() -> Drawing:
         {
             "label": [f"photo {number:,.0f}" for number in worst.photo],
             "value": 100 * worst.probability,
-            "low": np.nan,
-            "high": np.nan,
             "family": "levit",
-            "kind": "convnet",
             "details": [
                 f"shows {safe(label, 40)}, taken for {safe(said, 40)}"
                 for label, said in zip(worst.label, worst.predicted)
@@ -311,14 +257,13 @@ def draw_pets_losses() -> Drawing:
         f"{surest.label}"
     )
     subtitle = f"The {counted(len(rows), 'photo')} with the highest loss, by how sure the model is of its wrong answer"
-    axis = Axis("", *nice_range(rows.value, log=False, before=0.1, after=0.05), write="{:g}%".format)
+    axis = Axis.around("", rows.value, before=0.1, after=0.05, write=PERCENT)
     return Drawing(
-        **both(lambda size: listed(rows, axis, title, subtitle, footer(run), size)),
+        **both(listed, rows, axis, title, subtitle, footer(run)),
         title=title,
         data=worst,
         alt=f"List of the {counted(len(rows), 'validation and test photo')} with the highest loss; the model is "
-        f"{rows.value.min():.0f} to {rows.value.max():.0f}% sure "
-        "of a wrong answer.",
+        f"{rows.value.min():.0f} to {rows.value.max():.0f}% sure of a wrong answer.",
         caption="The top losses. Look at these photos first: what is wrong here may be the label or the photo, and not "
         "the model.",
         **about(run, "-predictions"),
@@ -365,7 +310,6 @@ def draw_starts() -> Drawing:
         low=rows["min"],
         high=rows["max"],
         family=[STARTS[start] for _, start in order],
-        kind="convnet",
         details=[
             f"{write(mean)}, {write(low)} to {write(high)}<br>{counted(int(seeds), 'seed')}"
             for mean, low, high, seeds in groups.loc[order].itertuples(index=False)
@@ -384,13 +328,10 @@ def draw_starts() -> Drawing:
     model = listing(sorted({*table.model}))
     size = " or ".join(f"{size:.0f}" for size in sorted({*table.img_size}))
     subtitle = f"{model} at {size} pixels: test photos that are right, mean of the seeds; lines: worst to best seed"
-    ends = nice_range(pd.concat([rows["low"], rows["high"]]), log=False, after=0.03)
-    axis = Axis("test accuracy", *ends, write="{:.0%}".format)
+    axis = Axis.around("test accuracy", rows["low"], rows["high"], after=0.03, write="{:.0%}".format)
     below = footer(newest, listing([run.dataset for run in found]))
-    wide, phone = (list_chart.draw(rows, axis, title, subtitle, below, size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, below),
         title=title,
         data=rows[["dataset", "start", "mean", "min", "max", "size"]],
         sources=[source(run.paths[""]) for run in found],
@@ -416,24 +357,14 @@ def draw_cnn_curves() -> Drawing:
         f"{row.train_images:,.0f} photos; the reference {REFERENCE['test_loss']:.2f} after {REFERENCE['epochs']} of "
         f"{REFERENCE['train_images']:,}"
     )
+    subtitle = "Cross-entropy on validation photos by epoch; dotted: the reference's on its test photos"
+    head, mark = (title, subtitle, footer(best)), ("reference", REFERENCE["test_loss"], "beit")
     return Drawing(
-        **both(
-            lines,
-            table,
-            "epoch",
-            "valid_loss",
-            ("epoch", ""),
-            title,
-            "Cross-entropy on validation photos by epoch; dotted: the reference's on its test photos",
-            footer(best),
-            [("reference", REFERENCE["test_loss"], "beit")],
-            loss,
-        ),
+        **both(lines, table, "epoch", "valid_loss", head, loss, marks=[mark]),
         title=title,
         data=pd.concat([frame.assign(run=name) for name, frame in table.items()]),
         alt=f"Line chart of the validation loss by epoch of {counted(len(table), 'run')} of the plain convnet, with "
-        "the reference's test loss "
-        f"({REFERENCE['test_loss']}) as a dotted line. Ends: "
+        f"the reference's test loss ({REFERENCE['test_loss']}) as a dotted line. Ends: "
         + listing([f"{name} {frame.valid_loss.iloc[-1]:.2f}" for name, frame in table.items()])
         + ".",
         caption=f"The reference learned from {REFERENCE['train_images']:,} photos of {REFERENCE['size']} pixels in "
@@ -476,19 +407,9 @@ def draw_runs() -> Drawing:
         else f"The validation loss of {best} goes down to {lowest}"
     )
     foot = f"Source: the log of each run, written down on {words.day(found.date)} · {found.hardware}"
+    head = title, "Cross-entropy on validation photos by epoch, a line per run", foot
     return Drawing(
-        **both(
-            lines,
-            frames,
-            "epoch",
-            "valid_loss",
-            ("epoch", ""),
-            title,
-            "Cross-entropy on validation photos by epoch, a line per run",
-            foot,
-            [],
-            loss,
-        ),
+        **both(lines, frames, "epoch", "valid_loss", head, loss),
         title=title,
         data=history,
         alt=f"Line chart of the validation loss by epoch of {counted(len(frames), 'training run')}; the lowest is "
@@ -502,18 +423,11 @@ def search_run() -> Training:
     return first(photo_results.searches(), "search", "python -m scripts.train.search")
 
 
-def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subtitle: str, foot: str, size) -> Canvas:
+def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, head: Head, size: Size) -> Canvas:
     """A line per trial through one upright axis per setting and, last, its accuracy; the better, the darker."""
     columns = [*settings.columns, "accuracy"]
-    canvas = Canvas(
-        size,
-        title,
-        subtitle,
-        foot,
-        Axis("", -0.25, len(columns) - 0.75 + 0.2, names=[word(name) for name in columns]),
-        Axis("", -0.06, 1.06, write=lambda value: ""),
-        right=30,
-    )
+    x = Axis("", -0.25, len(columns) - 0.75 + 0.2, names=[word(name) for name in columns])
+    canvas = Canvas(size, *head, x, Axis("", -0.06, 1.06, write=lambda value: ""), right=30)
     canvas.figure.update_yaxes(showgrid=False, showticklabels=False)
     heights, ends = {}, {}
     for name in columns:
@@ -524,37 +438,29 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
             ends[name] = [(i / max(1, len(kinds) - 1), str(kind)) for i, kind in enumerate(kinds)]
             continue
         low, high = float(values.min()), float(values.max())
-        log = low > 0 and high / low > 20
-        scale = values.astype(float).map(math.log) if log else values.astype(float)
-        span = (math.log(high) - math.log(low) if log else high - low) or 1.0
-        heights[name] = (scale - (math.log(low) if log else low)) / span
-        ends[name] = (
-            [(0.0, f"{low:.1%}"), (1.0, f"{high:.1%}")]
-            if name == "accuracy"
-            else [(0.0, plain(low)), (1.0, plain(high))]
-        )
+        say = "{:.1%}".format if name == "accuracy" else plain
+        ends[name] = [(0.0, say(low)), (1.0, say(high))]
+        scale = values.astype(float)
+        if low > 0 and high / low > 20:
+            scale, low, high = scale.map(math.log), math.log(low), math.log(high)
+        heights[name] = (scale - low) / ((high - low) or 1.0)
     rank = table.accuracy.rank(pct=True)
     dark = families.colour("convnext")
     for row in rank.sort_values(kind="stable").index:
         done = table.state[row] == "complete"
         colour = mix(GRID[0], dark, round(float(rank[row]) ** 2, 3))
-        words = ", ".join(
-            f"{name}={settings[name][row]:.4g}"
-            if isinstance(settings[name][row], float)
-            else f"{name}={settings[name][row]}"
-            for name in settings
-        )
-        canvas.figure.add_scatter(
-            x=list(range(len(columns))),
-            y=[float(heights[name][row]) for name in columns],
+        words = ", ".join(f"{name}={_value(settings[name][row], '{:.4g}'.format)}" for name in settings)
+        said = f"<b>{table.accuracy[row]:.1%}</b> {'' if done else '(pruned)'}<br>{safe(words, 160)}"
+        style = {"color": colour, "width": 2.6 if rank[row] > 0.9 else 1.5, "dash": "solid" if done else "dot"}
+        canvas.marks(
+            list(range(len(columns))),
+            [float(heights[name][row]) for name in columns],
+            [said] * len(columns),
             mode="lines",
-            hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{table.accuracy[row]:.1%}</b> {'' if done else '(pruned)'}<br>{safe(words, 160)}"]
-            * len(columns),
             name=f"trial {int(table.trial[row])}",
-            line={"color": colour, "width": 2.6 if rank[row] > 0.9 else 1.5, "dash": "solid" if done else "dot"},
+            line=style,
         )
-    room = 0.95 * (canvas.area.right - canvas.area.left) / len(columns)
+    room = 0.95 * canvas.area.wide / len(columns)
     for at, name in enumerate(columns):
         canvas.figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": MUTED[0], "width": 1})
         for height, text in ends[name]:
@@ -564,12 +470,16 @@ def parallel_chart(table: pd.DataFrame, settings: pd.DataFrame, title: str, subt
                 y=height,
                 yshift=-down,
                 text=safe(fit(text, canvas.small, room)),
-                showarrow=False,
                 name="end",
                 font={"size": canvas.small, "color": INK[0]},
                 bgcolor=VEIL[0],
             )
     return canvas
+
+
+def _value(value, write: Callable[[float], str]) -> str:
+    """A setting's value for people; whole numbers and names as they are."""
+    return write(value) if isinstance(value, float) else str(value)
 
 
 def draw_search_parallel() -> Drawing:
@@ -580,25 +490,18 @@ def draw_search_parallel() -> Drawing:
         raise DataMissing(f"{run.paths[''].stem}: no trial was finished; run the search again")
     best = table.accuracy.idxmax()
     pruned = int((table.state == "pruned").sum())
-    words = listing(
-        [
-            f"{word(name)} "
-            f"{plain(settings[name][best]) if isinstance(settings[name][best], (int, float)) else settings[name][best]}"
-            for name in settings
-        ]
-    )
+    words = listing([f"{word(name)} {_value(settings[name][best], plain)}" for name in settings])
     title = f"The best of {counted(len(table), 'trial')}: {table.accuracy[best]:.1%} with {words}"
     subtitle = (
         f"A line per trial of {run.facts.get('model')}, darker where validation accuracy is higher; dotted: given up "
         "early"
     )
     return Drawing(
-        **both(parallel_chart, table, settings, title, subtitle, footer_of_search(run)),
+        **both(parallel_chart, table, settings, (title, subtitle, footer_of_search(run))),
         title=title,
         data=table,
-        alt=f"Parallel coordinates of {counted(len(table), 'trial')} over "
-        f"{listing([word(name) for name in settings])} and accuracy, which lies "
-        f"between {table.accuracy.min():.1%} and {table.accuracy.max():.1%}.",
+        alt=f"Parallel coordinates of {counted(len(table), 'trial')} over {listing([word(name) for name in settings])} "
+        f"and accuracy, which lies between {table.accuracy.min():.1%} and {table.accuracy.max():.1%}.",
         caption=f"What the search tried: {counted(len(table), 'trial')}, {pruned} of them given up early because they "
         "fell behind the median.",
         **about(run, ""),
@@ -608,8 +511,7 @@ def draw_search_parallel() -> Drawing:
 def footer_of_search(run: Training) -> str:
     return (
         f"Source: searched by this project on {words.day(run.date)} · {run.hardware} · {run.facts.get('data')}, "
-        f"{counted(int(run.facts.get('epochs', 0)), 'epoch')} a trial, "
-        f"{run.facts.get('sampler')} sampler"
+        f"{counted(int(run.facts.get('epochs', 0)), 'epoch')} a trial, {run.facts.get('sampler')} sampler"
     )
 
 
@@ -627,24 +529,15 @@ def draw_search_importance() -> Drawing:
             "low": 0.0,
             "high": 100 * importance.to_numpy(),
             "family": "convnext",
-            "kind": "convnet",
             "details": "share of the importance",
         }
     )
     title = f"{rows.label.iloc[0].capitalize()} matters most: {importance.iloc[0]:.0%} of the importance"
-    axis = Axis("", 0, max(rows.value) * 1.08, write="{:g}%".format)
+    axis = Axis("", 0, max(rows.value) * 1.08, write=PERCENT)
     trials = len(run.tables[""])
+    subtitle = f"Share of each setting in what tells good trials from bad ones (PED-ANOVA, {trials} trials)"
     return Drawing(
-        **both(
-            lambda size: listed(
-                rows,
-                axis,
-                title,
-                f"Share of each setting in what tells good trials from bad ones (PED-ANOVA, {trials} trials)",
-                footer_of_search(run),
-                size,
-            )
-        ),
+        **both(listed, rows, axis, title, subtitle, footer_of_search(run)),
         title=title,
         data=rows[["label", "value"]],
         alt="List of settings by importance: "

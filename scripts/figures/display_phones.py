@@ -16,7 +16,7 @@ from scripts.common.words import counted, day, listing, plain
 from scripts.data import public, qualcomm
 from scripts.figures import frontier_chart, list_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import PHONE, WIDE, Axis, frontier, nice_range
+from scripts.figures.theme import TIMES, WIDE, Axis, both, frontier
 from scripts.findings import phones
 
 FILE = "phones.csv"
@@ -54,8 +54,7 @@ def draw_frontier() -> Drawing:
         arch=found["network"],
         img_size=224,
         param_count=found["params"],
-        kind=found["kind"].where(found["kind"] != "", "convnet"),
-        family=found["family"].where(found["family"] != "", "other"),
+        **_look(found),
     )
     edge = frontier(rows)
     levit = found[found["family"] == "levit"]
@@ -68,24 +67,22 @@ def draw_frontier() -> Drawing:
         f"Top-1 on {qualcomm.IMAGES:,} ImageNet pictures (±{_uncertainty(rows['top1'].median()):.1f} points) against "
         "pictures per second, in the faster of floats and integers"
     )
-    wide, phone = (
-        frontier_chart.draw(
-            frontier_chart.visible(rows, FLOOR), title, subtitle, _footer(), size=size, everyone=size == WIDE
-        ).figure
-        for size in (WIDE, PHONE)
-    )
+    shown, head = frontier_chart.visible(rows, FLOOR), (title, subtitle, _footer())
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(lambda size: frontier_chart.draw(shown, *head, size, everyone=size == WIDE)),
         title=title,
         data=found,
         alt=f"Top-1 accuracy against pictures per second of {counted(len(rows), 'network')} on a {phones.PHONE}; on "
-        "the "
-        f"frontier: {listing(edge['model'].tolist())}.",
+        f"the frontier: {listing(edge['model'].tolist())}.",
         caption=f"{title}. An accuracy on {qualcomm.IMAGES:,} pictures is uncertain by about "
         f"{_uncertainty(rows['top1'].median()):.1f} points, so neighbours on the frontier may be tied.",
         **_about(),
     )
+
+
+def _look(found: pd.DataFrame) -> dict[str, pd.Series]:
+    """Kind and family as charts draw them, also of a network that timm does not know."""
+    return {name: found[name].where(found[name] != "", other) for name, other in list_chart.UNKNOWN.items()}
 
 
 def _uncertainty(top1: float) -> float:
@@ -103,28 +100,19 @@ def draw_quantised() -> Drawing:
     rows = found.assign(
         label=found["network"],
         value=found["gain"],
-        low=float("nan"),
-        high=float("nan"),
-        kind=found["kind"].where(found["kind"] != "", "convnet"),
-        family=found["family"].where(found["family"] != "", "other"),
+        **_look(found),
         details=[
             f"{plain(row.float_ms)} ms as floats, {plain(row.int8_ms)} ms as {row.int8_precision}<br>"
             f"top-1 {row.float_top1:.1f}% and {row.int8_top1:.1f}%"
             for row in found.itertuples()
         ],
     )
-    axis = Axis(
-        "times as fast as floats", *nice_range(found["gain"], log=True, after=0.08), log=True, write="{:g}×".format
-    )
+    axis = Axis.around("times as fast as floats", found["gain"], log=True, after=0.08, write=TIMES)
     subtitle = (
         "Latency of one picture with floats over its latency quantised (8-bit weights), each in its fastest runtime"
     )
-    wide, phone = (
-        list_chart.draw(rows, axis, title, subtitle, _footer(), size, (1.0, "as fast")).figure for size in (WIDE, PHONE)
-    )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, _footer(), mark=(1.0, "as fast")),
         title=title,
         data=found,
         alt=f"List of {counted(len(found), 'network')} by how many times as fast they are quantised: "

@@ -24,21 +24,17 @@ from scripts.figures.drawing import Drawing
 from scripts.figures.theme import (
     CONTEXT,
     GRID,
-    LEADER,
-    PAPER,
-    PHONE,
-    WIDE,
+    TIMES,
     Axis,
     Canvas,
+    Head,
+    Size,
+    both,
     frontier,
-    nice_range,
     pale,
     text_colour,
 )
 from scripts.predict import command as predict_command, speeds as predict, stored
-
-FLOOR = stored.FLOOR
-NAMED = 7
 
 
 def draw() -> Drawing:
@@ -51,7 +47,7 @@ def draw() -> Drawing:
     except UserError as error:
         raise DataMissing(str(error)) from None
     prediction, likely = kept.parts["infer"], kept.frontier
-    shown = frontier_chart.visible(table, FLOOR).reset_index(drop=True)
+    shown = frontier_chart.visible(table, stored.FLOOR).reset_index(drop=True)
     edge = frontier(shown)
     done = shown.status == "measured"
     where, number = prediction.hardware_name, counted(prediction.used, "network")
@@ -63,31 +59,25 @@ def draw() -> Drawing:
     )
     subtitle = (
         "ImageNet top-1 accuracy against images per second in inference; solid: measured, hollow: predicted, lines: "
-        "90% intervals; the step is the expected "
-        "frontier, the shade where it lies with 90% certainty"
+        "90% intervals; the step is the expected frontier, the shade where it lies with 90% certainty"
     )
-    rows = measured_rows()
+    rows = predict.machine_rows(measured.machine())
     foot = (
         f"Source: measured by this project on {words.day(rows.date.iloc[0])} · {where}, {setting(rows)} · "
         f"predicted from timm’s published {said(kept.sources)}"
     )
-    wide, phone = (_draw(kept.band, shown, title, subtitle, foot, size) for size in (WIDE, PHONE))
     best, fast = edge.iloc[0], edge.iloc[-1]
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_draw, kept.band, shown, (title, subtitle, foot)),
         title=title,
         data=shown.merge(likely[["model", "img_size", "expected", "sure"]], on=["model", "img_size"], how="left"),
         alt=f"Scatter chart of {counted(len(shown), 'set')} of weights on {where}: images per second on a log axis "
-        "against ImageNet top-1 accuracy. "
-        f"{int(done.sum())} are measured, the others predicted. The expected frontier falls from {best.model} "
-        f"({best.top1:.1f}%, {plain(best.samples_per_sec)} "
-        f"images/s) to {fast.model} ({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s), with a shaded band "
-        "of uncertainty around it.",
+        f"against ImageNet top-1 accuracy. {int(done.sum())} are measured, the others predicted. The expected frontier "
+        f"falls from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to {fast.model} "
+        f"({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s), with a shaded band of uncertainty around it.",
         caption=f"Speeds on {where}, predicted from {number} measured there and from timm’s tables of other machines. "
-        f"{counted(int(likely.expected.sum()), 'set')} of weights "
-        f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at "
-        "least 80% certainty.",
+        f"{counted(int(likely.expected.sum()), 'set')} of weights {'is' if likely.expected.sum() == 1 else 'are'} on "
+        f"the expected frontier, {len(sure)} of them with at least 80% certainty.",
         sources=[
             *(source(stored.path(name, rows.hardware.iloc[0])) for name in ("speeds", "frontier", "band")),
             *(one.facts() for one in kept.sources if one.path.startswith(TIMM)),
@@ -98,20 +88,12 @@ def draw() -> Drawing:
     )
 
 
-def measured_rows() -> pd.DataFrame:
-    return predict.machine_rows(measured.machine())
-
-
-def _draw(band: pd.DataFrame, shown: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]):
-    """One size of the chart."""
-    rate = "samples_per_sec"
-    edge = frontier(shown)
-    x = Axis("images per second (log scale)", *nice_range(shown[rate], log=True, before=0.03, after=0.07), log=True)
-    y = Axis("top-1", *nice_range(shown.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
-    canvas = Canvas(size, title, subtitle, footer, x, y)
-    area = band[band[rate].between(x.low, x.high)]
+def _draw(band: pd.DataFrame, shown: pd.DataFrame, head: Head, size: Size) -> Canvas:
+    x, y = Axis.speed(shown.samples_per_sec), Axis.top1(shown.top1)
+    canvas = Canvas(size, *head, x, y)
+    area = band[band.samples_per_sec.between(x.low, x.high)]
     canvas.figure.add_scatter(
-        x=[*area[rate], *area[rate][::-1]],
+        x=[*area.samples_per_sec, *area.samples_per_sec[::-1]],
         y=[*area.most, *area.least[::-1]],
         mode="lines",
         fill="toself",
@@ -120,96 +102,39 @@ def _draw(band: pd.DataFrame, shown: pd.DataFrame, title: str, subtitle: str, fo
         hoverinfo="skip",
         name="90% of frontiers",
     )
+    edge = frontier(shown)
     key, done = shown.family.isin(families.KEY_FAMILIES), shown.status == "measured"
     on_edge = shown.index.isin(edge.index)
     _points(canvas, shown[~key & ~on_edge & ~done], "others", {"size": 4.5, "color": CONTEXT[0]}, "-open")
-    for family in [name for name in families.KEY_FAMILIES if (shown.family == name).any()]:
-        _points(
-            canvas,
-            shown[(shown.family == family) & ~on_edge & ~done],
-            family,
-            {"size": 5.5, "color": pale(family)},
-            "-open",
-        )
-    segments = canvas.step(edge, rate, "top1")
+    for family in frontier_chart.key_families(shown):
+        rows = shown[(shown.family == family) & ~on_edge & ~done]
+        _points(canvas, rows, family, {"size": 5.5, "color": pale(family)}, "-open")
+    segments = canvas.step(edge, "samples_per_sec", "top1")
     for family, rows in shown[on_edge & ~done].groupby("family", sort=False):
-        _points(
-            canvas,
-            rows,
-            family,
-            {"size": 9, "color": families.colour(family), "line": {"width": 2}},
-            "-open",
-            bars=True,
-        )
+        hollow = {"size": 9, "color": families.colour(family), "line": {"width": 2}}
+        _points(canvas, rows, family, hollow, "-open", bounds=rows[["low", "high"]])
     for family, rows in shown[done].groupby("family", sort=False):
-        _points(
-            canvas,
-            rows,
-            family,
-            {"size": 9.5, "color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}},
-            "",
-            bars=True,
-        )
-    points = np.column_stack(
-        [canvas.pixels(shown[rate], shown.top1), np.where(on_edge, 3.0, np.where(done, 2.0, np.where(key, 0.5, 0.2)))]
-    )
+        solid = {"size": 9.5, **frontier_chart.rimmed(family)}
+        _points(canvas, rows, family, solid, bounds=rows[["low", "high"]])
+    weights = np.where(on_edge, 3.0, np.where(done, 2.0, np.where(key, 0.5, 0.2)))
+    points = canvas.weighed(shown.samples_per_sec, shown.top1, weights)
     # on the frontier, the surest first; then what was measured
-    named = frontier_chart.leaders(edge, rate, y.low, 5 if canvas.phone else NAMED)
+    named = frontier_chart.leaders(edge, "samples_per_sec", y.low, 5 if canvas.phone else frontier_chart.NAMED)
     named = pd.concat([named, shown[done].drop_duplicates("arch").nlargest(3 if canvas.phone else 6, "top1")])
     named = named[~named.index.duplicated()]
-    repeated = named.arch.duplicated(keep=False)
-    canvas.label(
-        [
-            (
-                row[rate],
-                row.top1,
-                frontier_chart._short_name(row, again),
-                {"radius": 7, "style": "Semibold", "colour": text_colour(row.family), "veil": True},
-            )
-            for (_, row), again in zip(named.iterrows(), repeated)
-        ],
-        points,
-        segments,
-    )
-    return canvas.figure
+    style = lambda row: {"colour": text_colour(row.family), "veil": True}
+    frontier_chart.name_models(canvas, named, points, segments, style)
+    return canvas
 
 
-def _points(canvas: Canvas, rows: pd.DataFrame, family: str, marker: dict, form: str, bars: bool = False) -> None:
-    """Draw `rows` of one family; form: '-open' for hollow symbols."""
-    if not len(rows):
-        return
-    symbols = [families.SYMBOLS.get(kind, "circle") + form for kind in rows.kind]
+def _points(canvas: Canvas, rows: pd.DataFrame, family: str, marker: dict, form: str = "", bounds=None) -> None:
+    """`frontier_chart.scatter`, whose marks say how their speed is known."""
     texts = [
         f"{text}<br>{'measured' if row.status == 'measured' else 'predicted'}, {plain(row.low)} to {plain(row.high)} "
         "images/s"
-        for text, row in zip(frontier_chart.hover(rows, "samples_per_sec"), rows.itertuples())
+        for text, row in zip(frontier_chart.hover(rows), rows.itertuples())
     ]
-    error = (
-        {
-            "error_x": {
-                "type": "data",
-                "array": rows.high - rows.samples_per_sec,
-                "arrayminus": rows.samples_per_sec - rows.low,
-                "color": LEADER[0],
-                "thickness": 1,
-                "width": 3,
-            }
-        }
-        if bars
-        else {}
-    )
-    canvas.figure.add_scatter(
-        x=rows.samples_per_sec,
-        y=rows.top1,
-        mode="markers",
-        name=families.label(family),
-        meta={"family": family},
-        **error,
-        text=texts,
-        customdata=rows[["model", "img_size"]].astype(str).to_numpy(),
-        hovertemplate="%{text}<extra></extra>",
-        marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]},
-    )
+    frontier_chart.scatter(canvas, rows, family, marker, form, texts, bounds)
 
 
 def draw_check() -> Drawing:
@@ -231,8 +156,7 @@ def draw_check() -> Drawing:
     ).sort_values("value", ascending=False, kind="stable")
     rows["details"] = [
         f"measured {plain(row.samples_per_sec)} images/s<br>predicted {plain(row.predicted)}, 90% between "
-        f"{plain(row.low * row.predicted)} and "
-        f"{plain(row.high * row.predicted)}"
+        f"{plain(row.low * row.predicted)} and {plain(row.high * row.predicted)}"
         for row in rows.itertuples()
     ]
     inside = int(rows.value.between(rows.low, rows.high).sum())
@@ -243,32 +167,20 @@ def draw_check() -> Drawing:
         else f"{where}: the one prediction is off by {found['median_error']:.0%}, {'inside' if inside else 'outside'} "
         "its 90% interval"
     )
-    axis = Axis(
-        "measured / predicted speed",
-        *nice_range(pd.concat([rows.value, rows.low, rows.high]), log=False, before=0.05, after=0.05),
-        write="{:g}×".format,
+    axis = Axis.around(
+        "measured / predicted speed", rows.value, rows.low, rows.high, before=0.05, after=0.05, write=TIMES
+    )
+    subtitle = (
+        "Speed of models that were predicted first and measured then; the dot is the measurement, the line the 90% "
+        "interval given for it"
     )
     foot = (
         f"Source: measured by this project on {words.day(str(about['date'])[:10])} · {where} · predicted from "
         f"{about['used']} other models and timm’s published {said(made_from(about))}"
     )
-    wide, phone = (
-        list_chart.draw(
-            rows,
-            axis,
-            title,
-            "Speed of models that were predicted first and measured then; the dot is the measurement, the line the "
-            "90% interval given for it",
-            foot,
-            size,
-            (1.0, "as predicted"),
-        ).figure
-        for size in (WIDE, PHONE)
-    )
     first, last = rows.iloc[0], rows.iloc[-1]
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, foot, mark=(1.0, "as predicted")),
         title=title,
         data=rows,
         alt=f"List of {counted(len(rows), 'model')} by measured over predicted speed on {where}, from {first.arch} "

@@ -5,6 +5,8 @@ python -m scripts.figures.export --only runtimes_speed runtimes_cost
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -16,7 +18,24 @@ from scripts.common.provenance import source
 from scripts.common.words import counted, day, listing, plain, short
 from scripts.figures.drawing import Drawing
 from scripts.figures.labels import safe
-from scripts.figures.theme import CONTEXT, INK, MUTED, PAPER, PHONE, WIDE, Axis, Canvas, nice_range, text_colour
+from scripts.figures.theme import (
+    CONTEXT,
+    INK,
+    MUTED,
+    PAPER,
+    PERCENT,
+    PHONE,
+    TIMES,
+    WIDE,
+    Axis,
+    Canvas,
+    Head,
+    Size,
+    both,
+    even,
+    look,
+    text_colour,
+)
 from scripts.findings import runtimes
 from scripts.runtimes import check
 
@@ -105,10 +124,8 @@ def draw_speed() -> Drawing:
         "Images per second of each network. Ring: PyTorch eager in fp32; filled: the fastest runtime in fp32; arrow: "
         "the fastest in any precision; dashes: the others"
     )
-    wide, phone = (_dumbbells(table, found, title, subtitle, size) for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_dumbbells, table, found, title, subtitle),
         title=title,
         data=table.drop(columns=["file"]),
         alt=f"For {counted(len(found), 'network')} on {where(table)} the speed in each runtime: "
@@ -125,71 +142,38 @@ def draw_speed() -> Drawing:
     )
 
 
-def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: str, size: tuple[int, int]):
+def _dumbbells(table: pd.DataFrame, found: pd.DataFrame, title: str, subtitle: str, size: Size) -> Canvas:
     if len(found) > ROOM[size]:
         subtitle += f"; shown: {ROOM[size]} of {len(found)}"
-        found = found.iloc[[round(i * (len(found) - 1) / (ROOM[size] - 1)) for i in range(ROOM[size])]]
-    names = found["model"].to_list()[::-1]
-    x = Axis("images per second", *nice_range(found[["eager", "any"]].to_numpy(), log=True), log=True, write=short)
-    canvas = Canvas(size, title, subtitle, _footer(table), x, Axis("", -0.7, len(found) - 0.3, names=names))
-    heights = {name: at for at, name in enumerate(names)}
+    found = even(found, ROOM[size])
+    x = Axis.around("images per second", found["eager"], found["any"], log=True, write=short)
+    canvas = Canvas(size, title, subtitle, _footer(table), x, Axis.rows(found["model"].to_list()))
+    heights = {name: at for at, name in enumerate(found["model"][::-1])}
     for row in found.itertuples():
-        at = heights[row.model]
-        canvas.figure.add_scatter(
-            x=[row.eager, row.any],
-            y=[at, at],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": CONTEXT[0], "width": 3},
-        )
+        canvas.line([row.eager, row.any], [heights[row.model]] * 2, CONTEXT[0], 3)
     eager, spent = found.set_index("model")["eager"], _costs_said(table)
+
+    def marks(models: pd.Series, speeds: pd.Series, ways: Iterable[str], marker: dict) -> None:
+        texts = [
+            f"<b>{safe(model, 80)}</b><br>{way}<br>{plain(speed)} images/s"
+            for model, speed, way in zip(models, speeds, ways)
+        ]
+        canvas.marks(speeds, [heights[model] for model in models], texts, marker)
+
+    def told(models: pd.Series, labels: pd.Series, gains: pd.Series) -> list[str]:
+        return [f"{one}, {gain:.2f}× eager{spent[model, one]}" for model, one, gain in zip(models, labels, gains)]
+
     rest = table[table["model"].isin(eager.index)].dropna(subset=["speed", "times_eager"])
-    marks = [
-        (
-            rest["times_eager"] * rest["model"].map(eager),
-            rest["model"],
-            [
-                f"{label}, {gain:.2f}× eager{spent[model, label]}"
-                for model, label, gain in zip(rest["model"], rest["label"], rest["times_eager"])
-            ],
-            {"symbol": "line-ns-open", "size": 8, "color": MUTED[0], "line": {"width": 1.2, "color": MUTED[0]}},
-        )
-    ]
-    colours = [families.colour(family) for family in found["family"]]
-    for name, symbol, said in (
-        ("eager", "circle", ["PyTorch eager fp32"] * len(found)),
-        (
-            "equal",
-            "circle",
-            [
-                f"{one}, {two:.2f}× eager{spent[model, one]}"
-                for model, one, two in zip(found["model"], found["equal_label"], found["equal_gain"])
-            ],
-        ),
-        (
-            "any",
-            "triangle-right",
-            [
-                f"{one}, {two:.2f}× eager{spent[model, one]}"
-                for model, one, two in zip(found["model"], found["any_label"], found["any_gain"])
-            ],
-        ),
-    ):
-        ring = {"color": PAPER[0], "line": {"width": 2, "color": colours}} if name == "eager" else {"color": colours}
-        marks.append((found[name], found["model"], said, {"symbol": symbol, "size": 11, **ring}))
-    for values, models, said, marker in marks:
-        canvas.figure.add_scatter(
-            x=values,
-            y=[heights[model] for model in models],
-            mode="markers",
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{safe(model, 80)}</b><br>{how}<br>{plain(value)} images/s"
-                for model, how, value in zip(models, said, values)
-            ],
-            marker=marker,
-        )
-    return canvas.figure
+    dash = {"symbol": "line-ns-open", "size": 8, "color": MUTED[0], "line": {"width": 1.2, "color": MUTED[0]}}
+    gains = rest["times_eager"]
+    marks(rest["model"], gains * rest["model"].map(eager), told(rest["model"], rest["label"], gains), dash)
+    models, colours = found["model"], [families.colour(family) for family in found["family"]]
+    ring = {"symbol": "circle", "size": 11, "color": PAPER[0], "line": {"width": 2, "color": colours}}
+    marks(models, found["eager"], ["PyTorch eager fp32"] * len(found), ring)
+    for name, symbol in (("equal", "circle"), ("any", "triangle-right")):
+        ways = told(models, found[f"{name}_label"], found[f"{name}_gain"])
+        marks(models, found[name], ways, {"symbol": symbol, "size": 11, "color": colours})
+    return canvas
 
 
 def cost_table() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -223,10 +207,8 @@ def draw_cost() -> Drawing:
         f"Share of {pictures:,} real photos with the same most likely class as in PyTorch eager fp32, against the "
         f"speed over eager’s; {counted(found['model'].nunique(), 'network')} with ImageNet weights; lines: 95% interval"
     )
-    wide, phone = (_cost(found, title, subtitle, _footer(table), size) for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(_cost, found, (title, subtitle, _footer(table))),
         title=title,
         data=found.drop(columns=["file"], errors="ignore"),
         alt="Scatter plot of speed over PyTorch eager against the share of equal answers: "
@@ -242,43 +224,24 @@ def draw_cost() -> Drawing:
     )
 
 
-def _cost(found: pd.DataFrame, title: str, subtitle: str, footer: str, size: tuple[int, int]):
+def _cost(found: pd.DataFrame, head: Head, size: Size) -> Canvas:
     low = min(float(found["equal_top1_low"].min()), check.SAME_ANSWERS - 0.01)
-    x = Axis(
-        "times as fast as PyTorch eager", *nice_range(found["gain"], True, 0.08, 0.08), log=True, write="{:g}×".format
-    )
-    y = Axis("", 100 * low - 0.3, 100.5, write="{:g}%".format)
-    canvas = Canvas(size, title, subtitle, footer, x, y)
+    x = Axis.around("times as fast as PyTorch eager", found["gain"], log=True, before=0.08, after=0.08, write=TIMES)
+    canvas = Canvas(size, *head, x, Axis("", 100 * low - 0.3, 100.5, write=PERCENT))
     limit = 100 * check.SAME_ANSWERS
     canvas.figure.add_hline(y=limit, line={"color": MUTED[0], "width": 1, "dash": "dot"})
     for row in found.itertuples():
-        canvas.figure.add_scatter(
-            x=[row.gain, row.gain],
-            y=[100 * row.equal_top1_low, 100 * row.equal_top1_high],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": CONTEXT[0], "width": 3},
-        )
-    canvas.figure.add_scatter(
-        x=found["gain"],
-        y=100 * found["equal_top1"],
-        mode="markers",
-        hovertemplate="%{text}<extra></extra>",
-        text=[
-            f"<b>{safe(row.model, 80)}</b><br>{safe(row.label)}<br>{row.gain:.2f}× eager, {row.equal_top1:.1%} equal"
-            for row in found.itertuples()
-        ],
-        marker={
-            "size": 11,
-            "color": [families.colour(family) for family in found["family"]],
-            "symbol": [families.SYMBOLS.get(kind, "circle") for kind in found["kind"]],
-            "line": {"color": PAPER[0], "width": 1},
-        },
-    )
+        canvas.line([row.gain] * 2, [100 * row.equal_top1_low, 100 * row.equal_top1_high], CONTEXT[0], 3)
+    texts = [
+        f"<b>{safe(row.model, 80)}</b><br>{safe(row.label)}<br>{row.gain:.2f}× eager, {row.equal_top1:.1%} equal"
+        for row in found.itertuples()
+    ]
+    marker = {"size": 11, **look(found["family"], found["kind"]), "line": {"color": PAPER[0], "width": 1}}
+    canvas.marks(found["gain"], 100 * found["equal_top1"], texts, marker)
     wanted = []
     for _, own in found.sort_values("gain", ascending=False).groupby("label", sort=False):
         row = own.iloc[0]
         wanted.append((row["gain"], 100 * row["equal_top1"], row["label"], {"colour": text_colour(row["family"])}))
     wanted.append((x.low * 1.02, limit, f"{limit:g}%: the least that the app asks for", {"colour": INK[0]}))
     canvas.label(wanted, points=canvas.pixels(found["gain"], 100 * found["equal_top1"]))
-    return canvas.figure
+    return canvas

@@ -13,16 +13,15 @@ import math
 
 import numpy as np
 import pandas as pd
-import plotly.express as px
 import plotly.graph_objects as go
 
 from scripts.common.words import counted, listing
 from scripts.data import read_data
 from scripts.figures import published
-from scripts.figures.display_data import PARTS, escaped, for_phone, replica
+from scripts.figures.display_data import PARTS, bubbles, for_phone
 from scripts.figures.drawing import Drawing
 from scripts.figures.labels import Area, Label, place
-from scripts.figures.theme import PHONE, REPLICA, TEXT, nice_range
+from scripts.figures.theme import PHONE, TEXT, nice_range
 
 KEY = r"levit|resnetd?|regnetx|vgg|convnext.*|efficientnetv2|beit"  # the notebook's choice
 MARGIN = {"l": 70, "t": 80, "r": 190, "b": 70}
@@ -35,25 +34,7 @@ def key_families(table: pd.DataFrame) -> pd.DataFrame:
 
 def with_lines(table: pd.DataFrame, part: str) -> go.Figure:
     """The notebook's `show_subs`: bubbles and, through each family, accuracy regressed on log10 of the seconds."""
-    table = escaped(table)
-    size = f"{part}_img_size"
-    return replica(
-        px.scatter(
-            table,
-            width=REPLICA[0],
-            height=REPLICA[1],
-            size=table[size] ** 2,
-            title=PARTS[part],
-            trendline="ols",
-            trendline_options={"log_x": True},
-            x="secs",
-            y="top1",
-            log_x=True,
-            color="family",
-            hover_name="model",
-            hover_data=[size],
-        )
-    )
+    return bubbles(table, part, PARTS[part], trendline="ols", trendline_options={"log_x": True})
 
 
 def convnext(table: pd.DataFrame) -> go.Figure:
@@ -64,37 +45,20 @@ def convnext(table: pd.DataFrame) -> go.Figure:
 
 
 def convnext_marks(table: pd.DataFrame) -> go.Figure:
-    shown = escaped(table)
-    return replica(
-        px.scatter(
-            shown,
-            width=REPLICA[0],
-            height=REPLICA[1],
-            size=shown.infer_img_size**2,
-            title="ConvNeXt, pretrained models",
-            x="secs",
-            y="top1",
-            log_x=True,
-            color="family",
-            hover_name="model",
-            hover_data=["infer_img_size"],
-        ),
-        margin={**MARGIN, "autoexpand": False},
-    )
+    figure = bubbles(table, "infer", "ConvNeXt, pretrained models")
+    return figure.update_layout(margin={**MARGIN, "autoexpand": False})
 
 
 def named(figure: go.Figure, table: pd.DataFrame, size: float) -> go.Figure:
     """The figure with axes that leave room for names, and a name of `size` pixels at each mark."""
-    (x0, x1), (y0, y1) = (
-        nice_range(table.secs, log=True, before=0.12, after=0.15),
-        nice_range(table.top1, log=False, before=0.1, after=0.1),
-    )
+    x0, x1 = nice_range(table.secs, log=True, before=0.12, after=0.15)
+    y0, y1 = nice_range(table.top1, log=False, before=0.1, after=0.1)
     figure.update_xaxes(range=[math.log10(x0), math.log10(x1)])
     figure.update_yaxes(range=[y0, y1])
     layout, margin = figure.layout, figure.layout.margin
     area = Area(margin.l, margin.t, layout.width - margin.r, layout.height - margin.b)
-    across = area.left + np.log(table.secs / x0) / math.log(x1 / x0) * (area.right - area.left)
-    down = area.bottom - (table.top1 - y0) / (y1 - y0) * (area.bottom - area.top)
+    across = area.left + np.log(table.secs / x0) / math.log(x1 / x0) * area.wide
+    down = area.bottom - (table.top1 - y0) / (y1 - y0) * area.high
     sizeref = next(trace.marker.sizeref for trace in figure.data)
     radius = np.sqrt(table.infer_img_size**2 / sizeref / 2)  # as Plotly draws it
     labels = [Label(name, x, y, size, radius=r) for name, x, y, r in zip(table.model, across, down, radius)]
@@ -107,11 +71,11 @@ def named(figure: go.Figure, table: pd.DataFrame, size: float) -> go.Figure:
 def draw_key_families(part: str) -> Drawing:
     table = key_families(read_data.notebook(part))
     word = PARTS[part].lower()
-    tenths = {"fast": table.secs.quantile(1 / 3), "slow": table.secs.quantile(2 / 3)}
+    fast, slow = table.secs.quantile(1 / 3), table.secs.quantile(2 / 3)
     bands = {
-        "fast": table[table.secs <= tenths["fast"]],
-        "middle": table[table.secs.between(*tenths.values())],
-        "slow": table[table.secs >= tenths["slow"]],
+        "fast": table[table.secs <= fast],
+        "middle": table[table.secs.between(fast, slow)],
+        "slow": table[table.secs >= slow],
     }
     best = {band: rows.loc[rows.top1.idxmax()] for band, rows in bands.items()}
     figure = with_lines(table, part)
@@ -124,8 +88,7 @@ def draw_key_families(part: str) -> Drawing:
         f"{counted(table.family.nunique(), 'family', 'families')}, with a regression line per family: "
         f"seconds per image in {word} on a log axis against ImageNet top-1 accuracy. Most accurate: {said}.",
         caption=f"{PARTS[part]}: the key families with a least-squares line through each, as the original analysis "
-        "drew them (a guide to the eye: "
-        f"the families do not lie on lines). Most accurate is {said}.",
+        f"drew them (a guide to the eye: the families do not lie on lines). Most accurate is {said}.",
         data=table,
         **published.provenance(table),
     )
@@ -147,13 +110,11 @@ def draw_convnext() -> Drawing:
         figure=convnext(table),
         phone=named(for_phone(convnext_marks(table)), table, TEXT[PHONE][1]),
         title="Pretrained ConvNeXt models: speed and accuracy",
-        alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on "
-        "a log axis against ImageNet top-1 "
-        f"accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} ({best.top1:.1f}%). Models pretrained "
-        "on ImageNet-22k lie above the others.",
+        alt=f"Scatter chart of {counted(len(table), 'pretrained ConvNeXt model')}, each named: seconds per image on a "
+        f"log axis against ImageNet top-1 accuracy, from {fastest.model} ({fastest.top1:.1f}%) to {best.model} "
+        f"({best.top1:.1f}%). Models pretrained on ImageNet-22k lie above the others.",
         caption=f"{counted(len(table), 'pretrained ConvNeXt model')}. Pretraining on the 22,000 categories of the full "
-        "ImageNet lifts the same network at the "
-        f"same speed by {gain.min():.1f} to {gain.max():.1f} points.",
+        f"ImageNet lifts the same network at the same speed by {gain.min():.1f} to {gain.max():.1f} points.",
         data=table,
         **published.provenance(table),
     )

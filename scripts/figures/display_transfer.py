@@ -15,7 +15,7 @@ from scripts.common.words import counted, day, listing
 from scripts.data import fastai_timm, pepr, public
 from scripts.figures import list_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.theme import PHONE, WIDE, Axis, nice_range
+from scripts.figures.theme import Axis, both
 from scripts.findings import transfer
 
 NUMBERS = ("share", "networks", "families", "runs", "rho", "rho_low", "rho_high", "best")
@@ -57,26 +57,20 @@ def draw_order() -> Drawing:
         value=found["rho"],
         low=found["rho_low"],
         high=found["rho_high"],
-        family="other",
-        kind="convnet",
         details=[
             f"{row.rho:.2f}, interval {row.rho_low:.2f} to {row.rho_high:.2f}<br>"
             f"{counted(int(row.networks), 'network')} of {counted(int(row.families), 'family', 'families')}"
             for row in found.itertuples()
         ],
     )
-    ends = nice_range(pd.concat([found["rho_low"], found["rho_high"], pd.Series([0.0])]), log=False, after=0.05)
-    axis = Axis("rank correlation with ImageNet", *ends, write="{:g}".format)
+    ends = found["rho_low"], found["rho_high"], 0.0
+    axis = Axis.around("rank correlation with ImageNet", *ends, after=0.05, write="{:g}".format)
     subtitle = (
         "Spearman’s rank correlation of ImageNet top-1 with the accuracy on the set; lines: 95% interval over families"
     )
-    wide, phone = (
-        list_chart.draw(rows, axis, title, subtitle, footer(), size, (transfer.HOLDS, "an order that holds")).figure
-        for size in (WIDE, PHONE)
-    )
+    mark = transfer.HOLDS, "an order that holds"
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, footer(), mark=mark),
         title=title,
         data=found,
         hardware="of the published runs",

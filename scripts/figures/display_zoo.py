@@ -11,6 +11,9 @@ drawn by display_zoo_mistakes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -19,11 +22,25 @@ from scripts.common.errors import DataMissing
 from scripts.common.words import counted, listing, plain, short, wait
 from scripts.figures import list_chart
 from scripts.figures.drawing import Drawing
-from scripts.figures.labels import safe, width
-from scripts.figures.theme import CONTEXT, LEADER, PAPER, PHONE, WIDE, Axis, Canvas, frontier, nice_range, text_colour
+from scripts.figures.labels import safe
+from scripts.figures.theme import (
+    CONTEXT,
+    PAPER,
+    PERCENT,
+    Axis,
+    Canvas,
+    Head,
+    Size,
+    bars,
+    beside,
+    both,
+    frontier,
+    nice_range,
+    text_colour,
+)
 from scripts.train.zoo_runs import Run, chosen
 
-NAMED = 7
+NAMED = 7  # networks, each of another colour
 
 
 def draw_accuracy(which: str = "photos") -> Drawing:
@@ -41,20 +58,14 @@ def draw_accuracy(which: str = "photos") -> Drawing:
         f"{_after(row.train_seconds, ' of training')}"
         for row in rows.itertuples()
     ]
-    ends = nice_range(
-        pd.concat([rows.value, rows.low.dropna(), rows.high.dropna()]), log=False, before=0.05, after=0.05
-    )
-    axis = Axis("accuracy", *ends, write="{:g}%".format)
+    axis = Axis.around("accuracy", rows.value, rows.low, rows.high, before=0.05, after=0.05, write=PERCENT)
     subtitle = f"Accuracy on {tests:,} test pictures, with the 95% interval{_means(run)}"
-    wide, phone = (list_chart.draw(rows, axis, title, subtitle, run.footer(), size).figure for size in (WIDE, PHONE))
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(list_chart.draw, rows, axis, title, subtitle, run.footer()),
         title=title,
         data=table,
         alt=f"List of {counted(len(table), 'trained network')} by accuracy on {tests:,} test pictures, each with its "
-        f"95% interval; best {best.label} "
-        f"({100 * best.accuracy:.1f}%)"
+        f"95% interval; best {best.label} ({100 * best.accuracy:.1f}%)"
         + (f", last {worst.label} ({100 * worst.accuracy:.1f}%)." if len(table) > 1 else "."),
         caption=f"Test accuracy of {counted(len(table), 'network')} trained on {run.pictures:,} pictures of "
         f"{run.dataset}; "
@@ -78,23 +89,11 @@ def draw_curves(which: str = "photos") -> Drawing:
     title = f"{run.name}: {ends.percent.idxmax()} ends {'' if alone else 'highest, '}at {ends.percent.max():.0f}%"
     if early.idxmax() != ends.percent.idxmax():
         title += f"; after {counted(halfway, 'epoch')} {early.idxmax()} led with {early.max():.0f}%"
-    wide, phone = (
-        curves_chart(
-            models,
-            history,
-            title,
-            "Accuracy on validation pictures by epoch"
-            + ("" if alone else "; the best of each family by name")
-            + _means(run, "medians"),
-            run.footer(),
-            size,
-        ).figure
-        for size in (WIDE, PHONE)
-    )
+    named = "" if alone else "; the best of each family by name"
+    head = title, f"Accuracy on validation pictures by epoch{named}{_means(run, 'medians')}", run.footer()
     best = listing([f"{name} ({percent:.1f}%)" for name, percent in ends.percent.nlargest(3).items()])
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(curves_chart, models, history, head),
         title=title,
         data=history,
         alt=f"Line chart of {counted(ends.shape[0], 'network')}: accuracy on validation pictures by epoch of "
@@ -111,48 +110,36 @@ def strongest(models: pd.DataFrame, number: int) -> pd.DataFrame:
     return models[~colour.duplicated()].head(number)
 
 
-def curves_chart(
-    models: pd.DataFrame, history: pd.DataFrame, title: str, subtitle: str, foot: str, size: tuple[int, int]
-) -> Canvas:
+def curves_chart(models: pd.DataFrame, history: pd.DataFrame, head: Head, size: Size) -> Canvas:
     """A line per network; the best of each family by name and in colour, the others pale."""
     lines = dict(iter(history.groupby("label", sort=False)))
     models = models[models.label.isin(lines)]
     chosen = set(strongest(models, NAMED).label)
-    y = Axis("", *nice_range(history.percent, log=False, before=0.04, after=0.05), write="{:g}%".format)
-    x = Axis("epoch", *nice_range(history.epoch, log=False, before=0.02, after=0.01), whole=True)
-    longest = max(width(name, 13.5, "Semibold") for name in chosen)
-    canvas = Canvas(size, title, subtitle, foot, x, y, right=round(min(longest, size[0] / 3)) + 32)
+    y = Axis.around("", history.percent, after=0.05, write=PERCENT)
+    x = Axis.around("epoch", history.epoch, before=0.02, after=0.01, whole=True)
+    canvas = Canvas(size, *head, x, y, right=beside(chosen, size, air=32))
     ends = []
     for row in sorted(models.itertuples(), key=lambda row: row.label in chosen):  # the named ones on top
         line, strong = lines[row.label], row.label in chosen
-        colour = families.colour(row.family)
-        canvas.figure.add_scatter(
-            x=line.epoch,
-            y=line.percent,
+        colour = families.colour(row.family) if strong else CONTEXT[0]
+        texts = [
+            f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}{_after(point.elapsed_seconds)}: "
+            f"{point.percent:.2f}%"
+            for point in line.itertuples()
+        ]
+        dash = "solid" if row.weights == "scratch" else "dash"
+        canvas.marks(
+            line.epoch,
+            line.percent,
+            texts,
+            {"color": colour, "size": 9},
             mode="lines" if len(line) > 1 else "markers",
             name=safe(row.label),
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{safe(row.label, 80)}</b><br>epoch {int(point.epoch)}{_after(point.elapsed_seconds)}: "
-                f"{point.percent:.2f}%"
-                for point in line.itertuples()
-            ],
-            line={
-                "color": colour if strong else CONTEXT[0],
-                "width": 2.4 if strong else 1.4,
-                "dash": "solid" if row.weights == "scratch" else "dash",
-            },
-            marker={"color": colour if strong else CONTEXT[0], "size": 9},
+            line={"color": colour, "width": 2.4 if strong else 1.4, "dash": dash},
         )
         if strong:
-            ends.append(
-                (
-                    float(line.epoch.iloc[-1]),
-                    float(line.percent.iloc[-1]),
-                    row.label,
-                    {"colour": text_colour(row.family)},
-                )
-            )
+            last = line.iloc[-1]
+            ends.append((float(last.epoch), float(last.percent), row.label, {"colour": text_colour(row.family)}))
     canvas.label_ends(ends)
     return canvas
 
@@ -182,21 +169,14 @@ def draw_time(which: str = "photos") -> Drawing:
     most, least = reversed(nice_range(table.train_seconds, log=True, before=0.09, after=0.04))
     axis = Axis("seconds of training (log scale)", most, least, log=True, write=lambda seconds: f"{short(seconds)} s")
     told = lambda row: f"{wait(1000 * row.train_seconds)} of training"
-    wide, phone = (
-        price_chart(table, edge, "train_seconds", axis, told, title, subtitle, run.footer(), size).figure
-        for size in (WIDE, PHONE)
-    )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(price_chart, table, edge, "train_seconds", axis, told, (title, subtitle, run.footer())),
         title=title,
         data=table.drop(columns="speed").assign(on_frontier=table.index.isin(edge.index)),
         alt=f"Scatter chart of {counted(len(table), 'trained network')}: seconds of training on a log axis, less to "
-        "the right, against test accuracy. "
-        f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} "
-        f"({best.percent:.1f}% in "
-        f"{wait(1000 * best.train_seconds, 2)}) to {quick.label} ({quick.percent:.1f}% in "
-        f"{wait(1000 * quick.train_seconds, 2)}).",
+        f"the right, against test accuracy. {counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the "
+        f"frontier, from {best.label} ({best.percent:.1f}% in {wait(1000 * best.train_seconds, 2)}) to {quick.label} "
+        f"({quick.percent:.1f}% in {wait(1000 * quick.train_seconds, 2)}).",
         caption=f"What the time buys: test accuracy on {run.dataset} against the seconds of training on {run.where}. "
         "The thin lines are 95% intervals.",
         **run.about(),
@@ -217,25 +197,17 @@ def draw_speed(which: str = "photos") -> Drawing:
         "Test accuracy against images per second when predicting (log scale); the line is the best accuracy at that "
         "speed or faster"
     )
-    axis = Axis(
-        "images per second, preprocessing included (log scale)",
-        *nice_range(table.infer_images_per_sec, log=True, before=0.04, after=0.09),
-        log=True,
-    )
-    wide, phone = (
-        price_chart(table, edge, "infer_images_per_sec", axis, per_second, title, subtitle, run.footer(), size).figure
-        for size in (WIDE, PHONE)
+    axis = Axis.around(
+        "images per second, preprocessing included (log scale)", table.infer_images_per_sec, log=True, after=0.09
     )
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(price_chart, table, edge, "infer_images_per_sec", axis, per_second, (title, subtitle, run.footer())),
         title=title,
         data=table.assign(on_frontier=table.index.isin(edge.index)),
-        alt=f"Scatter chart of {counted(len(table), 'trained network')}: images per second on a log axis against "
-        "test accuracy. "
-        f"{counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from {best.label} "
-        f"({best.percent:.1f}%, {per_second(best)}) "
-        f"to {fast.label} ({fast.percent:.1f}%, {per_second(fast)}).",
+        alt=f"Scatter chart of {counted(len(table), 'trained network')}: images per second on a log axis against test "
+        f"accuracy. {counted(len(edge), 'network')} {'is' if len(edge) == 1 else 'are'} on the frontier, from "
+        f"{best.label} ({best.percent:.1f}%, {per_second(best)}) to {fast.label} ({fast.percent:.1f}%, "
+        f"{per_second(fast)}).",
         caption=f"The same networks once they are trained: test accuracy on {run.dataset} against the speed of "
         f"predicting it on {run.where}, in batches.",
         **run.about(),
@@ -261,45 +233,30 @@ def price_chart(
     edge: pd.DataFrame,
     column: str,
     x: Axis,
-    told,
-    title: str,
-    subtitle: str,
-    foot: str,
-    size: tuple[int, int],
+    told: Callable[[Any], str],
+    head: Head,
+    size: Size,
 ) -> Canvas:
     """Accuracy with its interval against `column`, better to the right; filled marks are on the frontier.
     told(row): the price in words.
     """
     low, high = (100 * table[f"accuracy_{end}"].fillna(table.accuracy) for end in ("low", "high"))
-    y = Axis("", *nice_range(pd.concat([low, high]), log=False, before=0.03, after=0.06), write="{:g}%".format)
-    canvas = Canvas(size, title, subtitle, foot, x, y)
+    canvas = Canvas(size, *head, x, Axis.around("", low, high, before=0.03, after=0.06, write=PERCENT))
     segments = canvas.step(edge, column, "percent")
     for row, a, b in zip(table.itertuples(), low, high):
         there, price = row.Index in edge.index, getattr(row, column)
-        colour, symbol = families.colour(row.family), families.SYMBOLS[row.kind]
-        canvas.figure.add_scatter(
-            x=[price],
-            y=[row.percent],
-            mode="markers",
+        colour, form = families.colour(row.family), "" if there else "-open"
+        rim = {"width": 1, "color": PAPER[0]} if there else {"width": 2, "color": colour}
+        symbol = families.SYMBOLS[row.kind] + form
+        canvas.marks(
+            [price],
+            [row.percent],
+            [f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{told(row)}"],
+            {"size": 10 if there else 8, "color": colour, "symbol": symbol, "line": rim},
             name=safe(row.label),
-            hovertemplate="%{text}<extra></extra>",
-            text=[f"<b>{safe(row.label, 80)}</b><br>{row.percent:.2f}%, interval {a:.2f} to {b:.2f}%<br>{told(row)}"],
-            error_y={
-                "type": "data",
-                "array": [b - row.percent],
-                "arrayminus": [row.percent - a],
-                "color": LEADER[0],
-                "thickness": 1,
-                "width": 3,
-            },
-            marker={
-                "size": 10 if there else 8,
-                "color": colour,
-                "symbol": symbol + ("" if there else "-open"),
-                "line": {"width": 1 if there else 2, "color": PAPER[0] if there else colour},
-            },
+            error_y=bars([b - row.percent], [row.percent - a]),
         )
-    bars = np.hstack([canvas.pixels(table[column], low), canvas.pixels(table[column], high)])
+    reach = canvas.segments(table[column], low, table[column], high)
     named = pd.concat([edge, table.drop(edge.index)])
     canvas.label(
         [
@@ -312,6 +269,6 @@ def price_chart(
             for row in named.itertuples()
         ],
         canvas.pixels(table[column], table.percent),
-        np.vstack([segments, bars]),
+        np.vstack([segments, reach]),
     )
     return canvas

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from scripts.common import families
 from scripts.common.errors import DataMissing
@@ -31,11 +30,13 @@ from scripts.figures.theme import (
     LINE,
     MUTED,
     PAPER,
-    PHONE,
-    WIDE,
     Axis,
     Canvas,
+    Head,
+    Size,
+    both,
     contrast,
+    corner,
     mix,
     text_colour,
 )
@@ -79,6 +80,7 @@ def draw_confusion(which: str = "photos") -> Drawing:
         f"Test pictures by what they show (rows) and what the network says (columns){over}; the stronger the colour, "
         "the larger the share of the row"
     )
+    head = title, subtitle, run.footer()
     frames = [
         matrix.reset_index(names="label")
         .melt("label", var_name="predicted", value_name="pictures")
@@ -94,8 +96,7 @@ def draw_confusion(which: str = "photos") -> Drawing:
             + (f", most often wrong with {a} taken for {b} ({n:,} of {int(matrix.loc[a].sum()):,})" if n else "")
         )
     return Drawing(
-        figure=matrices(rows, counts, title, subtitle, run.footer(), WIDE).figure,
-        phone=matrices(rows, counts, title, subtitle, run.footer(), PHONE).figure,
+        **both(matrices, rows, counts, head),
         title=title,
         data=pd.concat(frames)[["network", "label", "predicted", "pictures"]],
         alt=f"Confusion matrices of {counted(len(counts), 'network')} over {counted(classes, 'class', 'classes')}. "
@@ -117,31 +118,33 @@ def worst(counts: pd.DataFrame) -> tuple[str, str, int]:
 
 def panes(canvas: Canvas, number: int, columns: int) -> list[tuple[float, float, float, float]]:
     """`number` equal parts of the plot, row by row: (left, top, width, height) in pixels from its upper left corner."""
-    wide, high = canvas.area.right - canvas.area.left, canvas.area.bottom - canvas.area.top
+    wide, high = canvas.area.wide, canvas.area.high
     down = -(-number // columns)
     return [
         (i % columns * wide / columns, i // columns * high / down, wide / columns, high / down) for i in range(number)
     ]
 
 
-def blank(title: str, subtitle: str, foot: str, size) -> Canvas:
+def blank(head: Head, size: Size) -> Canvas:
     """A canvas without axes, whose coordinates are shares of its width and height."""
-    canvas = Canvas(size, title, subtitle, foot, Axis("", 0, 1, names=[]), Axis("", 0, 1, names=[]))
+    canvas = Canvas(size, *head, Axis("", 0, 1, names=[]), Axis("", 0, 1, names=[]))
     canvas.figure.update_xaxes(visible=False, fixedrange=True)
     canvas.figure.update_yaxes(visible=False, fixedrange=True)
     return canvas
 
 
-def write(canvas: Canvas, across: float, down: float, text: str, size: float, colour: str, **more) -> None:
+def write(
+    canvas: Canvas, across: float, down: float, text: str, size: float, colour: str, weight: int = 0, **more
+) -> None:
     """`text` at pixels from the plot's upper left corner."""
     canvas.note(
-        x=across / (canvas.area.right - canvas.area.left),
-        y=1 - down / (canvas.area.bottom - canvas.area.top),
-        text=safe(text),
-        showarrow=False,
+        x=across / canvas.area.wide,
+        y=1 - down / canvas.area.high,
+        text=text,
+        name="pane",
         borderpad=0,
-        font={"size": size, "color": colour, **more.pop("font", {})},
-        **{"name": "pane", **more},
+        font={"size": size, "color": colour, **({"weight": weight} if weight else {})},
+        **more,
     )
 
 
@@ -149,38 +152,23 @@ def grid(
     canvas: Canvas,
     left: float,
     top: float,
-    cell: tuple[float, float],
+    cell: float,
     values: np.ndarray,
     dark: str,
     gap: int,
     texts: list[list[str]],
 ) -> None:
-    """Squares of `values` (0-1) from GRID to `dark`; cell: width and height in pixels; texts: for the hover."""
-    wide, high = canvas.area.right - canvas.area.left, canvas.area.bottom - canvas.area.top
-    light = PAPER[0] if dark == INK[0] else GRID[0]
-    canvas.figure.add_trace(
-        go.Heatmap(
-            z=values.tolist(),
-            x0=(left + cell[0] / 2) / wide,
-            dx=cell[0] / wide,
-            y0=1 - (top + cell[1] / 2) / high,
-            dy=-cell[1] / high,
-            xgap=gap,
-            ygap=gap,
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, light], [1, dark]],
-            showscale=False,
-            text=texts,
-            hovertemplate="%{text}<extra></extra>",
-            hoverinfo="text",
-        )
-    )
+    """Squares of `values` (0-1) from GRID to `dark`, ink from paper; cell: a side in pixels; texts: for the hover."""
+    wide, high = canvas.area.wide, canvas.area.high
+    across = {"x0": (left + cell / 2) / wide, "dx": cell / wide}
+    down = {"y0": 1 - (top + cell / 2) / high, "dy": -cell / high}
+    paper = PAPER[0] if dark == INK[0] else GRID[0]
+    canvas.heat(values, texts, dark, gap, paper=paper, hoverinfo="text", **across, **down)
 
 
-def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, subtitle: str, foot: str, size) -> Canvas:
+def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], head: Head, size: Size) -> Canvas:
     """A matrix for each network, shaded by the share of its row."""
-    canvas = blank(title, subtitle, foot, size)
+    canvas = blank(head, size)
     if canvas.phone and len(rows) > 2 and len(counts[rows.label[0]]) > 4:
         rows = rows.iloc[[0, -1]]  # the best and the last: smaller squares could not be read
     columns = min(len(rows), (1 if len(rows) == 2 else 2) if canvas.phone else 3)
@@ -195,16 +183,9 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
         under = small * LINE + 4 if named else 0
         side = min(wide - aside - 12, high - heading - under - 14)
         cell = side / n
-        write(
-            canvas,
-            left + aside,
-            top + heading / 2,
-            fit(f"{row.label}, {row.accuracy:.1%} right", canvas.base, wide - aside, "Semibold"),
-            canvas.base,
-            text_colour(row.family),
-            xanchor="left",
-            font={"weight": 600},
-        )
+        heading_text = safe(fit(f"{row.label}, {row.accuracy:.1%} right", canvas.base, wide - aside, "Semibold"))
+        ink = text_colour(row.family)
+        write(canvas, left + aside, top + heading / 2, heading_text, canvas.base, ink, 600, xanchor="left")
         shares = matrix.to_numpy() / matrix.to_numpy().sum(1, keepdims=True).clip(1)
         texts = [
             [
@@ -214,29 +195,16 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
             ]
             for i in range(n)
         ]
-        grid(canvas, left + aside, top + heading, (cell, cell), shares, colour, 1, texts)
+        grid(canvas, left + aside, top + heading, cell, shares, colour, 1, texts)
         if not named:
             continue
         step = max(1, math.ceil(1.2 * small / cell))  # of many small squares every second or third is named
         for i, name in enumerate(names):
             if i % step == 0:
-                write(
-                    canvas,
-                    left + aside - 5,
-                    top + heading + (i + 0.5) * cell,
-                    fit(name, small, aside),
-                    small,
-                    MUTED[0],
-                    xanchor="right",
-                )
-                write(
-                    canvas,
-                    left + aside + (i + 0.5) * cell,
-                    top + heading + side + under / 2 + 1,
-                    fit(name, small, cell * step),
-                    small,
-                    MUTED[0],
-                )
+                down, across = top + heading + (i + 0.5) * cell, left + aside + (i + 0.5) * cell
+                write(canvas, left + aside - 5, down, safe(fit(name, small, aside)), small, MUTED[0], xanchor="right")
+                below = top + heading + side + under / 2 + 1
+                write(canvas, across, below, safe(fit(name, small, cell * step)), small, MUTED[0])
             for j in range(n):
                 if matrix.iloc[i, j] and cell * 0.5 >= small:  # where a number can be read; the hover has them all
                     ground = mix(GRID[0], colour, float(shares[i, j]))
@@ -248,16 +216,15 @@ def matrices(rows: pd.DataFrame, counts: dict[str, pd.DataFrame], title: str, su
                         f"{int(matrix.iloc[i, j]):,}",
                         min(22, max(small, cell * 0.4)),
                         ink,
-                        font={"weight": 600 if i == j else 400},
+                        600 if i == j else 400,
                     )
     return canvas
 
 
 # --- ROC --------------------------------------------------------------------------------------------------------------
 
-STEPS = np.r_[
-    0, np.geomspace(5e-4, 1, 240)
-]  # false-positive rates at which curves of several classes and seeds are averaged
+# False-positive rates at which curves of several classes and seeds are averaged.
+STEPS = np.r_[0, np.geomspace(5e-4, 1, 240)]
 
 
 def roc(long: pd.DataFrame) -> pd.DataFrame:
@@ -285,28 +252,14 @@ def draw_roc(which: str = "photos") -> Drawing:
     best = rows.iloc[0]
     height = lambda rate: float(np.interp(rate, curves[best.label].fpr, curves[best.label].tpr))
     rate = next((rate for rate in (0.05, 0.01) if height(rate) < 0.995), 0.01)
-    what = (
-        f"{classes[1]} against {classes[0]}"
-        if len(classes) == 2
-        else f"mean of the {len(classes)} classes, each against the rest"
-    )
-    found = classes[1] if len(classes) == 2 else "a class"
+    what, found = f"mean of the {len(classes)} classes, each against the rest", "a class"
+    if len(classes) == 2:
+        what, found = f"{classes[1]} against {classes[0]}", classes[1]
     title = f"{run.name}: with {100 * rate:g}% false alarms {best.label} finds {height(rate):.0%} of {found}"
     subtitle = f"ROC curves, {what}; after the names the area under the curve"
-    key = [(f"{row.label}  {row.roc_auc:.3f}", row.family) for row in rows.itertuples()]
-    traces = [
-        (curves[row.label].fpr, curves[row.label].tpr, row, None, f"area {row.roc_auc:.4f}")
-        for row in rows.itertuples()
-    ]
-    wide, phone = (
-        lines_chart(
-            traces, key, ("false alarms (false positives over negatives)", "found"), title, subtitle, run.footer(), size
-        ).figure
-        for size in (WIDE, PHONE)
-    )
+    axes = "false alarms (false positives over negatives)", "found"
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(lines_chart, rows, curves, ("roc_auc", "area"), axes, (title, subtitle, run.footer())),
         title=title,
         data=pd.concat([curve.assign(network=name) for name, curve in curves.items()]),
         alt=f"ROC curves of {counted(len(rows), 'network')}, {what}. Areas under the curve: "
@@ -339,29 +292,13 @@ def draw_calibration(which: str = "photos") -> Drawing:
         "Share of test pictures that are right, by how sure the network is: above the dotted line too modest, below "
         "it too sure; after the names the mean distance"
     )
-    key = [(f"{row.label}  {row.ece:.3f}", row.family) for row in rows.itertuples()]
-    traces = [
-        (
-            bins[row.label].confidence,
-            bins[row.label].accuracy,
-            row,
-            bins[row.label].images,
-            f"mean distance (ECE) {row.ece:.4f}",
-        )
-        for row in rows.itertuples()
-    ]
-    wide, phone = (
-        lines_chart(traces, key, ("confidence", "right"), title, subtitle, run.footer(), size, lean).figure
-        for size in (WIDE, PHONE)
-    )
+    score, axes, head = ("ece", "mean distance (ECE)"), ("confidence", "right"), (title, subtitle, run.footer())
     return Drawing(
-        figure=wide,
-        phone=phone,
+        **both(lines_chart, rows, bins, score, axes, head, lean=lean),
         title=title,
         data=pd.concat([table.assign(network=name) for name, table in bins.items()]),
-        alt=f"Calibration curves of {counted(len(rows), 'network')}: accuracy against confidence. Expected "
-        "calibration errors: "
-        f"{listing([f'{row.label} {row.ece:.3f}' for row in rows.itertuples()])}.",
+        alt=f"Calibration curves of {counted(len(rows), 'network')}: accuracy against confidence. Expected calibration "
+        f"errors: {listing([f'{row.label} {row.ece:.3f}' for row in rows.itertuples()])}.",
         caption=f"Whether a network that is 90% sure is right nine times in ten, on {run.dataset}. Points stand for "
         f"{results.reliability.__defaults__[0]} equal steps of "
         f"confidence; those of fewer than {FEW} pictures are left out.",
@@ -370,79 +307,50 @@ def draw_calibration(which: str = "photos") -> Drawing:
 
 
 def lines_chart(
-    traces: list[tuple],
-    key: list[tuple[str, str]],
+    rows: pd.DataFrame,
+    curves: dict[str, pd.DataFrame],
+    score: tuple[str, str],
     titles: tuple[str, str],
-    title: str,
-    subtitle: str,
-    foot: str,
-    size,
+    head: Head,
+    size: Size,
     lean: float = 1.0,
 ) -> Canvas:
-    """Curves in the unit square over a dotted diagonal. traces: (x, y, network's row, pictures of each point or None,
-    words for the hover); key: (name, family), written into the corner that is free: lower right where the curves lie
-    above the diagonal (lean > 0), else upper left.
+    """Curves in the unit square over a dotted diagonal. rows: a network each; curves: by label, columns x, y and, where
+    points are drawn, images; score: column of `rows` that stands after the names, and what it is. The names stand in
+    the corner that is free: lower right where the curves lie above the diagonal (lean > 0), else upper left.
     """
     percent = lambda share: f"{100 * share:g}%"
-    canvas = Canvas(
-        size,
-        title,
-        subtitle,
-        foot,
-        Axis(titles[0], 0, 1.005, write=percent),
-        Axis(titles[1], 0, 1.005, write=percent),
-        right=24,
-    )
-    canvas.figure.update_xaxes(tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticktext=[percent(i / 5) for i in range(6)])
-    canvas.figure.update_yaxes(tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], ticktext=[percent(i / 5) for i in range(6)])
-    canvas.figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", hoverinfo="skip", line={"color": CONTEXT[0], "width": 1.5, "dash": "dot"}
-    )
-    for x, y, row, pictures, words in reversed(traces):
-        colour = families.colour(row.family)
-        of = [f", {counted(int(number), 'picture')}" for number in pictures] if pictures is not None else [""] * len(x)
-        marker = (
-            {}
-            if pictures is None
-            else {
-                "marker": {
-                    "size": [4 + 14 * math.sqrt(number / max(pictures)) for number in pictures],
-                    "color": colour,
-                    "symbol": families.SYMBOLS[row.kind],
-                }
-            }
-        )
-        canvas.figure.add_scatter(
-            x=list(x),
-            y=list(y),
-            mode="lines" if pictures is None else "lines+markers",
-            name=safe(row.label),
-            line={"color": colour, "width": 2.2},
-            hovertemplate="%{text}<extra></extra>",
-            text=[
-                f"<b>{safe(row.label, 80)}</b><br>{titles[0].partition(' (')[0]} {a:.1%}, {titles[1]} "
-                f"{b:.1%}{n}<br>{words}"
-                for a, b, n in zip(x, y, of)
-            ],
-            **marker,
-        )
+    canvas = Canvas(size, *head, *(Axis(title, 0, 1.005, write=percent) for title in titles), right=24)
+    fifths = {"tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1], "ticktext": [percent(i / 5) for i in range(6)]}
+    canvas.figure.update_layout(xaxis=fifths, yaxis=fifths)
+    canvas.line([0, 1], [0, 1], CONTEXT[0], 1.5, "dot")
+    column, what = score
+    for row in rows[::-1].itertuples():
+        curve, colour = curves[row.label], families.colour(row.family)
+        x, y = (curve.iloc[:, at].to_list() for at in (0, 1))
+        of, dots = [""] * len(x), None
+        if "images" in curve:
+            of = [f", {counted(int(number), 'picture')}" for number in curve.images]
+            sizes = [4 + 14 * math.sqrt(number / max(curve.images)) for number in curve.images]
+            dots = {"size": sizes, "color": colour, "symbol": families.SYMBOLS[row.kind]}
+        texts = [
+            f"<b>{safe(row.label, 80)}</b><br>{titles[0].partition(' (')[0]} {a:.1%}, {titles[1]} "
+            f"{b:.1%}{n}<br>{what} {getattr(row, column):.4f}"
+            for a, b, n in zip(x, y, of)
+        ]
+        mode = "lines+markers" if dots else "lines"
+        line = {"color": colour, "width": 2.2}
+        canvas.marks(x, y, texts, dots, mode=mode, name=safe(row.label), line=line)
     high, right = canvas.base * LINE + 3, lean > 0
-    for i, (name, family) in enumerate(key):
-        up = (len(key) - 1 - i) * high + 10 if right else canvas.area.bottom - canvas.area.top - i * high - high
+    for i, row in enumerate(rows.itertuples()):
+        name = f"{row.label}  {getattr(row, column):.3f}"
+        up = (len(rows) - 1 - i) * high + 10 if right else canvas.area.high - i * high - high
         canvas.note(
-            xref="paper",
-            yref="paper",
-            x=1 if right else 0,
-            y=0,
-            xanchor="right" if right else "left",
-            yanchor="bottom",
-            xshift=-8 if right else 8,
-            yshift=up,
+            **corner("right" if right else "left", "bottom", xshift=-8 if right else 8, yshift=up),
             text=safe(fit(name, canvas.base, size[0] * 0.6, "Semibold")),
-            showarrow=False,
             borderpad=0,
             name="key",
-            font={"size": canvas.base, "color": text_colour(family), "weight": 600},
+            font={"size": canvas.base, "color": text_colour(row.family), "weight": 600},
         )
     return canvas
 
@@ -468,10 +376,8 @@ def draw_digits() -> Drawing:
         f"The {counted(len(table), 'test digit')} that most networks get wrong: what it is → the surest wrong "
         "answer, and how many give a wrong one"
     )
-    draw = lambda size: digits_chart(table, title, subtitle, run.footer(), size).figure
     return Drawing(
-        figure=draw(WIDE),
-        phone=draw(PHONE),
+        **both(digits_chart, table, (title, subtitle, run.footer())),
         title=title,
         data=table.assign(pixels=[" ".join(map(str, values)) for values in table.pixels]),
         alt=f"{counted(len(table), 'handwritten digit')} that networks took for another: "
@@ -485,34 +391,16 @@ def draw_digits() -> Drawing:
     )
 
 
-def digits_chart(table: pd.DataFrame, title: str, subtitle: str, foot: str, size) -> Canvas:
-    canvas = blank(title, subtitle, foot, size)
+def digits_chart(table: pd.DataFrame, head: Head, size: Size) -> Canvas:
+    canvas = blank(head, size)
     columns = min(len(table), 4 if canvas.phone else 6)
     for row, (left, top, wide, high) in zip(table.itertuples(), panes(canvas, len(table), columns)):
         under = canvas.base * LINE + 8
         side = min(wide - 16, high - under - 10, 190)
-        at = left + (wide - side) / 2
-        words = (
-            f"<b>{safe(row.label)} → {safe(row.predicted)}</b>, {row.confidence:.1%} sure; {row.wrong:.0f} of "
-            f"{row.runs:.0f} wrong<br>{safe(row.file)}"
-        )
-        grid(
-            canvas,
-            at,
-            top,
-            (side / 8, side / 8),
-            np.array(row.pixels, float).reshape(8, 8) / 16,
-            INK[0],
-            0,
-            [[words] * 8] * 8,
-        )
-        canvas.note(
-            x=(left + wide / 2) / (canvas.area.right - canvas.area.left),
-            y=1 - (top + side + under / 2) / (canvas.area.bottom - canvas.area.top),
-            text=f"<b>{safe(row.label)} → {safe(row.predicted)}</b>  {row.wrong:.0f} of {row.runs:.0f}",
-            showarrow=False,
-            name="pane",
-            borderpad=0,
-            font={"size": canvas.base, "color": INK[0]},
-        )
+        said = f"<b>{safe(row.label)} → {safe(row.predicted)}</b>"
+        words = f"{said}, {row.confidence:.1%} sure; {row.wrong:.0f} of {row.runs:.0f} wrong<br>{safe(row.file)}"
+        shades = np.array(row.pixels, float).reshape(8, 8) / 16
+        grid(canvas, left + (wide - side) / 2, top, side / 8, shades, INK[0], 0, [[words] * 8] * 8)
+        below = f"{said}  {row.wrong:.0f} of {row.runs:.0f}"
+        write(canvas, left + wide / 2, top + side + under / 2, below, canvas.base, INK[0])
     return canvas

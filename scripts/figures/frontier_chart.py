@@ -9,6 +9,7 @@ or faster.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -16,21 +17,20 @@ import pandas as pd
 from scripts.common import families
 from scripts.common.words import plain, wait
 from scripts.figures.labels import LONGEST, safe
-from scripts.figures.theme import CONTEXT, LEADER, PAPER, WIDE, Axis, Canvas, frontier, nice_range, pale, text_colour
+from scripts.figures.theme import CONTEXT, PAPER, WIDE, Axis, Canvas, Size, bars, frontier, pale, symbols, text_colour
 
-NAMED = 7
+NAMED = 7  # models; the names of more would hide the points
 
 
-def hover(table: pd.DataFrame, rate: str) -> list[str]:
+def hover(table: pd.DataFrame) -> list[str]:
     """What each point says of itself: name, family, accuracy, speed, size."""
     rows = []
     for row in table.itertuples():
-        speed = getattr(row, rate)
         size = f" · {row.param_count:.3g} M parameters" if pd.notna(getattr(row, "param_count", math.nan)) else ""
         rows.append(
             f"<b>{safe(row.model, 80)}</b><br>{safe(families.label(row.family))}, "
             f"{safe(row.kind)}<br>{row.top1:.2f}% top-1 at {int(row.img_size)} px"
-            f"<br>{plain(speed, 4)} images/s, {wait(1000 / speed)} an image{size}"
+            f"<br>{plain(row.samples_per_sec, 4)} images/s, {wait(1000 / row.samples_per_sec)} an image{size}"
         )
     return rows
 
@@ -69,112 +69,102 @@ def draw(
     title: str,
     subtitle: str,
     footer: str,
-    rate: str = "samples_per_sec",
-    axis_title: str = "images per second (log scale)",
-    size: tuple[int, int] = WIDE,
+    size: Size = WIDE,
     first: tuple[str, ...] = (),
     everyone: bool = False,
 ) -> Canvas:
     """A chart of `table`: columns model, arch, family, kind, img_size, top1 (percent), param_count (millions) and
-    `rate` (images/s).
+    samples_per_sec (images/s).
 
     first: families whose best frontier model is named in any case. everyone: name all models that there is room for,
     not only leaders.
     """
     table = table.sort_values("top1", ascending=False, kind="stable")
-    x = Axis(axis_title, *nice_range(table[rate], log=True, before=0.03, after=0.07), log=True)
-    y = Axis("top-1", *nice_range(table.top1, log=False, before=0.03, after=0.07), write="{:g}%".format)
-    canvas = Canvas(size, title, subtitle, footer, x, y)
-    edge = frontier(table, rate)
+    y = Axis.top1(table.top1)
+    canvas = Canvas(size, title, subtitle, footer, Axis.speed(table.samples_per_sec), y)
+    edge = frontier(table)
     on_edge = table.index.isin(edge.index)
     key = table.family.isin(families.KEY_FAMILIES)
     if everyone:
         for family, rows in table[~on_edge].groupby("family", sort=False):
-            scatter(
-                canvas, rows, rate, family, {"size": 8, "color": families.colour(family), "line": {"width": 2}}, "-open"
-            )
+            scatter(canvas, rows, family, {"size": 8, "color": families.colour(family), "line": {"width": 2}}, "-open")
     else:
-        scatter(canvas, table[~key & ~on_edge], rate, "others", {"size": 4.5, "color": CONTEXT[0]})
-        for family in [name for name in families.KEY_FAMILIES if (table.family == name).any()]:
-            scatter(
-                canvas, table[(table.family == family) & ~on_edge], rate, family, {"size": 6, "color": pale(family)}
-            )
-    segments = canvas.step(edge, rate, "top1")
+        scatter(canvas, table[~key & ~on_edge], "others", {"size": 4.5, "color": CONTEXT[0]})
+        for family in key_families(table):
+            scatter(canvas, table[(table.family == family) & ~on_edge], family, {"size": 6, "color": pale(family)})
+    segments = canvas.step(edge, "samples_per_sec", "top1")
     for family, rows in edge.groupby("family", sort=False):
-        scatter(
-            canvas,
-            rows,
-            rate,
-            family,
-            {"size": 10, "color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}},
-        )
-    bounds = interval(table, rate)
+        scatter(canvas, rows, family, {"size": 10, **rimmed(family)})
+    bounds = interval(table)
     if bounds is not None:
-        segments = np.vstack(
-            [segments, np.hstack([canvas.pixels(bounds.low, table.top1), canvas.pixels(bounds.high, table.top1)])]
-        )
-    points = np.column_stack([canvas.pixels(table[rate], table.top1), np.where(on_edge, 3.0, np.where(key, 0.5, 0.2))])
-    named = leaders(edge, rate, y.low, 5 if canvas.phone else NAMED, first)
+        segments = np.vstack([segments, canvas.segments(bounds.low, table.top1, bounds.high, table.top1)])
+    points = canvas.weighed(table.samples_per_sec, table.top1, np.where(on_edge, 3.0, np.where(key, 0.5, 0.2)))
+    named = leaders(edge, "samples_per_sec", y.low, 5 if canvas.phone else NAMED, first)
     if everyone:
         named = pd.concat([named, edge.drop(named.index), table.drop(edge.index)])
-    repeated = named.arch.duplicated(keep=False)
+    name_models(canvas, named, points, segments, lambda row: {"colour": text_colour(row.family)} if everyone else {})
+    if not everyone:
+        canvas.label(list(family_labels(canvas, table, edge)), points, segments)
+    return canvas
+
+
+def key_families(table: pd.DataFrame) -> list[str]:
+    """The key families that the table has."""
+    return [name for name in families.KEY_FAMILIES if (table.family == name).any()]
+
+
+def rimmed(family: str) -> dict:
+    """A filled mark of the family's colour with a rim of paper."""
+    return {"color": families.colour(family), "line": {"color": PAPER[0], "width": 1.2}}
+
+
+def name_models(
+    canvas: Canvas, rows: pd.DataFrame, points: np.ndarray, segments: np.ndarray, style: Callable[[pd.Series], dict]
+) -> None:
+    """Name the models of `rows`, with the size of the picture where a network is there twice; style(row): more options
+    of its label.
+    """
     canvas.label(
         [
-            (
-                row[rate],
-                row.top1,
-                _short_name(row, again),
-                {"radius": 7, "style": "Semibold", **({"colour": text_colour(row.family)} if everyone else {})},
-            )
-            for (_, row), again in zip(named.iterrows(), repeated)
+            (row.samples_per_sec, row.top1, _short_name(row, again), {"radius": 7, "style": "Semibold", **style(row)})
+            for (_, row), again in zip(rows.iterrows(), rows.arch.duplicated(keep=False))
         ],
         points,
         segments,
     )
-    if not everyone:
-        canvas.label(list(family_labels(canvas, table, edge, rate)), points, segments)
-    return canvas
 
 
-def scatter(canvas: Canvas, rows: pd.DataFrame, rate: str, family: str, marker: dict, form: str = "") -> None:
-    """Draw `rows` of one family; form: '-open' for hollow symbols. The interval of a speed is drawn where it was
-    measured.
+def scatter(
+    canvas: Canvas,
+    rows: pd.DataFrame,
+    family: str,
+    marker: dict,
+    form: str = "",
+    texts: list[str] | None = None,
+    bounds: pd.DataFrame | None = None,
+) -> None:
+    """Draw `rows` of one family; form: '-open' for hollow symbols; texts: what they say on hover, instead of `hover`;
+    bounds: `low` and `high` of their speeds, else those that were measured.
     """
     if not len(rows):
         return
-    symbols = [families.SYMBOLS.get(kind, "circle") + form for kind in rows.kind]
-    bounds = interval(rows, rate)
-    bars = (
-        {}
-        if bounds is None
-        else {
-            "error_x": {
-                "type": "data",
-                "array": bounds.high - rows[rate],
-                "arrayminus": rows[rate] - bounds.low,
-                "color": LEADER[0],
-                "thickness": 1,
-                "width": 3,
-            }
-        }
-    )
-    canvas.figure.add_scatter(
-        x=rows[rate],
-        y=rows.top1,
-        mode="markers",
+    forms, rate = symbols(rows.kind, form), rows.samples_per_sec
+    bounds = interval(rows) if bounds is None else bounds
+    canvas.marks(
+        rate,
+        rows.top1,
+        texts or hover(rows),
+        {**marker, "symbol": forms if len(set(forms)) > 1 else forms[0]},
         name=families.label(family),
         meta={"family": family},
-        **bars,
-        text=hover(rows, rate),
         customdata=rows[["model", "img_size"]].astype(str).to_numpy(),
-        hovertemplate="%{text}<extra></extra>",
-        marker={**marker, "symbol": symbols if len(set(symbols)) > 1 else symbols[0]},
+        **({} if bounds is None else {"error_x": bars(bounds.high - rate, rate - bounds.low)}),
     )
 
 
-def interval(rows: pd.DataFrame, rate: str) -> pd.DataFrame | None:
-    """`low` and `high` of the rate where they were measured, else None."""
-    ends = [f"{rate}_low", f"{rate}_high"]
+def interval(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """`low` and `high` of the speed where they were measured, else None."""
+    ends = ["samples_per_sec_low", "samples_per_sec_high"]
     if not set(ends) <= set(rows):
         return None
     return rows[ends].apply(pd.to_numeric, errors="coerce").set_axis(["low", "high"], axis=1)
@@ -186,12 +176,12 @@ def _short_name(row: pd.Series, with_size: bool) -> str:
     return f"{name}, {size} px" if with_size and size not in row.arch else name
 
 
-def family_labels(canvas: Canvas, table: pd.DataFrame, edge: pd.DataFrame, rate: str):
+def family_labels(canvas: Canvas, table: pd.DataFrame, edge: pd.DataFrame):
     """(x, y, text, options) for each key family, at the point that has most of its own around it, few of others,
     and no rival's frontier model.
     """
     key = table[table.family.isin(families.KEY_FAMILIES)]
-    pixels, edges = canvas.pixels(key[rate], key.top1), canvas.pixels(edge[rate], edge.top1)
+    pixels, edges = (canvas.pixels(rows.samples_per_sec, rows.top1) for rows in (key, edge))
     group = key.family.map(_kin).to_numpy()
     for family in dict.fromkeys(group):
         own = np.flatnonzero(group == family)
@@ -199,17 +189,9 @@ def family_labels(canvas: Canvas, table: pd.DataFrame, edge: pd.DataFrame, rate:
         score = (near & (group == family)).sum(axis=1) - 0.35 * (near & (group != family)).sum(axis=1)
         score -= 3.0 * (_within(pixels[own], edges, 50) & (edge.family.map(_kin).to_numpy() != family)).sum(axis=1)
         at = key.iloc[own[int(np.argmax(score))]]
-        names = [
-            families.label(name)
-            for name in families.KEY_FAMILIES
-            if _kin(name) == family and (key.family == name).any()
-        ]
-        yield (
-            at[rate],
-            at.top1,
-            _joined(names),
-            {"style": "Semibold", "colour": text_colour(family), "size": canvas.base + 1, "veil": True},
-        )
+        names = [families.label(name) for name in key_families(key) if _kin(name) == family]
+        style = {"style": "Semibold", "colour": text_colour(family), "size": canvas.base + 1, "veil": True}
+        yield at.samples_per_sec, at.top1, _joined(names), style
 
 
 def _kin(family: str) -> str:

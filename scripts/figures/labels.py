@@ -104,6 +104,14 @@ class Area:
     right: float
     bottom: float
 
+    @property
+    def wide(self) -> float:
+        return self.right - self.left
+
+    @property
+    def high(self) -> float:
+        return self.bottom - self.top
+
     def overlaps(self, other: "Area", gap: float = 0.0) -> bool:
         return (
             self.left < other.right + gap

@@ -1,9 +1,10 @@
 """The chart language of our own charts as code: sizes, type, colours of paper and ink, 1-2-5 ticks, step frontier,
 titles that wrap.
 
-A chart is a `Canvas`: it knows its pixels, so that labels can be placed before Plotly draws. The replicas of the
-notebook's charts keep Plotly's own look and use only `REPLICA` from here. Colours and symbols of families come from
-scripts.common.families.
+A chart is a `Canvas`: it knows its pixels, so that labels can be placed before Plotly draws. A chart function draws one
+for each of the two sizes (`both`), with `Canvas.line`, `.marks`, `.heat`, `.step`, `.note` and `.label`. The replicas
+of the notebook's charts keep Plotly's own look and use only `REPLICA` from here. Colours and symbols of families come
+from scripts.common.families.
 
 The figure carries `layout.meta`: scale (pixels per unit of the JPG) and dark (light colour -> dark colour, for a page
 in dark mode).
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -26,25 +28,20 @@ from scripts.common.frontier import on_frontier
 from scripts.common.words import short
 from scripts.figures.labels import LEADER_FROM, LONGEST, Area, Label, Placed, balanced, fit, place, safe, width, wrap
 
+Size = tuple[int, int]
+Head = tuple[str, str, str]  # title, subtitle and footer of a Canvas
+
 REPLICA = (1000, 800)  # the notebook's size
 WIDE = (1000, 700)
 PHONE = (540, 824)
-SHOWN = {
-    WIDE: 900,
-    PHONE: 360,
-}  # pixels that a page shows the picture at, at least: no text is smaller than 12 of those
-TEXT = {
-    WIDE: (14.0, 13.4, 24.0),
-    PHONE: (19.0, 18.0, 26.0),
-}  # sizes of axes and names, of the smallest text, of the title
+# Pixels that a page shows the picture at, at least: no text is smaller than 12 of those.
+SHOWN = {WIDE: 900, PHONE: 360}
+# Sizes of axes and names, of the smallest text, of the title.
+TEXT = {WIDE: (14.0, 13.4, 24.0), PHONE: (19.0, 18.0, 26.0)}
+# Pixels per unit in the JPGs of our own charts: two or more for each that a page shows, sharp on current screens.
+SCALE = {WIDE: 2, PHONE: 1.5}
 PALE = 0.56  # share of paper in the colour of a dominated model
 LINE = 1.3  # line height, as Plotly draws it
-SCALE = {
-    WIDE: 2,
-    PHONE: 1.5,
-    # pixels per unit in the JPGs of our own charts: two or more for each pixel that a page shows, sharp on current
-    # screens
-}
 
 PAPER = ("#ffffff", "#15181c")  # light, dark
 INK = ("#1b1f24", "#e8eaed")  # 16.5:1 and 14.8:1
@@ -54,6 +51,8 @@ CONTEXT = ("#c9ced4", "#434a53")  # what is there only for comparison
 VEIL = ("rgba(255,255,255,0.75)", "rgba(21,24,28,0.75)")  # behind names that stand on points
 LEADER = ("#8a929b", "#6f7882")
 FONT_STACK = f"{FONT}, Arial, sans-serif"
+HOVER = "%{text}<extra></extra>"  # on hover a mark says its text and nothing else
+PERCENT, TIMES = "{:g}%".format, "{:g}×".format  # how ticks are written
 
 
 def contrast(one: str, other: str) -> float:
@@ -91,6 +90,20 @@ def text_colour(family: str) -> str:
 def pale(family: str) -> str:
     """The family's colour for models that others dominate."""
     return mix(families.colour(family), PAPER[0], PALE)
+
+
+def look(names: Iterable[str], kinds: Iterable[str], form: str = "") -> dict:
+    """Colours and symbols of marks by their families and kinds of network; form: '-open' for hollow ones."""
+    return {"color": [families.colour(name) for name in names], "symbol": symbols(kinds, form)}
+
+
+def symbols(kinds: Iterable[str], form: str = "") -> list[str]:
+    return [families.SYMBOLS.get(kind, "circle") + form for kind in kinds]
+
+
+def bars(above, below) -> dict:
+    """Thin intervals at marks: how far each reaches above (right) and below (left)."""
+    return {"type": "data", "array": above, "arrayminus": below, "color": LEADER[0], "thickness": 1, "width": 3}
 
 
 def dark_map() -> dict[str, str]:
@@ -143,9 +156,32 @@ def nice_range(values, log: bool, before: float = 0.04, after: float = 0.04) -> 
     return (10**low, 10**high) if log else (low, high)
 
 
+def even(table: pd.DataFrame, number: int) -> pd.DataFrame:
+    """`number` rows of the table at even distances, first and last among them; all where there are no more."""
+    if len(table) <= number:
+        return table
+    return table.iloc[[round(i * (len(table) - 1) / (number - 1)) for i in range(number)]]
+
+
+def beside(names: Iterable[str], size: Size, text: float = 13.5, air: int = 20) -> int:
+    """Room for `names` at the ends of lines, up to a third of the picture: the `right` of a Canvas."""
+    return round(min(max(width(name, text, "Semibold") for name in names), size[0] / 3)) + air
+
+
+def both(draw: Callable[..., Canvas], *args, **more) -> dict:
+    """figure and phone of a Drawing, from a function that draws a Canvas; the size is its last positional argument."""
+    return dict(zip(("figure", "phone"), (draw(*args, size, **more).figure for size in (WIDE, PHONE))))
+
+
 def frontier(table: pd.DataFrame, x: str = "samples_per_sec", y: str = "top1") -> pd.DataFrame:
     """The rows that no other beats in `x` and `y` (bigger is better), slowest first, one row for each place."""
     return table[on_frontier(table, x, y)].drop_duplicates([x, y]).sort_values(x, kind="stable")
+
+
+def corner(x: str, y: str, **more) -> dict:
+    """Where a note in a corner of the plot stands: x 'left' or 'right', y 'top' or 'bottom'; more: shifts in pixels."""
+    at = {"x": int(x == "right"), "y": int(y == "top"), "xanchor": x, "yanchor": y}
+    return {"xref": "paper", "yref": "paper", **at, **more}
 
 
 @dataclass
@@ -157,6 +193,24 @@ class Axis:
     write: Callable[[float], str] | None = None  # of a tick; default 1.5k on a log axis, 1500 on another
     whole: bool = False  # only whole numbers
     names: list[str] | None = None  # of the rows 0, 1, 2, … instead of numbers
+
+    @classmethod
+    def around(cls, title: str, *values, log: bool = False, before: float = 0.04, after: float = 0.04, **more) -> Axis:
+        """An axis that shows all `values` (columns or numbers), with shares of air as in `nice_range`."""
+        return cls(title, *nice_range(np.hstack(values), log, before, after), log=log, **more)
+
+    @classmethod
+    def speed(cls, *values, before: float = 0.03, after: float = 0.07) -> Axis:
+        return cls.around("images per second (log scale)", *values, log=True, before=before, after=after)
+
+    @classmethod
+    def top1(cls, *values, before: float = 0.03, after: float = 0.07) -> Axis:
+        return cls.around("top-1", *values, before=before, after=after, write=PERCENT)
+
+    @classmethod
+    def rows(cls, names: list[str], above: float = 0) -> Axis:
+        """Of a list that is read downwards: names[0] is the top row; above: more room there, in rows."""
+        return cls("", -0.7, len(names) - 0.3 + above, names=names[::-1])
 
     def share(self, values) -> np.ndarray:
         """Where `values` lie between low (0) and high (1)."""
@@ -177,9 +231,7 @@ class Canvas:
     base, small: sizes of text in its pixels. right: room for names beside the plot, in pixels of WIDE (on a phone text
     and room are larger)."""
 
-    def __init__(
-        self, size: tuple[int, int], title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None
-    ):
+    def __init__(self, size: Size, title: str, subtitle: str, footer: str, x: Axis, y: Axis, right: int | None = None):
         self.size, self.x, self.y = size, x, y
         phone = size[0] < 700
         self.phone = phone
@@ -195,14 +247,8 @@ class Canvas:
         lines = 1 if x.names is None else max((text.count("\n") + 1 for text in self._ticktext(x, [])), default=1)
         below_axis = 8 if phone else 0  # the first labels of both axes meet at the corner
         bottom = (lines + bool(x.title)) * self.base * LINE + 26 + below_axis + len(foot) * (self.small) * LINE
-        left = (
-            self.side
-            + max(
-                (width(text, self.base) for text in self._ticktext(y, self._tickvals(y, size[1] - top - bottom))),
-                default=0,
-            )
-            + 10
-        )
+        heights = self._ticktext(y, self._tickvals(y, size[1] - top - bottom))
+        left = self.side + max((width(text, self.base) for text in heights), default=0) + 10
         self.area = Area(round(left), round(top), size[0] - right, size[1] - round(bottom))
         self.taken: list[Area] = []
         axis = {
@@ -215,7 +261,6 @@ class Canvas:
             "tickfont": {"size": self.base, "color": MUTED[0]},
             "title": None,
         }
-        wide, high = self.area.right - self.area.left, self.area.bottom - self.area.top
         self._notes, self._noted = [], 0
         self._figure = go.Figure(
             layout={
@@ -237,29 +282,19 @@ class Canvas:
                 },
                 "hoverlabel": {"font": {"family": FONT_STACK, "size": self.base}, "align": "left", "namelength": -1},
                 "meta": {"scale": SCALE.get(size, SCALE[WIDE]), "dark": dark_map()},
-                "xaxis": {**axis, **self._axis(x, wide), "ticklabelstandoff": below_axis},
-                "yaxis": {**axis, **self._axis(y, high)},
+                "xaxis": {**axis, **self._axis(x, self.area.wide), "ticklabelstandoff": below_axis},
+                "yaxis": {**axis, **self._axis(y, self.area.high)},
             }
         )
         self._lines("title", heading, 14, {"size": title_size, "weight": 600, "color": INK[0]})
         self._lines("subtitle", below, under_title, {"size": self.base + 1, "color": MUTED[0]})
-        self._lines(
-            "footer", foot, size[1] - 10 - len(foot) * (self.small) * LINE, {"size": self.small, "color": MUTED[0]}
-        )
-        self._notes.append(
-            dict(
-                xref="paper",
-                yref="paper",
-                x=1,
-                y=0,
-                xanchor="right",
-                yanchor="top",
-                yshift=-round(self.base * LINE + 8 + below_axis),
-                showarrow=False,
-                name="x-title",
-                text=safe(x.title),
-                font={"size": self.base, "color": MUTED[0]},
-            )
+        footer_top = size[1] - 10 - len(foot) * (self.small) * LINE
+        self._lines("footer", foot, footer_top, {"size": self.small, "color": MUTED[0]})
+        self.note(
+            name="x-title",
+            text=safe(x.title),
+            font={"size": self.base, "color": MUTED[0]},
+            **corner("right", "bottom", yanchor="top", yshift=-round(self.base * LINE + 8 + below_axis)),
         )
 
     @property
@@ -273,28 +308,45 @@ class Canvas:
         return self._figure
 
     def note(self, **annotation) -> None:
-        """Like `figure.add_annotation`, but handed over with the others."""
-        self._notes.append(annotation)
+        """Like `figure.add_annotation`, but without an arrow, and handed over with the others."""
+        self._notes.append({"showarrow": False, **annotation})
+
+    def line(self, x, y, colour: str, line_width: float, dash: str | None = None, **more) -> None:
+        """A line that says nothing on hover; x and y in data units."""
+        style = {"color": colour, "width": line_width, **({"dash": dash} if dash else {})}
+        self.figure.add_scatter(x=x, y=y, mode="lines", hoverinfo="skip", line=style, **more)
+
+    def marks(self, x, y, text, marker: dict | None = None, mode: str = "markers", **more) -> None:
+        """Marks at (x, y), data units, each with its `text` (Plotly's HTML) on hover; mode 'lines': a line alone."""
+        self.figure.add_scatter(x=x, y=y, mode=mode, text=text, hovertemplate=HOVER, marker=marker, **more)
+
+    def heat(
+        self,
+        shares: np.ndarray,
+        texts: list[list[str]],
+        colour: str,
+        gap: int,
+        low: float = 0,
+        paper: str = GRID[0],
+        **at,
+    ) -> None:
+        """Squares of `shares` (low to 1) from `paper` to `colour`, `gap` pixels apart, each with its text on hover; at:
+        x and y, or x0, dx, y0 and dy, as of `go.Heatmap`.
+        """
+        style = {"xgap": gap, "ygap": gap, "zmin": low, "zmax": 1, "colorscale": [[0, paper], [1, colour]]}
+        self.figure.add_trace(
+            go.Heatmap(z=shares.tolist(), text=texts, hovertemplate=HOVER, showscale=False, **style, **at)
+        )
 
     def _lines(self, name: str, lines: list[str], top: float, font: dict) -> None:
         """Write `lines` at the left edge, `top` pixels from the upper edge of the picture."""
-        self._notes.append(
-            dict(
-                name=name,
-                text="<br>".join(safe(line) for line in lines),
-                font=font,
-                xref="paper",
-                yref="paper",
-                x=0,
-                y=1,
-                xanchor="left",
-                yanchor="top",
-                align="left",
-                showarrow=False,
-                borderpad=0,
-                xshift=self.side - self.area.left,
-                yshift=self.area.top - top,
-            )
+        self.note(
+            name=name,
+            text="<br>".join(safe(line) for line in lines),
+            font=font,
+            align="left",
+            borderpad=0,
+            **corner("left", "top", xshift=self.side - self.area.left, yshift=self.area.top - top),
         )
 
     def _tickvals(self, axis: Axis, room: float) -> list[float]:
@@ -337,9 +389,18 @@ class Canvas:
 
     def pixels(self, x, y) -> np.ndarray:
         """(n, 2) pixels of points in data units."""
-        across = self.area.left + self.x.share(x) * (self.area.right - self.area.left)
-        down = self.area.bottom - self.y.share(y) * (self.area.bottom - self.area.top)
+        across = self.area.left + self.x.share(x) * self.area.wide
+        down = self.area.bottom - self.y.share(y) * self.area.high
         return np.column_stack([np.atleast_1d(across), np.atleast_1d(down)])
+
+    def segments(self, x0, y0, x1, y1) -> np.ndarray:
+        """(n, 4) pixels of straight lines between points in data units, for the placing of labels."""
+        return np.hstack([self.pixels(x0, y0), self.pixels(x1, y1)])
+
+    def weighed(self, x, y, weights) -> np.ndarray:
+        """(n, 3) pixels of points in data units with their weights, for the placing of labels."""
+        pixels = self.pixels(x, y)
+        return np.column_stack([pixels, np.broadcast_to(weights, len(pixels))])
 
     def step(
         self,
@@ -361,14 +422,7 @@ class Canvas:
             ys += [score, score]
         xs.append(xs[-1])
         ys.append(self.y.low)
-        self.figure.add_scatter(
-            x=xs,
-            y=ys,
-            mode="lines",
-            name=name,
-            hoverinfo="skip",
-            line={"color": colour, "width": line_width, "dash": dash},
-        )
+        self.line(xs, ys, colour, line_width, dash, name=name)
         path = self.pixels(xs, ys)
         return np.hstack([path[:-1], path[1:]])
 
@@ -394,18 +448,10 @@ class Canvas:
             text = fit(text, self.base, room, "Semibold")
             half = width(text, self.base, "Semibold") / 2
             box = Area(self.area.right + 12, height - high / 2, self.area.right + 12 + 2 * half, height + high / 2)
-            label = Label(
-                text,
-                float(self.pixels(x, y)[0, 0]),
-                down,
-                self.base,
-                "Semibold",
-                radius=3,
-                colour=options.get("colour"),
-            )
-            self._notes.append(
-                Placed(label, box, LEADER_FROM + 1).annotation(self.x.coordinate(x), self.y.coordinate(y), name="label")
-            )
+            across = float(self.pixels(x, y)[0, 0])
+            label = Label(text, across, down, self.base, "Semibold", radius=3, colour=options.get("colour"))
+            placed = Placed(label, box, LEADER_FROM + 1)
+            self.note(**placed.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label"))
 
     def label(
         self,
@@ -430,7 +476,7 @@ class Canvas:
             x, y = where[id(one.label)]
             self.taken.append(one.box)
             ground = {"bgcolor": VEIL[0]} if one.label.veil else {}
-            self._notes.append(one.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label", **ground))
+            self.note(**one.annotation(self.x.coordinate(x), self.y.coordinate(y), name="label", **ground))
         return [one.label.text for one in placed]
 
 
@@ -448,8 +494,6 @@ def label_boxes(figure: go.Figure | dict) -> list[tuple[str, Area]]:
         (x0, x1), (y0, y1) = layout["xaxis"]["range"], layout["yaxis"]["range"]
         centre_x = margin["l"] + (note["x"] - x0) / (x1 - x0) * wide + note["ax"]
         centre_y = margin["t"] + (y1 - note["y"]) / (y1 - y0) * high + note["ay"]
-        from html import unescape
-
         font = note["font"]
         half_w = width(unescape(note["text"]), font["size"], "Semibold" if font.get("weight") == 600 else "Regular") / 2
         half_h = font["size"] * 0.65

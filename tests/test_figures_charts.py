@@ -4,7 +4,6 @@ data, hostile names as text.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 
@@ -28,6 +27,7 @@ from scripts.figures.catalogue import CHARTS
 from scripts.figures.export import figure_json
 from scripts.figures.theme import PHONE, WIDE, frontier, label_boxes
 from scripts.train import results, zoo_runs
+from tests.test_figures_theme import apart
 
 REPLICAS = {  # and their rows
     "inference_graph_1": 165,
@@ -81,21 +81,10 @@ def marks(figure) -> int:
     return sum(len(trace.x) for trace in figure.data if trace.mode == "markers")
 
 
-def no_overlap(figure, size) -> None:
-    boxes = label_boxes(figure)
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        assert not a.overlaps(b), (one, other)
-    for text, box in boxes:
-        assert box.left >= 0 and box.top >= 0 and box.right <= size[0] and box.bottom <= size[1], text
-
-
 # --- the replicas -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name, rows",
-    REPLICAS.items(),
-)
+@pytest.mark.parametrize("name, rows", REPLICAS.items())
 def test_replicas_draw_every_row_of_the_notebook(drawings, name, rows):
     drawing = drawings[name]
     assert marks(drawing.figure) == len(drawing.data) == rows
@@ -105,11 +94,8 @@ def test_replicas_draw_every_row_of_the_notebook(drawings, name, rows):
 @pytest.mark.parametrize("name", ["inference_graph_1", "inference_graph_2", "training_graph_1", "training_graph"])
 def test_replicas_keep_the_look_of_the_notebook(drawings, name):
     figure = drawings[name].figure
-    assert (
-        figure.layout.xaxis.type == "log"
-        and figure.layout.xaxis.title.text == "secs"
-        and figure.layout.yaxis.title.text == "top1"
-    )
+    axes = figure.layout.xaxis, figure.layout.yaxis
+    assert axes[0].type == "log" and [axis.title.text for axis in axes] == ["secs", "top1"]
     bubbles = [trace for trace in figure.data if trace.mode == "markers"]
     assert {trace.name for trace in bubbles} == set(drawings[name].data.family)
     assert all(trace.marker.sizemode == "area" for trace in bubbles)
@@ -131,17 +117,12 @@ def test_lines_are_least_squares_on_the_log_of_the_seconds(drawings, name):
 def test_convnext_names_every_model(drawings):
     figure = drawings["convnext"].figure
     assert {text for text, _ in label_boxes(figure)} == set(drawings["convnext"].data.model)
-    no_overlap(figure, (1000, 800))
+    apart(figure)
 
 
 def notebook_like() -> pd.DataFrame:
-    table = tidy(30).rename(
-        columns={
-            "img_size": "infer_img_size",
-            "param_count": "param_count_x",
-            "samples_per_sec": "infer_samples_per_sec",
-        }
-    )
+    names = {"img_size": "infer_img_size", "param_count": "param_count_x", "samples_per_sec": "infer_samples_per_sec"}
+    table = tidy(30).rename(columns=names)
     return table.assign(secs=1 / table.infer_samples_per_sec)
 
 
@@ -174,7 +155,7 @@ def test_no_label_overlaps_or_is_cut(drawings, name):
     for figure, size in ((drawings[name].figure, WIDE), (drawings[name].phone, PHONE)):
         assert (figure.layout.width, figure.layout.height) == size
         assert len(label_boxes(figure)) >= 5
-        no_overlap(figure, size)
+        apart(figure)
 
 
 @pytest.mark.parametrize("name", ["frontier_gpu", "frontier_cpu"])
@@ -251,7 +232,7 @@ def test_hostile_names_are_text_and_fit(size, everyone):
         trace.pop("customdata", None)  # raw, for the page's own script
     text = json.dumps(shown, ensure_ascii=False)
     assert "<script" not in text and "<img" not in text and "&lt;script&gt;" in text
-    no_overlap(canvas.figure, size)
+    apart(canvas.figure)
     assert all(len(text) <= 140 for text, _ in label_boxes(canvas.figure))
 
 
@@ -261,7 +242,7 @@ def test_ten_thousand_points_draw():
     table["top1"] += rng.normal(0, 0.5, len(table))
     canvas = frontier_chart.draw(table, "t", "s", "f")
     assert marks(canvas.figure) == 10_000
-    no_overlap(canvas.figure, WIDE)
+    apart(canvas.figure)
 
 
 def test_one_model_alone_draws():
@@ -278,22 +259,11 @@ def test_one_model_alone_draws():
 def measured(monkeypatch, moved, tmp_path):
     """Invented measurements of one machine; the fixture's table may be changed before drawing."""
     table = tidy(16).assign(
-        top5=99.0,
-        precision="fp32",
-        layout="nchw",
-        compiled=False,
-        torch="2.15.0",
-        hardware="box",
-        hardware_name=f"Box {EVIL[:8]}",
-        kind_of_hardware="cpu",
-        date="2026-11-21",
+        top5=99.0, precision="fp32", layout="nchw", compiled=False, torch="2.15.0", hardware="box",
+        hardware_name=f"Box {EVIL[:8]}", kind_of_hardware="cpu", date="2026-11-21", threads="1",
         file="benchmark-infer-fp32-nchw-pt2150-cpu-box.csv",
-        threads="1",
-    )
-    table["samples_per_sec_low"], table["samples_per_sec_high"] = (
-        table.samples_per_sec * 0.9,
-        table.samples_per_sec * 1.1,
-    )
+    )  # fmt: skip
+    table["samples_per_sec_low"], table["samples_per_sec_high"] = (table.samples_per_sec * end for end in (0.9, 1.1))
     table["batch1_p50_ms"], table["batch1_p90_ms"] = 1500 / table.samples_per_sec, 1800 / table.samples_per_sec
     (tmp_path / table.file[0]).write_text("model\n")
     moved(DATA=tmp_path)
@@ -305,13 +275,10 @@ def measured(monkeypatch, moved, tmp_path):
 def test_measured_charts_name_every_model_there_is_room_for(measured):
     drawing = display_measured.draw_measured("infer")
     assert marks(drawing.figure) == 16 and len(label_boxes(drawing.figure)) == 16
-    for figure, size in ((drawing.figure, WIDE), (drawing.phone, PHONE)):
-        no_overlap(figure, size)
-    assert (
-        drawing.sources[0]["path"] == measured.file[0]
-        and drawing.date == "2026-11-21"
-        and "1 thread" in drawing.hardware
-    )
+    for figure in (drawing.figure, drawing.phone):
+        apart(figure)
+    assert drawing.sources[0]["path"] == measured.file[0] and drawing.date == "2026-11-21"
+    assert "1 thread" in drawing.hardware
     bars = [trace.error_x for trace in drawing.figure.data if trace.mode == "markers"]
     assert all(len(bar.array) for bar in bars)
 
@@ -355,10 +322,8 @@ def test_one_model_measured_is_one(measured, monkeypatch, tmp_path):
         ),
     )
     drawing = display_measured.draw_compiled()
-    assert (
-        drawing.title == "Box: compiling makes levit_1 2.00 times as fast"
-        and "1 of 1 model becomes faster" in drawing.caption
-    )
+    assert drawing.title == "Box: compiling makes levit_1 2.00 times as fast"
+    assert "1 of 1 model becomes faster" in drawing.caption
 
 
 def test_gpu_charts_need_a_gpu_and_both_ways_of_running(measured, monkeypatch):
@@ -395,38 +360,21 @@ def test_nothing_measured_is_missing_data(monkeypatch):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A small zoo-*.csv with history and sidecar."""
-    models = [
-        ("resnet18", "resnet18", 0.9),
-        ("lenet5", "lenet5", 0.7),
-        ("vit_tiny", "vit_tiny_patch16_224", 0.8),
-        (EVIL, "", 0.6),
-        (LONG, "resnet50", 0.85),
-    ]
+    models = [("resnet18", "resnet18", 0.9), ("lenet5", "lenet5", 0.7), ("vit_tiny", "vit_tiny_patch16_224", 0.8),
+              (EVIL, "", 0.6), (LONG, "resnet50", 0.85)]  # fmt: skip
     rows = [
         {
-            "model": name,
-            "arch": arch,
-            "source": "timm",
-            "weights": "scratch",
-            "seed": seed,
-            "recipe": "",
-            "precision": "fp32",
-            "train_images": 1000,
-            "test_images": 200,
-            "accuracy": score + seed / 100,
-            "accuracy_low": score - 0.02,
-            "accuracy_high": score + 0.03,
-            "param_count": 5.0,
+            "model": name, "arch": arch, "source": "timm", "weights": "scratch", "seed": seed, "recipe": "",
+            "precision": "fp32", "train_images": 1000, "test_images": 200, "accuracy": score + seed / 100,
+            "accuracy_low": score - 0.02, "accuracy_high": score + 0.03, "param_count": 5.0,
             "train_seconds": 10.0 * (i + 1),
         }
         for i, (name, arch, score) in enumerate(models)
         for seed in (0, 1)
-    ]
+    ]  # fmt: skip
     history = [
         {
-            "model": row["model"],
-            "weights": "scratch",
-            "seed": row["seed"],
+            **{name: row[name] for name in ("model", "weights", "seed")},
             "epoch": epoch,
             "valid_accuracy": row["accuracy"] - 0.3 / epoch,
             "elapsed_seconds": epoch * 2.0,
@@ -437,16 +385,13 @@ def trained(tmp_path, monkeypatch):
     path = tmp_path / "zoo-cats_and_dogs-box.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     pd.DataFrame(history).to_csv(results.part(path, "-history"), index=False)
-    path.with_suffix(".json").write_text(
-        json.dumps(
-            {
-                "schema": 1,
-                "hardware": {"name": "Box"},
-                "date": "2026-11-21T00:00:00Z",
-                "versions": {"torch": "2.15.0+cu1"},
-            }
-        )
-    )
+    facts = {
+        "schema": 1,
+        "hardware": {"name": "Box"},
+        "date": "2026-11-21T00:00:00Z",
+        "versions": {"torch": "2.15.0+cu1"},
+    }
+    path.with_suffix(".json").write_text(json.dumps(facts))
     monkeypatch.setattr(zoo_runs.results, "runs", lambda: [path])
     return path
 
@@ -456,7 +401,7 @@ def test_training_charts(trained, draw):
     drawing = draw()
     for figure, size in ((drawing.figure, WIDE), (drawing.phone, PHONE)):
         assert (figure.layout.width, figure.layout.height) == size
-        no_overlap(figure, size)
+        apart(figure)
         assert "<script" not in figure_json(figure)
     assert drawing.title.startswith("Cats and dogs: ") and "Box" in drawing.hardware
     assert drawing.sources[0]["path"] == trained.name
@@ -477,38 +422,17 @@ def test_nothing_trained_is_missing_data(monkeypatch):
 
 def test_words():
     assert listing(["a"]) == "a" and listing(["a", "b"]) == "a and b" and listing(["a", "b", "c"]) == "a, b and c"
-    assert [plain(value) for value in (64_212, 0.0466, 122.7, 5, 1234567)] == [
-        "64,200",
-        "0.0466",
-        "123",
-        "5",
-        "1,230,000",
-    ]
-    assert [wait(value) for value in (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)] == [
-        "0.0466 ms",
-        "200 ms",
-        "999 ms",
-        "2.17 s",
-        "68.4 s",
-        "3 min 20 s",
-        "3 min",
-    ]
-    assert (
-        counted(1, "model") == "1 model"
-        and counted(2000, "model") == "2,000 models"
-        and counted(2, "family", "families") == "2 families"
-    )
+    numbers = (64_212, 0.0466, 122.7, 5, 1234567)
+    assert [plain(value) for value in numbers] == ["64,200", "0.0466", "123", "5", "1,230,000"]
+    milliseconds = (0.0466, 200, 999.4, 2170, 68_400, 200_000, 180_000)
+    said = ["0.0466 ms", "200 ms", "999 ms", "2.17 s", "68.4 s", "3 min 20 s", "3 min"]
+    assert [wait(value) for value in milliseconds] == said
+    assert counted(1, "model") == "1 model" and counted(2000, "model") == "2,000 models"
+    assert counted(2, "family", "families") == "2 families"
 
 
 def test_the_catalogue_holds_the_charts_that_were_asked_for():
-    assert {
-        "inference_graph_1",
-        "inference_graph_2",
-        "training_graph_1",
-        "training_graph",
-        "speed_vs_parameters",
-        "convnext",
-    } <= set(CHARTS)
+    assert set(REPLICAS) <= set(CHARTS)
     assert all(
         re.fullmatch(r"[a-z0-9_]+", name) and chart.needs in ("timm", "measured", "trained")
         for name, chart in CHARTS.items()

@@ -16,22 +16,10 @@ from scripts.figures import display_limits
 
 CURVE = "curve-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
 TABLE = "benchmark-infer-fp32-nchw-pt2150-cpu1t-box_2c.csv"
-HEAD = [
-    "model",
-    "infer_samples_per_sec",
-    "infer_step_time",
-    "infer_batch_size",
-    "infer_img_size",
-    "param_count",
-    "infer_gmacs",
-    "infer_macts",
-    "status",
-    "samples_per_sec_low",
-    "samples_per_sec_high",
-    "arithmetic_pct",
-    "roofline_pct",
-    "threads",
-]
+HEAD = (
+    "model infer_samples_per_sec infer_step_time infer_batch_size infer_img_size param_count infer_gmacs infer_macts "
+    "status samples_per_sec_low samples_per_sec_high arithmetic_pct roofline_pct threads"
+).split()
 
 
 @pytest.fixture
@@ -42,19 +30,17 @@ def box(monkeypatch, moved, tmp_path):
     moved(DATA=tmp_path)
     monkeypatch.setattr(hardware, "present", lambda: ("box_2c",))
 
+    facts = {
+        "schema": 1,
+        "date": "2026-11-21T10:00:00Z",
+        "hardware": {"slug": "box_2c", "name": "Box, 2 cores", "kind": "cpu"},
+        "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 25.0},
+        "settings": {"precision": "fp32", "threads": 1, "torch": "2.15.0+cpu"},
+    }
+
     def write(name: str, rows: list[dict]):
         pd.DataFrame(rows).to_csv(tmp_path / name, index=False)
-        (tmp_path / name).with_suffix(".json").write_text(
-            json.dumps(
-                {
-                    "schema": 1,
-                    "date": "2026-11-21T10:00:00Z",
-                    "hardware": {"slug": "box_2c", "name": "Box, 2 cores", "kind": "cpu"},
-                    "ceilings": {"matmul_tflops": 0.1, "copy_gbps": 25.0},
-                    "settings": {"precision": "fp32", "threads": 1, "torch": "2.15.0+cpu"},
-                }
-            )
-        )
+        (tmp_path / name).with_suffix(".json").write_text(json.dumps(facts))
 
     return write
 
@@ -67,15 +53,9 @@ def rows(roofline: dict[str, float]) -> list[dict]:
 
 
 def curve(speeds: dict[str, list[float]]) -> list[dict]:
+    columns = "model batch_asked infer_samples_per_sec samples_per_sec_low samples_per_sec_high status".split()
     return [
-        {
-            "model": model,
-            "batch_asked": 2**i,
-            "infer_samples_per_sec": speed if speed else "",
-            "samples_per_sec_low": 1,
-            "samples_per_sec_high": 99,
-            "status": "ok" if speed else "failed",
-        }
+        dict(zip(columns, [model, 2**i, speed or "", 1, 99, "ok" if speed else "failed"]))
         for model, values in speeds.items()
         for i, speed in enumerate(values)
     ]

@@ -14,8 +14,9 @@ from scripts.common import words as wording
 from scripts.common.errors import DataMissing, UserError
 from scripts.common.paths import DATA
 from scripts.figures import display_family, display_machines, export
-from scripts.figures.theme import contrast, label_boxes, mix
+from scripts.figures.theme import contrast, mix
 from scripts.findings import family, machines
+from tests.test_figures_theme import apart
 from tests.test_findings_family import stairs
 from tests.test_findings_verdicts import field
 
@@ -46,11 +47,6 @@ def data(tmp_path, moved):
 
 def words(drawing) -> str:
     return f"{drawing.title} {drawing.alt} {drawing.caption} {drawing.figure.to_json()} {drawing.phone.to_json()}"
-
-
-def apart(figure) -> None:
-    boxes = label_boxes(figure)
-    assert not [(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other, -1)]
 
 
 @pytest.mark.parametrize("name", FROM_TABLES)

@@ -30,143 +30,61 @@ def tables(tmp_path, monkeypatch, moved):
     monkeypatch.setattr(display_pets, "source", lambda path: {"path": f"report/data/{path.name}", "sha256": ""})
     rng = np.random.default_rng(0)
 
+    known = {"schema": 1, "hardware": HARDWARE, "date": "2026-11-21T00:00:00Z", "versions": {"torch": "2.15.0"}}
+
     def write(name: str, frame: pd.DataFrame, **facts) -> None:
         atomic_csv(frame, data / f"{name}.csv")
-        atomic_write(
-            data / f"{name}.json",
-            json.dumps(
-                {
-                    "schema": 1,
-                    "hardware": HARDWARE,
-                    "date": "2026-11-21T00:00:00Z",
-                    "versions": {"torch": "2.15.0"},
-                    **facts,
-                }
-            ),
-        )
+        atomic_write(data / f"{name}.json", json.dumps({**known, **facts}))
 
-    epochs = pd.DataFrame(
-        {
-            "epoch": [1, 2, 3],
-            "phase": "all",
-            "train_loss": [0.7, 0.6, 0.5],
-            "valid_loss": [0.7, 0.65, 0.6],
-            "error_rate": [0.4, 0.3, 0.25],
-            "lr": 1e-3,
-            "seconds": 2.0,
-        }
-    )
+    epochs = pd.DataFrame({
+        "epoch": [1, 2, 3], "phase": "all", "train_loss": [0.7, 0.6, 0.5], "valid_loss": [0.7, 0.65, 0.6],
+        "error_rate": [0.4, 0.3, 0.25], "lr": 1e-3, "seconds": 2.0,
+    })  # fmt: skip
     photos = pd.DataFrame({"photo": range(1, 41), "split": ["valid", "test"] * 20, "label": ["cat", EVIL] * 20})
     photos["predicted"] = np.where(rng.random(40) < 0.7, photos.label, "cat")
     photos["probability"], photos["loss"] = rng.random(40) / 2 + 0.5, rng.random(40) * 3
     facts = {
-        "arch": "resnet18",
-        "dataset": EVIL,
-        "weights": "scratch",
-        "size": 96,
-        "train_images": 100,
-        "valid_images": 20,
-        "test_images": 20,
-        "classes": ["cat", EVIL],
-        "error_rate": {"valid": 0.25, "test": 0.3},
-    }
+        "arch": "resnet18", "dataset": EVIL, "weights": "scratch", "size": 96, "train_images": 100, "valid_images": 20,
+        "test_images": 20, "classes": ["cat", EVIL], "error_rate": {"valid": 0.25, "test": 0.3},
+    }  # fmt: skip
     write("pets-photos-resnet18-box", epochs, **facts)
     write("pets-photos-resnet18-box-predictions", photos, **facts)
-    write(
-        "cnn-photos-original-box",
-        pd.DataFrame(
-            [
-                {
-                    "recipe": "original",
-                    "train_images": 180,
-                    "valid_images": 20,
-                    "test_images": 50,
-                    "train_loss": 0.6,
-                    "test_loss": 0.65,
-                    "train_accuracy": 0.7,
-                    "test_accuracy": 0.6,
-                    "epochs": 2,
-                    "batch": 32,
-                    "lr": 1e-4,
-                    "size": 224,
-                    "train_seconds": 9.0,
-                    "precision": "fp32",
-                }
-            ]
-        ),
-        dataset="photos",
-    )
+    cnn = {
+        "recipe": "original", "train_images": 180, "valid_images": 20, "test_images": 50, "train_loss": 0.6,
+        "test_loss": 0.65, "train_accuracy": 0.7, "test_accuracy": 0.6, "epochs": 2, "batch": 32, "lr": 1e-4,
+        "size": 224, "train_seconds": 9.0, "precision": "fp32",
+    }  # fmt: skip
+    write("cnn-photos-original-box", pd.DataFrame([cnn]), dataset="photos")
     write("cnn-photos-original-box-history", epochs.assign(valid_accuracy=0.5), dataset="photos")
-    write(
-        "starts-photos-box",
-        pd.DataFrame(
-            [
-                {
-                    "model": "resnet18",
-                    "start": start,
-                    "seed": seed,
-                    "img_size": 64,
-                    "train_size": "" if start == "frozen" else 48,
-                    "epochs": 2,
-                    "train_images": 100,
-                    "test_images": 20,
-                    "accuracy": share + seed / 50,
-                }
-                for start, share in (("frozen", 0.8), ("fine-tuned", 0.9), ("scratch", 0.6))
-                for seed in range(3)
-            ]
-        ),
-        dataset=EVIL,
-    )
-    write(
-        "cnn-summary",
-        pd.DataFrame(
-            {
-                "stage": ["stage1"],
-                "kind": ["Conv2d"],
-                "output": ["64×8×8"],
-                "parameters": [10],
-                "used_before": [False],
-                "output_mb": [1.0],
-                "mult_adds": [1e6],
-            }
-        ),
-        totals={"parameters": 10, "mult_adds": 1e6, "forward_backward_mb": 1.0, "total_mb": 2.0},
-    )
-    trials = pd.DataFrame(
-        {
-            "trial": range(9),
-            "state": ["complete"] * 6 + ["pruned", "pruned", "fail"],
-            "accuracy": [*np.linspace(0.5, 0.9, 8), np.nan],
-            "epochs": 4,
-            "seconds": 1.0,
-            "note": [""] * 8 + [EVIL],
-            "lr": np.geomspace(1e-4, 1e-2, 9),
-            "batch": [32, 64, 128] * 3,
-            "model": ["resnet20", EVIL, "lenet5"] * 3,
-        }
-    )
-    write(
-        "search-digits-box",
-        trials,
-        data="digits",
-        model="resnet20",
-        epochs=4,
-        sampler="tpe",
-        importance={"lr": 0.7, "batch": 0.2, "model": 0.1},
-    )
+    starts = [
+        {"start": start, "seed": seed, "train_size": size, "accuracy": share + seed / 50}
+        for start, share, size in (("frozen", 0.8, ""), ("fine-tuned", 0.9, 48), ("scratch", 0.6, 48))
+        for seed in range(3)
+    ]
+    same = {"model": "resnet18", "img_size": 64, "epochs": 2, "train_images": 100, "test_images": 20}
+    write("starts-photos-box", pd.DataFrame(starts).assign(**same), dataset=EVIL)
+    layer = {
+        "stage": "stage1", "kind": "Conv2d", "output": "64×8×8", "parameters": 10, "used_before": False,
+        "output_mb": 1.0, "mult_adds": 1e6,
+    }  # fmt: skip
+    totals = {"parameters": 10, "mult_adds": 1e6, "forward_backward_mb": 1.0, "total_mb": 2.0}
+    write("cnn-summary", pd.DataFrame([layer]), totals=totals)
+    trials = pd.DataFrame({
+        "trial": range(9), "state": ["complete"] * 6 + ["pruned", "pruned", "fail"],
+        "accuracy": [*np.linspace(0.5, 0.9, 8), np.nan], "epochs": 4, "seconds": 1.0, "note": [""] * 8 + [EVIL],
+        "lr": np.geomspace(1e-4, 1e-2, 9), "batch": [32, 64, 128] * 3, "model": ["resnet20", EVIL, "lenet5"] * 3,
+    })  # fmt: skip
+    about = {"data": "digits", "model": "resnet20", "epochs": 4, "sampler": "tpe"}
+    write("search-digits-box", trials, **about, importance={"lr": 0.7, "batch": 0.2, "model": 0.1})
     return data
 
 
 DRAW = [
-    "draw_pets_curves",
-    "draw_pets_confusion",
-    "draw_pets_losses",
-    "draw_starts",
-    "draw_cnn_curves",
-    "draw_search_parallel",
-    "draw_search_importance",
-]
+    f"draw_{name}"
+    for name in (
+        "pets_curves", "pets_confusion", "pets_losses", "starts", "cnn_curves", "search_parallel", "search_importance"
+    )
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DRAW)
@@ -250,16 +168,10 @@ def test_guessing_is_no_result(tables):
 
 def test_the_zoos_page_and_this_one_are_told_apart(tables, monkeypatch, capsys):
     facts = next(run.facts for run in photo_results.pets())
-    table = pd.DataFrame(
-        {
-            "arch": [facts["arch"]],
-            "weights": [facts["weights"]],
-            "accuracy": 0.9,
-            "train_images": 77.0,
-            "img_size": 64.0,
-            "epochs": 60,
-        }
-    )
+    table = pd.DataFrame({
+        "arch": [facts["arch"]], "weights": [facts["weights"]], "accuracy": 0.9, "train_images": 77.0,
+        "img_size": 64.0, "epochs": 60,
+    })  # fmt: skip
     monkeypatch.setattr(pets.zoo_runs, "chosen", lambda which: SimpleNamespace(facts={"checksum": "x"}, table=table))
     pets.beside_zoo()
     assert not capsys.readouterr().out  # other photos, as far as one can tell

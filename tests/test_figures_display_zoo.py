@@ -29,96 +29,39 @@ DRAW = {
 
 
 def write(
-    folder,
-    dataset="cats-and-dogs",
-    hardware="box",
-    models=("resnet18", "levit_128s", EVIL),
-    seeds=2,
-    classes=("cats", EVIL),
-    pictures=1000,
-    date="2026-11-20",
-    tests=90,
-    **columns,
-):
+    folder, dataset="cats-and-dogs", hardware="box", models=("resnet18", "levit_128s", EVIL), seeds=2,
+    classes=("cats", EVIL), pictures=1000, date="2026-11-20", tests=90, **columns,
+):  # fmt: skip
     """One run's tables, from made-up probabilities."""
     path = results.path(dataset, hardware, folder=folder)
     random = np.random.default_rng(0)
     labels = random.integers(0, len(classes), tests)
     for i, model in enumerate(models):
         for seed in range(seeds):
-            scores = (
-                random.random((tests, len(classes)))
-                + (2 - i / 4) * (random.random((tests, 1)) > 0.3) * np.eye(len(classes))[labels]
-            )
+            scores = random.random((tests, len(classes)))
+            scores += (2 - i / 4) * (random.random((tests, 1)) > 0.3) * np.eye(len(classes))[labels]
             shares = scores / scores.sum(1, keepdims=True)
             right = (shares.argmax(1) == labels).mean()
             row = {
-                "model": model,
-                "arch": model,
-                "source": "timm",
-                "weights": "scratch",
-                "seed": seed,
-                "img_size": 32,
-                "epochs": 3,
-                "batch": 64,
-                "lr": 0.001,
-                "recipe": "default",
-                "precision": "fp32",
-                "param_count": 5.0,
-                "train_images": pictures,
-                "test_images": tests,
-                "accuracy": right,
-                "accuracy_low": right - 0.05,
-                "accuracy_high": right + 0.05,
-                "precision_macro": right,
-                "recall_macro": right,
-                "f1_macro": right,
-                "roc_auc": 0.9,
-                "log_loss": 0.5,
-                "ece": 0.1 + i / 10,
-                "seconds_per_epoch": 1.0,
-                "train_seconds": 10.0 * (i + 1),
-                "target_accuracy": 0.8,
-                "seconds_to_target": np.nan,
-                "infer_images_per_sec": 100.0 * (i + 1),
-                "peak_memory_mb": 500.0,
-                "note": EVIL if i else "",
-                **columns,
-            }
-            history = pd.DataFrame(
-                {
-                    "epoch": [1, 2, 3],
-                    "train_loss": 0.5,
-                    "valid_loss": 0.5,
-                    "valid_accuracy": [0.5, 0.6, right],
-                    "elapsed_seconds": [1.0, 2.0, 3.0],
-                }
-            )
-            share = pd.DataFrame(
-                {
-                    "class": classes,
-                    "precision": right,
-                    "precision_low": right,
-                    "precision_high": right,
-                    "recall": right,
-                    "f1": np.nan,
-                    "images": tests // 2,
-                }
-            )
+                "model": model, "arch": model, "source": "timm", "weights": "scratch", "seed": seed, "img_size": 32,
+                "epochs": 3, "batch": 64, "lr": 0.001, "recipe": "default", "precision": "fp32", "param_count": 5.0,
+                "train_images": pictures, "test_images": tests, "accuracy": right, "accuracy_low": right - 0.05,
+                "accuracy_high": right + 0.05, "precision_macro": right, "recall_macro": right, "f1_macro": right,
+                "roc_auc": 0.9, "log_loss": 0.5, "ece": 0.1 + i / 10, "seconds_per_epoch": 1.0,
+                "train_seconds": 10.0 * (i + 1), "target_accuracy": 0.8, "seconds_to_target": np.nan,
+                "infer_images_per_sec": 100.0 * (i + 1), "peak_memory_mb": 500.0, "note": EVIL if i else "", **columns,
+            }  # fmt: skip
+            epochs = {"epoch": [1, 2, 3], "elapsed_seconds": [1.0, 2.0, 3.0], "valid_accuracy": [0.5, 0.6, right]}
+            history = pd.DataFrame({**epochs, "train_loss": 0.5, "valid_loss": 0.5})
+            shown = dict.fromkeys(("precision", "precision_low", "precision_high", "recall"), right)
+            share = pd.DataFrame({"class": classes, **shown, "f1": np.nan, "images": tests // 2})
             test = pd.DataFrame(
-                {
-                    "file": [f"{EVIL}{j}.jpg" for j in range(tests)],
-                    "label": [classes[k] for k in labels],
-                    **{name: shares[:, k] for k, name in enumerate(classes)},
-                }
+                {"file": [f"{EVIL}{j}.jpg" for j in range(tests)], "label": [classes[k] for k in labels]}
             )
+            test[list(classes)] = shares
             results.record(path, row, history, share, test)
-    facts = {
-        "schema": 1,
-        "hardware": {"name": f"Machine {hardware}"},
-        "date": f"{date}T00:00:00Z",
-        "versions": {"torch": "2.15.0"},
-    }
+    hardware = {"name": f"Machine {hardware}"}
+    facts = {"schema": 1, "hardware": hardware, "date": f"{date}T00:00:00Z", "versions": {"torch": "2.15.0"}}
     for part in results.PARTS:
         results.part(path, part).with_suffix(".json").write_text(json.dumps(facts))
     return path
@@ -274,17 +217,8 @@ def test_the_wrong_digits_are_drawn(folder):
     path = write(folder, "digits", classes=("0", "1"), models=("lenet5",), seeds=1)
     with pytest.raises(DataMissing, match="scripts.train.mistakes"):
         display_zoo_mistakes.draw_digits()
-    rows = pd.DataFrame(
-        {
-            "file": ["digits/1", "digits/2"],
-            "label": ["5", EVIL],
-            "predicted": ["9", "1"],
-            "confidence": [0.9, 0.6],
-            "wrong": [2, 1],
-            "runs": [3, 3],
-            "pixels": [" ".join(["0", "16"] * 32)] * 2,
-        }
-    )
+    rows = pd.DataFrame({"file": ["digits/1", "digits/2"], "label": ["5", EVIL], "predicted": ["9", "1"], "runs": 3})
+    rows = rows.assign(confidence=[0.9, 0.6], wrong=[2, 1], pixels=" ".join(["0", "16"] * 32))
     rows.to_csv(results.part(path, results.MISTAKES), index=False)
     drawing = drawn(display_zoo_mistakes.draw_digits())
     assert drawing.title == "2 of 3 networks take the first 5 for another digit"

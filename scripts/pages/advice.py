@@ -112,7 +112,7 @@ def sentence(key: str, rows: pd.DataFrame, told: str = "") -> str:
         return f"{last}: measure it on [your own machine](report/machine.qmd)."
     found = set(rows.verdict)
     words = WORDS[key][1 if found == {HOLDS} else 3 if found == {FAILS} else 2]
-    if "{yes}" in words and not {HOLDS, FAILS} <= found:
+    if "{yes}" in words and not {HOLDS, FAILS} <= found:  # it names machines on both sides, and ties are on neither
         return "Measure before you believe: the answer is not clear on any processor."
     deciding = rows.models[rows.models != ""].str.split().str[-1]
     times = rows.estimate.median()

@@ -36,7 +36,7 @@ def said() -> None:
     for run in runs():
         tried = run.table["cv_accuracy"].notna() & run.table["verdict"].isin(["best", "ahead", "tied", "behind"])
         page.markdown(f"\n**{run.dataset}**. {page.escaped(run.facts['said'][0])}\n")
-        known = tried & run.table["seconds"].eq(0)
+        known = tried & run.table["seconds"].eq(0)  # features that were at hand took no time
         page.markdown(
             f"\n{counted(int(tried.sum()), 'network')} and picture sizes, {run.facts['training_images']:,} photos to "
             f"learn from; on {page.escaped(display_choose.machine(run))}, {day(str(run.facts['date'])[:10])}, in a "

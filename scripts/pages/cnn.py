@@ -42,6 +42,7 @@ def layers() -> None:
         page.note("Not counted yet", "`python -m scripts.train.train_cnn --summary` counts the layers.")
         return
     table = found[0]
+    # a layer that runs again has its parameters already
     parameters = [
         "shared" if row.used_before == "True" and row.kind in ("Conv2d", "BatchNorm2d") else f"{row.parameters:,.0f}"
         for row in table.itertuples()

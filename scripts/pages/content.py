@@ -12,6 +12,7 @@ from __future__ import annotations
 from scripts.common import uncertainty
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
+from scripts.common.words import signed
 from scripts.findings import summary
 from scripts.pages import page
 
@@ -40,6 +41,11 @@ class Numbers(dict):
 
 def numbers() -> Numbers:
     return Numbers(summary.numbers())
+
+
+def with_ends(value: float, low: float, high: float, digits: int = 2) -> str:
+    """A figure with its interval: '0.63 (0.42 to 0.79)'."""
+    return f"{signed(value, digits)} ({signed(low, digits)} to {signed(high, digits)})"
 
 
 def few(number: float) -> str:

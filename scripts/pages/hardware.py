@@ -73,7 +73,7 @@ def _penalty() -> str:
         return ""
     rows = frame[frame.kind == "transformer"].sort_values("ratio", ascending=False)
     told = "; ".join(
-        f"on a {row.cpu.removesuffix(', compiled')} {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}), "
+        f"on a {row.cpu.removesuffix(', compiled')} {content.with_ends(row.ratio, row.low, row.high)}, "
         + ("a loss" if row.low > 1 else "a gain" if row.high < 1 else "which can’t be told from none")
         for row in rows.itertuples()
     )

@@ -10,7 +10,7 @@ from scripts.common.words import counted, day, month, short
 from scripts.data import public, timm_history
 from scripts.figures import display_history
 from scripts.findings import history
-from scripts.pages import page
+from scripts.pages import content, page
 
 LITTLE = 1.02  # times as fast: timm's timings of one model repeat within 1.026 (uncertainty.TIMING_SPREAD)
 SHOWN = (72, 76, 80, 82, 84, 86, 88)  # percent top-1
@@ -42,7 +42,7 @@ def said() -> None:
 
 
 def _factor(row: pd.Series, name: str) -> str:
-    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+    return content.with_ends(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 @page.or_note()

@@ -89,7 +89,7 @@ def picks() -> None:
     wide.columns = [heads.get(machine, "no table") for machine in MACHINES]
     wide.insert(0, "You need it", [WORDS[need] for need in wide.index])
     page.table(
-        wide.iloc[:, [0, 2, 3, 1]],
+        wide.iloc[:, [0, 2, 3, 1]],  # today's machines before the notebook's
         "The most accurate model that is fast enough, by need and machine: ImageNet top-1, images per second, "
         "picture size. The month is that of timm’s table of speeds.",
         label="tbl-picks",

@@ -54,7 +54,7 @@ def table(part: str) -> None:
     if frame.empty:
         page.note("Nothing measured yet", "`make bench` measures this machine.")
         return
-    frame = (
+    frame = (  # of each network the most accurate weights: all of its weights are as fast
         frame.sort_values("top1", ascending=False)
         .drop_duplicates(["file", "arch", "img_size"])
         .sort_values("samples_per_sec", ascending=False)

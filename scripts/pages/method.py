@@ -67,7 +67,7 @@ def evaluation() -> None:
         predict_evaluate.by_machine(frame, case).set_index("machine") for case in ("like", "generation", "new")
     )
     generation, new = generation.reindex(machines.index), new.reindex(machines.index)
-    own = generation["model"].fillna(machines["model"])
+    own = generation["model"].fillna(machines["model"])  # where its generation has no other
     page.table(
         {
             "Machine": [hardware.named(slug).name for slug in machines.index],

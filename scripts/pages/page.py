@@ -43,6 +43,7 @@ def chart(name: str) -> None:
         _figure(f"{label} .chart-missing", f"<p>{why}</p>", safe(f"Not drawn yet: {name}."))
         return
     ours = {"hardware": entry.get("hardware", ""), "date": entry.get("date", "")}
+    # setdefault: where a table of the page shows the same file, its own sidecar says more than the chart (`uses`)
     for one in entry.get("sources", []):
         about = how_made.published(one) if one.get("url") else ours
         _used.setdefault(str(one.get("path", "")), {**one, **about})

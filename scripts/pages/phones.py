@@ -9,7 +9,7 @@ from scripts.common.words import counted, listing
 from scripts.data import public, qualcomm
 from scripts.figures import display_phones
 from scripts.findings import int8, phones
-from scripts.pages import page
+from scripts.pages import content, page
 
 NAMES = {"googlenet": "GoogLeNet", "shufflenet": "ShuffleNet", "squeezenet": "SqueezeNet", "gpunet": "GPUNet"}
 CLAIMED = {"levit": "LeViT", "convnext": "ConvNeXt", "beit": "BEiT"}  # the families of the original claims
@@ -100,13 +100,12 @@ def survivors() -> None:
         share = f"{least:.1f}%" if least == most else f"{least:.1f} to {most:.1f}%"
         lines.append(f"On our own photos {share} of the answers of {names} change; how many were right is not counted.")
     page.markdown("\n" + " ".join(lines) + "\n")
-    ends = found[["loss", "low", "high"]].itertuples(index=False)
     page.table(
         {
             "Family": shown,
             "Source": found["source"],
             "Weights": (found["weights"], "{:.0f}"),
-            "Points lost": [f"{a:.2f} ({b:.2f} to {c:.2f})".replace("-", "−") for a, b, c in ends],
+            "Points lost": list(map(content.with_ends, found["loss"], found["low"], found["high"])),
             "Verdict": found["verdict"],
         },
         "What 8-bit weights cost by family, with 95% intervals: points of top-1; on our photos, percent of answers "

@@ -8,11 +8,11 @@ from scripts.common import families
 from scripts.common.errors import UserError
 from scripts.common.paths import DATA
 from scripts.common.tables import read_table
-from scripts.common.words import counted, listing
+from scripts.common.words import counted, listing, signed
 from scripts.data import fastai_timm, pepr, public
 from scripts.figures import display_transfer
 from scripts.findings import transfer
-from scripts.pages import page
+from scripts.pages import content, page
 
 SHOWN = 5  # families at either end
 
@@ -28,13 +28,12 @@ def said() -> None:
         f"on {counted(len(by['fails']), 'set')} it does not" if "fails" in by else "",
     ]
     scratch, tuned = (found[found["pretrained"] == value]["rho"] for value in ("False", "True"))
-    said = (
+    page.markdown(
         f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'set')} of pictures, "
         f"{listing([part for part in parts if part])}. Where training began from ImageNet’s weights the rank "
-        f"correlation is {tuned.min():.2f} to {tuned.max():.2f}; from scratch it is {scratch.min():.2f} to "
-        f"{scratch.max():.2f}.\n"
+        f"correlation is {signed(tuned.min())} to {signed(tuned.max())}; from scratch it is {signed(scratch.min())} to "
+        f"{signed(scratch.max())}.\n"
     )
-    page.markdown(said.replace("-", "−"))
 
 
 def line() -> str:
@@ -72,10 +71,9 @@ def table() -> None:
 
 
 def _with_ends(found: pd.DataFrame, name: str, digits: int) -> list[str]:
-    """A figure with its interval: '0.63 (0.42 to 0.79)'."""
+    """A column's figures with their intervals."""
     low, high = (name + "_low", name + "_high") if f"{name}_low" in found else ("low", "high")
-    columns = found[[name, low, high]].itertuples(index=False)
-    return [f"{a:.{digits}f} ({b:.{digits}f} to {c:.{digits}f})".replace("-", "−") for a, b, c in columns]
+    return [content.with_ends(*row, digits) for row in found[[name, low, high]].itertuples(index=False)]
 
 
 @page.or_note()

@@ -141,6 +141,11 @@ def test_measured_speeds_stand_as_measured(known):
     assert (mine["high"] / mine["low"] < 1.03).all()
 
 
+def test_this_machine_is_predicted_from_its_own_rows(known, monkeypatch):
+    monkeypatch.setattr(speeds, "machine_rows", lambda: machine(known))
+    assert speeds.here().used == 20
+
+
 @pytest.mark.parametrize(
     "count, words", [(0, "nothing measured"), (2, "2 measured networks.*at least 5.*--design 20"), (4, "4 measured")]
 )

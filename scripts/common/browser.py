@@ -263,6 +263,7 @@ def _work(folder: Path) -> int:
     todo = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
 
     async def work() -> None:
+        # mathjax would come from a CDN; how long it may take is for the process that waits to say
         async with Kaleido(path=todo["browser"], mathjax=False, timeout=None, browser_cls=InOurGroup) as kaleido:
             for number, job in enumerate(todo["jobs"]):
                 layout = job["figure"]["layout"]

@@ -109,7 +109,7 @@ def select(device: str) -> None:
     if hasattr(module(device), "set_device"):
         module(device).set_device(device if ":" in device else 0)
     if kind(device) == "cuda":
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = True  # pictures are of one size, so that the search pays
     torch.set_float32_matmul_precision("high")
 
 

@@ -73,9 +73,9 @@ def cli(main: Callable[..., int | None]) -> Callable[..., int]:
             return 2
         except KeyboardInterrupt:
             print("interrupted; run the same command again and it goes on from here", file=sys.stderr)
-            return 130
+            return 130  # as a shell says of what Ctrl-C ended
         except BrokenPipeError:  # `… | head`: the reader left, which is no mistake
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
             return 128 + signal.SIGPIPE
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):

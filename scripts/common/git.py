@@ -38,7 +38,7 @@ def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[by
         ["git", "-C", str(ROOT), *settings, *arguments],
         capture_output=True,
         timeout=timeout,
-        env={**kept, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"},
+        env={**kept, "LC_ALL": "C.UTF-8", "LANGUAGE": "C"},  # `why_not` reads what git says
     )
 
 

@@ -140,6 +140,7 @@ def benchmark_name(part: str, precision: str, layout: str, torch: str, cuda: str
 
 def slugify(text: str) -> str:
     """Lower case letters, digits and single underscores: what a file name may hold."""
+    # a file's name holds 255 bytes in all
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60] or "unknown"
 
 

@@ -86,13 +86,14 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
             no_address(path)
             if path.parent.parent.is_dir():
                 path.parent.mkdir(exist_ok=True)
+            # the process in its name lets the next one tell (`_tidy`) whether somebody still writes it
             handle, temporary = tempfile.mkstemp(f".{os.getpid()}.tmp", f".{path.name[:80]}.", path.parent)
             waiting.append((temporary, path))
             with os.fdopen(handle, "wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, 0o644)  # mkstemp lets nobody else read it
             if path.is_dir():  # seen before the first rename, not after it
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         while waiting:
@@ -154,7 +155,7 @@ def writing(path: Path | str, wait: float = 0) -> Iterator[None]:
     lock = FileLock(make_folder(CACHE / "locks") / name, is_singleton=True)
     try:
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0)  # at once, or say what is waited for
         except Timeout:
             if wait:
                 print(f"{relative(path)}: another run is writing it; waiting for that one", file=sys.stderr, flush=True)
@@ -249,6 +250,7 @@ def read_file(path: Path | str, limit: float, links: bool = False) -> bytes:
     no file or larger, OSError where it can't be opened.
     """
     path = Path(path)
+    # without O_NONBLOCK the opening of a pipe waits for whoever writes into it
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
     try:
         handle = os.open(path, flags)

@@ -122,7 +122,7 @@ def sidecar(device: str = "cpu", packages: tuple[str, ...] = ("torch", "timm"), 
     """What is known about a result made now on `device` (uuid: which card that is, see `hardware.describe`); `extra`
     adds the script's own facts (dataset, seed, settings)."""
     commit, dirty = git_commit()
-    command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv
+    command = sys.orig_argv[1:] if hasattr(sys, "orig_argv") else sys.argv  # as typed: sys.argv has lost the -m
     return {
         "schema": SCHEMA,
         "command": shlex.join(["python", *map(_public, command)]),
@@ -172,7 +172,7 @@ def write_pair(frame, csv_path: Path | str, facts: dict) -> Path:
     csv_path = Path(csv_path)
     table = (frame if isinstance(frame, str) else csv_text(frame)).encode()
     facts = {**facts, "sha256": hashlib.sha256(table).hexdigest()}
-    write_together({csv_path: table, sidecar_path(csv_path): _text(facts)})
+    write_together({csv_path: table, sidecar_path(csv_path): _text(facts)})  # the one with the checksum last
     return csv_path
 
 

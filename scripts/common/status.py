@@ -53,6 +53,7 @@ def changed(facts: dict) -> list[str] | None:
         return [path for path, digest in recorded.items() if _is_script(path) and _now(path) != digest]
     module = re.search(r"-m (scripts(?:\.\w+)+)", str(facts.get("command", "")))
     commit = str(facts.get("commit", ""))
+    # a sidecar may be anybody's: git would take a commit called --output=x for an option
     if not module or not re.fullmatch(r"[0-9a-f]{40}", commit) or facts.get("dirty"):
         return None
     path = f"{module[1].replace('.', '/')}.py"
@@ -61,7 +62,7 @@ def changed(facts: dict) -> list[str] | None:
 
 
 def _is_script(path: str) -> bool:
-    return bool(re.fullmatch(r"scripts(/\w+)+\.py", path))
+    return bool(re.fullmatch(r"scripts(/\w+)+\.py", path))  # nothing else is read for a sidecar's sake
 
 
 def stale(csv_path: Path | str) -> str:

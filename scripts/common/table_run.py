@@ -41,6 +41,7 @@ class Run:
         self.out, self.tasks, self.facts, self.columns = out, tasks, facts, columns
         self.key = [*tasks[0]]
         self.rows = self._read()
+        # other settings or tasks are another run, which begins anew beside the old one's rows
         name = f"{out.stem[:80]}-{digest([out.name if beside else str(out.resolve()), settings, tasks])}.json"
         self.journal = Journal(out.parent / f".{name}" if beside else paths.CACHE / "runs" / name)
         self.state = {} if fresh else self._resume()

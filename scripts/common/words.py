@@ -61,7 +61,7 @@ def duration(seconds: float) -> str:
 
 def wait(milliseconds: float, digits: int = 3) -> str:
     """5 ms, 200 ms, 2 s, 3 min 20 s."""
-    if milliseconds < 999.5:
+    if milliseconds < 999.5:  # else it would be written as 1,000 ms
         return f"{plain(milliseconds, digits)} ms"
     seconds = milliseconds / 1000
     if seconds < 120:

@@ -39,7 +39,7 @@ def get(url: str) -> bytes:
     import requests
     import urllib3
 
-    token = os.environ.get("GITHUB_TOKEN", "") if url.startswith(API) else ""
+    token = os.environ.get("GITHUB_TOKEN", "") if url.startswith(API) else ""  # nobody else is shown it
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         with requests.get(url, timeout=(5, 30), stream=True, headers=headers) as answer:
@@ -130,7 +130,7 @@ def look() -> dict | None:
         return None
     before = download.pinned()["vintages"][old]["files"]
     tables = fetch(commit, date, before)
-    if tables == before:
+    if tables == before:  # the commit touched something else
         return None
     return take_in(commit, date, tables)
 

@@ -69,7 +69,7 @@ class TableClaim(NamedTuple):
 
 
 def version_key(text: str) -> tuple[int, ...]:
-    """A version as numbers, for sorting: '2.9.1' -> (2, 9, 1)."""
+    """A version as numbers, for sorting, in which 2.10 is newer than 2.9: '2.9.1' -> (2, 9, 1)."""
     return tuple(int(number) for number in str(text).split(".") if number.isdigit())
 
 
@@ -122,7 +122,7 @@ class Tables:
         parts = [table.assign(lent="")]
         known = pd.MultiIndex.from_frame(table[KEY])
         for other in self.like(table.iloc[0], layout=None):
-            if other["layout"].iloc[0] == table["layout"].iloc[0]:
+            if other["layout"].iloc[0] == table["layout"].iloc[0]:  # itself
                 continue
             there = other.set_index(KEY)
             both = there.index.intersection(known)
@@ -168,7 +168,7 @@ def no_data(why: str) -> Finding:
 def decide(low: float, high: float, holds: float = 0.0, fails: float = 0.0) -> tuple[str, bool]:
     """(verdict, tie) of an interval: holds beyond `holds`, fails on the far side of `fails`; where holds < fails, less
     is what is claimed. A tie: neither, and the interval reaches a limit."""
-    if holds < fails:
+    if holds < fails:  # mirrored, so that one comparison serves both
         low, high, holds, fails = -high, -low, -holds, -fails
     if low > holds:
         return HOLDS, False

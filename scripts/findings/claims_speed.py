@@ -44,7 +44,7 @@ def parameters_say_little(table: pd.DataFrame, tables: Tables) -> Finding:
         )
         said += span_said
     for column, name in (("macts", "activations"), ("gmacs", "GMACs")):
-        if nets[column].notna().mean() > 0.9:
+        if nets[column].notna().mean() > 0.9:  # they are missing from some of timm's files
             said += f"; {name} −{abs(spearman(nets[column], nets['samples_per_sec'])):.2f}"
     return Finding(outcome, said, (), rho, low, high, "rank correlation", tie=tie)
 
@@ -124,7 +124,7 @@ def transformers_lose_on_cpus(table: pd.DataFrame, tables: Tables) -> Finding:
     head = table.iloc[0]
     cards = tables.gpus(head, NEWEST if head["vintage"] == "measured" else head["vintage"])
     ratio, low, high = penalty(slowdowns(table, cards))
-    if ratio != ratio:
+    if ratio != ratio:  # NaN
         return no_data("too few transformers or convnets timed both here and, run the same way, on a GPU")
     each = [one for gpu in cards if (one := penalty(slowdowns(table, [gpu]))[0]) == one]
     outcome, tie = decide(low, high, 1.0, 1.0)

@@ -82,7 +82,7 @@ def finding(found: list[dict], by: str, limit: float) -> Finding:
         )
     pairs = [(one["table"]["family"], one["table"][by], one["table"]["accuracy"]) for one in found]
     each = [spearman(*pair[1:]) for pair in pairs]
-    drawn = np.array([spearman_draws(*pair) for pair in pairs])
+    drawn = np.array([spearman_draws(*pair) for pair in pairs])  # (sets, draws)
     if len(found) > 1:  # a draw of sets for each draw of families
         which = np.random.default_rng(1).integers(0, len(found), (len(found), drawn.shape[1]))
         drawn = drawn[which, np.arange(drawn.shape[1])]

@@ -22,7 +22,7 @@ from scripts.data import download, measured, names, read_data
 from scripts.findings.claims import KEY, leads, version_key
 from scripts.findings.claims_speed import NETWORK, penalty, same_network, slowdowns
 
-PRECISIONS = ("amp", "fp32")
+PRECISIONS = ("amp", "fp32")  # what timm times cards and processors in
 
 
 def key_of(head: pd.Series, theirs: frozenset[str] = frozenset()) -> str:

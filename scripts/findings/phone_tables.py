@@ -41,7 +41,7 @@ def _table(device: str) -> pd.DataFrame:
     except (UserError, FileNotFoundError):
         return pd.DataFrame(columns=["network", "arch", *numbers])
     frame = frame[frame["device"] == device] if "device" in frame else frame
-    frame = frame.dropna(subset=["img_size"])
+    frame = frame.dropna(subset=["img_size"])  # its description does not say it: no key to join by
     arch = frame["arch"].where(frame["arch"] != "", frame["network"])
     known = {name: row for name in arch if (row := families.lookup(name))}
     date = public.source(qualcomm.SOURCE).date

@@ -122,7 +122,7 @@ def halves(runs: pd.DataFrame, several: bool, seed: int = 0) -> tuple[pd.Index, 
     sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for _ in range(SPLITS):
         mixed = runs.iloc[random.permutation(len(runs))]
-        half = mixed.groupby("model").cumcount() % 2 == 0
+        half = mixed.groupby("model").cumcount() % 2 == 0  # each network's runs dealt alternately to both halves
         for side, part in zip(sides, (half, ~half)):
             side.append(mixed[part].groupby("model")["accuracy"].mean().reindex(means.index).to_numpy())
     return means.index, np.array(sides[0]), np.array(sides[1])

@@ -44,6 +44,7 @@ from scripts.findings.claims import (
 
 FILE = "findings.csv"
 TIE = "the interval reaches the limit"
+# in the matrix' order: who is fast, in the middle and slow, then what decides speed
 ON_HARDWARE = (*claims_families.CLAIMS[:3], *claims_speed.CLAIMS, *claims_families.CLAIMS[3:])
 CLAIMS: tuple[Claim, ...] = (*ON_HARDWARE, *robustness.CLAIMS)
 SMALL = {  # vintages of a few dozen networks

@@ -46,12 +46,14 @@ def picks(prediction: speeds.Prediction, table: pd.DataFrame | None = None) -> p
         floor = float(table["samples_per_sec"].quantile(quantile)) if quantile else 0.0
         possible = order[order["high"] >= floor].reset_index(drop=True)
         certain = np.flatnonzero(possible["low"] >= floor)
+        # what is less accurate than one that is surely fast enough is never the pick
         possible = possible.iloc[: certain[0] + 1] if len(certain) else possible
         best = int(np.argmax(possible["samples_per_sec"].to_numpy() >= floor))
         enough = speeds.draws(prediction, possible) >= (np.log(floor) if floor else -np.inf)
         first = np.where(enough.any(axis=1), enough.argmax(axis=1), best)
         share = np.bincount(first, minlength=len(possible)) / len(first)
         others = np.where(np.arange(len(possible)) == best, 0, share)
+        # what is the pick in one draw of fifty is no rival
         pair = possible.iloc[[best, int(others.argmax())] if others.max() > 0.02 else [best]]
         rival = pair["model"].iloc[1] if len(pair) > 1 else ""
         largest = LARGEST.get(prediction.settings["kind"], np.inf)
@@ -89,5 +91,5 @@ def measure_next(prediction: speeds.Prediction, edge: pd.DataFrame, count: int =
             chosen.append({**doubt.iloc[i].to_dict(), "gain": gain[i] / total if total else 0.0})
             allowed[i] = False
             covariance = covariance - np.outer(covariance[:, i], covariance[i]) / covariance[i, i]
-            covariance += 1e-12 * np.eye(len(doubt))
+            covariance += 1e-12 * np.eye(len(doubt))  # that of a network taken is zero now, and is divided by
     return pd.DataFrame(chosen, columns=[*KEY, "samples_per_sec", "low", "high", "gain"])

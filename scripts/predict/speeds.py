@@ -62,6 +62,7 @@ def multiplier(count: int, case: str = "new") -> float:
     numbers = ["measured", "level", "multiplier"]
     table = read_table(DATA / "predict-calibration.csv", required=["case"], numeric=numbers, key=["case", "measured"])
     table = table[table["case"] == case].sort_values("measured", kind="stable")
+    # it was counted at 5, 10, 20 and 40 measurements: between them a straight line in their logarithm
     return float(np.interp(np.log(count), np.log(table["measured"]), table["multiplier"]))
 
 
@@ -89,6 +90,11 @@ def machine_rows(hardware: str = "", part: str = "infer") -> pd.DataFrame:
         )
     file = own.groupby("file")["arch"].nunique().sort_values(kind="stable").index[-1]
     return own[own["file"] == file].drop_duplicates(KEY).reset_index(drop=True)
+
+
+def here() -> Prediction:
+    """This machine's. Raises as `machine_rows` and `predict` do."""
+    return predict(machine_rows())
 
 
 def predict(rows: pd.DataFrame, part: str = "infer", without: str | None = None) -> Prediction:
@@ -212,7 +218,7 @@ def _noise(rows: pd.DataFrame) -> np.ndarray:
     if not {"samples_per_sec_low", "samples_per_sec_high"} <= set(rows):
         return np.zeros(len(rows))
     low, high = (pd.to_numeric(rows[f"samples_per_sec_{end}"], errors="coerce") for end in ("low", "high"))
-    wide = np.log((high / low).where((low > 0) & (high >= low), 1.0)) / 3.92
+    wide = np.log((high / low).where((low > 0) & (high >= low), 1.0)) / 3.92  # 2 × 1.96
     return wide.fillna(0).to_numpy(float) ** 2
 
 
@@ -252,7 +258,7 @@ def draws(prediction: Prediction, rows: pd.DataFrame, count: int = DRAWS, seed: 
     where, back = np.unique(at, return_inverse=True)
     wider = prediction.multiplier[where] / NORMAL
     covariance = prediction.posterior.joint(where) * np.outer(wider, wider)
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(covariance)  # by rounding the least may be under zero
     normal = np.random.default_rng(seed).standard_normal((count, len(where)))
     moved = ((normal * np.sqrt(np.maximum(values, 0))) @ vectors.T)[:, back]
     timing = normal[:, back] * np.log((rows["high"] / rows["low"]).to_numpy(float)) / 3.92

@@ -96,7 +96,7 @@ def write(hardware: str) -> None:
             made[part] = one = speeds.predict(speeds.machine_rows(hardware, part), part)
         except read_data.TablesMissing:
             raise
-        except UserError as error:
+        except UserError as error:  # training and latency are not measured everywhere
             if part == "infer":
                 raise
             parts[part] = {"why": str(error)}

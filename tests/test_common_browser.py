@@ -216,27 +216,15 @@ def test_drawn_text_has_the_widths_of_our_font(chrome):
     }
 
     def spec(text: str, weight: int, family: str) -> dict:
-        return {
-            "data": [],
-            "layout": {
-                "width": 900,
-                "height": 100,
-                "template": "none",
-                "xaxis": {"visible": False},
-                "yaxis": {"visible": False},
-                "annotations": [
-                    {
-                        "text": text,
-                        "x": 0.5,
-                        "y": 0.5,
-                        "xref": "paper",
-                        "yref": "paper",
-                        "showarrow": False,
-                        "font": {"family": family, "size": 40, "color": "#000000", "weight": weight},
-                    }
-                ],
-            },
+        place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+        font = {"family": family, "size": 40, "color": "#000000", "weight": weight}
+        layout = {
+            "width": 900,
+            "height": 100,
+            "template": "none",
+            "annotations": [{"text": text, **place, "font": font}],
         }
+        return {"data": [], "layout": {**layout, "xaxis": {"visible": False}, "yaxis": {"visible": False}}}
 
     jobs = {
         f"{name}-{family}": spec(text, weight, family)

@@ -49,16 +49,13 @@ def test_what_the_code_does_counts(before, after):
 
 
 def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
-    monkeypatch.setattr(
-        code,
-        "renames",
-        lambda: {
-            "scripts.findings.frontier": "scripts.data.edges",
-            "scripts.findings.frontier.points": "scripts.data.edges.load",
-            "scripts.choose.rules": "scripts.data.choice",
-            "scripts.choose.rules.top": "scripts.data.choice.best",
-        },
-    )
+    renames = {
+        "scripts.findings.frontier": "scripts.data.edges",
+        "scripts.findings.frontier.points": "scripts.data.edges.load",
+        "scripts.choose.rules": "scripts.data.choice",
+        "scripts.choose.rules.top": "scripts.data.choice.best",
+    }
+    monkeypatch.setattr(code, "renames", lambda: renames)
     moved = SOURCE.replace("scripts.data import edges", "scripts.findings import frontier as edge").replace(
         "edges.load", "edge.points"
     )

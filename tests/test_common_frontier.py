@@ -18,13 +18,8 @@ def brute_force(table):
 def test_it_agrees_with_the_definition_on_ties_and_all():
     random = np.random.default_rng(0)
     for _ in range(50):
-        table = pd.DataFrame(
-            {
-                "samples_per_sec": random.integers(1, 12, 40).astype(float),
-                "top1": random.integers(60, 75, 40).astype(float),
-            },
-            index=random.permutation(100)[:40],
-        )
+        places = {"samples_per_sec": random.integers(1, 12, 40), "top1": random.integers(60, 75, 40)}
+        table = pd.DataFrame(places, index=random.permutation(100)[:40], dtype=float)
         assert list(on_frontier(table)) == brute_force(table)
 
 

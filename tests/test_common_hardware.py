@@ -11,39 +11,24 @@ from scripts.common.errors import UserError
 @pytest.mark.parametrize(
     "name, expected",
     [
+        ("infer-amp-nhwc-pt111-cu113-rtx3090", ("infer", "amp", "nhwc", "1.11", "cu113", "rtx3090", False)),
+        ("infer-amp-nchw-pt291-cu128-4090-dynamo", ("infer", "amp", "nchw", "2.9.1", "cu128", "rtx4090", True)),
         (
-            "benchmark-infer-amp-nhwc-pt111-cu113-rtx3090.csv",
-            ("infer", "amp", "nhwc", "1.11", "cu113", "rtx3090", False),
-        ),
-        (
-            "benchmark-infer-amp-nchw-pt291-cu128-4090-dynamo.csv",
-            ("infer", "amp", "nchw", "2.9.1", "cu128", "rtx4090", True),
-        ),
-        (
-            "benchmark-infer-amp_bf16-nchw-pt291-cu130-pro6000maxq-dynamo.csv",
+            "infer-amp_bf16-nchw-pt291-cu130-pro6000maxq-dynamo",
             ("infer", "amp_bf16", "nchw", "2.9.1", "cu130", "pro6000maxq", True),
         ),
-        (
-            "benchmark-train-fp32-nchw-pt2150-cpu-amd_epyc_2c.csv",
-            ("train", "fp32", "nchw", "2.15.0", "cpu", "amd_epyc_2c", False),
-        ),
+        ("train-fp32-nchw-pt2150-cpu-amd_epyc_2c", ("train", "fp32", "nchw", "2.15.0", "cpu", "amd_epyc_2c", False)),
     ],
 )
 def test_file_names_are_read(name, expected):
-    assert tuple(hardware.parse_benchmark_name(name).values()) == expected
+    assert tuple(hardware.parse_benchmark_name(f"benchmark-{name}.csv").values()) == expected
 
 
 def test_a_written_name_reads_back():
     name = hardware.benchmark_name("infer", "bf16", "nhwc", "2.15.0+cu130", "cu130", "h200", True)
-    assert hardware.parse_benchmark_name(name) == {
-        "part": "infer",
-        "precision": "bf16",
-        "layout": "nhwc",
-        "torch": "2.15.0",
-        "cuda": "cu130",
-        "hardware": "h200",
-        "compiled": True,
-    }
+    found = hardware.parse_benchmark_name(name)
+    assert tuple(found.values()) == ("infer", "bf16", "nhwc", "2.15.0", "cu130", "h200", True)
+    assert list(found) == ["part", "precision", "layout", "torch", "cuda", "hardware", "compiled"]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +41,8 @@ def test_a_written_name_reads_back():
     ],
 )
 def test_a_pre_release_is_filed_as_its_release(torch, base):
-    assert (
-        hardware.parse_benchmark_name(hardware.benchmark_name("infer", "amp", "nhwc", torch, "cu130", "h200", False))[
-            "torch"
-        ]
-        == base
-    )
+    name = hardware.benchmark_name("infer", "amp", "nhwc", torch, "cu130", "h200", False)
+    assert hardware.parse_benchmark_name(name)["torch"] == base
 
 
 @pytest.mark.parametrize(
@@ -141,15 +122,9 @@ def nvidia_smi(monkeypatch, cards: dict[str, str]):
 
     def answer(*command):
         at = next((part.removeprefix("--id=") for part in command if part.startswith("--id=")), None)
-        chosen = (
-            list(cards.values())
-            if at is None
-            else [cards[at]]
-            if at in cards
-            else list(cards.values())[int(at) :][:1]
-            if at.isdigit()
-            else []
-        )
+        every = list(cards.values())
+        known = {**cards, **{str(slot): name for slot, name in enumerate(every)}}
+        chosen = every if at is None else [known[at]] if at in known else []
         return "\n".join(f"{name}, 580.1, 24564 MiB, 3105 MHz, 10501 MHz, 450.00 W" for name in chosen)
 
     monkeypatch.setattr(hardware, "_output", answer)

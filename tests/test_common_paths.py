@@ -141,52 +141,42 @@ def test_relative_never_shows_this_machine(tmp_path):
     assert relative(tmp_path / "a.jpg") == "a.jpg"
 
 
-def test_cli_turns_a_user_error_into_one_line(capsys):
+def ended_by(error: BaseException) -> int:
+    """The exit code of a command that raises it."""
+
     @cli
     def main():
-        raise UserError("no such\nthing: x; do y")
+        raise error
 
-    assert main() == 2
+    return main()
+
+
+def test_cli_turns_a_user_error_into_one_line(capsys):
+    assert ended_by(UserError("no such\nthing: x; do y")) == 2
     assert capsys.readouterr().err == "error: no such thing: x; do y\n"
 
 
 @pytest.mark.parametrize("number, words", [(errno.ENOSPC, "disk is full"), (errno.EROFS, "is read-only")])
 def test_cli_says_what_a_disk_refuses_in_one_line(capsys, number, words):
-    @cli
-    def main():
-        raise OSError(number, os.strerror(number), "here.csv")
-
-    assert main() == 2
+    assert ended_by(OSError(number, os.strerror(number), "here.csv")) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: cannot write here.csv: ") and words in said and said.count("\n") == 1
 
 
 def test_cli_says_what_a_callback_of_fastais_raised(capsys):
-    @cli
-    def main():
-        error = UserError("cannot write x")
-        error.args = ("Exception occured in `Watcher` when calling event `after_epoch`:\n\tcannot write x",)
-        raise error
-
-    assert main() == 2 and capsys.readouterr().err == "error: cannot write x\n"
+    error = UserError("cannot write x")
+    error.args = ("Exception occured in `Watcher` when calling event `after_epoch`:\n\tcannot write x",)
+    assert ended_by(error) == 2 and capsys.readouterr().err == "error: cannot write x\n"
 
 
 def test_cli_reports_an_interrupt(capsys):
-    @cli
-    def main():
-        raise KeyboardInterrupt
-
-    assert main() == 130
+    assert ended_by(KeyboardInterrupt()) == 130
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_cli_hides_no_defect_of_ours():
-    @cli
-    def main():
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        main()
+        ended_by(ZeroDivisionError())
 
 
 @pytest.mark.parametrize("text", ["https://x.org/a.zip", "HTTP://x", "file:///home/x", "s3://b/k", "sqlite:///a.db"])
@@ -221,11 +211,8 @@ def test_nothing_is_written_into_a_folder_called_like_an_address(tmp_path, monke
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "/x/a\nb"),
                                    PermissionError(1, "Operation not permitted", b"/caf\xe9")])  # fmt: skip
 def test_what_may_not_be_touched_is_one_line(capsys, error):
-    def refuse():
-        raise error
-
-    assert cli(refuse)() == 2
+    assert ended_by(error) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: /") and said.count("\n") == 1 and "permissions" in said
     with pytest.raises(OSError):  # without a place nobody could mend it
-        cli(lambda: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))()
+        ended_by(PermissionError(13, "Permission denied"))

@@ -32,39 +32,24 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "scripts/bench/sweep.py").write_text(SCRIPT)
     (tmp_path / "report/data/a.csv").write_text("model\nx\n")
     sidecar(tmp_path)
-    (tmp_path / "images/manifest.json").write_text(
-        json.dumps(
-            {
-                "charts": {
-                    "c": {
-                        "sources": [
-                            {"path": "report/data/a.csv", "sha256": provenance.sha256(tmp_path / "report/data/a.csv")},
-                            {"path": "timm/x.csv", "sha256": "0"},
-                        ]
-                    }
-                }
-            }
-        )
-    )
+    here = {"path": "report/data/a.csv", "sha256": provenance.sha256(tmp_path / "report/data/a.csv")}
+    charts = {"c": {"sources": [here, {"path": "timm/x.csv", "sha256": "0"}]}}
+    (tmp_path / "images/manifest.json").write_text(json.dumps({"charts": charts}))
     fresh()
     return tmp_path
 
 
 def sidecar(root, **facts):
     table = root / "report/data/a.csv"
-    table.with_suffix(".json").write_text(
-        json.dumps(
-            {
-                "schema": 1,
-                "hardware": {"name": "x"},
-                "date": "2026-11-01T00:00:00Z",
-                "command": "python -m scripts.bench.sweep",
-                "sha256": provenance.sha256(table),
-                "code": {"scripts/bench/sweep.py": code.fingerprint(SCRIPT)},
-                **facts,
-            }
-        )
-    )
+    usual = {
+        "schema": 1,
+        "hardware": {"name": "x"},
+        "date": "2026-11-01T00:00:00Z",
+        "command": "python -m scripts.bench.sweep",
+        "sha256": provenance.sha256(table),
+        "code": {"scripts/bench/sweep.py": code.fingerprint(SCRIPT)},
+    }
+    table.with_suffix(".json").write_text(json.dumps({**usual, **facts}))
 
 
 def fresh():
@@ -112,14 +97,8 @@ def test_a_script_that_is_gone_makes_its_results_stale(project):
 
 def test_without_fingerprints_the_commit_is_asked(project):
     def git(*arguments):
-        done = subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
-            cwd=project,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
     git("add", "-A")
@@ -140,25 +119,20 @@ def test_without_fingerprints_the_commit_is_asked(project):
 
 
 @pytest.mark.parametrize(
-    "spoil, path, words",
+    "file, text, path, words",
     [
-        (
-            lambda root: (root / "report/data/a.csv").write_text("model\ny\n"),
-            "report/data/a.csv",
-            "not the table that its sidecar describes",
-        ),
-        (lambda root: (root / "report/data/a.json").unlink(), "report/data/a.csv", "has no sidecar"),
-        (lambda root: (root / "report/data/a.json").write_text("{"), "report/data/a.csv", "not a readable sidecar"),
-        (lambda root: (root / "report/data/b.json").write_text("{}"), "report/data/b.json", "without its table"),
-        (
-            lambda root: (root / "images/manifest.json").write_text('{"charts": [1]}'),
-            "images/manifest.json",
-            "cannot be read",
-        ),
+        ("report/data/a.csv", "model\ny\n", "report/data/a.csv", "not the table that its sidecar describes"),
+        ("report/data/a.json", None, "report/data/a.csv", "has no sidecar"),
+        ("report/data/a.json", "{", "report/data/a.csv", "not a readable sidecar"),
+        ("report/data/b.json", "{}", "report/data/b.json", "without its table"),
+        ("images/manifest.json", '{"charts": [1]}', "images/manifest.json", "cannot be read"),
     ],
 )
-def test_what_does_not_fit_is_named(project, spoil, path, words):
-    spoil(project)
+def test_what_does_not_fit_is_named(project, file, text, path, words):
+    if text is None:
+        (project / file).unlink()
+    else:
+        (project / file).write_text(text)
     assert any(where == path and words in what for where, what in status.report())
 
 

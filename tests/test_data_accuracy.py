@@ -71,18 +71,8 @@ def test_a_difference_is_named():
     ],
 )
 def test_a_bad_row_is_refused(tmp_path, change, says):
-    row = {
-        "model": "a.b",
-        "arch": "a",
-        "tag": "b",
-        "img_size": "224",
-        "top1": "80.1",
-        "top5": "",
-        "param_count": "5",
-        "pretrain": "in1k",
-        "source": "a paper",
-        **change,
-    }
+    row = dict(model="a.b", arch="a", tag="b", img_size="224", top1="80.1", top5="", param_count="5", pretrain="in1k")
+    row |= {"source": "a paper", **change}
     pd.DataFrame([row]).to_csv(tmp_path / "accuracy.csv", index=False)
     with pytest.raises(UserError, match=says):
         accuracy.load(tmp_path / "accuracy.csv")

@@ -69,15 +69,8 @@ def upstream(tmp_path, monkeypatch):
     monkeypatch.setattr(newer, "relative", lambda path: path.relative_to(tmp_path).as_posix())
     for folder in ("scripts/data", "tests", "report/data", "build"):
         (tmp_path / folder).mkdir(parents=True)
-    pin(
-        tmp_path,
-        monkeypatch,
-        {
-            "results-imagenet.csv": {"date": EARLIER, "sha256": digest(TABLE.replace("78.6", "78.5"))},
-            "same.csv": {"date": EARLIER, "sha256": digest(TABLE)},
-            "gone.csv": {"date": EARLIER, "sha256": "2"},
-        },
-    )
+    before = {"results-imagenet.csv": digest(TABLE.replace("78.6", "78.5")), "same.csv": digest(TABLE), "gone.csv": "2"}
+    pin(tmp_path, monkeypatch, {name: {"date": EARLIER, "sha256": sha256} for name, sha256 in before.items()})
     made.root = tmp_path
     yield made
     download.pinned.cache_clear()
@@ -160,18 +153,7 @@ def test_the_proposal_names_joins_and_changed_findings_as_text(upstream):
         )
 
     def findings(vintage, verdict, evidence="x"):
-        header = [
-            "claim",
-            "vintage",
-            "hardware",
-            "part",
-            "precision",
-            "layout",
-            "compiled",
-            "torch",
-            "verdict",
-            "evidence",
-        ]
+        header = "claim vintage hardware part precision layout compiled torch verdict evidence".split()
         rows = [
             ["levit_fastest", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", verdict, evidence],
             ["same", vintage, "rtx5090", "infer", "amp", "nchw", "False", "2.9.1", "holds", "y"],

@@ -72,11 +72,8 @@ def checked(monkeypatch):
 
 def test_the_check_chart_has_a_dot_and_an_interval_for_each_model(checked):
     drawing = display_predicted.draw_check()
-    assert "2 of 3 in their 90% interval" in drawing.title and list(drawing.data["arch"]) == [
-        "levit_128s",
-        "resnet18",
-        "vgg11",
-    ]
+    assert "2 of 3 in their 90% interval" in drawing.title
+    assert list(drawing.data["arch"]) == ["levit_128s", "resnet18", "vgg11"]
     (dots,) = [trace for trace in drawing.figure.data if trace.mode == "markers"]
     assert list(dots.x) == [1.125, 1.0, 0.5] and sum(trace.mode == "lines" for trace in drawing.figure.data) == 3
     assert "<script>" not in str(drawing.figure.layout.annotations)

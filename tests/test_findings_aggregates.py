@@ -48,15 +48,7 @@ def test_a_machine_without_a_compiled_table_has_no_speed_up():
 
 
 def test_the_committed_tables_hold_what_the_pages_ask_for():
-    assert len(
-        read_table(
-            DATA / "machines-stable.csv",
-            required=["family"],
-            numeric=["top1", "machines", "timed"],
-            key=["model", "img_size"],
-        )
-    )
-    assert (
-        len(read_table(DATA / "robustness.csv", required=["name"], numeric=["rho", "rho_best", "loss"], key=["set"]))
-        == 5
-    )
+    numbers, key = ["top1", "machines", "timed"], ["model", "img_size"]
+    assert len(read_table(DATA / "machines-stable.csv", required=["family"], numeric=numbers, key=key))
+    numbers = ["rho", "rho_best", "loss"]
+    assert len(read_table(DATA / "robustness.csv", required=["name"], numeric=numbers, key=["set"])) == 5

@@ -67,9 +67,8 @@ def test_a_step_changes_either_the_picture_or_the_network():
         ]
     )
     found = family.steps(family.members(frame, "convnext"))
-    assert sorted(
-        zip(found["what"], found["from_model"], found["to_model"], found["gain"].round(6), found["cost"].round(6))
-    ) == [
+    columns = ["what", "from_model", "to_model", "gain", "cost"]
+    assert sorted(found[columns].round(6).itertuples(index=False, name=None)) == [
         ("network", "convnext_tiny.fb_in1k", "convnext_small.fb_in1k", 2.0, 2.0),
         ("picture", "convnext_tiny.fb_in1k", "convnext_tiny.fb_in1k", 1.0, 2.0),
         ("picture", "convnext_tiny.fb_in1k", "convnext_tiny.fb_in1k_384", 1.0, 2.0),
@@ -103,10 +102,9 @@ def stairs(gain_network: float, gain_picture: float) -> pd.DataFrame:
 def test_which_buys_more(network, picture, expected):
     found = family.steps(family.members(stairs(network, picture), "convnext"))
     assert family.compare(found) == expected
-    assert family.trade(found, "network")["price"] == pytest.approx(network) and family.trade(found, "picture")[
-        "price"
-    ] == pytest.approx(picture)
-    assert family.trade(found, "network")["n"] == 12 and family.trade(found, "picture")["n"] == 10
+    for what, price, n in (("network", network, 12), ("picture", picture, 10)):
+        of = family.trade(found, what)
+        assert of["price"] == pytest.approx(price) and of["n"] == n
 
 
 def test_too_few_steps_tell_nothing():
@@ -127,9 +125,8 @@ def test_the_overview_has_every_family_with_accuracy_once():
     frame = pd.concat([field(), stairs(1, 1)], ignore_index=True)
     found = family.overview(frame)
     assert found["family"].tolist() == ["convnext", "resnet"] and found["weights"].tolist() == [15, 12]
-    assert family.overview(frame.assign(top1=frame["top1"].where(frame["family"] == "resnet")))["family"].tolist() == [
-        "resnet"
-    ]
+    blind = frame.assign(top1=frame["top1"].where(frame["family"] == "resnet"))
+    assert family.overview(blind)["family"].tolist() == ["resnet"]
 
 
 @pytest.mark.parametrize(
@@ -153,33 +150,23 @@ def test_convnext_on_the_real_table(timm_tables, monkeypatch):
     monkeypatch.setenv("TIMM_RESULTS", str(timm_tables))
     found = family.steps(family.members(read_data.load("infer", read_data.NOW, FILE), "convnext"))
     folder = timm_tables / read_data.NOW
-    results = pd.read_csv(folder / "results-imagenet.csv", thousands=",")[["model", "img_size", "top1"]].assign(
-        arch=lambda rows: rows["model"].str.split(".").str[0]
-    )
-    speed = pd.read_csv(folder / FILE, thousands=",").rename(columns={"model": "arch", "infer_img_size": "img_size"})[
-        ["arch", "img_size", "infer_samples_per_sec"]
-    ]
-    both = results.merge(speed, on=["arch", "img_size"])
-    at = {
-        (row.model, row.img_size): (row.top1, row.infer_samples_per_sec)
-        for row in both.itertuples()
-        if row.arch.startswith("convnext")
-    }
+    results = pd.read_csv(folder / "results-imagenet.csv", thousands=",")[["model", "img_size", "top1"]]
+    results["arch"] = results["model"].str.split(".").str[0]
+    speed = pd.read_csv(folder / FILE, thousands=",").rename(columns={"model": "arch", "infer_img_size": "img_size"})
+    both = results.merge(speed[["arch", "img_size", "infer_samples_per_sec"]], on=["arch", "img_size"])
+    both = both[both["arch"].str.startswith("convnext")]
+    at = {(row.model, row.img_size): (row.top1, row.infer_samples_per_sec) for row in both.itertuples()}
     order = ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "xlarge", "huge"]
     for step in found[found["what"] == "network"].itertuples():
         one, two = at[step.from_model, step.from_size], at[step.to_model, step.to_size]
-        assert (
-            step.gain == pytest.approx(two[0] - one[0])
-            and step.cost == pytest.approx(one[1] / two[1])
-            and step.from_size == step.to_size
-        )
+        assert step.gain == pytest.approx(two[0] - one[0]) and step.cost == pytest.approx(one[1] / two[1])
+        assert step.from_size == step.to_size
         sizes = [
             next(i for i, word in enumerate(order) if f"_{word}" in name.split(".")[0])
             for name in (step.from_model, step.to_model)
         ]
-        assert sizes[0] < sizes[1] and step.from_model.startswith("convnextv2") == step.to_model.startswith(
-            "convnextv2"
-        )
+        v2 = [name.startswith("convnextv2") for name in (step.from_model, step.to_model)]
+        assert sizes[0] < sizes[1] and v2[0] == v2[1]
     for step in found[found["what"] == "picture"].itertuples():
         assert step.from_size < step.to_size and step.from_model.split(".")[0] == step.to_model.split(".")[0]
     expected = {
@@ -188,10 +175,9 @@ def test_convnext_on_the_real_table(timm_tables, monkeypatch):
         for size in (224, 288)
     }
     assert expected <= set(zip(found["from_model"], found["to_model"], found["from_size"]))
+    networks = found[found["what"] == "network"]
     prices = [
         (at[b, size][0] - at[a, size][0]) / np.log2(at[a, size][1] / at[b, size][1])
-        for a, b, size in found[found["what"] == "network"][["from_model", "to_model", "from_size"]].itertuples(
-            index=False
-        )
+        for a, b, size in zip(networks["from_model"], networks["to_model"], networks["from_size"])
     ]
     assert family.trade(found, "network")["price"] == pytest.approx(np.median(prices))

@@ -25,11 +25,8 @@ def test_a_model_on_more_frontiers_comes_first():
     one = field(("levit_256.fb_dist_in1k", 224, 81.0, 90000, 19.0))
     two = field(("levit_256.fb_dist_in1k", 224, 81.0, 9, 19.0))
     picks = machines.stable_picks({"a": one, "b": two})
-    assert (
-        picks.iloc[0]["model"] == "levit_256.fb_dist_in1k"
-        and picks.iloc[0]["machines"] == 2
-        and picks.iloc[0]["where"] == "a b"
-    )
+    assert picks.iloc[0]["model"] == "levit_256.fb_dist_in1k" and picks.iloc[0]["machines"] == 2
+    assert picks.iloc[0]["where"] == "a b"
     assert set(picks["machines"]) == {1, 2} and (picks["timed"] == 2).all()
 
 
@@ -74,9 +71,8 @@ def test_without_timms_tables_our_own_machines_remain(monkeypatch):
         vintage="measured", file="x.csv", hardware_name="Our CPU", kind_of_hardware="cpu", date="2026-11-01"
     )
     monkeypatch.setattr(measured, "load", lambda part=None: ours)
-    assert (
-        list(machines.main_tables()) == ["our_cpu"] and machines.name_of("our_cpu", machines.main_tables()) == "Our CPU"
-    )
+    found = machines.main_tables()
+    assert list(found) == ["our_cpu"] and machines.name_of("our_cpu", found) == "Our CPU"
 
 
 def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(monkeypatch):
@@ -85,20 +81,9 @@ def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(mo
     file = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
     monkeypatch.setattr(read_data, "configs", lambda vintage, part=None: [file] if part == "infer" else [])
     monkeypatch.setattr(read_data, "load", lambda part, vintage, file: field())
-    ours = pd.concat(
-        [
-            field(torch="2.15.0", compiled=compiled)
-            .head(3)
-            .assign(
-                vintage="measured",
-                file=f"{compiled}",
-                hardware_name="RTX 5090",
-                kind_of_hardware="gpu",
-                date="2026-11-01",
-            )
-            for compiled in (False, True)
-        ]
-    )
+    about = {"vintage": "measured", "hardware_name": "RTX 5090", "kind_of_hardware": "gpu", "date": "2026-11-01"}
+    both = [field(torch="2.15.0", compiled=one).head(3).assign(file=f"{one}", **about) for one in (False, True)]
+    ours = pd.concat(both)
     monkeypatch.setattr(measured, "load", lambda part=None: ours.assign(part=part))
     tables, training = machines.main_tables(), machines.main_tables("train")
     assert {key: len(table) for key, table in tables.items()} == {
@@ -107,17 +92,11 @@ def test_a_few_models_measured_here_stand_beside_timms_table_of_the_same_card(mo
         "rtx5090-measured-compiled": 3,
     }
     assert list(training) == ["rtx5090-measured", "rtx5090-measured-compiled"]  # not beside timm's inference
-    assert (
-        machines.name_of("rtx5090-measured-compiled", tables) == "RTX 5090, measured here, compiled"
-        and machines.name_of("rtx5090", tables) == "RTX 5090"
-    )
+    assert machines.name_of("rtx5090-measured-compiled", tables) == "RTX 5090, measured here, compiled"
+    assert machines.name_of("rtx5090", tables) == "RTX 5090"
     shown = {one["key"]: one for one in picker_files.picker_data(tables, training)["models"]["machines"]}
-    assert (
-        shown["rtx5090"]["models"] == 12
-        and not shown["rtx5090"]["training"]
-        and shown["rtx5090-measured"]["training"]
-        and shown["rtx5090-measured"]["year"] == 2025
-    )
+    assert shown["rtx5090"]["models"] == 12 and not shown["rtx5090"]["training"]
+    assert shown["rtx5090-measured"]["training"] and shown["rtx5090-measured"]["year"] == 2025
 
 
 # ---- on the real tables
@@ -142,17 +121,8 @@ def test_75_models_on_some_frontier_and_6_on_all_of_the_six_newest(real):
 
 def test_each_machine_once_and_eager_apart_from_compiled(real):
     tables = machines.main_tables(ours=False)
-    assert set(tables) == {
-        "rtx3090",
-        "rtx4090",
-        "rtx4090-compiled",
-        "rtx5090",
-        "rtx5090-compiled",
-        "pro6000maxq",
-        "pro6000maxq-compiled",
-        "i7_12700h-compiled",
-        "i9_10940x-compiled",
-    }
+    both = {f"{name}{end}" for name in ("rtx4090", "rtx5090", "pro6000maxq") for end in ("", "-compiled")}
+    assert set(tables) == {"rtx3090", *both, "i7_12700h-compiled", "i9_10940x-compiled"}
     assert not any((frame["family"] == "test").any() for frame in tables.values())
     assert "rtx5090-compiled" not in machines.main_tables(ours=False, compiled=False)
     assert tables["rtx5090"]["torch"].iloc[0] == "2.9.1" and tables["rtx3090"]["torch"].iloc[0] == "2.4.0"

@@ -14,15 +14,11 @@ from scripts.choose import files, rules
 from scripts.common.frontier import on_frontier
 from scripts.data import public, qualcomm, read_data
 from scripts.findings import fields, phone_tables, phones, verdicts
-from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA, Tables
+from scripts.findings.claims import CONDITIONAL, FAILS, HOLDS, NO_DATA
+from tests.test_findings_verdicts import judge
 
 REAL = Path(os.environ.get("TABLES", "") or Path(__file__).resolve().parents[2] / "shared" / "public-tables")
 needs_tables = pytest.mark.skipif(not (REAL / qualcomm.SOURCE).is_dir(), reason="the public tables are not here")
-
-
-def judge(key, table):
-    claim = next(claim for claim in verdicts.CLAIMS if claim.key == key)
-    return verdicts.judge(claim, table, Tables([table]))[0]
 
 
 @pytest.fixture

@@ -77,22 +77,12 @@ def read(folder, file) -> dict:
 def test_losses_against_the_files(real):
     frame = robustness.load(read_data.NOW)
     assert len(frame) == 1543 and not (frame["family"] == "test").any()
-    clean, hard, base, v2 = (
-        read(real, file)
-        for file in (
-            "results-imagenet-a-clean.csv",
-            "results-imagenet-a.csv",
-            "results-imagenet.csv",
-            "results-imagenetv2-matched-frequency.csv",
-        )
-    )
+    files = ("imagenet-a-clean", "imagenet-a", "imagenet", "imagenetv2-matched-frequency")
+    clean, hard, base, v2 = (read(real, f"results-{file}.csv") for file in files)
     for row in frame.sample(50, random_state=2).itertuples():
         key = (row.model, str(row.img_size))
-        assert (
-            row.a_loss == pytest.approx(clean[key] - hard[key])
-            and row.v2_loss == pytest.approx(base[key] - v2[key])
-            and row.top1 == base[key]
-        )
+        assert row.a_loss == pytest.approx(clean[key] - hard[key]) and row.v2_loss == pytest.approx(base[key] - v2[key])
+        assert row.top1 == base[key]
     table = robustness.correlations(read_data.NOW).set_index("set")
     assert list(table.index) == list(robustness.SETS) and (table["rho_best"] < table["rho"]).all()
     assert table.loc["v2", "loss"] == pytest.approx(statistics.median(frame["v2_loss"]))

@@ -24,6 +24,8 @@ EAGER_OF_THE_NEWEST = (
     "benchmark-infer-amp-nchw-pt291-cu130-pro6000maxq.csv",
 )
 
+LEVIT = ("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)  # ahead of all that `field` has
+
 
 def table(
     rows, part="infer", hardware="rtx5090", compiled=False, precision="amp", torch="2.9.1", vintage=read_data.NOW
@@ -75,7 +77,7 @@ def judge(key: str, frame: pd.DataFrame, *others: pd.DataFrame):
 
 
 def test_levit_ahead_of_everything_holds_and_behind_fails():
-    ahead = judge("levit_fastest", field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)))
+    ahead = judge("levit_fastest", field(LEVIT))
     assert ahead.verdict == HOLDS and ahead.estimate == pytest.approx(81.0 - 65.0) and "1 of 1" in ahead.evidence
     assert ahead.estimate - ahead.low == pytest.approx(top1_uncertainty(81.0, 65.0)) and not ahead.tie
     behind = judge("levit_fastest", field(("levit_256.fb_dist_in1k", 224, 70.0, 100, 19.0)))
@@ -83,10 +85,7 @@ def test_levit_ahead_of_everything_holds_and_behind_fails():
 
 
 def test_the_size_that_loses_is_shown_not_one_that_wins():
-    found = judge(
-        "levit_fastest",
-        field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("levit_384.fb_dist_in1k", 224, 70.0, 100, 39.0)),
-    )
+    found = judge("levit_fastest", field(LEVIT, ("levit_384.fb_dist_in1k", 224, 70.0, 100, 39.0)))
     assert found.verdict == CONDITIONAL and found.high < 0 and "levit_384" in found.evidence and not found.tie
 
 
@@ -98,10 +97,7 @@ def test_a_lead_within_its_uncertainty_is_a_tie_and_says_what_it_hangs_on():
     behind = judge("levit_fastest", field(("levit_256.fb_dist_in1k", 224, 64.8, 9000, 19.0)))
     assert behind.verdict == CONDITIONAL and behind.tie and behind.paired == FAILS
     # clear in points, but a more accurate rival is slower by less than timings vary: no error of accuracy helps
-    near = judge(
-        "levit_fastest",
-        field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("vgg16.tv_in1k", 224, 82.0, 8950, 138.0)),
-    )
+    near = judge("levit_fastest", field(LEVIT, ("vgg16.tv_in1k", 224, 82.0, 8950, 138.0)))
     assert near.verdict == CONDITIONAL and near.tie and not near.paired
 
 
@@ -124,12 +120,7 @@ def test_one_rule_for_all_verdicts(low, high, holds, fails, expected):
 
 
 def test_the_same_levit_written_twice_counts_once():
-    found = judge(
-        "levit_fastest",
-        field(
-            ("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0), ("levit_conv_256.fb_dist_in1k", 224, 81.0, 9100, 19.0)
-        ),
-    )
+    found = judge("levit_fastest", field(LEVIT, ("levit_conv_256.fb_dist_in1k", 224, 81.0, 9100, 19.0)))
     assert "1 of 1" in found.evidence
 
 
@@ -149,10 +140,8 @@ def test_convnext_that_leads_only_with_more_data_is_conditional():
 
 @pytest.mark.parametrize("top1, expected", [(80.0, HOLDS), (76.1, CONDITIONAL), (70.0, FAILS)])
 def test_beit_among_the_slow(top1, expected):
-    assert (
-        judge("beit_slow", field(("beit_large_patch16_224.in22k_ft_in22k_in1k", 224, top1, 6.0, 304.0))).verdict
-        == expected
-    )
+    found = judge("beit_slow", field(("beit_large_patch16_224.in22k_ft_in22k_in1k", 224, top1, 6.0, 304.0)))
+    assert found.verdict == expected
 
 
 def test_a_family_that_is_not_there_is_no_data_never_holds():
@@ -164,16 +153,16 @@ def test_a_family_that_is_not_there_is_no_data_never_holds():
 
 @pytest.mark.parametrize("column", ["top1", "samples_per_sec", "param_count", "pretrain", "family"])
 def test_a_column_that_is_not_there_is_no_data(column):
-    frame = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)).drop(columns=column)
+    frame = field(LEVIT).drop(columns=column)
     keys = {"param_count": ["parameters", "vgg"], "pretrain": ["pretraining"], "family": ["levit_fastest", "beit_slow"]}
     for key in keys.get(column, ["levit_fastest"]):
         assert judge(key, frame).verdict == NO_DATA, key
 
 
 def test_too_few_models_or_none_with_accuracy_is_no_data():
-    few = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)).tail(4)
+    few = field(LEVIT).tail(4)
     assert judge("levit_fastest", few).verdict == NO_DATA
-    blind = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)).assign(top1=np.nan)
+    blind = field(LEVIT).assign(top1=np.nan)
     assert judge("levit_fastest", blind).verdict == NO_DATA and judge("parameters", blind).verdict != NO_DATA
 
 
@@ -197,11 +186,8 @@ def test_compiling_is_compared_with_what_a_newer_torch_does():
     same = eager.assign(compiled=True, samples_per_sec=eager["samples_per_sec"] * 2)
     assert judge("compiling", same).verdict == NO_DATA and judge("compiling", same, eager).verdict == NO_DATA
     calm = judge("compiling", same, eager, old)
-    assert (
-        calm.verdict == CONDITIONAL
-        and calm.tie
-        and "by a newer torch alone 0 of 12 (RTX 5090, 2.4.0 to 2.9.1)" in (calm.evidence)
-    )
+    assert calm.verdict == CONDITIONAL and calm.tie
+    assert "by a newer torch alone 0 of 12 (RTX 5090, 2.4.0 to 2.9.1)" in (calm.evidence)
     turned = same.assign(samples_per_sec=np.where(same["top1"] == same["top1"].max(), 1e6, same["samples_per_sec"]))
     found = judge("compiling", turned, eager, old)
     assert found.verdict == HOLDS and "11 of 12" in found.evidence
@@ -246,15 +232,8 @@ def test_transformers_on_a_cpu_against_a_gpu_at_equal_size():
     assert verdict(np.where(attention, 40.0, 20.0)) == NO_DATA
     # larger networks slow down more whatever their kind, and these transformers are larger: no penalty
     large = gpu.assign(gmacs=np.where(attention, gpu["gmacs"] * 8, gpu["gmacs"]))
-    found = judge(
-        "transformers_cpu",
-        large.assign(
-            hardware="i7_12700h",
-            precision="fp32",
-            samples_per_sec=gpu["samples_per_sec"] / (20 * large["gmacs"] ** 0.3),
-        ),
-        large,
-    )
+    slow = on_the_cpu(20 * large["gmacs"] ** 0.3).assign(gmacs=large["gmacs"])
+    found = judge("transformers_cpu", slow, large)
     assert found.estimate == pytest.approx(1.0) and found.verdict == CONDITIONAL
     # like with like: a compiled card says nothing about a processor run eagerly
     assert verdict(np.where(attention, 40.0, 20.0), gpu.assign(compiled=True)) == NO_DATA
@@ -270,22 +249,11 @@ def test_transformers_on_a_cpu_against_a_gpu_at_equal_size():
 def test_leaders_of_one_family_count_together():
     field_ = table([(f"{arch}.in1k", 224, 60.0 + i, 5000.0 / 1.5**i, 20.0) for i, arch in enumerate(DOZEN)])
 
+    twice = [(f"{arch}.twice_in22k_ft_in1k", 224, 60.5 + 3 * i, 1.0, 20.0) for i, arch in enumerate(DOZEN[:4])]
+
     def with_leaders(archs):
-        return pd.concat(
-            [
-                field_,
-                table(
-                    [
-                        (f"{arch}.v{i}_in22k_ft_in1k", 224 + i, 80.0 + i, 50.0 / 1.5**i, 90.0)
-                        for i, arch in enumerate(archs)
-                    ]
-                ),
-                table(
-                    [(f"{arch}.twice_in22k_ft_in1k", 224, 60.5 + 3 * i, 1.0, 20.0) for i, arch in enumerate(DOZEN[:4])]
-                ),
-            ],
-            ignore_index=True,
-        )
+        top = [(f"{arch}.v{i}_in22k_ft_in1k", 224 + i, 80.0 + i, 50.0 / 1.5**i, 90.0) for i, arch in enumerate(archs)]
+        return pd.concat([field_, table(top), table(twice)], ignore_index=True)
 
     one = judge("pretraining", with_leaders(["vit_base_patch16_224"] * 12))
     many = judge("pretraining", with_leaders(DOZEN))
@@ -295,12 +263,8 @@ def test_leaders_of_one_family_count_together():
 def test_claims_keep_to_the_machines_they_are_about():
     head = field(hardware="rtx5090").iloc[0]
     applies = {claim.key: claim.applies for claim in verdicts.CLAIMS}
-    assert (
-        not applies["transformers_cpu"](head)
-        and not applies["training"](head)
-        and not applies["compiling"](head)
-        and applies["vgg"](head)
-    )
+    assert not applies["transformers_cpu"](head) and not applies["training"](head) and not applies["compiling"](head)
+    assert applies["vgg"](head)
     assert applies["transformers_cpu"](field(hardware="i9_10940x").iloc[0])
 
 
@@ -344,17 +308,9 @@ def raw(folder, vintage: str, file: str, part: str) -> list[dict]:
             arch, size = row["model"].split(".")[0], int(row["img_size"])
             if (arch, size) in speed and families.family(arch) != "test":
                 there = speed[arch, size]
-                rows.append(
-                    {
-                        "model": row["model"],
-                        "arch": arch,
-                        "size": size,
-                        "family": families.family(arch),
-                        "top1": float(row["top1"]),
-                        "speed": float(there[f"{part}_samples_per_sec"]),
-                        "params": float(there["param_count"].replace(",", "")),
-                    }
-                )
+                about = {"model": row["model"], "arch": arch, "size": size, "family": families.family(arch)}
+                rate, params = there[f"{part}_samples_per_sec"], there["param_count"].replace(",", "")
+                rows.append({**about, "top1": float(row["top1"]), "speed": float(rate), "params": float(params)})
         return rows
 
 
@@ -414,29 +370,20 @@ def test_levit_is_on_the_frontier_in_22_of_22_tables_of_today_and_wholly_in_2022
                 [FAILS] if not ahead else [HOLDS, CONDITIONAL] if len(ahead) == len(fastest) else [CONDITIONAL]
             ), file
     assert counted == 22
-    assert (
-        one(
-            frame, "levit_fastest", vintage=read_data.THEN, **about(read_data.NOTEBOOK_FILE.format(part="infer"))
-        ).verdict
-        == HOLDS
-    )
+    notebook = about(read_data.NOTEBOOK_FILE.format(part="infer"))
+    assert one(frame, "levit_fastest", vintage=read_data.THEN, **notebook).verdict == HOLDS
 
 
 def test_vgg_and_compiling(real):
     frame, folder = real
     timed = frame[(frame["claim"] == "vgg") & frame["vintage"].isin([read_data.THEN, read_data.NOW])]
     assert set(timed["verdict"]) == {HOLDS} and len(timed) == 30
-    found = one(
-        frame, "compiling", vintage=read_data.NOW, **about("benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv")
+    file = GPU.replace(".csv", "-dynamo.csv")
+    found = one(frame, "compiling", vintage=read_data.NOW, **about(file))
+    here, eager = (
+        {(row["model"], row["size"]): row["speed"] for row in raw(folder, read_data.NOW, name, "infer")}
+        for name in (file, GPU)
     )
-    here = {
-        (row["model"], row["size"]): row["speed"]
-        for row in raw(folder, read_data.NOW, "benchmark-infer-amp-nchw-pt291-cu130-5090-dynamo.csv", "infer")
-    }
-    eager = {
-        (row["model"], row["size"]): row["speed"]
-        for row in raw(folder, read_data.NOW, "benchmark-infer-amp-nchw-pt291-cu130-5090.csv", "infer")
-    }
     gain = statistics.median(here[key] / eager[key] for key in here.keys() & eager.keys())
     assert f"{gain:.2f}× as fast" in found.evidence and gain > 1.5
 
@@ -444,20 +391,12 @@ def test_vgg_and_compiling(real):
 def test_the_matrix_has_a_cell_per_claim_and_machine(real):
     frame, _ = real
     grid = verdicts.matrix(frame)
-    assert list(grid.index[:3]) == [claim.sentence for claim in verdicts.CLAIMS[:3]] and {
-        "RTX 3090 · 2022",
-        "RTX 5090 · 2026",
-    } <= set(grid.columns)
+    assert list(grid.index[:3]) == [claim.sentence for claim in verdicts.CLAIMS[:3]]
+    assert {"RTX 3090 · 2022", "RTX 5090 · 2026"} <= set(grid.columns)
     assert grid.loc["LeViT is the fastest for its accuracy", "RTX 3090 · 2022"] == HOLDS
-    shown = frame[frame["main"] & (frame["hardware"] == "rtx5090") & (frame["claim"] == "vgg")]
-    assert not shown["compiled"].any(), "the eager table stands for the card"
+    assert not one(frame, "vgg", main=True, hardware="rtx5090")["compiled"], "the eager table stands for the card"
     assert set(grid.to_numpy().ravel()) <= {*claims.VERDICTS, ""}
-    shown = frame[
-        frame["main"]
-        & (frame["hardware"] == "rtx3090")
-        & (frame["vintage"] == read_data.THEN)
-        & (frame["claim"] == "vgg")
-    ].iloc[0]
+    shown = one(frame, "vgg", main=True, hardware="rtx3090", vintage=read_data.THEN)
     assert (shown.layout, shown.torch, shown.part) == ("nhwc", "1.11", "infer"), "2022 stands as the notebook had it"
 
 
@@ -510,34 +449,28 @@ def configurations(timm_tables):
         yield list(fields.configurations())
 
 
+def apart(tables, **wanted):
+    """(the first of `tables` with these properties, all others)."""
+    mine = next(one for one in tables if all(one[name].iloc[0] == value for name, value in wanted.items()))
+    return mine, [one for one in tables if one is not mine]
+
+
 @pytest.mark.parametrize("key, file, change, expected", CHANGES)
 def test_another_table_gives_another_verdict(configurations, key, file, change, expected):
-    named = about(file)
-    mine = [
-        table_
-        for table_ in configurations
-        if table_["vintage"].iloc[0] == read_data.NOW and all(table_[name].iloc[0] == named[name] for name in named)
-    ]
-    others = [table_ for table_ in configurations if table_ is not mine[0]]
-    before = judge(key, mine[0], *others).verdict
-    after = judge(key, change(mine[0]).reset_index(drop=True), *others)
+    mine, others = apart(configurations, vintage=read_data.NOW, **about(file))
+    before = judge(key, mine, *others).verdict
+    after = judge(key, change(mine).reset_index(drop=True), *others)
     assert after.verdict == expected and (before, expected) != (expected, before), after
 
 
 def test_training_dealt_anew_fails(configurations):
-    train = next(
-        one for one in configurations if one["part"].iloc[0] == "train" and one["vintage"].iloc[0] == read_data.THEN
-    )
-    others = [one for one in configurations if one is not train]
+    train, others = apart(configurations, part="train", vintage=read_data.THEN)
     assert judge("training", train, *others).verdict == HOLDS
     assert judge("training", upset(train, 1), *others).verdict == FAILS
 
 
 def test_compiling_that_deals_speeds_anew_holds(configurations):
-    compiled = next(
-        one for one in configurations if one["hardware"].iloc[0] == "rtx5090" and bool(one["compiled"].iloc[0])
-    )
-    others = [one for one in configurations if one is not compiled]
+    compiled, others = apart(configurations, hardware="rtx5090", compiled=True)
     assert judge("compiling", compiled, *others).verdict == CONDITIONAL
     assert judge("compiling", upset(compiled, 1), *others).verdict == HOLDS
 
@@ -557,67 +490,58 @@ def test_another_order_on_another_test_set_fails(timm_tables, monkeypatch):
 
 
 @pytest.fixture
-def project(tmp_path, moved):
+def at_hand(tmp_path, moved, monkeypatch):
+    """A function that says which tables there are; its folder takes what is written."""
     moved(DATA=tmp_path)
-    return tmp_path
-
-
-def test_findings_are_written_once_and_read_back(project, monkeypatch):
-    frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)).assign(vintage="measured")]
-    monkeypatch.setattr(verdicts.fields, "configurations", lambda: frames)
-    made = verdicts.update()
-    assert (project / verdicts.FILE).exists() and (project / "findings.json").exists()
-    stamp = (project / verdicts.FILE).stat().st_mtime_ns
-    verdicts.update()
-    assert (project / verdicts.FILE).stat().st_mtime_ns == stamp, "nothing changed, nothing is written"
-    back = verdicts.load()
-    assert (
-        back["verdict"].tolist() == made["verdict"].tolist()
-        and back["tie"].dtype == bool
-        and back["estimate"].dtype == float
-    )
-
-
-def test_findings_on_tables_that_are_missing_are_kept(project, monkeypatch):
-    frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))]
     monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
-    monkeypatch.setattr(verdicts.fields, "configurations", lambda: list(frames))
+
+    def lay(*frames):
+        monkeypatch.setattr(verdicts.fields, "configurations", lambda: list(frames))
+
+    lay.folder = tmp_path
+    return lay
+
+
+def test_findings_are_written_once_and_read_back(at_hand):
+    at_hand(field(LEVIT).assign(vintage="measured"))
+    made, path = verdicts.update(), at_hand.folder / verdicts.FILE
+    assert path.exists() and path.with_suffix(".json").exists()
+    stamp = path.stat().st_mtime_ns
     verdicts.update()
-    monkeypatch.setattr(
-        verdicts.fields, "configurations", lambda: [frames[0].assign(vintage="measured", hardware="our_gpu")]
-    )
+    assert path.stat().st_mtime_ns == stamp, "nothing changed, nothing is written"
+    back = verdicts.load()
+    assert back["verdict"].tolist() == made["verdict"].tolist() and back["tie"].dtype == bool
+    assert back["estimate"].dtype == float
+
+
+def test_findings_on_tables_that_are_missing_are_kept(at_hand):
+    at_hand(field(LEVIT))
+    verdicts.update()
+    at_hand(field(LEVIT).assign(vintage="measured", hardware="our_gpu"))
     now = verdicts.update()
-    assert {"measured", read_data.NOW} == set(now["vintage"]) and set(verdicts.load()["hardware"]) == {
-        "our_gpu",
-        "rtx5090",
-        "",
-    }
+    assert {"measured", read_data.NOW} == set(now["vintage"])
+    assert set(verdicts.load()["hardware"]) == {"our_gpu", "rtx5090", ""}
 
 
 @pytest.mark.slow
-def test_without_tables_the_rows_keep_their_order(project, monkeypatch):
+def test_without_tables_the_rows_keep_their_order(at_hand):
     """Of both vintages, of ours, and those about no machine, which come last."""
-    new = field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))
-    frames = [new.assign(vintage=read_data.THEN), new, new.assign(vintage="measured", hardware="our_gpu")]
-    monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
-    monkeypatch.setattr(verdicts.fields, "configurations", lambda: list(frames))
+    new, ours = field(LEVIT), field(LEVIT).assign(vintage="measured", hardware="our_gpu")
     names = ["claim", *verdicts.CONFIGURATION]
+    at_hand(new.assign(vintage=read_data.THEN), new, ours)
     before = verdicts.update()[names].to_csv()
-    for away in (slice(2, 3), slice(1, 3)):  # neither vintage, then the old one
-        monkeypatch.setattr(verdicts.fields, "configurations", lambda away=away: frames[away])
+    for left in ([ours], [new, ours]):  # neither vintage, then the old one
+        at_hand(*left)
         assert verdicts.update()[names].to_csv() == before
 
 
-def test_a_card_of_timms_that_was_measured_here_too_has_its_own_column(project, monkeypatch):
-    frames = [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0))]
-    frames.append(frames[0].assign(vintage="measured", hardware_name="RTX 5090"))
-    monkeypatch.setattr(robustness, "load", lambda vintage: pd.DataFrame({"top1": [1.0], "model": ["x"]}))
-    monkeypatch.setattr(verdicts.fields, "configurations", lambda: frames)
+def test_a_card_of_timms_that_was_measured_here_too_has_its_own_column(at_hand):
+    at_hand(field(LEVIT), field(LEVIT).assign(vintage="measured", hardware_name="RTX 5090"))
     assert list(verdicts.matrix(verdicts.update()).columns) == ["RTX 5090 · 2026", "RTX 5090, measured here · 2026"]
 
 
-def test_nothing_at_hand(project, monkeypatch):
-    monkeypatch.setattr(verdicts.fields, "configurations", lambda: [])
+def test_nothing_at_hand(at_hand):
+    at_hand()
     with pytest.raises(UserError, match="nothing to judge"):
         verdicts.update()
 
@@ -626,14 +550,10 @@ def test_nothing_at_hand(project, monkeypatch):
     "old, new, said",
     [("no data", "certainly", "unknown"), ("levit_fastest", "hamster_fastest", "unknown"), ("verdict", "v", "missing")],
 )
-def test_a_damaged_file_is_refused(project, monkeypatch, old, new, said):
-    monkeypatch.setattr(
-        verdicts.fields,
-        "configurations",
-        lambda: [field(("levit_256.fb_dist_in1k", 224, 81.0, 9000, 19.0)).assign(vintage="measured")],
-    )
+def test_a_damaged_file_is_refused(at_hand, old, new, said):
+    at_hand(field(LEVIT).assign(vintage="measured"))
     verdicts.update()
-    path = project / verdicts.FILE
+    path = at_hand.folder / verdicts.FILE
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UserError, match=said):
         verdicts.load()
@@ -645,44 +565,38 @@ def test_what_is_committed_reads_and_knows_every_claim():
 
 
 def test_each_claim_has_its_own_sentence_and_origin():
-    assert (
-        len({claim.key for claim in verdicts.CLAIMS})
-        == len({claim.sentence for claim in verdicts.CLAIMS})
-        == len(verdicts.CLAIMS)
-    )
+    for name in ("key", "sentence"):
+        assert len({getattr(claim, name) for claim in verdicts.CLAIMS}) == len(verdicts.CLAIMS)
     assert all(claim.origin for claim in verdicts.CLAIMS)
     assert claims_families.CLAIMS and claims_speed.CLAIMS
 
 
 # ---- tables as they may come one day
 
-SPEEDS = "benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
-
 
 @pytest.fixture
 def copy(timm_tables, tmp_path, monkeypatch, moved):
     """A function that lays out a copy of the real tables in which one file went through `change(text) -> text`."""
 
-    def lay(file, change, vintage=read_data.NOW):
+    def lay(file, change):
+        now = read_data.NOW
         for folder in read_data.VINTAGES:
             (tmp_path / "tables" / folder).mkdir(parents=True)
-            for path in (timm_tables / folder).glob("*.csv"):
-                if folder == vintage or path.name.startswith("results-"):
-                    (tmp_path / "tables" / folder / path.name).write_text(
-                        change(path.read_text()) if (folder, path.name) == (vintage, file) else path.read_text()
-                    )
+            for path in (timm_tables / folder).glob("*.csv" if folder == now else "results-*.csv"):
+                text = path.read_text()
+                text = change(text) if (folder, path.name) == (now, file) else text
+                (tmp_path / "tables" / folder / path.name).write_text(text)
         monkeypatch.setenv("TIMM_RESULTS", str(tmp_path / "tables"))
         moved(DATA=tmp_path)
-        monkeypatch.setattr(
-            read_data, "configs", lambda wanted, part=None: [SPEEDS] if (wanted, part) == (vintage, "infer") else []
-        )
+        only = {(now, "infer"): [GPU]}
+        monkeypatch.setattr(read_data, "configs", lambda vintage, part=None: only.get((vintage, part), []))
 
     return lay
 
 
 @pytest.mark.parametrize("column", ["infer_samples_per_sec", "param_count"])
 def test_a_table_without_a_column_gives_no_data_and_says_why(copy, capsys, column):
-    copy(SPEEDS, lambda text: text.replace(column, "renamed", 1))
+    copy(GPU, lambda text: text.replace(column, "renamed", 1))
     frame = verdicts.compute()
     mine = frame[frame["hardware"] == "rtx5090"]
     assert set(mine["verdict"]) == {NO_DATA} and len(mine) == 6 and mine["weights"].eq(0).all()
@@ -690,17 +604,15 @@ def test_a_table_without_a_column_gives_no_data_and_says_why(copy, capsys, colum
 
 
 def test_a_table_without_a_family_gives_no_data_for_it_alone(copy):
-    copy(SPEEDS, lambda text: "\n".join(line for line in text.splitlines() if "beit" not in line) + "\n")
+    copy(GPU, lambda text: "\n".join(line for line in text.splitlines() if "beit" not in line) + "\n")
     frame = verdicts.compute().set_index("claim")
     mine = frame[frame["hardware"] == "rtx5090"]
     assert mine["verdict"]["beit_slow"] == NO_DATA and mine["verdict"]["levit_fastest"] == CONDITIONAL
 
 
 def test_new_architectures_are_named_with_where_to_add_them(copy, capsys):
-    copy(
-        "results-imagenet.csv",
-        lambda text: text.rstrip("\n") + "\nhypernet_x9000.fb_in1k,224,99.0,1.0,99.9,0.1,1.0,0.9,bicubic\n",
-    )
+    row = "hypernet_x9000.fb_in1k,224,99.0,1.0,99.9,0.1,1.0,0.9,bicubic\n"
+    copy("results-imagenet.csv", lambda text: text + row)
     assert verdicts.main([]) == 2
     said = capsys.readouterr().err
     assert "hypernet_x9000" in said and "families.py" in said and "Traceback" not in said and said.count("\n") == 1

@@ -23,15 +23,7 @@ from scripts.predict import (
 from scripts.predict.tables import KEY
 from tests.test_predict_speeds import FILES, machine, tables, world  # noqa: F401  (a fixture)
 
-GPU = {
-    "hardware": "h200",
-    "kind": "gpu",
-    "part": "infer",
-    "precision": "amp",
-    "layout": "nchw",
-    "compiled": False,
-    "torch": "2.9.1",
-}
+GPU = dict(hardware="h200", kind="gpu", part="infer", precision="amp", layout="nchw", compiled=False, torch="2.9.1")
 
 
 def test_gaps_are_filled_from_the_other_tables():
@@ -215,20 +207,9 @@ def test_an_odd_family_gets_wider_intervals_as_far_as_numbers_speak_for_it():
 
 def test_coverage_is_judged_by_the_other_machines():
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        {
-            "machine": np.repeat(["a", "b", "c"], 500),
-            "kind": "gpu",
-            "part": "infer",
-            "case": "like",
-            "measured": 20,
-            "method": "model",
-            "family": "resnet",
-            "network": "convnet",
-            "z": rng.normal(size=1500),
-            "truth": rng.normal(size=1500),
-        }
-    )
+    about = dict(kind="gpu", part="infer", case="like", measured=20, method="model", family="resnet", network="convnet")
+    numbers = {name: rng.normal(size=1500) for name in ("z", "truth")}
+    frame = pd.DataFrame({"machine": np.repeat(["a", "b", "c"], 500), **about, **numbers})
     frame["file"], frame["error"] = frame["machine"] + ".csv", frame["z"] * 0.1
     frame.loc[frame["machine"] == "c", "z"] *= 10
     evaluation, calibration, _ = predict_evaluate.evaluate(frame)
@@ -254,12 +235,8 @@ def test_the_whole_evaluation_on_invented_tables(tables, monkeypatch):
     main = twenty.pivot(index="file", columns="method", values="median_error")
     assert set(main.columns) == {"model", *predict_evaluate.RIVALS} and len(main) == len(FILES)
     assert (main["model"] < main[["gmacs", "activations"]].min(axis=1)).all() and main["model"].max() < 0.1
-    assert list(zip(calibration["case"], calibration["measured"])) == [
-        ("like", 5),
-        ("like", 20),
-        ("new", 5),
-        ("new", 20),
-    ]
+    every = [("like", 5), ("like", 20), ("new", 5), ("new", 20)]
+    assert list(zip(calibration["case"], calibration["measured"])) == every
     assert (factors["factor"] > 0).all()
     assert set(predict_evaluate.by_group(found)["kind"]) == {"cpu", "gpu"}
 
@@ -270,11 +247,8 @@ def test_the_whole_evaluation_on_invented_tables(tables, monkeypatch):
 def test_the_committed_design(monkeypatch):
     for kind in ("gpu", "cpu"):
         twenty, forty = predict_design.design(20, kind), predict_design.design(40, kind)
-        assert (
-            forty[:20] == twenty
-            and len(set(forty)) == 40
-            and not set(forty) & set(predict_design.design(30, kind, role="check"))
-        )
+        assert forty[:20] == twenty and len(set(forty)) == 40
+        assert not set(forty) & set(predict_design.design(30, kind, role="check"))
         assert predict_design.design(20, kind, {twenty[0]}) == twenty[1:]
         assert 5 <= len(predict_design.design(None, kind)) <= 40
         left = predict_design.table().query("kind == @kind and role == 'measure'")["expected_error"]
@@ -315,17 +289,9 @@ def test_real_tables_one_card_left_out(timm_tables, monkeypatch):
     table = rows[rows["file"] == settings["file"]]
     truth = np.full(len(known.keys), np.nan)
     truth[known.find(table)] = np.log(table["samples_per_sec"])
-    chosen = np.array(
-        [
-            i
-            for i in known.find(
-                pd.DataFrame(predict_design.table().query("kind == 'gpu' and role == 'measure'").head(20)).rename(
-                    columns={"model": "arch"}
-                )
-            )
-            if i >= 0 and not np.isnan(truth[i])
-        ]
-    )
+    designed = predict_design.table().query("kind == 'gpu' and role == 'measure'").head(20)
+    at = known.find(designed.rename(columns={"model": "arch"}))
+    chosen = at[(at >= 0) & ~np.isnan(truth[at])]
     made = predict_model.posterior(predict_model.Prior(known, settings), chosen, truth[chosen])
     rest = ~np.isnan(truth)
     rest[chosen] = False

@@ -44,24 +44,13 @@ def world(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(seed)
     size = rng.choice([224, 288], len(ARCHS))
     gmacs, macts = np.exp(rng.normal(1, 1.2, len(ARCHS))), np.exp(rng.normal(2.5, 1, len(ARCHS)))
-    keys = pd.DataFrame(
-        {
-            "arch": ARCHS,
-            "img_size": size,
-            "gmacs": gmacs,
-            "macts": macts,
-            "param_count": gmacs * np.exp(rng.normal(2, 0.4, len(ARCHS))),
-        }
-    )
+    params = gmacs * np.exp(rng.normal(2, 0.4, len(ARCHS)))
+    keys = pd.DataFrame({"arch": ARCHS, "img_size": size, "gmacs": gmacs, "macts": macts, "param_count": params})
     parts = []
     for i, file in enumerate(FILES):
         share = 0.8 if "cpu" in file else 0.35 + 0.05 * i
-        log = (
-            (3 if "cpu" in file else 8)
-            - share * np.log(gmacs)
-            - (1 - share) * np.log(macts)
-            + rng.normal(0, 0.02, len(ARCHS))
-        )
+        level, noise = (3 if "cpu" in file else 8), rng.normal(0, 0.02, len(ARCHS))
+        log = level - share * np.log(gmacs) - (1 - share) * np.log(macts) + noise
         parts.append(keys.assign(file=file, samples_per_sec=np.exp(log), batch_size=1 if "cpu" in file else 1024))
     return pd.concat(parts, ignore_index=True), pd.DataFrame([predict_tables.settings_of(file) for file in FILES]), keys
 
@@ -257,9 +246,8 @@ def test_a_network_that_no_reference_timed_is_marked_unlike(tables, monkeypatch)
     keys = tables[1]
     made = speeds.predict(machine(keys, file="benchmark-infer-amp-nchw-pt291-cu128-4090.csv"))
     row = predict_command.find(made, "vgg99").iloc[0]
-    assert (
-        row["status"] == "unlike" and np.isnan(row["samples_per_sec"]) and any("unlike" in note for note in made.notes)
-    )
+    assert row["status"] == "unlike" and np.isnan(row["samples_per_sec"])
+    assert any("unlike" in note for note in made.notes)
     assert "not predicted" in predict_command.say(row)
 
 
@@ -285,11 +273,8 @@ def test_without_tables_the_measured_ones_are_still_shown(monkeypatch, capsys):
     predict_tables.references.cache_clear()
     predict_command.main(["--hardware", "HERE"])
     said = capsys.readouterr()
-    assert (
-        len(said.err.strip().splitlines()) == 1
-        and "only what was measured" in said.err
-        and len(said.out.splitlines()) == 20
-    )
+    assert len(said.err.strip().splitlines()) == 1 and "only what was measured" in said.err
+    assert len(said.out.splitlines()) == 20
 
 
 def test_a_damaged_calibration_is_named(known, tmp_path):
@@ -372,12 +357,8 @@ def test_what_the_check_found_is_kept_for_page_and_chart(known, monkeypatch, mov
     made, compared = predict_command.check(rows)
     path = predict_command.write_check(rows, made, compared)
     again, about = predict_command.read_check("h200")
-    assert (
-        path.name == "predict-check-h200.csv"
-        and about["used"] == 20
-        and about["hardware"]["name"] == "NVIDIA H200"
-        and len(again) == 20
-    )
+    assert path.name == "predict-check-h200.csv" and about["used"] == 20 and about["hardware"]["name"] == "NVIDIA H200"
+    assert len(again) == 20
     before = path.read_bytes()
     monkeypatch.setattr(speeds, "machine_rows", lambda hardware: rows)
     path.write_text(path.read_text().replace("224", "225", 1))

@@ -85,11 +85,8 @@ def lookup(text: str) -> Hardware | None:
 
 def named(slug: str) -> Hardware:
     """The hardware of a file name's slug. An unknown one keeps its slug as name, without kind or year."""
-    return (
-        next((hardware for _, hardware in KNOWN if hardware.slug == slug), None)
-        or lookup(slug)
-        or Hardware(slug, slug.replace("_", " "), "", 0)
-    )
+    known = next((hardware for _, hardware in KNOWN if hardware.slug == slug), None) or lookup(slug)
+    return known or Hardware(slug, slug.replace("_", " "), "", 0)
 
 
 def torch_version(digits: str) -> str:

@@ -73,11 +73,9 @@ def wait(milliseconds: float, digits: int = 3) -> str:
 def day(text: str) -> str:
     """2026-01-06 as 6 January 2026; a text that is no date stays as it is."""
     parts = str(text)[:10].split("-")
-    return (
-        f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
-        if len(parts) == 3 and all(map(str.isdigit, parts))
-        else str(text)
-    )
+    if len(parts) != 3 or not all(map(str.isdigit, parts)):
+        return str(text)
+    return f"{int(parts[2])} {MONTHS[int(parts[1]) - 1]} {parts[0]}"
 
 
 def month(text: str) -> str:

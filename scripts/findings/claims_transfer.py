@@ -105,12 +105,5 @@ def own_sets(tables: dict[str, pd.DataFrame]) -> Iterator[dict]:
         runs = known.assign(
             family=known["model"], accuracy=100 * known["test_accuracy"], params=np.nan, memory_gb=np.nan
         )
-        yield {
-            "source": OWN,
-            "dataset": name,
-            "what": name.replace("-", " "),
-            "share": 1.0,
-            "pretrained": True,
-            "several": False,
-            "runs": runs,
-        }
+        about = {"source": OWN, "dataset": name, "what": name.replace("-", " "), "share": 1.0, "several": False}
+        yield {**about, "pretrained": True, "runs": runs}

@@ -118,11 +118,9 @@ def update() -> bool:
     """Compute and write both tables with their sidecars. Returns whether one changed. Raises TablesMissing."""
     tables = {step: timm_history.load(step) for step in timm_history.STEPS}
     facts = sidecar(packages=("pandas", "numpy"), sources=[public.record(step) for step in tables], draws=DRAWS)
-    written = [
-        write_derived(steps(tables), DATA / STEPS_FILE, facts),
-        write_derived(frontiers(tables), DATA / FRONTIER_FILE, facts),
-    ]
-    return any(written)
+    made = {STEPS_FILE: steps(tables), FRONTIER_FILE: frontiers(tables)}
+    changed = [write_derived(frame, DATA / name, facts) for name, frame in made.items()]
+    return any(changed)
 
 
 @cli

@@ -148,12 +148,8 @@ def speedups(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Per network in both tables: arch, img_size, family, kind, `speedup` (after over before) and `changed`: its
     parameter count differs, so that it is another network and its speed-up NaN."""
     columns = [*NETWORK, "family", "kind", "param_count", "samples_per_sec"]
-    both = before.drop_duplicates(NETWORK)[columns].merge(
-        after.drop_duplicates(NETWORK)[[*NETWORK, "param_count", "samples_per_sec"]],
-        on=NETWORK,
-        suffixes=("", "_after"),
-        validate="1:1",
-    )
+    later = after.drop_duplicates(NETWORK)[[*NETWORK, "param_count", "samples_per_sec"]]
+    both = before.drop_duplicates(NETWORK)[columns].merge(later, on=NETWORK, suffixes=("", "_after"), validate="1:1")
     changed = ~same_network(both["param_count"], both["param_count_after"])
     gain = both["samples_per_sec_after"] / both["samples_per_sec"]
     return both.assign(speedup=gain.mask(changed), changed=changed)[[*NETWORK, "family", "kind", "speedup", "changed"]]

@@ -172,12 +172,9 @@ def update() -> bool:
         about = about.merge(predictable(latencies), left_on="device", right_index=True, how="left")
     except read_data.TablesMissing:
         about["predicted_off"] = np.nan
-    written = [
-        write_derived(table.round(3), DATA / "phones.csv", facts),
-        write_derived(others.round(3), DATA / OTHERS_FILE, facts),
-        write_derived(about.round(3), DATA / "phones-devices.csv", facts),
-    ]
-    return any(written)
+    made = {"phones.csv": table, OTHERS_FILE: others, "phones-devices.csv": about}
+    changed = [write_derived(frame.round(3), DATA / name, facts) for name, frame in made.items()]
+    return any(changed)
 
 
 @cli

@@ -55,31 +55,17 @@ def sets() -> list[dict]:
     """
     found = []
     for name, runs in pepr.load().groupby("dataset", sort=False):
-        found.append(
-            {
-                "source": pepr.SOURCE,
-                "dataset": name,
-                "what": pepr.SETS[str(name)][0],
-                "share": pepr.SETS[str(name)][1],
-                "pretrained": name in pepr.PRETRAINED,
-                "several": False,
-                "runs": runs.assign(cost=runs["train_seconds"]),
-            }
-        )
+        what, share = pepr.SETS[str(name)]
+        about = {"source": pepr.SOURCE, "dataset": name, "what": what, "share": share, "several": False}
+        runs = runs.assign(cost=runs["train_seconds"])
+        found.append({**about, "pretrained": name in pepr.PRETRAINED, "runs": runs})
     known = _top1_of_2022()
     for name, runs in fastai_timm.load().groupby("dataset", sort=False):
         runs = runs.merge(known, on="model", how="left", validate="m:1")
-        found.append(
-            {
-                "source": fastai_timm.SOURCE,
-                "dataset": name,
-                "what": fastai_timm.SETS[str(name)],
-                "share": 1.0,
-                "pretrained": True,
-                "several": True,
-                "runs": runs.assign(accuracy=100 - runs["error"], cost=runs["train_seconds"]),
-            }
-        )
+        what = fastai_timm.SETS[str(name)]
+        about = {"source": fastai_timm.SOURCE, "dataset": name, "what": what, "share": 1.0, "several": True}
+        runs = runs.assign(accuracy=100 - runs["error"], cost=runs["train_seconds"])
+        found.append({**about, "pretrained": True, "runs": runs})
     for one in found:
         runs = one["runs"].dropna(subset=["top1", "accuracy"])
         one["runs"] = runs.assign(family=[_family(model) for model in runs["model"]])
@@ -224,12 +210,8 @@ def update() -> bool:
     found = sets()
     made_of = [public.record(pepr.SOURCE), public.record(fastai_timm.SOURCE)]
     facts = sidecar(packages=("pandas", "numpy"), sources=made_of, draws=DRAWS, splits=SPLITS)
-    made = {
-        FILE: summary(found),
-        CLAIMS: claims(found),
-        "transfer-costs.csv": costs.table(found),
-        "transfer-families.csv": travellers(found),
-    }
+    made = {FILE: summary(found), CLAIMS: claims(found)}
+    made |= {"transfer-costs.csv": costs.table(found), "transfer-families.csv": travellers(found)}
     changed = [write_derived(frame, DATA / name, facts) for name, frame in made.items()]
     return any(changed)
 

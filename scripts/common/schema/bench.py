@@ -77,22 +77,21 @@ OUR_COLUMNS = {
 }
 
 
+def _ours(*names: str) -> dict[str, str]:
+    return {name: OUR_COLUMNS[name] for name in names}
+
+
 # Of a runtime's measurement, after timm's columns.
 RUNTIME_COLUMNS = {
     "runtime": "what computed: a name of scripts.runtimes.kinds",
     "precision": "fp32; bf16: weights and activations; int8: calibrated, all but the first eighth of the layers",
     "status": "ok, failed (see reason), or nonfinite (an answer held NaN or infinity; no figures)",
     "reason": "why there is no figure, one line",
-    "samples_per_sec_low": OUR_COLUMNS["samples_per_sec_low"],
-    "samples_per_sec_high": OUR_COLUMNS["samples_per_sec_high"],
-    "converged": OUR_COLUMNS["converged"],
+    **_ours("samples_per_sec_low", "samples_per_sec_high", "converged"),
     "times_eager": "speed over eager fp32's, median of the rounds in which both had the core to themselves",
     "times_eager_low": "95% interval of that median, lower end",
     "times_eager_high": "the same, upper end",
-    "step_p50_ms": OUR_COLUMNS["step_p50_ms"],
-    "step_p90_ms": OUR_COLUMNS["step_p90_ms"],
-    "threads": OUR_COLUMNS["threads"],
-    "layout": OUR_COLUMNS["layout"],
+    **_ours("step_p50_ms", "step_p90_ms", "threads", "layout"),
     "computes": "the precision that the runtime says it computes in",
     "export_secs": "seconds to write the ONNX file, once a network",
     "quantise_secs": "seconds to make it int8, once a network and set of pictures",
@@ -101,13 +100,9 @@ RUNTIME_COLUMNS = {
     "equal_top1": "share of the pictures with the same most likely class (random weights: it tells little)",
     "memory_mb": "resident memory of the process, torch's own included",
     "energy_j": "joules an image of processor package or GPU, neighbours included; empty where it can't be read",
-    "blocks": OUR_COLUMNS["blocks"],
-    "blocks_left_out": OUR_COLUMNS["blocks_left_out"],
-    "core_share": OUR_COLUMNS["core_share"],
+    **_ours("blocks", "blocks_left_out", "core_share"),
     "version": "of what computes",
-    "torch": "version",
-    "timm": "version",
-    "measured_at": "UTC",
+    **_ours("torch", "timm", "measured_at"),
 }
 STATED = (*ASKED, "runtime", "computes", "version")  # by a runtime's row
 
@@ -124,7 +119,7 @@ def _runtimes() -> Table:
     ).of(**{name: column for name, column in timm.items() if name not in OUR_COLUMNS} | ours)
 
 
-def _ours(name: str, meaning: str) -> Column:
+def _column(name: str, meaning: str) -> Column:
     varies = name not in ASKED
     if name in TEXTS:
         return Column(meaning, varies=varies, form=TEXTS[name])
@@ -143,7 +138,7 @@ def _benchmark(part: str, of: str, one: bool = True) -> Table:
         f"{part}_gmacs": Column("multiply-accumulates of a forward pass", "10⁹", least=0, most=1e6),
         f"{part}_macts": Column("activations of a forward pass", "millions", least=0, most=1e6),
     }
-    ours = {name: _ours(name, meaning) for name, meaning in OUR_COLUMNS.items()}
+    ours = {name: _column(name, meaning) for name, meaning in OUR_COLUMNS.items()}
     if one:
         return Table(
             f"benchmark-{part}-*.csv",

@@ -18,6 +18,7 @@ names the jobs that go on. Needs `make cloud` and an AWS account; prices: script
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -77,21 +78,26 @@ def parser() -> argparse.ArgumentParser:
 
 def sweep_command(options: argparse.Namespace) -> list[str]:
     """The sweep's arguments, the same for every instance."""
-    return [
-        "--models",
-        *(name.strip() for name in options.models.split(",") if name.strip()),
-        "--part",
-        options.part,
-        *options.sweep,
-    ]
+    return ["--models", *names(options.models), "--part", options.part, *options.sweep]
+
+
+def names(text: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def command(options: argparse.Namespace) -> str:
     """What runs on the machine."""
-    return (
-        f"mkdir -p {RESULTS} && "
-        f"{shlex.join(['python', '-m', 'scripts.bench.sweep', *sweep_command(options), '--out', RESULTS])}"
-    )
+    sweep = ["python", "-m", "scripts.bench.sweep", *sweep_command(options), "--out", RESULTS]
+    return f"mkdir -p {RESULTS} && {shlex.join(sweep)}"
+
+
+def rented(instance: str, options: argparse.Namespace) -> jobs.Machine:
+    """`instance` with the command's options. Raises UserError for what SageMaker would refuse."""
+    same = ("spot", "max_run", "region", "role", "bucket", "pytorch")
+    machine = jobs.Machine(instance, **{name: getattr(options, name) for name in same})
+    machine.check()
+    return machine
 
 
 def measured(instance: str, sweep: list[str], folder: Path) -> Path | None:
@@ -149,16 +155,7 @@ def measure(
     KeyboardInterrupt.
     """
     sweep = sweep_command(options)
-    machine = jobs.Machine(
-        instance,
-        spot=options.spot,
-        max_run=options.max_run,
-        region=options.region,
-        role=options.role,
-        bucket=options.bucket,
-        pytorch=options.pytorch,
-    )
-    machine.check()
+    machine = rented(instance, options)
     key = hashlib.sha256(json.dumps([instance, sweep, options.region]).encode()).hexdigest()[:12]
     work = jobs.Work("bench", key, command=command(options), environment=HERE)
     session = jobs.session(machine)
@@ -177,18 +174,9 @@ def measure(
         del running[instance]
         with tempfile.TemporaryDirectory() as folder:
             left = jobs.fetch(session, found, Path(folder))
-            extra = {
-                "commit": commit,
-                "dirty": dirty,
-                "cloud": {
-                    "instance": instance,
-                    "job": job,
-                    "sweep": sweep,
-                    "spot": options.spot,
-                    "seconds": found.get("BillableTimeInSeconds") or found.get("TrainingTimeInSeconds"),
-                },
-            }
-            kept = keep(Path(folder) / "results", options.out, extra)
+            seconds = found.get("BillableTimeInSeconds") or found.get("TrainingTimeInSeconds")
+            cloud = {"instance": instance, "job": job, "sweep": sweep, "spot": options.spot, "seconds": seconds}
+            kept = keep(Path(folder) / "results", options.out, {"commit": commit, "dirty": dirty, "cloud": cloud})
         done = found["TrainingJobStatus"] == "Completed"
         if kept or not done:
             ledger(key, forget=True)
@@ -256,25 +244,15 @@ def merge(path: Path, target: Path, facts: dict) -> Path:
                 f"{target.name}: came back, but the table here has other columns; move that one away, then the same "
                 "command keeps it"
             )
-        key = [
-            "model",
-            *(["batch_asked"] if target.name.startswith("curve") else []),
-            *(["round"] if "round" in rows else []),
-        ]
+        key = ["model", *(["batch_asked"] if target.name.startswith("curve") else [])]
+        key += ["round"] if "round" in rows else []
         old = before[~pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(rows[key]))]
         table = pd.concat([old, rows])
-        try:
-            facts = {
-                **facts,
-                "cloud": {**facts["cloud"], "also": [each for each in whole(known) if each != facts["cloud"]["sweep"]]},
-            }
-        except (ValueError, KeyError):
-            pass  # measured by another command than a sweep's
-        facts = {
-            **facts,
-            "rows": len(old) + len(rows),
-            "rows_of_other_runs": len(old) + facts.get("rows_of_other_runs", 0),
-        }
+        with contextlib.suppress(ValueError, KeyError):  # measured by another command than a sweep's
+            also = [each for each in whole(known) if each != facts["cloud"]["sweep"]]
+            facts = {**facts, "cloud": {**facts["cloud"], "also": also}}
+        others = len(old) + facts.get("rows_of_other_runs", 0)
+        facts = {**facts, "rows": len(old) + len(rows), "rows_of_other_runs": others}
     return provenance.write_pair(table, target, facts)
 
 
@@ -282,16 +260,7 @@ def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> 
     """Print the requests and what they can cost. Sends nothing."""
     region, total, unsure = options.region or os.environ.get("AWS_DEFAULT_REGION", ""), 0.0, []
     for instance in instances:
-        machine = jobs.Machine(
-            instance,
-            spot=options.spot,
-            max_run=options.max_run,
-            region=options.region,
-            role=options.role,
-            bucket=options.bucket,
-            pytorch=options.pytorch,
-        )
-        machine.check()
+        machine = rented(instance, options)
         work = jobs.Work("bench", "dry-run", command=command(options), environment=HERE)
         print(json.dumps(jobs.rehearse(work, machine, source, data=False), indent=2))
         cost, there = prices.of(instance, region)
@@ -299,14 +268,10 @@ def dry_run(instances: list[str], options: argparse.Namespace, source: Path) -> 
         if cost is None or there != (region or there):
             unsure.append(instance)
         total += (cost or 0) * hours
-        print(
-            f"cost: {instance}, at most {hours:g} h"
-            + (
-                f" at ${cost:g} ({there}): ${cost * hours:,.2f}"
-                if cost
-                else ": no price in scripts/cloud/cloud_prices.csv"
-            )
+        known = (
+            f" at ${cost:g} ({there}): ${cost * hours:,.2f}" if cost else ": no price in scripts/cloud/cloud_prices.csv"
         )
+        print(f"cost: {instance}, at most {hours:g} h{known}")
     print(
         f"cost: at most ${total:,.2f} in all"
         + (f", but no price{f' of {region}' * bool(region)} is known for {', '.join(unsure)}" if unsure else "")
@@ -319,9 +284,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.limit < 1:
         raise UserError(f"--limit {options.limit}: give 1 or more")
-    asked = list(dict.fromkeys(name.strip() for name in options.instance.split(",") if name.strip()))
     wanted = []
-    for instance in asked:
+    for instance in dict.fromkeys(names(options.instance)):
         there = None if options.again else measured(instance, sweep_command(options), options.out)
         if there:
             print(f"{instance}: measured already, {there.name}; --again measures it once more", file=sys.stderr)
@@ -340,9 +304,8 @@ def main(argv: list[str] | None = None) -> int:
         stop, running = threading.Event(), {}
         with ThreadPoolExecutor(options.limit) as pool:
             try:
-                for instance, future in [
-                    (each, pool.submit(measure, each, options, source, stop, running)) for each in wanted
-                ]:
+                futures = {each: pool.submit(measure, each, options, source, stop, running) for each in wanted}
+                for instance, future in futures.items():
                     try:
                         future.result()
                     except UserError as error:
@@ -350,9 +313,7 @@ def main(argv: list[str] | None = None) -> int:
                         print(f"error: {error}", file=sys.stderr)
             except KeyboardInterrupt:
                 stop.set()
-                pool.shutdown(
-                    cancel_futures=True
-                )  # a job that is just being started is waited for, so that it is named
+                pool.shutdown(cancel_futures=True)  # a job that is just being started is waited for: it is named below
                 for instance, job in running.items():
                     print(
                         f"{instance}: stopped following; {job} goes on and costs: the same command takes it up again",

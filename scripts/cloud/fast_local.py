@@ -79,61 +79,41 @@ def variables(
     """The SM_… variables that the SDK's container drivers set, and TRAINING_JOB_NAME, which SageMaker sets."""
     values = {name: plain(value) for name, value in hyperparameters.items()}
     folders = {name: str(ml / "input" / "data" / name) for name in channels}
-    found = {
-        "SM_MODEL_DIR": ml / "model",
-        "SM_INPUT_DIR": ml / "input",
-        "SM_INPUT_DATA_DIR": ml / "input" / "data",
-        "SM_INPUT_CONFIG_DIR": ml / "input" / "config",
-        "SM_OUTPUT_DIR": ml / "output",
-        "SM_OUTPUT_FAILURE": ml / "output" / "failure",
-        "SM_OUTPUT_DATA_DIR": ml / "output" / "data",
-        "SM_LOG_LEVEL": 20,
-        "SM_MASTER_ADDR": HOST,
-        "SM_MASTER_PORT": 7777,
-        "SM_SOURCE_DIR": ROOT,
-        "SM_ENTRY_SCRIPT": ENTRY,
-        "SM_CHANNELS": list(channels),
-        "SM_HPS": values,
-        "SM_CURRENT_HOST": HOST,
-        "SM_CURRENT_INSTANCE_TYPE": INSTANCE,
-        "SM_HOSTS": [HOST],
-        "SM_NETWORK_INTERFACE_NAME": "lo",
-        "SM_HOST_COUNT": 1,
-        "SM_CURRENT_HOST_RANK": 0,
-        "SM_NUM_CPUS": hardware.cores(),
-        "SM_NUM_GPUS": gpus,
-        "SM_NUM_NEURONS": 0,
-        "SM_RESOURCE_CONFIG": resources(),
-        "SM_INPUT_DATA_CONFIG": inputs(channels),
-        **{f"SM_CHANNEL_{name.upper()}": folder for name, folder in folders.items()},
-        **{f"SM_HP_{name.replace('-', '_').upper()}": value for name, value in values.items()},
-    }
-    found["SM_TRAINING_ENV"] = {
-        "channel_input_dirs": folders,
+    both = {  # as variables of their own, and together in SM_TRAINING_ENV
+        "model_dir": str(ml / "model"),
+        "input_dir": str(ml / "input"),
+        "input_data_dir": str(ml / "input" / "data"),
+        "input_config_dir": str(ml / "input" / "config"),
+        "output_data_dir": str(ml / "output" / "data"),
+        "log_level": 20,
+        "master_addr": HOST,
+        "master_port": 7777,
         "current_host": HOST,
         "current_instance_type": INSTANCE,
         "hosts": [HOST],
-        "master_addr": HOST,
-        "master_port": 7777,
-        "hyperparameters": values,
-        "input_data_config": inputs(channels),
-        "input_config_dir": str(ml / "input" / "config"),
-        "input_data_dir": str(ml / "input" / "data"),
-        "input_dir": str(ml / "input"),
-        "job_name": job,
-        "log_level": 20,
-        "model_dir": str(ml / "model"),
         "network_interface_name": "lo",
         "num_cpus": hardware.cores(),
         "num_gpus": gpus,
         "num_neurons": 0,
-        "output_data_dir": str(ml / "output" / "data"),
         "resource_config": resources(),
+        "input_data_config": inputs(channels),
     }
-    return {
-        name: value if isinstance(value, str) else json.dumps(value) if not isinstance(value, Path) else str(value)
-        for name, value in found.items()
-    } | {"TRAINING_JOB_NAME": job}
+    found = {
+        **{f"SM_{name.upper()}": value for name, value in both.items()},
+        **{f"SM_CHANNEL_{name.upper()}": folder for name, folder in folders.items()},
+        **{f"SM_HP_{name.replace('-', '_').upper()}": value for name, value in values.items()},
+        "SM_OUTPUT_DIR": str(ml / "output"),
+        "SM_OUTPUT_FAILURE": str(ml / "output" / "failure"),
+        "SM_SOURCE_DIR": str(ROOT),
+        "SM_ENTRY_SCRIPT": ENTRY,
+        "SM_CHANNELS": list(channels),
+        "SM_HPS": values,
+        "SM_HOST_COUNT": 1,
+        "SM_CURRENT_HOST_RANK": 0,
+        "SM_TRAINING_ENV": {**both, "channel_input_dirs": folders, "hyperparameters": values, "job_name": job},
+        "TRAINING_JOB_NAME": job,
+    }
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
 
 
 def plain(text: str):
@@ -148,10 +128,8 @@ def command(hyperparameters: dict[str, str], processes: int) -> list[str]:
     torchrun for several processes.
     """
     given = [part for name, value in hyperparameters.items() for part in (f"--{name}", value)]
-    launcher = (
-        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
-    )
-    return [sys.executable, *launcher, str(ROOT / ENTRY), *given]
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    return [sys.executable, *(several if processes > 1 else []), str(ROOT / ENTRY), *given]
 
 
 def run(

@@ -27,48 +27,17 @@ from scripts.common.paths import ROOT
 
 # Names that never go, wherever they lie (compared in lower case).
 SECRETS = (
-    ".*",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.kdbx",
-    "*.keystore",
-    "id_rsa*",
-    "id_ed25519*",
-    "id_ecdsa*",
-    "*credential*",
-    "*secret*",
-    "*password*",
-    "*passwd*",
-    "*token*",
-    "*.env",
-    "env",
-    "*.sqlite",
-    "*.db",
-    "*history",
-    "kaggle.json",
-    "service-account*",
-    "netrc",
+    *".* *.pem *.key *.p12 *.pfx *.kdbx *.keystore id_rsa* id_ed25519* id_ecdsa* *credential* *secret*".split(),
+    *"*password* *passwd* *token* *.env env *.sqlite *.db *history kaggle.json service-account* netrc".split(),
 )
-PHOTOS = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-)  # these go whatever they are called: secretary_bird/token_1.jpg
+# These go whatever they are called: secretary_bird/token_1.jpg
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FOLDERS = {
     "train": ("scripts/common", "scripts/runtimes", "scripts/cloud", "scripts/train"),
     "bench": ("scripts/common", "scripts/runtimes", "scripts/data", "scripts/predict", "scripts/bench"),
 }
-DATA = {
-    "train": (),
-    "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv"),
-}  # what names the sets of models
+# What names the sets of models.
+DATA = {"train": (), "bench": ("report/data/accuracy.csv", "report/data/predict-design.csv")}
 KINDS = (".py", ".csv", ".json")
 # An AWS access key, a private key, a GitHub, Slack, OpenAI/Anthropic or Hugging Face token: what scanners look for.
 KEY = re.compile(
@@ -84,20 +53,15 @@ PACKAGES = {
 REQUIREMENTS = "requirements.txt"
 
 # What may come back: tables and networks of ours, by their names; no paths, no links, nothing that runs.
+# bench.sweep.file_name
 TABLE = re.compile(
     r"(zoo|mistakes|(benchmark|batch\d+|curve|repeat)((size)?\d+px)?(graph)?)-[\w.+-]{1,150}\.(csv|json)"
-)  # bench.sweep.file_name
+)
 NETWORK = re.compile(r"([\w-][\w.-]{0,99})/(model\.safetensors|config\.json|SHA256SUMS)")
 MAX_BYTES = 20 * 2**30  # unpacked
 MAX_RATIO, SMALL = 100, 2**26  # unpacked bytes a packed one, and how many are always read; ours have at most 20
 MAX_NOTES = 2**20  # bytes of an archive's notes on one file, such as a long name
-NOTES = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
+NOTES = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
 def is_secret(path: Path | str) -> bool:

@@ -40,19 +40,12 @@ def networks(folder: Path = DATA) -> pd.DataFrame:
     files = sorted(folder.glob("benchmark-train-*.csv"))
     if not files:
         return pd.DataFrame(columns=["model", "gmacs", "pixels"])
+    columns = {"train_gmacs": "gmacs", "train_img_size": "pixels"}
     frame = pd.concat(
-        [
-            read_table(path, required=["model", "status"], optional_numeric=["train_gmacs", "train_img_size"])
-            for path in files
-        ]
+        [read_table(path, required=["model", "status"], optional_numeric=list(columns)) for path in files]
     )
-    frame = frame[frame["status"] == "ok"].drop_duplicates("model")
-    return (
-        frame[["model", "train_gmacs", "train_img_size"]]
-        .set_axis(["model", "gmacs", "pixels"], axis=1)
-        .dropna()
-        .reset_index(drop=True)
-    )
+    frame = frame[frame["status"] == "ok"].drop_duplicates("model").rename(columns=columns)
+    return frame[["model", "gmacs", "pixels"]].dropna().reset_index(drop=True)
 
 
 def plan(zoo: pd.DataFrame, given: SimpleNamespace, table: pd.DataFrame) -> pd.DataFrame:
@@ -66,13 +59,8 @@ def plan(zoo: pd.DataFrame, given: SimpleNamespace, table: pd.DataFrame) -> pd.D
     for row in table.itertuples():
         if row.card not in given.cards or row.instance not in given.vcpus:
             continue
-        rate = (
-            row.gpus
-            * given.cards[row.card]["tflops"]
-            * 1e12
-            * given.utilisation
-            * (given.efficiency if row.gpus > 1 else 1)
-        )
+        rate = row.gpus * given.cards[row.card]["tflops"] * 1e12 * given.utilisation
+        rate *= given.efficiency if row.gpus > 1 else 1
         hours = operations / rate / 3600
         speed = given.images * given.epochs * len(zoo) / (hours * 3600)
         rows.append(

@@ -18,7 +18,7 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.cloud import files as cloud_files
@@ -32,6 +32,11 @@ LOGS = "/aws/sagemaker/TrainingJobs"
 CHECKPOINTS = "/opt/ml/checkpoints"
 DONE = ("Completed", "Failed", "Stopped")
 TAIL = 15  # log lines shown of a job that failed
+NO_CREDENTIALS = (
+    "AWS: no credentials found; run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY"
+)
+NO_REGION = "AWS: no region; give --region, for example --region eu-central-1, or set AWS_DEFAULT_REGION"
 
 
 @dataclass(frozen=True)
@@ -101,38 +106,24 @@ def explain(error: Exception, machine: Machine | None = None) -> UserError:
     """The one line for an error of AWS, of the SDK or of the way there."""
     instance = machine.instance if machine else "the instance type"
     response = getattr(error, "response", None)
-    code, said = (
-        (response["Error"].get("Code", ""), response["Error"].get("Message", ""))
-        if response
-        else (type(error).__name__, str(error))
-    )
+    told = response["Error"] if response else {"Code": type(error).__name__, "Message": str(error)}
+    code, said = told.get("Code", ""), told.get("Message", "")
     short = " ".join(said.split())[:160]
+    uploading = code == "S3UploadFailedError"  # its message holds the code of S3's own error
     if code in (
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
+        *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
+        *("TokenRetrievalError", "UnauthorizedSSOTokenError"),
     ):
-        return UserError(
-            "AWS: no credentials found; run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY"
-        )
+        return UserError(NO_CREDENTIALS)
     if code in (
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "AuthFailure",
-        "InvalidSignatureException",
+        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+        *("ExpiredToken", "ExpiredTokenException", "AuthFailure", "InvalidSignatureException"),
     ):
         return UserError(
             f"AWS: the credentials are refused ({code}); renew them with `aws configure` or `aws sso login`"
         )
     if code == "NoRegionError" or "Must setup local AWS configuration with a region" in said:
-        return UserError("AWS: no region; give --region, for example --region eu-central-1, or set AWS_DEFAULT_REGION")
+        return UserError(NO_REGION)
     if code == "ResourceLimitExceeded":
         return UserError(
             f"AWS: your quota of {instance} is used up or 0 ({short}); ask for more in Service Quotas, or choose "
@@ -143,9 +134,8 @@ def explain(error: Exception, machine: Machine | None = None) -> UserError:
             f"AWS: no {instance} is free at present ({short}); try again later, another --region or another "
             "--instance_type"
         )
-    if code in ("NoSuchBucket", "BucketNotFound") or (
-        code == "404" and getattr(error, "operation_name", "") == "HeadBucket"
-    ):
+    of_bucket = code == "404" and getattr(error, "operation_name", "") == "HeadBucket"
+    if of_bucket or code in ("NoSuchBucket", "BucketNotFound") or (uploading and "NoSuchBucket" in said):
         return UserError(
             f"AWS: the bucket {machine.bucket if machine else ''} is not there; create it, or leave --bucket away "
             "for SageMaker's own"
@@ -167,22 +157,14 @@ def explain(error: Exception, machine: Machine | None = None) -> UserError:
     if code == "ValidationException" and re.search(r"not.?found", said):
         return UserError(f"AWS: no such training job ({short}); check its name and --region")
     if code in (
-        "EndpointConnectionError",
-        "ConnectTimeoutError",
-        "ConnectionClosedError",
-        "ReadTimeoutError",
-        "ProxyConnectionError",
+        *("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"),
+        *("ReadTimeoutError", "ProxyConnectionError"),
     ):
         return UserError(
             f"AWS: cannot be reached ({short}); check the network and --region. A job that runs goes on: take it up "
             "with --attach"
         )
-    if code == "S3UploadFailedError" and "NoSuchBucket" in said:
-        return UserError(
-            f"AWS: the bucket {machine.bucket if machine else ''} is not there; create it, or leave --bucket away "
-            "for SageMaker's own"
-        )
-    if code == "S3UploadFailedError" and "AccessDenied" in said:
+    if uploading and "AccessDenied" in said:
         return UserError(
             f"AWS: not allowed to write to the bucket ({short}); choose another --bucket, or ask its owner"
         )
@@ -198,13 +180,8 @@ def spoken(machine: Machine | None = None):
 
     try:
         yield
-    except (
-        ClientError,
-        BotoCoreError,
-        Boto3Error,
-        RoleValidationError,
-        ValueError,
-    ) as error:  # ValueError: the SDK's and pydantic's
+    # ValueError: the SDK's and pydantic's
+    except (ClientError, BotoCoreError, Boto3Error, RoleValidationError, ValueError) as error:
         raise explain(error, machine) from None
 
 
@@ -229,20 +206,14 @@ def session(machine: Machine, pretend=None):
             **({"aws_access_key_id": "none", "aws_secret_access_key": "none"} if pretend else {}),
         )
         if not boto.region_name:
-            raise UserError(
-                "AWS: no region; give --region, for example --region eu-central-1, or set AWS_DEFAULT_REGION"
-            )
+            raise UserError(NO_REGION)
         if boto.get_credentials() is None:
-            raise UserError(
-                "AWS: no credentials found; run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY"
-            )
+            raise UserError(NO_CREDENTIALS)
         if pretend:
             boto.events.register("before-send", pretend)
         config = load_sagemaker_config() or {"SchemaVersion": "1.0"}
-        config.setdefault("SageMaker", {}).setdefault("PythonSDK", {}).setdefault("Modules", {})["TelemetryOptOut"] = (
-            True
-        )
+        modules = config.setdefault("SageMaker", {}).setdefault("PythonSDK", {}).setdefault("Modules", {})
+        modules["TelemetryOptOut"] = True
         found = Session(boto_session=boto, default_bucket=machine.bucket or None, sagemaker_config=config)
         if machine.bucket and not pretend:
             boto.client("s3").head_bucket(Bucket=machine.bucket)  # the SDK would create it
@@ -267,17 +238,12 @@ def image(machine: Machine, region: str) -> str:
     for framework, versions in known.items():
         whole = [name for name in versions if name == version or name.startswith(f"{version}.")]
         if whole:
+            newest = max(whole, key=number)
             return image_uris.retrieve(
-                framework,
-                region,
-                version=max(whole, key=number),
-                instance_type=machine.instance,
-                image_scope="training",
+                framework, region, version=newest, instance_type=machine.instance, image_scope="training"
             )
-    raise UserError(
-        f"--pytorch {version}: SageMaker has no such image; "
-        f"{', '.join([*list(known['pytorch'])[-3:], *known['pytorch-amzn2023']])} exist"
-    )
+    exist = ", ".join([*list(known["pytorch"])[-3:], *known["pytorch-amzn2023"]])
+    raise UserError(f"--pytorch {version}: SageMaker has no such image; {exist} exist")
 
 
 def gpus(instance: str, region: str) -> int:
@@ -291,15 +257,17 @@ def gpus(instance: str, region: str) -> int:
     return int(found[0]) if found else 1
 
 
+def listed(s3, bucket: str, prefix: str) -> dict[str, int]:
+    """Key -> bytes of what lies on S3 under `prefix`."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+
+
 def send_data(sm_session, folder: Path, files: list[tuple[str, int]]) -> str:
     """Upload `files` of `folder`, those that are not there yet. Returns the S3 address of the folder."""
     bucket, s3 = sm_session.default_bucket(), sm_session.boto_session.client("s3")
     prefix = f"{PREFIX}/data/{cloud_files.fingerprint(folder, files)}"
-    there = {
-        item["Key"]: item["Size"]
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
-        for item in page.get("Contents", [])
-    }
+    there = listed(s3, bucket, f"{prefix}/")
     todo = [(name, size) for name, size in files if there.get(f"{prefix}/{name}") != size]
     started, spoken_at, sent, total = time.monotonic(), time.monotonic(), 0, sum(size for _, size in todo)
     with ThreadPoolExecutor(8) as pool:
@@ -313,10 +281,8 @@ def send_data(sm_session, folder: Path, files: list[tuple[str, int]]) -> str:
                     f"uploading {folder.name}: {sent / 1e6:,.0f} of {total / 1e6:,.0f} MB, about "
                     f"{duration((spoken_at - started) / max(sent, 1) * (total - sent))} left"
                 )
-    say(
-        f"{folder.name}: {len(files):,} files on S3"
-        + (f", {len(files) - len(todo):,} of them from before" if len(todo) < len(files) else "")
-    )
+    before = f", {len(files) - len(todo):,} of them from before" if len(todo) < len(files) else ""
+    say(f"{folder.name}: {len(files):,} files on S3{before}")
     return f"s3://{bucket}/{prefix}"
 
 
@@ -337,10 +303,7 @@ def start(work: Work, machine: Machine, sm_session, source: Path, data: str = ""
 
     bucket, region = sm_session.default_bucket(), sm_session.boto_session.region_name
     several = bool(work.entry) and (machine.count > 1 or gpus(machine.instance, region) > 1)
-    limits = {
-        "max_runtime_in_seconds": machine.max_run,
-        **({"max_wait_time_in_seconds": machine.wait} if machine.spot else {}),
-    }
+    waiting = {"max_wait_time_in_seconds": machine.wait} if machine.spot else {}
     code = {"entry_script": work.entry} if work.entry else {"command": work.command}
     trainer = ModelTrainer(
         sagemaker_session=sm_session,
@@ -361,7 +324,7 @@ def start(work: Work, machine: Machine, sm_session, source: Path, data: str = ""
             volume_size_in_gb=machine.volume_gb,
             enable_managed_spot_training=machine.spot,
         ),
-        stopping_condition=StoppingCondition(**limits),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=machine.max_run, **waiting),
         output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/{PREFIX}/output"),
         checkpoint_config=CheckpointConfig(
             s3_uri=f"s3://{bucket}/{PREFIX}/checkpoints/{work.key}", local_path=CHECKPOINTS
@@ -412,9 +375,7 @@ def pretend(request, event_name: str = "", **_):
 def rehearse(work: Work, machine: Machine, source: Path, data: bool) -> dict:
     """The CreateTrainingJob request that `start` would send; needs no account and sends nothing."""
     os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
-    role = machine.role or os.environ.get("SAGEMAKER_ROLE") or "arn:aws:iam::000000000000:role/your-sagemaker-role"
-    from dataclasses import replace
-
+    role = machine.role or os.environ.get("SAGEMAKER_ROLE") or "your-sagemaker-role"
     region = machine.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     machine = replace(
         machine,
@@ -422,11 +383,10 @@ def rehearse(work: Work, machine: Machine, source: Path, data: bool) -> dict:
         region=region,
         bucket=machine.bucket or f"sagemaker-{region}-your-account",
     )
+    address = f"s3://{machine.bucket}/{PREFIX}/data" if data else ""
     try:
         with spoken(machine):
-            start(
-                work, machine, session(machine, pretend), source, f"s3://{machine.bucket}/{PREFIX}/data" if data else ""
-            )
+            start(work, machine, session(machine, pretend), source, address)
     except Request as found:
         return found.body
     raise AssertionError("a dry run ends at the request")
@@ -450,10 +410,8 @@ class Log:
 
         found = []
         try:
-            streams = self.client.describe_log_streams(logGroupName=LOGS, logStreamNamePrefix=self.job + "/")[
-                "logStreams"
-            ]
-            for stream in [each["logStreamName"] for each in streams]:
+            streams = self.client.describe_log_streams(logGroupName=LOGS, logStreamNamePrefix=self.job + "/")
+            for stream in [each["logStreamName"] for each in streams["logStreams"]]:
                 while True:
                     place = {"nextToken": self.at[stream]} if stream in self.at else {}
                     page = self.client.get_log_events(
@@ -464,12 +422,10 @@ class Log:
                         break
                     self.at[stream] = page["nextForwardToken"]
         except ClientError as error:
-            if error.response["Error"]["Code"] not in (
-                "ResourceNotFoundException",
-                "AccessDeniedException",
-                "ThrottlingException",
-            ):
-                raise  # no log yet; may not read logs: the job's state is still told
+            # no log yet; may not read logs: the job's state is still told
+            quiet = ("ResourceNotFoundException", "AccessDeniedException", "ThrottlingException")
+            if error.response["Error"]["Code"] not in quiet:
+                raise
         self.tail.extend(found)
         return found
 
@@ -491,10 +447,8 @@ def follow(sm_session, job: str, poll: float = 10.0, speak=say, wait=time.sleep)
                 if move["Status"] == "Interrupted"
                 else move["Status"].lower()
             )
-            speak(
-                f"{job}: {what}, after {duration(time.monotonic() - started)}"
-                + (f" ({move['StatusMessage']})" if move.get("StatusMessage") else "")
-            )
+            why = f" ({move['StatusMessage']})" if move.get("StatusMessage") else ""
+            speak(f"{job}: {what}, after {duration(time.monotonic() - started)}{why}")
         told = len(moves)
         for line in log.lines():
             speak(f"  {line}")
@@ -528,15 +482,12 @@ def fetch(sm_session, found: dict, folder: Path) -> list[str]:
         refused += cloud_files.unpack(archive, folder / home)
     if not any((folder / "results").iterdir()) and "CheckpointConfig" in found:
         bucket, _, prefix = found["CheckpointConfig"]["S3Uri"].removeprefix("s3://").partition("/")
-        for page in s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/results/"
-        ):
-            for item in page.get("Contents", []):
-                name = item["Key"].rpartition("/")[2]
-                if cloud_files.TABLE.fullmatch(name):
-                    s3.download_file(bucket, item["Key"], str(folder / "results" / name))
-                elif not name.startswith("."):  # the sweep's journal
-                    refused.append(name[:80])
+        for key in listed(s3, bucket, f"{prefix.rstrip('/')}/results/"):
+            name = key.rpartition("/")[2]
+            if cloud_files.TABLE.fullmatch(name):
+                s3.download_file(bucket, key, str(folder / "results" / name))
+            elif not name.startswith("."):  # the sweep's journal
+                refused.append(name[:80])
     return refused
 
 
@@ -549,7 +500,6 @@ def forget_checkpoints(sm_session, found: dict) -> None:
 
 def cost(found: dict, price: float) -> str:
     """What a finished job cost, from SageMaker's billable seconds and the user's price per machine and hour."""
-    seconds = found.get("BillableTimeInSeconds", found.get("TrainingTimeInSeconds", 0)) * found["ResourceConfig"].get(
-        "InstanceCount", 1
-    )
+    seconds = found.get("BillableTimeInSeconds", found.get("TrainingTimeInSeconds", 0))
+    seconds *= found["ResourceConfig"].get("InstanceCount", 1)
     return f"${seconds / 3600 * price:,.2f} ({duration(seconds)} at ${price:g} an hour)"

@@ -74,23 +74,18 @@ def measured() -> pd.DataFrame:
     """`per_dollar` of the inference speeds in report/data."""
     from scripts.data import measured as ours
 
-    frame = ours.load("infer")
+    frame, columns = ours.load("infer"), ["hardware", "model", "samples_per_sec"]
     if frame.empty:
-        return per_dollar(pd.DataFrame(columns=["hardware", "model", "samples_per_sec"]), load())
+        return per_dollar(pd.DataFrame(columns=columns), load())
     best = frame.sort_values("samples_per_sec").drop_duplicates(["hardware", "arch"], keep="last")
-    return per_dollar(
-        best.rename(columns={"model": "weights", "arch": "model"})[["hardware", "model", "samples_per_sec"]], load()
-    )
+    return per_dollar(best.drop(columns="model").rename(columns={"arch": "model"})[columns], load())
 
 
 @cli
 def main() -> None:
     frame = measured()
-    print(
-        frame.to_string(index=False)
-        if len(frame)
-        else "no rented card has been measured yet: python -m scripts.cloud.bench --instance ml.g5.xlarge"
-    )
+    none = "no rented card has been measured yet: python -m scripts.cloud.bench --instance ml.g5.xlarge"
+    print(frame.to_string(index=False) if len(frame) else none)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
     from sagemaker.train import ModelTrainer
     from sagemaker.train.model_trainer import Mode
 
-    machine = jobs.Machine(
-        "local_gpu" if list(Path("/dev").glob("nvidia[0-9]*")) else "local_cpu",
-        region=options.region,
-        pytorch=options.pytorch,
-    )
+    instance = "local_gpu" if list(Path("/dev").glob("nvidia[0-9]*")) else "local_cpu"
+    machine = jobs.Machine(instance, region=options.region, pytorch=options.pytorch)
     session = jobs.session(machine)
     with tempfile.TemporaryDirectory() as folder, jobs.spoken(machine):
         home = Path(folder)
@@ -29,12 +26,8 @@ def run(options, hyperparameters: dict[str, str], took) -> int:
         cloud_files.data_files(data, options.max_gb)
         source = home / "source" / "source.tar.gz"
         cloud_files.pack("train", source)
-        image = jobs.image(
-            jobs.Machine(
-                "ml.g5.xlarge" if machine.instance == "local_gpu" else "ml.m5.xlarge", pytorch=options.pytorch
-            ),
-            session.boto_session.region_name,
-        )
+        like = "ml.g5.xlarge" if machine.instance == "local_gpu" else "ml.m5.xlarge"
+        image = jobs.image(jobs.Machine(like, pytorch=options.pytorch), session.boto_session.region_name)
         ModelTrainer(
             training_mode=Mode.LOCAL_CONTAINER,
             sagemaker_session=session,

@@ -90,15 +90,8 @@ def changes(base: Side, head: Side) -> tuple[list[Change], int]:
     differ = [*(change for change in found if change), *_ghosts(base, head)]
     _swaps(differ, base, head)
     _link(differ, base, head)
-    order = list(CAUSES)
-    differ.sort(
-        key=lambda change: (
-            ("figure", "table", "file").index(change.kind),
-            order.index(change.cause),
-            change.machine,
-            change.path,
-        )
-    )
+    kinds, causes = ("figure", "table", "file"), list(CAUSES)
+    differ.sort(key=lambda one: (kinds.index(one.kind), causes.index(one.cause), one.machine, one.path))
     return differ, sum(change is None for change in found)
 
 
@@ -123,9 +116,8 @@ def _pairs(paths: list[str], base: Side, head: Side) -> list[tuple[str | None, s
     """
     gone = [path for path in paths if path not in head.files]
     came = [path for path in paths if path not in base.files]
-    pairs: list[tuple[str | None, str | None]] = [
-        (path, path) for path in paths if path in base.files and path in head.files
-    ]
+    both = [path for path in paths if path in base.files and path in head.files]
+    pairs: list[tuple[str | None, str | None]] = [*zip(both, both)]
     for new in came:
         identity = _identities(new, head) if gone else set()
         old = next((path for path in gone if _kind(path) == _kind(new) and identity & _identities(path, base)), None)
@@ -143,15 +135,9 @@ def _identities(path: str, side: Side) -> set[str]:
 def _change(old: str | None, new: str | None, base: Side, head: Side) -> Change | None:
     """The difference between one file's two versions; None where there is none."""
     path = new or old
-    change = Change(
-        _kind(path),
-        path,
-        "",
-        before=old if old and new and old != new else "",
-        machine=_machine(path, head if new else base),
-        base=base.files.get(old),
-        head=head.files.get(new),
-    )
+    before, machine = old if old and new and old != new else "", _machine(path, head if new else base)
+    files = {"base": base.files.get(old), "head": head.files.get(new)}
+    change = Change(_kind(path), path, "", before=before, machine=machine, **files)
     try:
         if not (old and new):
             change.cause = ADDED if new else REMOVED
@@ -190,13 +176,10 @@ def _machine(path: str, side: Side) -> str:
 
 def _ghosts(base: Side, head: Side) -> list[Change]:
     """Pictures that the new side's manifest alone has an entry of."""
-    names = {name: f"{PARTS[0]}/{name}.jpg" for name in head.charts or {} if name not in (base.charts or {})}
+    paths = [f"{PARTS[0]}/{name}.jpg" for name in head.charts or {} if name not in (base.charts or {})]
     why = "the manifest has an entry for it, and there is no such picture"
-    return [
-        Change("figure", path, UNRECORDED, [why])
-        for path in names.values()
-        if path not in head.files and path not in base.files
-    ]
+    gone = [path for path in paths if path not in head.files and path not in base.files]
+    return [Change("figure", path, UNRECORDED, [why]) for path in gone]
 
 
 def _swaps(differ: list[Change], base: Side, head: Side) -> None:
@@ -214,9 +197,8 @@ def _swaps(differ: list[Change], base: Side, head: Side) -> None:
             there.setdefault(identity, []).append(path)
     for path, change in suspects.items():
         same = {other for identity in _identities(path, base) for other in there.get(identity, [])}
-        other = next(iter(sorted(same - {path})), "") or next(
-            (one for one in suspects if one != path and _looks_moved(change, suspects[one])), ""
-        )
+        moved = (one for one in suspects if one != path and _looks_moved(change, suspects[one]))
+        other = next(iter(sorted(same - {path})), "") or next(moved, "")
         if other and _kind(other) == change.kind:
             change.cause = SWAPPED if other in suspects else UNRECORDED
             change.why.insert(0, f"the {base.label} one is the {head.label} {PurePosixPath(other).name}")
@@ -246,9 +228,8 @@ def _figure(change: Change, old: str, new: str, base: Side, head: Side) -> None:
     change.fields = [
         (word, str(was.get(word, "")), str(now.get(word, ""))) for word in WORDS if was.get(word) != now.get(word)
     ]
-    others = _differences(
-        *({key: entry[key] for key in entry if key not in WORDS + OF_PICTURE} for entry in (was, now))
-    )
+    own = ({key: entry[key] for key in entry if key not in WORDS + OF_PICTURE} for entry in (was, now))
+    others = _differences(*own)
     moved, sources = _data(was, now)
     how = _differences(was.get("renderer", {}), now.get("renderer", {}))
     same_figure = was["figure_sha256"] == now["figure_sha256"]
@@ -343,13 +324,9 @@ def no_pair(table: Path) -> str:
 
 def _facts(old: str, new: str, base: Side, head: Side) -> list[tuple[str, str, str]]:
     """What differs between the two sidecars of a CSV; the CSV's own checksum apart."""
-    facts = []
-    for path, side in ((old, base), (new, head)):
-        if _sidecar(path) not in side.files:
-            facts.append({})
-            continue
-        facts.append({key: value for key, value in read_sidecar(side.files[path]).items() if key != "sha256"})
-    return _differences(*facts)
+    sides = ((old, base), (new, head))
+    facts = [read_sidecar(side.files[path]) if _sidecar(path) in side.files else {} for path, side in sides]
+    return _differences(*({key: value for key, value in one.items() if key != "sha256"} for one in facts))
 
 
 def _file(change: Change, old: str, new: str, base: Side, head: Side) -> None:
@@ -375,12 +352,8 @@ def _link(differ: list[Change], base: Side, head: Side) -> None:
     for name, entry in (head.charts or {}).items():
         for source in entry["sources"]:
             table = by_path.get(source["path"])
-            if (
-                table
-                and table.head
-                and table.cause not in (SIDECAR, UNREADABLE)
-                and digest(table.head) != source["sha256"]
-            ):
+            moved = table and table.head and table.cause not in (SIDECAR, UNREADABLE)
+            if moved and digest(table.head) != source["sha256"]:
                 table.why.append(f"{name} was not drawn again since")
 
 
@@ -391,13 +364,9 @@ def summary(change: Change) -> str:
         return change.cause
     parts = []
     if table.moved:
-        largest = max(
-            (abs(cell.change) for cell in table.cells if cell.change is not None and not cell.within), default=None
-        )
-        parts.append(
-            f"{counted(table.moved, 'value')} moved"
-            + (f" (by up to {percent(largest)})" if largest is not None else "")
-        )
+        sizes = [abs(cell.change) for cell in table.cells if cell.change is not None and not cell.within]
+        most = f" (by up to {percent(max(sizes))})" if sizes else ""
+        parts.append(f"{counted(table.moved, 'value')} moved{most}")
     if table.within:
         parts.append(f"{table.within:,} within tolerance")
     for names, word in ((table.added, "added"), (table.gone, "gone")):

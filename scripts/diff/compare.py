@@ -25,13 +25,8 @@ from scripts.diff.sides import PARTS, Side, default_base, digest, git, side
 from scripts.figures.export import MANIFEST, SCHEMA
 
 OUT = BUILD / "diff"
-DRAWING = [
-    "scripts/figures",
-    "scripts/findings",
-    "scripts/predict",
-    "scripts/data",
-    "scripts/common",
-]  # code that decides what a figure shows
+# Code that decides what a figure shows.
+DRAWING = [f"scripts/{room}" for room in ("figures", "findings", "predict", "data", "common")]
 
 
 def compare(base: Side, head: Side) -> report.Report:
@@ -53,11 +48,8 @@ def _code(base: Side, head: Side) -> list[str]:
     """
     if not base.revision:
         return []
-    names = (
-        git("diff", "--name-only", base.revision, *([head.revision] if head.revision else []), "--", *DRAWING)
-        .decode()
-        .split("\n")
-    )
+    revisions = filter(None, [base.revision, head.revision])
+    names = git("diff", "--name-only", *revisions, "--", *DRAWING).decode().split("\n")
     return sorted(name for name in names if name.endswith((".py", ".csv")))
 
 
@@ -107,10 +99,8 @@ def _recorded(head: Side) -> dict[str, dict]:
             entries[name] = entry
         elif path:
             high, wide, _ = open_image(path).shape
-            entries[name] = {
-                **entry,
-                "jpg": {"width": wide, "height": high, "bytes": path.stat().st_size, "sha256": digest(path)},
-            }
+            jpg = {"width": wide, "height": high, "bytes": path.stat().st_size, "sha256": digest(path)}
+            entries[name] = {**entry, "jpg": jpg}
     return entries
 
 
@@ -120,24 +110,18 @@ def tell(made: report.Report, out: Path, name: str = "diff") -> None:
         if change.cause == UNREADABLE:
             print(f"error: {change.why[0]}", file=sys.stderr)
             continue
-        seen = change.pixels
-        pixels = ""
+        seen, more = change.pixels, ""
         if seen and seen.resized:
-            pixels = f", {report.size(seen.base_size, seen.head_size)}"
+            more = f", {report.size(seen.base_size, seen.head_size)}"
         elif seen:
-            pixels = f", {report.share(seen.changed)} of pixels ({seen.level})"
-        what = (
-            f", {report.summary(change)}"
-            if change.table
-            else f" from {change.before}"
-            if change.cause == RENAMED
-            else ""
-        )
-        print(f"  {change.cause:16} {change.path}{pixels}{what}")
-    print(
-        f"{name}: {made.headline} ({made.base} → {made.head}); report: "
-        f"{out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}/index.html"
-    )
+            more = f", {report.share(seen.changed)} of pixels ({seen.level})"
+        if change.table:
+            more += f", {report.summary(change)}"
+        elif change.cause == RENAMED:
+            more += f" from {change.before}"
+        print(f"  {change.cause:16} {change.path}{more}")
+    where = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
+    print(f"{name}: {made.headline} ({made.base} → {made.head}); report: {where}/index.html")
 
 
 @cli
@@ -161,9 +145,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     with side(options.base or default_base()) as base, side(options.head) as head:
-        folder = (
-            Path(options.base) if options.base and Path(options.base).is_dir() else None
-        )  # Path("") is a folder: this one
+        # Path("") is a folder: this one
+        folder = Path(options.base) if options.base and Path(options.base).is_dir() else None
         if options.accept and options.head and not folder:
             raise UserError("--accept: there is no folder to write to; use it on the working tree, or with --base DIR")
         made = compare(base, head)

@@ -54,12 +54,10 @@ class Pixels:
     block: int = 0  # largest difference of 8 x 8 pixel means: a colour that shifted, where JPEG's noise averages out
     ssim: float = 1.0  # mean structural similarity of the pictures in grey at half size
     ssim_worst: float = 1.0  # of its worst window
-    boxes: list[tuple[int, int, int, int]] = field(
-        default_factory=list
-    )  # left, top, right, bottom of changed regions, largest first
-    overlay: bytes = field(
-        default=b"", repr=False
-    )  # PNG: changed pixels in magenta, antialiased ones in amber, the rest clear
+    # left, top, right, bottom of changed regions, largest first
+    boxes: list[tuple[int, int, int, int]] = field(default_factory=list)
+    # PNG: changed pixels in magenta, antialiased ones in amber, the rest clear
+    overlay: bytes = field(default=b"", repr=False)
 
     @property
     def resized(self) -> bool:
@@ -99,8 +97,7 @@ def open_image(path: Path | str) -> np.ndarray:
                 if image.width * image.height > MAX_PIXELS:
                     raise UserError(
                         f"{path.name}: {image.width * image.height / 1e6:.0f} megapixels, more than the "
-                        f"{MAX_PIXELS / 1e6:.0f} that "
-                        "are compared; draw it smaller"
+                        f"{MAX_PIXELS / 1e6:.0f} that are compared; draw it smaller"
                     )
                 return np.asarray(image.convert("RGB"))
     except Image.DecompressionBombError:
@@ -117,9 +114,8 @@ def measure(base: Path | str, head: Path | str) -> Pixels:
     if one.shape != two.shape:
         return Pixels(*sizes)
     delta = np.maximum(one, two) - np.minimum(one, two)
-    worst = np.maximum(
-        np.maximum(delta[..., 0], delta[..., 1]), delta[..., 2]
-    )  # delta.max(axis=2) takes five times as long
+    # delta.max(axis=2) takes five times as long
+    worst = np.maximum(np.maximum(delta[..., 0], delta[..., 1]), delta[..., 2])
     if not worst.any():
         return Pixels(*sizes)
     changed, edges = _changed(one, two, worst)
@@ -149,11 +145,8 @@ def _changed(one: np.ndarray, two: np.ndarray, worst: np.ndarray) -> tuple[np.nd
     edges = np.zeros_like(beyond)
     if not beyond.any():
         return beyond, edges
-    rows, columns = np.flatnonzero(beyond.any(axis=1)), np.flatnonzero(beyond.any(axis=0))
-    area = (
-        slice(max(0, rows[0] - EDGE), rows[-1] + EDGE + 1),
-        slice(max(0, columns[0] - EDGE), columns[-1] + EDGE + 1),
-    )
+    around = [np.flatnonzero(beyond.any(axis=axis)) for axis in (1, 0)]  # rows, columns
+    area = tuple(slice(max(0, at[0] - EDGE), at[-1] + EDGE + 1) for at in around)
     explained = np.ones(beyond[area].shape, bool)
     for pixel, other in ((one[area], two[area]), (two[area], one[area])):
         low = np.maximum(minimum_filter(other, (EDGE, EDGE, 1)), TOLERANCE) - TOLERANCE

@@ -50,10 +50,8 @@ class Report:
         """What changed, in a line: 2 figures and 1 table changed; 38 files identical."""
         kinds = Counter(change.kind for change in self.loud)
         parts = [counted(kinds[kind], kind) for kind in ("figure", "table", "file") if kinds[kind]]
-        return (
-            f"{f'{listing(parts)} changed' if parts else 'Nothing changed'}; {counted(self.identical, 'file')} "
-            "identical"
-        )
+        what = f"{listing(parts)} changed" if parts else "Nothing changed"
+        return f"{what}; {counted(self.identical, 'file')} identical"
 
 
 def write(report: Report, out: Path) -> None:
@@ -72,21 +70,12 @@ def as_json(report: Report) -> dict:
     """The comparison as plain data."""
 
     def one(change: Change) -> dict:
-        plain = {
-            "kind": change.kind,
-            "path": change.path,
-            "cause": change.cause,
-            "summary": summary(change),
-            "why": change.why,
-        }
-        plain.update(
-            {key: value for key in ("before", "machine", "fields", "sources") if (value := getattr(change, key))}
-        )
+        plain = {"kind": change.kind, "path": change.path, "cause": change.cause, "summary": summary(change)}
+        plain["why"], also = change.why, ("before", "machine", "fields", "sources")
+        plain.update({key: value for key in also if (value := getattr(change, key))})
         if change.pixels:
-            plain["pixels"] = {
-                **{key: value for key, value in vars(change.pixels).items() if key != "overlay"},
-                "level": change.pixels.level,
-            }
+            measured = {key: value for key, value in vars(change.pixels).items() if key != "overlay"}
+            plain["pixels"] = {**measured, "level": change.pixels.level}
         if change.table:
             plain["table"] = asdict(change.table)
         return plain
@@ -94,11 +83,7 @@ def as_json(report: Report) -> dict:
     return {
         "schema": SCHEMA,
         "date": now(),
-        "headline": report.headline,
-        "base": report.base,
-        "head": report.head,
-        "exit_code": report.exit_code,
-        "identical": report.identical,
+        **{name: getattr(report, name) for name in ("headline", "base", "head", "exit_code", "identical")},
         "causes": dict(Counter(change.cause for change in report.changes)),
         "code": report.code,
         "notes": report.notes,
@@ -136,12 +121,11 @@ def html(report: Report) -> str:
             title = f"{heading} of {machine}" if machine else heading
             cards = "".join(_card(number, change) for number, change in group if change.machine == machine)
             sections.append(f"<section><h2>{escape(title)}</h2>{cards}</section>")
+    views = {"side": "Side by side", "swipe": "Swipe", "onion": "Onion skin", "difference": "Difference"}
     modes = "".join(
         f'<button type="button" data-set-mode="{mode}" aria-pressed="{str(mode == "side").lower()}">{name} '
         f"<kbd>{key}</kbd></button>"
-        for key, (mode, name) in enumerate(
-            (("side", "Side by side"), ("swipe", "Swipe"), ("onion", "Onion skin"), ("difference", "Difference")), 1
-        )
+        for key, (mode, name) in enumerate(views.items(), 1)
     )
     notes = [*report.notes, *([f"Scripts that differ: {', '.join(report.code)}"] if report.code else [])]
     bar = (
@@ -215,17 +199,14 @@ def _measures(seen: Pixels) -> str:
             ("similarity (SSIM)", f"{similarity(seen.ssim)}, worst window {similarity(seen.ssim_worst)}"),
             ("difference", seen.level),
         ]
-    return (
-        '<dl class="measures">'
-        + "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
-        + "</dl>"
-    )
+    listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="measures">{listed}</dl>'
 
 
 def _viewer(change: Change) -> str:
     """The pictures of a figure, each in a frame; the style sheet lays them beside or over each other."""
     seen = change.pixels
-    widest = max((each[0] for each in (seen.base_size, seen.head_size)), default=1) if seen else 1
+    widest = max(seen.base_size[0], seen.head_size[0]) if seen else 1
     panes = []
     for which, path in (("old", change.base), ("new", change.head)):
         if not path or (picture := _data_url(path)) is None or (which == "old" and change.head and not seen):
@@ -253,11 +234,10 @@ def _viewer(change: Change) -> str:
             f'{which}" decoding="async" src="{picture}">'
             f"{over}{boxes}</div><figcaption>{caption}</figcaption></figure>"
         )
-    both = len(panes) == 2
     slide = (
         '<input class="slide" type="range" min="0" max="100" value="50" aria-label="from old to new: '
         f'{escape(cut(change.name, 80))}">'
-        if both
+        if len(panes) == 2
         else ""
     )
     return f'<div class="viewer"><div class="stage">{"".join(panes)}</div>{slide}</div>' if panes else ""
@@ -268,9 +248,9 @@ def _data_url(path: Path) -> str | None:
     content = path.read_bytes()
     kinds = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF": "webp"}
     kind = next((kind for start, kind in kinds.items() if content.startswith(start)), None)
-    return (
-        f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind and len(content) < 20 * 2**20 else None
-    )
+    if not kind or len(content) >= 20 * 2**20:
+        return None
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _table(change: Change) -> str:
@@ -284,9 +264,8 @@ def _table(change: Change) -> str:
     ]
     for names, word in ((table.added, "Added"), (table.gone, "Gone")):
         if names:
-            listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS]) + (
-                f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else ""
-            )
+            listed = "".join(f"<li>{escape(cut(name))}</li>" for name in names[:ROWS])
+            listed += f"<li>… and {len(names) - ROWS:,} more</li>" if len(names) > ROWS else ""
             parts.append(
                 f"<details{' open' * (len(names) <= 12)}><summary>{word}: "
                 f"{counted(len(names), 'row')}</summary><ul>{listed}</ul></details>"

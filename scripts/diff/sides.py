@@ -74,12 +74,9 @@ def default_base() -> str:
 
 
 def _shallow() -> str:
-    shallow = git("rev-parse", "--is-shallow-repository", check=False).strip() == b"true"
-    return (
-        ": this clone is shallow, run `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
-        if shallow
-        else "; fetch it"
-    )
+    if git("rev-parse", "--is-shallow-repository", check=False).strip() != b"true":
+        return "; fetch it"
+    return ": this clone is shallow, run `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
 
 
 @contextlib.contextmanager
@@ -95,11 +92,8 @@ def side(what: str = "") -> Iterator[Side]:
         yield of_folder(Path(what), Path(what).name or what)
     else:
         _needed()
-        commit = (
-            git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}", check=False)
-            .decode()
-            .strip()
-        )
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{what}^{{commit}}")
+        commit = git(*asked, check=False).decode().strip()
         if not commit:
             raise UserError(
                 f"{what}: neither a folder nor a revision of this repository{_shallow()}, or check the name with "
@@ -173,14 +167,9 @@ def manifest(path: Path | None, label: str) -> dict[str, dict] | None:
 def _whole(entry) -> bool:
     """Whether a manifest's entry has what the comparison reads."""
     try:
-        return (
-            isinstance(entry["figure_sha256"], str)
-            and isinstance(entry["jpg"]["sha256"], str)
-            and isinstance(entry.get("renderer", {}), dict)
-            and all(
-                isinstance(source["path"], str) and isinstance(source["sha256"], str) for source in entry["sources"]
-            )
-        )
+        texts = [entry["figure_sha256"], entry["jpg"]["sha256"]]
+        texts += [source[key] for source in entry["sources"] for key in ("path", "sha256")]
+        return isinstance(entry.get("renderer", {}), dict) and all(isinstance(text, str) for text in texts)
     except (KeyError, TypeError):
         return False
 

@@ -58,30 +58,18 @@ def compare(base: Path, head: Path, path: str) -> TableChange:
     """Compare two readable CSVs whose bytes differ. Raises UserError (from read_table) where one is no whole table."""
     one, two = read_table(base), read_table(head)
     shared = [column for column in one.columns if column in two.columns]
+    change = TableChange(path, REWRITTEN, [], (len(one), len(two)))
+    change.columns_added = [column for column in two.columns if column not in shared]
+    change.columns_gone = [column for column in one.columns if column not in shared]
     if not shared:
-        return TableChange(
-            path,
-            MOVED,
-            [],
-            (len(one), len(two)),
-            columns_added=list(two.columns),
-            columns_gone=list(one.columns),
-            added=[f"{len(two)} rows"],
-            gone=[f"{len(one)} rows"],
-        )
-    key = key_of(path, one[shared], two[shared])
+        change.status = MOVED
+        change.added, change.gone = [f"{len(two)} rows"], [f"{len(one)} rows"]
+        return change
+    change.key = key = key_of(path, one[shared], two[shared])
     names_one, names_two = _names(one, key), _names(two, key)
     old, new = set(names_one), set(names_two)
-    change = TableChange(
-        path,
-        REWRITTEN,
-        key,
-        (len(one), len(two)),
-        added=[name for name in names_two if name not in old],
-        gone=[name for name in names_one if name not in new],
-        columns_added=[column for column in two.columns if column not in shared],
-        columns_gone=[column for column in one.columns if column not in shared],
-    )
+    change.added = [name for name in names_two if name not in old]
+    change.gone = [name for name in names_one if name not in new]
     one.index, two.index = names_one, names_two
     both = one.index.intersection(two.index, sort=False)
     cells: list[Cell] = []
@@ -106,30 +94,29 @@ def key_of(path: str, *frames: pd.DataFrame) -> list[str]:
     [] where nothing is unique: rows are then told apart by all their cells.
     """
     columns = list(frames[0].columns)
-    known = schema.key(path)
-    candidates = [[column for column in known if column in columns]] if known else []
-    first = columns[:MOST_NAMES]
-    names = [column for column in first if not all(_is_fraction(frame[column]) for frame in frames)]
-    candidates += [names[:count] for count in range(1, len(names) + 1)]
+    known = [column for column in schema.key(path) if column in columns]
+    names = [column for column in columns[:MOST_NAMES] if not all(_is_fraction(frame[column]) for frame in frames)]
+    candidates = [known, *(names[:count] for count in range(1, len(names) + 1))]
     return next((key for key in candidates if key and not any(frame.duplicated(key).any() for frame in frames)), [])
 
 
 def _is_fraction(values: pd.Series) -> bool:
     """Whether a column holds measurements: numbers, at least one of them not whole."""
-    numbers = pd.to_numeric(values.str.replace(",", "", regex=False), errors="coerce")
+    numbers = _numbers(values)
     return bool(numbers.notna().all() and (numbers % 1 != 0).any())
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Cells as numbers, '1,014' too; NaN for what is none."""
+    return pd.to_numeric(values.str.replace(",", "", regex=False), errors="coerce")
 
 
 def _names(frame: pd.DataFrame, key: list[str]) -> list[str]:
     """A name for each row, unique: its key; equal rows of a table without key are numbered."""
     if not len(frame):
         return []
-    columns = key or list(frame.columns)
-    names = (
-        frame[columns[0]].str.cat([frame[column] for column in columns[1:]], sep=" · ")
-        if len(columns) > 1
-        else frame[columns[0]]
-    )
+    first, *others = key or list(frame.columns)
+    names = frame[first].str.cat([frame[column] for column in others], sep=" · ") if others else frame[first]
     again = names.groupby(names).cumcount()
     return [f"{name} (again, {count + 1})" if count else name for name, count in zip(names, again)]
 
@@ -138,26 +125,16 @@ def _cells(base: pd.Series, head: pd.Series, column: str, tolerance: float) -> l
     """The values of one column that differ; two spellings of a number (1.0 and 1.00, '1,014' and 1014) do not."""
     apart = base.str.strip() != head.str.strip()
     base, head = base[apart], head[apart]
-    old, new = (
-        pd.to_numeric(side.str.replace(",", "", regex=False), errors="coerce").to_numpy(float) for side in (base, head)
-    )
+    old, new = (_numbers(side).to_numpy(float) for side in (base, head))
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(old == 0, np.nan, (new - old) / np.abs(old))
+        changes = np.where(old == 0, np.nan, (new - old) / np.abs(old))
     cells = []
-    for name, was, now, a, b, change in zip(base.index, base, head, old, new, relative):
+    for name, was, now, a, b, change in zip(base.index, base, head, old, new, changes):
         if a == b:
             continue
-        finite = bool(math.isfinite(change))
-        cells.append(
-            Cell(
-                str(name),
-                column,
-                was,
-                now,
-                float(change) if finite else None,
-                finite and bool(abs(change) <= tolerance),
-            )
-        )
+        relative = float(change) if math.isfinite(change) else None
+        within = relative is not None and abs(relative) <= tolerance
+        cells.append(Cell(str(name), column, was, now, relative, within))
     return cells
 
 

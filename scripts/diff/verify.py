@@ -117,11 +117,9 @@ def _as_committed(chart: Chart, entry: dict):
 def _results(entry: dict) -> dict[str, str]:
     """The sources of a manifest's entry that hold one machine's results, and are here: path -> the machine's slug."""
     found = {}
-    for path in (
-        source["path"]
-        for source in entry.get("sources", [])
-        if source["path"].startswith(f"{PARTS[1]}/") and ".." not in source["path"]
-    ):
+    for path in [source["path"] for source in entry.get("sources", [])]:
+        if not path.startswith(f"{PARTS[1]}/") or ".." in path:
+            continue
         try:
             slug = str(read_sidecar(ROOT / path)["hardware"].get("slug", ""))
         except UserError:

@@ -32,39 +32,21 @@ def table(folder, slug="nvidia_a10g", name="NVIDIA A10G", complete=True, sha=Non
     source = sorted(DATA.glob("benchmark-infer-*-cpu1t-*.csv"))[0]
     about = hardware.parse_benchmark_name(source.name)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / hardware.benchmark_name(
-        "infer", about["precision"], about["layout"], about["torch"], "cu130", slug, False
-    )
+    kind = (about["precision"], about["layout"], about["torch"])
+    path = folder / hardware.benchmark_name("infer", *kind, "cu130", slug, False)
     path.write_bytes(source.read_bytes())
     facts = provenance.read_sidecar(source)
-    facts = {
-        **facts,
-        "commit": "",
-        "complete": complete,
-        "command": "python -m scripts.bench.sweep --models quick --part infer --out results",
-        "hardware": {**facts["hardware"], "slug": slug, "name": name, "kind": "gpu", "driver": "1.2"},
-    }
-    provenance.write_sidecar(path, facts)
+    command = "python -m scripts.bench.sweep --models quick --part infer --out results"
+    card = {**facts["hardware"], "slug": slug, "name": name, "kind": "gpu", "driver": "1.2"}
+    own = {"commit": "", "complete": complete, "command": command, "hardware": card}
+    provenance.write_sidecar(path, {**facts, **own})
     return path
 
 
 def run(cloud, tmp_path, instances, *more):
-    return cloud.command(
-        "--instance",
-        instances,
-        "--models",
-        "quick",
-        "--role",
-        ROLE,
-        "--bucket",
-        "our-bucket",
-        "--poll",
-        "0.05",
-        "--out",
-        tmp_path / "out",
-        *more,
-        module="scripts.cloud.bench",
-    )
+    own = ["--instance", instances, "--role", ROLE, "--out", tmp_path / "out"]
+    own += "--models quick --bucket our-bucket --poll 0.05".split()
+    return cloud.command(*own, *more, module="scripts.cloud.bench")
 
 
 def leaves(cloud, tmp_path, cards):
@@ -192,20 +174,10 @@ def part(path, rows, command, **cloud):
     """Some rows of a table, as a sweep of these models alone leaves it."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[rows]
     frame.to_csv(path, index=False, lineterminator="\n")
-    provenance.write_sidecar(
-        path,
-        {
-            **provenance.read_sidecar(path),
-            "rows": len(frame),
-            "rows_of_other_runs": 0,
-            "command": f"python -m scripts.bench.sweep {command}",
-        },
-    )
-    return {
-        "commit": "c" * 40,
-        "dirty": False,
-        "cloud": {"instance": "ml.g5.xlarge", "sweep": command.split(), **cloud},
-    }
+    own = {"rows": len(frame), "rows_of_other_runs": 0, "command": f"python -m scripts.bench.sweep {command}"}
+    provenance.write_sidecar(path, {**provenance.read_sidecar(path), **own})
+    machine = {"instance": "ml.g5.xlarge", "sweep": command.split(), **cloud}
+    return {"commit": "c" * 40, "dirty": False, "cloud": machine}
 
 
 def test_a_second_sweep_of_a_card_joins_the_first_ones_table(tmp_path):
@@ -233,13 +205,8 @@ def test_a_second_sweep_of_a_card_joins_the_first_ones_table(tmp_path):
 
 
 def test_a_price_is_of_the_region_or_says_of_which(monkeypatch, tmp_path, capsys):
-    made = pd.DataFrame(
-        {
-            "instance": ["a", "a", "b"],
-            "usd_per_hour": [1.0, 2.0, 3.0],
-            "region": ["us-east-1", "eu-central-1", "us-east-1"],
-        }
-    )
+    rows = [("a", 1.0, "us-east-1"), ("a", 2.0, "eu-central-1"), ("b", 3.0, "us-east-1")]
+    made = pd.DataFrame(rows, columns=["instance", "usd_per_hour", "region"])
     assert (
         prices.of("a", "eu-central-1", made) == (2.0, "eu-central-1")
         and prices.of("b", "eu-central-1", made) == (3.0, "us-east-1")
@@ -248,11 +215,8 @@ def test_a_price_is_of_the_region_or_says_of_which(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(bench_cloud.prices, "load", lambda: made)
     monkeypatch.setattr(bench_cloud.jobs, "rehearse", lambda *given, **more: {})
     monkeypatch.setattr(bench_cloud.jobs.Machine, "check", lambda machine: None)
-    bench_cloud.dry_run(
-        ["a", "b"],
-        bench_cloud.parser().parse_args(["--instance", "a,b", "--region", "eu-central-1", "--max_run", "3600"]),
-        tmp_path,
-    )
+    given = bench_cloud.parser().parse_args("--instance a,b --region eu-central-1 --max_run 3600".split())
+    bench_cloud.dry_run(["a", "b"], given, tmp_path)
     said = capsys.readouterr().out
     assert "$2 (eu-central-1): $2.00" in said and "$5.00 in all, but no price of eu-central-1 is known for b" in said
 
@@ -304,22 +268,12 @@ def test_images_per_dollar_by_the_cheapest_instance_with_one_card():
         and (table_["usd_per_hour"] > 0).all()
     )
     assert table_["date"].str.fullmatch(r"\d{4}-\d\d-\d\d").all()
-    made = pd.DataFrame(
-        {
-            "instance": ["a", "b", "c"],
-            "card": ["x", "x", "y"],
-            "gpus": [1, 1, 4],
-            "usd_per_hour": [2.0, 1.0, 1.0],
-            "date": ["2026-01-01"] * 3,
-        }
-    )
-    speeds = pd.DataFrame(
-        {"hardware": ["x", "y", "z"], "model": ["m", "m", "m"], "samples_per_sec": [10.0, 10.0, 10.0]}
-    )
+    rows = [("a", "x", 1, 2.0), ("b", "x", 1, 1.0), ("c", "y", 4, 1.0)]
+    made = pd.DataFrame(rows, columns=["instance", "card", "gpus", "usd_per_hour"]).assign(date="2026-01-01")
+    speeds = pd.DataFrame({"hardware": ["x", "y", "z"], "model": "m", "samples_per_sec": 10.0})
     found = prices.per_dollar(speeds, made)
-    assert (
-        list(found["instance"]) == ["b"] and found["images_per_usd"][0] == 36_000
-    )  # y comes by fours only, z is not for rent
+    # y comes by fours only, z is not for rent
+    assert list(found["instance"]) == ["b"] and found["images_per_usd"][0] == 36_000
 
 
 def test_options_that_cannot_be(capsys):

@@ -42,42 +42,18 @@ def leave_results(cloud, folder, hardware="nvidia_a10g", accuracy=0.9):
     test = pd.DataFrame(
         {"file": ["a.png", "b.png"], "label": ["circle", "square"], "circle": [0.9, 0.2], "square": [0.1, 0.8]}
     )
-    history = pd.DataFrame(
-        {
-            "epoch": [1],
-            "train_loss": [0.5],
-            "valid_loss": [0.4],
-            "valid_accuracy": [accuracy],
-            "lr": [0.1],
-            "seconds": [1.0],
-            "elapsed_seconds": [1.0],
-            "images_per_sec": [10.0],
-        }
-    )
+    losses = {"train_loss": 0.5, "valid_loss": 0.4, "valid_accuracy": accuracy, "lr": 0.1}
+    history = pd.DataFrame([{"epoch": 1, **losses, "seconds": 1.0, "elapsed_seconds": 1.0, "images_per_sec": 10.0}])
     classes = pd.DataFrame({"class": ["circle", "square"], "precision": [1.0, 1.0], "images": [1, 1]})
-    row = {
-        "model": "lenet5",
-        "weights": "scratch",
-        "seed": 0,
-        "arch": "lenet5",
-        "source": "x",
-        "img_size": 32,
-        "epochs": 1,
-        "batch": 2,
-        "lr": 0.1,
-        "recipe": "default",
-        "precision": "fp32",
-        "accuracy": accuracy,
-        "note": "",
-        "date": "2026-01-01T00:00:00Z",
-    }
+    row = {"model": "lenet5", "weights": "scratch", "seed": 0, "arch": "lenet5", "source": "x", "img_size": 32}
+    row |= {"epochs": 1, "batch": 2, "lr": 0.1, "recipe": "default", "precision": "fp32", "accuracy": accuracy}
+    row |= {"note": "", "date": "2026-01-01T00:00:00Z"}
     main = results.path("shapes-sample", hardware, folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     results.record(main, row, history, classes, test)
     for name in results.PARTS:
-        provenance.write_sidecar(
-            results.part(main, name), {"schema": 1, "hardware": {"name": "NVIDIA A10G", "slug": hardware}}
-        )
+        facts = {"schema": 1, "hardware": {"name": "NVIDIA A10G", "slug": hardware}}
+        provenance.write_sidecar(results.part(main, name), facts)
     content = cloud_server.archive(folder)
     cloud.on_create = lambda body: cloud.put(
         f"{body['OutputDataConfig']['S3OutputPath']}/{body['TrainingJobName']}/output/output.tar.gz", content
@@ -92,22 +68,8 @@ def test_the_request_has_image_inputs_hyperparameters_spot_and_limits(cloud, tmp
         tmp_path,
         "--data",
         photos,
-        "--models",
-        "lenet5,vit",
-        "--lr",
-        "0.001",
-        "--compile",
-        "--instance_type",
-        "ml.g5.12xlarge",
-        "--instance_count",
-        "2",
-        "--spot",
-        "--max_run",
-        "3600",
-        "--max_wait",
-        "7200",
-        "--volume_gb",
-        "80",
+        *"--models lenet5,vit --lr 0.001 --compile --instance_type ml.g5.12xlarge --instance_count 2".split(),
+        *"--spot --max_run 3600 --max_wait 7200 --volume_gb 80".split(),
     )
     assert answer.code == 0, answer.err
     (body,) = cloud.created()
@@ -207,14 +169,7 @@ def test_a_dry_run_sends_nothing_and_needs_no_account(cloud, tmp_path, photos):
         tmp_path,
         "--data",
         photos,
-        "--models",
-        "lenet5",
-        "--dry_run",
-        "--price",
-        "1.5",
-        "--spot",
-        "--max_run",
-        "7200",
+        *"--models lenet5 --dry_run --price 1.5 --spot --max_run 7200".split(),
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
     )
@@ -257,86 +212,39 @@ def test_a_failed_job_says_its_reason_and_last_lines_and_loses_nothing(cloud, tm
         cloud.log(body["TrainingJobName"], [f"line {number}" for number in range(40)])
 
     cloud.on_create = fails
-    cloud.lives = [
-        {
-            "TrainingJobStatus": "Failed",
-            "SecondaryStatus": "Failed",
-            "FailureReason": "AlgorithmError: the loss is nan in epoch 3",
-        }
-    ]
+    why = "AlgorithmError: the loss is nan in epoch 3"
+    cloud.lives = [{"TrainingJobStatus": "Failed", "SecondaryStatus": "Failed", "FailureReason": why}]
     answer = run(cloud, tmp_path, "--data", photos, "--models", "lenet5")
-    assert answer.code == 1 and "failed: AlgorithmError: the loss is nan in epoch 3" in answer.err.splitlines()[-1]
-    assert (
-        "\n  line 39\n" in answer.err.split("the last lines of its log:")[1]
-        and "line 24\n" not in answer.err.split("the last lines of its log:")[1]
-    )
+    assert answer.code == 1 and f"failed: {why}" in answer.err.splitlines()[-1]
+    log = answer.err.split("the last lines of its log:")[1]
+    assert "\n  line 39\n" in log and "line 24\n" not in log
     assert results.read(tmp_path / "out" / made.name)["accuracy"][0] == 0.9  # what it had finished
     assert not [name for name, _ in cloud.requests if "delete" in name]  # its checkpoints stay
 
 
+LIMIT = "The account-level service limit 'ml.g5.xlarge for training job usage' is 0 Instances"
+NO_ROLE = "Could not assume role arn:aws:iam::1:role/x. Please ensure that the role exists"
+NO_TYPE = (
+    "Value 'ml.g99.xlarge' at 'resourceConfig.instanceType' failed to satisfy constraint: Member must satisfy enum "
+    "value set: [ml.p3.2xlarge, ml.m5.large]"
+)
+TOKEN = "The security token included in the request is"
+
+
 @pytest.mark.parametrize(
-    "refused, words",
+    "code, said, words",
     [
-        (
-            {
-                "CreateTrainingJob": (
-                    400,
-                    "ResourceLimitExceeded",
-                    "The account-level service limit 'ml.g5.xlarge for training job usage' is 0 Instances",
-                )
-            },
-            ["quota", "ml.g5.xlarge", "Service Quotas"],
-        ),
-        (
-            {"CreateTrainingJob": (400, "AccessDeniedException", "User: x is not authorized to perform: iam:PassRole")},
-            ["not allowed", "--role"],
-        ),
-        (
-            {
-                "CreateTrainingJob": (
-                    400,
-                    "ValidationException",
-                    "Could not assume role arn:aws:iam::1:role/x. Please ensure that the role exists",
-                )
-            },
-            ["role is refused", "--role"],
-        ),
-        (
-            {
-                "CreateTrainingJob": (
-                    400,
-                    "ValidationException",
-                    "Value 'ml.g99.xlarge' at 'resourceConfig.instanceType' failed to satisfy constraint: Member "
-                    "must satisfy enum value set: [ml.p3.2xlarge, ml.m5.large]",
-                )
-            },
-            ["not an instance type"],
-        ),
-        (
-            {
-                "CreateTrainingJob": (
-                    400,
-                    "UnrecognizedClientException",
-                    "The security token included in the request is invalid.",
-                )
-            },
-            ["credentials are refused"],
-        ),
-        (
-            {
-                "CreateTrainingJob": (
-                    400,
-                    "ExpiredTokenException",
-                    "The security token included in the request is expired",
-                )
-            },
-            ["credentials are refused"],
-        ),
-        ({"PUT /": (403, "AccessDenied", "Access Denied")}, ["not allowed to write to the bucket", "--bucket"]),
+        ("ResourceLimitExceeded", LIMIT, ["quota", "ml.g5.xlarge", "Service Quotas"]),
+        ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole", ["not allowed", "--role"]),
+        ("ValidationException", NO_ROLE, ["role is refused", "--role"]),
+        ("ValidationException", NO_TYPE, ["not an instance type"]),
+        ("UnrecognizedClientException", f"{TOKEN} invalid.", ["credentials are refused"]),
+        ("ExpiredTokenException", f"{TOKEN} expired", ["credentials are refused"]),
+        ("AccessDenied", "Access Denied", ["not allowed to write to the bucket", "--bucket"]),
     ],
 )
-def test_what_amazon_refuses_is_one_line(cloud, tmp_path, photos, refused, words):
-    cloud.refuse = refused
+def test_what_amazon_refuses_is_one_line(cloud, tmp_path, photos, code, said, words):
+    cloud.refuse = {"PUT /": (403, code, said)} if code == "AccessDenied" else {"CreateTrainingJob": (400, code, said)}
     one_line(run(cloud, tmp_path, "--data", photos, "--models", "lenet5", "--instance_type", "ml.g5.xlarge"), *words)
 
 
@@ -372,18 +280,8 @@ def test_no_credentials_no_region_no_network(cloud, tmp_path, photos):
     one_line(
         run(cloud, tmp_path, "--data", photos, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None), "no credentials"
     )
-    one_line(
-        run(
-            cloud,
-            tmp_path,
-            "--data",
-            photos,
-            AWS_ACCESS_KEY_ID="testing",
-            AWS_SECRET_ACCESS_KEY="testing",
-            AWS_DEFAULT_REGION=None,
-        ),
-        "no region",
-    )
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    one_line(run(cloud, tmp_path, "--data", photos, **keys, AWS_DEFAULT_REGION=None), "no region")
     one_line(
         run(cloud, tmp_path, "--data", photos, AWS_DEFAULT_REGION="us-east-1", AWS_ENDPOINT_URL="http://127.0.0.1:9"),
         "cannot be reached",
@@ -397,15 +295,8 @@ def test_hostile_archives_write_nothing_outside(tmp_path):
 
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name in (
-            "../zoo-x-y.csv",
-            "/tmp/zoo-x-y.csv",
-            "zoo-x-y.csv/../../b",
-            "run.py",
-            "net/model.pkl",
-            "zoo-a-b.csv",
-            "net/config.json",
-        ):
+        outside = "../zoo-x-y.csv /tmp/zoo-x-y.csv zoo-x-y.csv/../../b run.py net/model.pkl".split()
+        for name in (*outside, "zoo-a-b.csv", "net/config.json"):
             member = tarfile.TarInfo(name)
             member.size = 2
             tar.addfile(member, io.BytesIO(b"ab"))

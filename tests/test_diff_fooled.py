@@ -26,7 +26,7 @@ from scripts.diff.causes import (
     UNRECORDED,
 )
 from scripts.figures import export
-from tests.test_diff_compare import SCORES, SCORES_NAME, SPEED, SPEED_NAME, Studio, figures
+from tests.test_diff_compare import SCORES, SCORES_NAME, SPEED, SPEED_NAME, Studio, figures, planted
 from tests.test_diff_verify import Catalogue, painted
 
 
@@ -64,10 +64,10 @@ def paint(path, at=(200, 200)):
     image.save(path, quality=95)
 
 
-def accept(s):
+def accept(studio):
     """Rewrite the manifest for the pictures as they are."""
     with sides.side("HEAD") as base, sides.side() as head:
-        compare.accept(compare.compare(base, head).changes, head, s.root)
+        compare.accept(compare.compare(base, head).changes, head, studio.root)
 
 
 def exchange(one, two):
@@ -279,43 +279,7 @@ def picture_for_a_link(s):
     return figures(REMOVED, 1)
 
 
-PLANTED = [
-    painted_over,
-    painted_over_and_accepted,
-    painted_over_and_said_to_be_of_another_browser,
-    a_dot_painted_out_and_said_to_be_of_another_font,
-    pictures_swapped,
-    pictures_swapped_and_accepted,
-    pictures_swapped_with_their_entries,
-    three_pictures_in_turn,
-    a_picture_over_another,
-    entry_removed,
-    entry_without_a_picture,
-    checksum_of_a_picture,
-    size_of_a_picture,
-    digest_of_the_data,
-    checksum_of_a_source,
-    date_and_machine,
-    renderer_alone,
-    hash_of_a_figure,
-    words_in_the_shade_of_another_browser,
-    hidden_picture,
-    hidden_table,
-    table_edited,
-    table_rewritten,
-    table_rewritten_by_its_command,
-    table_changed_by_its_command,
-    tables_swapped,
-    tables_swapped_with_their_sidecars,
-    sidecars_swapped,
-    checksum_of_a_sidecar,
-    sidecar_without_checksum,
-    sidecar_gone,
-    sidecar_of_another_date,
-    sidecar_cut_short,
-    table_renamed,
-    picture_for_a_link,
-]
+PLANTED = planted(dict(globals()))
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)

@@ -43,7 +43,7 @@ def test_what_goes_wrong_on_a_page_is_kept(tmp_path):
     (tmp_path / "index.html").write_text(
         "<html><head></head><body><script>throw Error('broken')</script></body></html>"
     )
-    with interactions.served(tmp_path) as address, engines.engine("chromium") as chromium:
+    with interactions.served(tmp_path, interactions.Watched) as address, engines.engine("chromium") as chromium:
         reader = interactions.Reader(chromium, address)
         reader.open("index.html")
         with pytest.raises(UserError, match="on the page: .*broken"):

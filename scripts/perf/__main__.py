@@ -6,27 +6,21 @@ python -m scripts.perf figures bench   # some
 
 from __future__ import annotations
 
-import argparse
 import pkgutil
 import subprocess
 import sys
 
-import scripts.perf
+from scripts import perf
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ROOT
 
 
 @cli
 def main() -> int:
-    names = sorted(module.name for module in pkgutil.iter_modules(scripts.perf.__path__) if not module.ispkg)
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.perf",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.perf figures",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(names)}; all where none is given"
-    )
+    names = sorted(module.name for module in pkgutil.iter_modules(perf.__path__) if not module.ispkg)
+    parser = perf.parser("", __doc__, "figures")
+    which = f"which ones: {', '.join(names)}; all where none is given"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     chosen = parser.parse_args().names or names
     for name in chosen:
         if name not in names:

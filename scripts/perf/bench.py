@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from statistics import median
 
 from scripts.bench.timing import MIN_CORE_SHARE
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import ROOT
+from scripts.perf import ran
 
 WARM_STEPS, TIMED_STEPS = 10, 40  # timm's benchmark.py
 TRIES = 3
@@ -57,23 +56,8 @@ def process_for_one(name: str, batch: int, kept: bool = False) -> dict:
 def other_side(name: str, batch: int, kept: bool = False) -> dict:
     """`process_for_one` in a fresh process, with its wall time. Raises UserError where it fails."""
     start = time.perf_counter()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "scripts.perf.bench",
-            "--one",
-            name,
-            "--batch",
-            str(batch),
-            *(["--kept-memory"] if kept else []),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=3600,
-    )
+    own = ["--one", name, "--batch", str(batch), *(["--kept-memory"] if kept else [])]
+    done = ran("-m", "scripts.perf.bench", *own, timeout=3600)
     if done.returncode:
         raise UserError(f"{name}: the process-per-model side failed: {done.stderr.strip()[-300:]}")
     return {**json.loads(done.stdout.splitlines()[-1]), "wall_secs": time.perf_counter() - start}
@@ -101,15 +85,13 @@ def summary(rows: list[dict], start_secs: float) -> dict[str, float]:
     ours += start_secs
     calm = [row for row in rows if not disturbed(row)]
     apart = [abs(row["ours"]["samples_per_sec"] / row["theirs"]["samples_per_sec"] - 1) for row in calm or rows]
-    share = {
-        side: sum(row[side]["timed_secs"] for row in rows) / wall for side, wall in (("ours", ours), ("theirs", theirs))
-    }
+    timed = {side: sum(row[side]["timed_secs"] for row in rows) for side in ("ours", "theirs")}
     return {
         "ours_secs": ours / len(rows),
         "theirs_secs": theirs / len(rows),
         "ratio": ours / theirs,
-        "ours_timing": share["ours"],
-        "theirs_timing": share["theirs"],
+        "ours_timing": timed["ours"] / ours,
+        "theirs_timing": timed["theirs"] / theirs,
         "agreement": median(apart),
         "worst": max(apart),
         "calm": len(calm),
@@ -126,11 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["quick"])
     parser.add_argument("--batch", type=int, default=4, help="images a step, on both sides")
-    parser.add_argument(
-        "--kept-memory",
-        action="store_true",
-        help="keep the memory that a step frees, on both sides",
-    )
+    parser.add_argument("--kept-memory", action="store_true", help="keep the memory that a step frees, on both sides")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
@@ -148,11 +126,10 @@ def main(arguments: list[str] | None = None) -> int:
             for _ in range(TRIES):
                 row = {}
                 for side in ("ours", "theirs") if turn % 2 else ("theirs", "ours"):
-                    row[side] = (
-                        our_side(measurer, name, settings)
-                        if side == "ours"
-                        else other_side(name, options.batch, options.kept_memory)
-                    )
+                    if side == "ours":
+                        row[side] = our_side(measurer, name, settings)
+                    else:
+                        row[side] = other_side(name, options.batch, options.kept_memory)
                 if not disturbed(row):
                     break
             rows.append(row)
@@ -164,16 +141,14 @@ def main(arguments: list[str] | None = None) -> int:
                 flush=True,
             )
     found = summary(rows, start_secs)
+    kept = ", freed memory kept" if options.kept_memory else ""
     print(
-        f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now"
-        + (", freed memory kept" if options.kept_memory else "")
-        + ":\n"
+        f"\n{len(rows)} models, batch {options.batch}, one thread, fp32, on this machine now{kept}:\n"
         f"wall time a model     {found['ours_secs']:.2f} s (start included) against {found['theirs_secs']:.2f} s: "
         f"ratio {found['ratio']:.2f} (aim: 0.33 or less)\n"
         f"share spent timing    {found['ours_timing']:.0%} against {found['theirs_timing']:.0%}\n"
         f"speeds apart          {found['agreement']:.1%} (median over the {found['calm']} models that no neighbour "
-        "disturbed; aim: 5% or less), "
-        f"{found['worst']:.1%} at worst"
+        f"disturbed; aim: 5% or less), {found['worst']:.1%} at worst"
     )
     return 0
 

@@ -38,11 +38,8 @@ def about(model: Path) -> dict:
     from scripts.train import exported
 
     config = exported.load(model).config
-    return {
-        "model": model.resolve().name if config.trained else "untrained",
-        "arch": config.arch,
-        "img_size": config.size,
-    }
+    name = model.resolve().name if config.trained else "untrained"
+    return {"model": name, "arch": config.arch, "img_size": config.size}
 
 
 def settled(address: str, content: bytes, page: str) -> None:
@@ -68,9 +65,8 @@ def main() -> int:
     parser.add_argument("model", type=Path, nargs="?", help="its folder (default: an untrained ResNet-18)")
     parser.add_argument("--users", type=int, default=LIMITS["users"])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument(
-        "--write", action="store_true", help="write the figures to report/data/demo-<hardware>.csv, for the report"
-    )
+    what = "write the figures to report/data/demo-<hardware>.csv, for the report"
+    parser.add_argument("--write", action="store_true", help=what)
     parser.add_argument("--runtime", default="auto", help="as of the app; auto: the fastest whose answers hold")
     given = parser.parse_args()
     for name in ("users", "rounds"):
@@ -84,8 +80,7 @@ def main() -> int:
             choose_runtime.main([str(model)])
         process, address, started = start([model.resolve()], "--runtime", given.runtime)
         try:
-            content = photo()
-            page = secrets.token_hex(6)
+            content, page = photo(), secrets.token_hex(6)
             settled(address, content, page)
             alone = [ask(address, "photo.png", content, session=page) for _ in range(10)]
             together = load(address, content, given.users, given.rounds)

@@ -10,7 +10,6 @@ saving the committed pictures again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from scripts.common.paths import IMAGES
 from scripts.common.provenance import sha256
 from scripts.diff import compare, pixels, report, sides, verify
 from scripts.figures.export import MANIFEST, SCHEMA, export
+from scripts.perf import parser
 
 FIGURES = 40
 
@@ -46,9 +46,8 @@ def forty(folder: Path) -> tuple[float, float]:
             path = folder / side / "images" / f"chart_{number}.jpg"
             image.save(path, quality=92)
             charts[path.stem] = {"figure_sha256": side, "sources": [], "jpg": {"sha256": sha256(path)}}
-        (folder / side / "images" / MANIFEST).write_text(
-            json.dumps({"schema": SCHEMA, "charts": charts}), encoding="utf-8"
-        )
+        content = json.dumps({"schema": SCHEMA, "charts": charts})
+        (folder / side / "images" / MANIFEST).write_text(content, encoding="utf-8")
     started, worked = time.perf_counter(), time.process_time()
     with sides.side(str(folder / "base")) as base, sides.side(str(folder / "head")) as head:
         made = compare.compare(base, head)
@@ -92,13 +91,9 @@ def noise(folder: Path) -> None:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.perf.diff",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.perf.diff --noise",
-    )
-    parser.add_argument("--noise", action="store_true", help="the measurements behind the limits")
-    options = parser.parse_args(arguments)
+    given = parser("diff", __doc__, "--noise")
+    given.add_argument("--noise", action="store_true", help="the measurements behind the limits")
+    options = given.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="perf-diff-") as folder:
         if options.noise:
             noise(Path(folder))

@@ -10,7 +10,6 @@ The page is opened as a file.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import re
 import shutil
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import ASSETS, ROOT
+from scripts.perf import parser, verdict
 
 CHANGES = 60
 LIMITS = {"findings": 10.0, "answer": 100.0, "size": 150.0}  # seconds, milliseconds, kB
@@ -72,18 +72,9 @@ def changes(path: Path) -> tuple[list[float], list[float]]:
     from scripts.common.browser import window
 
     wanted = [
-        ("min_throughput", "500"),
-        ("max_params", "60"),
-        ("commercial", ""),
-        ("min_top1", "80"),
-        ("replace", "resnet50"),
-        ("replace", ""),
-        ("max_size", "256"),
-        ("pretrain-1", ""),
-        ("min_throughput", "1e9"),
-        ("min_throughput", ""),
-        ("max_params", ""),
-        ("min_top1", ""),
+        *(("min_throughput", "500"), ("max_params", "60"), ("commercial", ""), ("min_top1", "80")),
+        *(("replace", "resnet50"), ("replace", ""), ("max_size", "256"), ("pretrain-1", "")),
+        *(("min_throughput", "1e9"), ("min_throughput", ""), ("max_params", ""), ("min_top1", "")),
     ]
     with window() as chrome:
         tab = chrome.new_page()
@@ -98,7 +89,7 @@ def changes(path: Path) -> tuple[list[float], list[float]]:
 
 @cli
 def main(argv: list[str] | None = None) -> int:
-    argparse.ArgumentParser(prog="python -m scripts.perf.picker", description=__doc__.split("\n\n")[0]).parse_args(argv)
+    parser("picker", __doc__).parse_args(argv)
     from scripts.findings import verdicts
 
     started, worked = time.perf_counter(), time.process_time()
@@ -120,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
             )
     print(f"picker, data and script: {size:.1f} kB gzipped; limit {LIMITS['size']:.0f} kB")
     missed = work > LIMITS["findings"] or statistics.median(spent) > LIMITS["answer"] or size > LIMITS["size"]
-    print("reached" if not missed else "MISSED")
+    print(verdict(not missed))
     return int(missed)
 
 

@@ -13,7 +13,6 @@ report/data/predict-check-<machine>.csv.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 
@@ -21,6 +20,7 @@ import pandas as pd
 
 from scripts.common import device as devices
 from scripts.common.errors import UserError, cli
+from scripts.perf import parser
 from scripts.predict import (
     choice as predict_choice,
     command as predict_command,
@@ -57,9 +57,8 @@ def measure(device: str, minutes: float | None) -> int:
     """Measure the design's twenty, then the check's thirty, for up to `minutes`. Returns how many are left."""
     from scripts.bench import sweep
 
-    return sweep.go(
-        ["--device", device, "--models", "design", "check", *(["--minutes", str(minutes)] if minutes else [])]
-    )[1]
+    limit = ["--minutes", str(minutes)] if minutes else []
+    return sweep.go(["--device", device, "--models", "design", "check", *limit])[1]
 
 
 def seconds_of_twenty(rows: pd.DataFrame) -> float:
@@ -73,29 +72,21 @@ def seconds_of_twenty(rows: pd.DataFrame) -> float:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.perf.predict",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.perf.predict",
-    )
-    parser.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
-    parser.add_argument("--device", default="auto", help=f"for --measure: {devices.CHOICES}")
-    parser.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
-    options = parser.parse_args(argv)
+    given = parser("predict", __doc__, "--measure")
+    given.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
+    given.add_argument("--device", default="auto", help=f"for --measure: {devices.CHOICES}")
+    given.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
+    options = given.parse_args(argv)
     if options.measure and (left := measure(options.device, options.minutes)):
         print(f"{left} models left to measure: run the same command again")
         return
     rows = speeds.machine_rows()
     if (took := seconds_of_twenty(rows)) == took:
-        print(
-            f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit "
-            f"{120 if rows['kind_of_hardware'].iloc[0] == 'gpu' else 300} s)"
-        )
+        limit = 120 if rows["kind_of_hardware"].iloc[0] == "gpu" else 300
+        print(f"measuring twenty: {took:.0f} s on {rows['hardware_name'].iloc[0]} (limit {limit} s)")
     spent = timed()
-    print(
-        f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): "
-        + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
-    )
+    each = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+    print(f"all predictions: {sum(spent.values()):.1f} s (limit 20 s): {each}")
     try:
         made, compared = predict_command.check(rows)
         predict_command.write_check(rows, made, compared)
@@ -105,9 +96,8 @@ def main(argv: list[str] | None = None) -> None:
     found = predict_command.checked(compared)
     print(
         f"{made.hardware_name}: {made.used} measured, {found['networks']} others predicted and measured: median "
-        f"error {found['median_error']:.1%}, 90% below "
-        f"{found['p90_error']:.1%}, rank correlation {found['spearman']:.3f}, {found['coverage']:.0%} within the 90% "
-        "interval"
+        f"error {found['median_error']:.1%}, 90% below {found['p90_error']:.1%}, rank correlation "
+        f"{found['spearman']:.3f}, {found['coverage']:.0%} within the 90% interval"
     )
 
 

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,9 +24,25 @@ from pathlib import Path
 
 from scripts.common import device as devices, hardware, provenance
 from scripts.common.errors import UserError, cli
-from scripts.common.paths import DATA, ROOT
+from scripts.common.paths import DATA
+from scripts.perf import ran, verdict
 
 TARGETS = {"two processes": 1.6, "fast_local_mode": 2.0}
+# run_training whose training ends at once; says how long that took.
+STAND_IN = """
+import sys, time
+from scripts.cloud import fast_local
+from scripts.train import run_training
+run, spent = fast_local.subprocess.run, []
+def timed(command, **options):
+    started = time.perf_counter()
+    done = run([sys.executable, "-c", "pass"], **options)
+    spent.append(time.perf_counter() - started)
+    return done
+fast_local.subprocess.run = timed
+run_training.main(sys.argv[1:])
+print(spent[0])
+"""
 
 
 def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
@@ -67,31 +82,11 @@ def work(model: str, size: int, batch: int, steps: int, device: str) -> dict:
 
 def launch(options: argparse.Namespace, size: int, processes: int) -> dict:
     """`work` in `processes` processes of its own. Raises UserError where it fails."""
-    own = [
-        "--work",
-        "--model",
-        options.model,
-        "--size",
-        str(size),
-        "--batch",
-        str(options.batch),
-        "--steps",
-        str(options.steps),
-        "--device",
-        options.device,
-    ]
-    several = (
-        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
-    )
-    done = subprocess.run(
-        [sys.executable, *several, "-m", "scripts.perf.scaling", *own],
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=900,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    own = {name: str(getattr(options, name)) for name in ("model", "batch", "steps", "device")} | {"size": str(size)}
+    given = ["--work", *(part for name, value in own.items() for part in (f"--{name}", value))]
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] * (processes > 1)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = ran(*several, "-m", "scripts.perf.scaling", *given, timeout=900, env=one_thread)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise UserError(f"{processes} processes: {(done.stderr.strip().splitlines() or ['no output'])[-1][:200]}")
@@ -102,26 +97,11 @@ def overhead(rounds: int = 5) -> list[float]:
     """Seconds that run_training adds around a training that takes no time, folders, sample, process and reading
     back included.
     """
-    stand_in = (
-        "import sys, time\nfrom scripts.cloud import fast_local\nfrom scripts.train import run_training\nrun, spent = "
-        "fast_local.subprocess.run, []\n"
-        "def timed(command, **options):\n    started = time.perf_counter()\n    done = run([sys.executable, '-c', "
-        "'pass'], **options)\n"
-        "    spent.append(time.perf_counter() - started)\n    return done\n"
-        "fast_local.subprocess.run = timed\nrun_training.main(sys.argv[1:])\nprint(spent[0])"
-    )
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             started = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-c", stand_in, "--out", folder, "--keep", folder],
-                cwd=ROOT,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=120,
-            )
+            done = ran("-c", STAND_IN, "--out", folder, "--keep", folder, timeout=120)
             if done.returncode:
                 raise UserError(f"fast_local_mode: {done.stderr.strip().splitlines()[-1][:200]}")
             found.append(time.perf_counter() - started - float(done.stdout.splitlines()[-1]))
@@ -156,28 +136,20 @@ def main(argv: list[str] | None = None) -> None:
         return
     device = devices.check(options.device)
     most = hardware.cores() if device == "cpu" else len(list(Path("/dev").glob("nvidia[0-9]*")))
-    numbers = [int(part) for part in options.processes.split(",") if part] or [
-        n for n in (1, 2, 4, 8, 16, 32) if n <= max(most, 2)
-    ]
+    numbers = [int(part) for part in options.processes.split(",") if part]
+    numbers = numbers or [number for number in (1, 2, 4, 8, 16, 32) if number <= max(most, 2)]
     runs = []
     for turn in range(options.rounds):
         for size in [int(part) for part in options.size.split(",")]:
             for processes in numbers:
                 found = launch(options, size, processes)
                 runs.append({"model": options.model, "size": size, "processes": processes, "round": turn + 1, **found})
-                print(
-                    f"round {turn + 1}, {size} px, {processes} process{'es' * (processes > 1)}: "
-                    f"{found['images_per_sec']:.1f} images/s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                what = f"round {turn + 1}, {size} px, {processes} process{'es' * (processes > 1)}"
+                print(f"{what}: {found['images_per_sec']:.1f} images/s", file=sys.stderr, flush=True)
     seconds = overhead()
     for (size, processes), (speed, ratio) in summary(runs).items():
-        wanted = (
-            f", target {TARGETS['two processes']:g}: {'reached' if ratio >= TARGETS['two processes'] else 'MISSED'}"
-            if processes == 2
-            else ""
-        )
+        least = TARGETS["two processes"]
+        wanted = f", target {least:g}: {verdict(ratio >= least)}" if processes == 2 else ""
         print(
             f"{options.model}, {size} px, batch {options.batch}: {processes} process{'es' * (processes > 1)} "
             f"{speed:.1f} images/s, {ratio:.2f}× of one{wanted}"
@@ -185,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
     added = statistics.median(seconds)
     print(
         f"fast_local_mode adds {added:.2f} s (median of {len(seconds)}), target under {TARGETS['fast_local_mode']:g}: "
-        f"{'reached' if added < TARGETS['fast_local_mode'] else 'MISSED'}"
+        f"{verdict(added < TARGETS['fast_local_mode'])}"
     )
     if options.write:
         write(runs, options, device, added)
@@ -207,18 +179,10 @@ def write(runs: list[dict], options: argparse.Namespace, device: str, added: flo
 
     path = DATA / f"scaling-{hardware.slug(device)}.csv"
     table = pd.DataFrame(runs).round({"images_per_sec": 2, "step_ms": 2})
-    facts = provenance.sidecar(
-        device,
-        ("torch", "timm"),
-        settings={
-            "model": options.model,
-            "batch": options.batch,
-            "steps": options.steps,
-            "precision": "fp32",
-            "threads": 1,
-        },
-        fast_local_seconds=round(added, 2),
-    )
+    settings = {name: getattr(options, name) for name in ("model", "batch", "steps")}
+    settings |= {"precision": "fp32", "threads": 1}
+    packages = ("torch", "timm")
+    facts = provenance.sidecar(device, packages, settings=settings, fast_local_seconds=round(added, 2))
     provenance.write_pair(table, path, facts)
     print(f"wrote {path.name}")
     return path

@@ -10,14 +10,14 @@ page's typeface came late, text would stand in another one first, so that one is
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
 from scripts.common.progress import Progress
-from scripts.perf.site import SHIFT, Server, report, throttle
+from scripts.perf import parser
+from scripts.perf.site import SHIFT, report, served, throttle
 
 SIZES = {390: 844, 1280: 900}  # width -> height, pixels
 MISFIT = "DejaVu Sans"  # 15% wider than Source Sans Pro
@@ -53,11 +53,11 @@ def shift(browser, address: str, width: int) -> float:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.perf.shift", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
-    parser.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
-    parser.add_argument("--fallback", default=MISFIT, metavar="FACE", help=f"default: {MISFIT}")
-    options = parser.parse_args(arguments)
+    given = parser("shift", __doc__)
+    given.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    given.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
+    given.add_argument("--fallback", default=MISFIT, metavar="FACE", help=f"default: {MISFIT}")
+    options = given.parse_args(arguments)
     known = sorted(path.relative_to(options.site).as_posix() for path in options.site.rglob("*.html"))
     names = options.pages or known
     unknown = [name for name in names if name not in known]
@@ -68,14 +68,16 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"assets/site.css: the faces after the site's own are not {SYSTEM}; mend scripts/perf/shift.py")
     from scripts.common.browser import browser, version, window
 
-    server = Server(options.site, {"assets/site.css": style.replace(SYSTEM, f'"{options.fallback}"')})
+    other, visits = style.replace(SYSTEM, f'"{options.fallback}"'), [(name, width) for name in names for width in SIZES]
     found = {}
-    with window(browser()) as chrome, Progress(len(names) * len(SIZES), "shift") as progress:
-        for name in names:
-            for width in SIZES:
-                found[name, width] = shift(chrome, server.address + name, width)
-                progress.advance(f"{name}, {width} pixels")
-    server.close()
+    with (
+        served(options.site, {"assets/site.css": other}) as server,
+        window(browser()) as chrome,
+        Progress(len(visits), "shift") as progress,
+    ):
+        for name, width in visits:
+            found[name, width] = shift(chrome, server.address + name, width)
+            progress.advance(f"{name}, {width} pixels")
     for (name, width), value in sorted(found.items(), key=lambda item: -item[1])[:5]:
         print(f"{value:.3f} {name}, {width} pixels")
     report(f"layout shift, worst of {len(found)} visits", max(found.values()), SHIFT, f"in {version(browser())}")

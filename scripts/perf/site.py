@@ -12,33 +12,31 @@ a server on loopback, so the first two times hold no line.
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import gzip
 import http.server
+import mimetypes
 import platform
 import statistics
 import sys
 import tempfile
-import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE
+from scripts.perf import parser, verdict
+from scripts.site.check.views import serving
 
 BYTES, TIME = 0.25, 0.35  # targets: ours over theirs
 READABLE_S, DRAWN_S, SHIFT = 2.0, 4.0, 0.05
-LINE = {
-    "offline": False,
-    "latency": 150,
-    "downloadThroughput": 1.6e6 / 8,
-    "uploadThroughput": 0.75e6 / 8,
-}  # bytes/s; ms of round trip
+# ms of round trip; bytes/s
+LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8}
 SLOWER = 4  # times, the processor
 PACKED = (".jpg", ".webp", ".woff2", ".png")
-OURS, THEIRS = (
-    '.chart[data-drawn="true"] .explorer-frontier, .chart[data-drawn="true"] .main-svg',
-    ".main-svg .scatterlayer .point",
-)
+OURS = '.chart[data-drawn="true"] :is(.explorer-frontier, .main-svg)'
+THEIRS = ".main-svg .scatterlayer .point"
 WATCH = """(selector => {
   window.seen = {drawn: null, shift: 0};
   const add = list => { for (const one of list.getEntries()) if (!one.hadRecentInput) seen.shift += one.value; };
@@ -47,61 +45,45 @@ WATCH = """(selector => {
   const look = () => requestAnimationFrame(document.querySelector(selector) ? drawn : look);
   look();
 })"""
-MIME = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".csv": "text/csv",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".woff2": "font/woff2",
-    ".png": "image/png",
-}
 
 
-class Server:
-    """Serves a folder on loopback, gzipped; `sizes` are the bytes of each answer's body by path.
+class Server(NamedTuple):
+    """A folder on loopback: where, and the bytes of each answer's body by path."""
 
-    instead: texts that take the place of files, by path.
-    """
+    address: str
+    sizes: dict[str, int]
 
-    def __init__(self, folder: Path, instead: dict[str, str] | None = None):
-        self.sizes: dict[str, int] = {}
-        bodies = {name: gzip.compress(text.encode(), 9, mtime=0) for name, text in (instead or {}).items()}
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(handler):
-                name = handler.path.split("?")[0].lstrip("/")
-                path = folder / name
-                if ".." in name or not path.is_file():
-                    handler.send_error(404)
-                    return
-                if name not in bodies:
-                    bodies[name] = (
-                        path.read_bytes() if path.suffix in PACKED else gzip.compress(path.read_bytes(), 9, mtime=0)
-                    )
-                self.sizes[name] = len(bodies[name])
-                handler.send_response(200)
-                handler.send_header("Content-Type", MIME.get(path.suffix, "application/octet-stream"))
-                handler.send_header("Content-Length", str(len(bodies[name])))
-                if path.suffix not in PACKED:
-                    handler.send_header("Content-Encoding", "gzip")
-                handler.end_headers()
-                handler.wfile.write(bodies[name])
+@contextlib.contextmanager
+def served(folder: Path, instead: dict[str, str] | None = None) -> Iterator[Server]:
+    """Serves `folder`, gzipped. instead: texts that take the place of files, by path."""
+    sizes: dict[str, int] = {}
+    bodies = {name: gzip.compress(text.encode(), 9, mtime=0) for name, text in (instead or {}).items()}
 
-            def log_message(handler, *_):
-                pass
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.split("?")[0].lstrip("/")
+            path = folder / name
+            if ".." in name or not path.is_file():
+                self.send_error(404)
+                return
+            packed = path.suffix in PACKED
+            if name not in bodies:
+                bodies[name] = path.read_bytes() if packed else gzip.compress(path.read_bytes(), 9, mtime=0)
+            sizes[name] = len(bodies[name])
+            self.send_response(200)
+            self.send_header("Content-Type", mimetypes.guess_type(name)[0] or "application/octet-stream")
+            self.send_header("Content-Length", str(len(bodies[name])))
+            if not packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(bodies[name])
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self._server.server_port}/"
+        def log_message(self, *_):
+            pass
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    with serving(Handler) as address:
+        yield Server(f"{address}/", sizes)
 
 
 def usual_pages(folder: Path) -> None:
@@ -161,10 +143,10 @@ def visit(browser, server: Server, page: str, selector: str, throttled: bool = F
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.perf.site", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--turns", type=int, default=5, metavar="N", help="visits of each page (default 5)")
-    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
-    options = parser.parse_args(arguments)
+    given = parser("site", __doc__)
+    given.add_argument("--turns", type=int, default=5, metavar="N", help="visits of each page (default 5)")
+    given.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    options = given.parse_args(arguments)
     if options.turns < 1:
         raise UserError(f"--turns {options.turns}: at least 1 is needed")
     page = options.site / "index.html"
@@ -175,51 +157,29 @@ def main(arguments: list[str] | None = None) -> None:
     path = browser()
     with tempfile.TemporaryDirectory() as folder:
         usual_pages(Path(folder))
-        ours, theirs = Server(options.site), Server(Path(folder))
-        with window(path) as chrome:
+        with served(options.site) as ours, served(Path(folder)) as theirs, window(path) as chrome:
             one = visit(chrome, theirs, "one.html", THEIRS)
             visits: dict[str, list[dict]] = {"ours": [], "theirs": []}
             for _ in range(options.turns):
                 visits["ours"].append(visit(chrome, ours, "index.html", OURS))
                 visits["theirs"].append(visit(chrome, theirs, "all.html", THEIRS))
             slow = [visit(chrome, ours, "index.html", OURS, throttled=True) for _ in range(min(3, options.turns))]
-        ours.close()
-        theirs.close()
     size = statistics.median(turn["bytes"] for turn in visits["ours"])
     times = {side: [turn["drawn"] for turn in turns] for side, turns in visits.items()}
     ratio = statistics.median(a / b for a, b in zip(times["ours"], times["theirs"]))
     print(f"{version(path)} on {platform.machine()}, {options.turns} turns")
-    report(
-        "bytes to the chart",
-        size / one["bytes"],
-        BYTES,
-        f"{size / 1000:.0f} kB over {one['bytes'] / 1000:.0f} kB, gzipped",
-    )
-    report(
-        "time to the chart",
-        ratio,
-        TIME,
-        " over ".join(
-            f"{statistics.median(times[side]):.0f} ms ({min(times[side]):.0f} to {max(times[side]):.0f})"
-            for side in times
-        ),
-    )
+    sizes = f"{size / 1000:.0f} kB over {one['bytes'] / 1000:.0f} kB, gzipped"
+    report("bytes to the chart", size / one["bytes"], BYTES, sizes)
+    took = [f"{statistics.median(each):.0f} ms ({min(each):.0f} to {max(each):.0f})" for each in times.values()]
+    report("time to the chart", ratio, TIME, " over ".join(took))
     print(f"throttled to 1.6 Mbit/s, {LINE['latency']} ms, a {SLOWER}th of the processor; medians of {len(slow)}:")
-    for words, key, target, unit in (
-        ("text readable", "readable", READABLE_S, 1000),
-        ("chart drawn", "drawn", DRAWN_S, 1000),
-        ("layout shift", "shift", SHIFT, 1),
-    ):
-        report(
-            words,
-            statistics.median((turn[key] or float("inf")) if key != "shift" else turn[key] for turn in slow) / unit,
-            target,
-            "s" if unit > 1 else "",
-        )
+    for words, key, target in (("text readable", "readable", READABLE_S), ("chart drawn", "drawn", DRAWN_S)):
+        report(words, statistics.median(turn[key] or float("inf") for turn in slow) / 1000, target, "s")
+    report("layout shift", statistics.median(turn["shift"] for turn in slow), SHIFT, "")
 
 
 def report(what: str, value: float, target: float, detail: str) -> None:
-    print(f"{what}: {value:.3f} {detail}, target at most {target:g}: {'reached' if value <= target else 'MISSED'}")
+    print(f"{what}: {value:.3f} {detail}, target at most {target:g}: {verdict(value <= target)}")
 
 
 if __name__ == "__main__":

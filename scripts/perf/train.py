@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from scripts.common import hardware
 from scripts.common.errors import UserError, cli
+from scripts.perf import verdict as how
 
 TARGETS = {"cpu": {128: 2.0}, "cuda": {224: 3.0, 128: 8.0}}  # of the ratio of times, by pixels
 SYNTHETIC = {"cpu": 0.9, "cuda": 0.97}
@@ -41,9 +42,8 @@ def jpegs(folder: Path, count: int = 600) -> Path:
     bunch = load_digits()
     for i, (image, label) in enumerate(zip(bunch.images[:count], bunch.target)):
         (folder / str(label)).mkdir(parents=True, exist_ok=True)
-        Image.fromarray((image * 15.9375).astype("uint8")).resize((240, 200), Image.Resampling.BILINEAR).save(
-            folder / str(label) / f"{i}.jpg"
-        )
+        picture = Image.fromarray((image * 15.9375).astype("uint8")).resize((240, 200), Image.Resampling.BILINEAR)
+        picture.save(folder / str(label) / f"{i}.jpg")
     return folder
 
 
@@ -60,17 +60,11 @@ class Plain:
         self.model, self.device = model.to(device), device
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         finish = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-        learn = transforms.Compose(
-            [
-                transforms.RandomResizedCrop(dataset.size, (recipe.scale, 1.0), (1 / recipe.ratio, recipe.ratio)),
-                *([transforms.RandomHorizontalFlip()] if flip else []),
-                transforms.ColorJitter(recipe.colour, recipe.colour, recipe.colour),
-                *finish,
-            ]
-        )
-        look = transforms.Compose(
-            [transforms.Resize(round(dataset.size * 8 / 7)), transforms.CenterCrop(dataset.size), *finish]
-        )
+        crop = transforms.RandomResizedCrop(dataset.size, (recipe.scale, 1.0), (1 / recipe.ratio, recipe.ratio))
+        flips = [transforms.RandomHorizontalFlip()] if flip else []
+        learn = transforms.Compose([crop, *flips, transforms.ColorJitter(*[recipe.colour] * 3), *finish])
+        square = [transforms.Resize(round(dataset.size * 8 / 7)), transforms.CenterCrop(dataset.size)]
+        look = transforms.Compose([*square, *finish])
 
         class Files(torch.utils.data.Dataset):
             def __init__(self, rows, transform):
@@ -92,10 +86,9 @@ class Plain:
             multiprocessing_context="fork" if os.name == "posix" else None,
         )
         torch.manual_seed(seed)
-        self.train = torch.utils.data.DataLoader(
-            Files(train, learn), recipe.batch, shuffle=True, drop_last=True, **loader
-        )
-        self.valid = torch.utils.data.DataLoader(Files(held_out, look), recipe.batch, **loader)
+        Loader = torch.utils.data.DataLoader
+        self.train = Loader(Files(train, learn), recipe.batch, shuffle=True, drop_last=True, **loader)
+        self.valid = Loader(Files(held_out, look), recipe.batch, **loader)
 
     def epoch(self) -> float:
         """Seconds of one training epoch."""
@@ -169,12 +162,8 @@ def to_accuracy(options, dataset, root: Path, seed: int, decoding: float) -> tup
             if not spent[name].reached and number < most:
                 seconds, accuracy = epoch(number)
                 spent[name] = Side(spent[name].seconds + seconds, accuracy >= options.target)
-                print(
-                    f"  {dataset.size} px, seed {seed}, epoch {number + 1}, {name}: {spent[name].seconds:.1f} s, "
-                    f"{accuracy:.3f}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                what = f"  {dataset.size} px, seed {seed}, epoch {number + 1}, {name}"
+                print(f"{what}: {spent[name].seconds:.1f} s, {accuracy:.3f}", file=sys.stderr, flush=True)
     return spent["plain"], spent["ours"]
 
 
@@ -186,19 +175,16 @@ def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
 
     from scripts.train import fit, models, recipe as recipes
 
-    entry = models.find(options.model)
-    model = models.build(entry, len(dataset.classes), dataset.size).model
-    trainer = fit.Trainer(
-        model,
-        dataset,
-        recipes.Recipe(epochs=10_000, batch=options.batch),
-        0,
-        options.device,
-        fit.precision_for(options.device, model),
-    )
+    model = models.build(models.find(options.model), len(dataset.classes), dataset.size).model
+    recipe, precision = recipes.Recipe(epochs=10_000, batch=options.batch), fit.precision_for(options.device, model)
+    trainer = fit.Trainer(model, dataset, recipe, 0, options.device, precision)
     trainer.capture()
     generator = torch.Generator(trainer.device).manual_seed(0)
-    rows = trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[: trainer.batch]]
+
+    def some() -> torch.Tensor:
+        return trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[: trainer.batch]]
+
+    rows = some()
     ready = recipes.augment(trainer.pixels.batch(rows), dataset.size, trainer.recipe, dataset.flip, generator)
     augment, batch = recipes.augment, trainer.pixels.batch
     steps = 1 if options.device == "cpu" else 20  # a GPU's queue is filled before the clock is read
@@ -208,12 +194,7 @@ def real_over_synthetic(options, dataset, rounds: int = 12) -> float:
         trainer.pixels.batch = batch if real else (lambda rows: None)
         started = time.perf_counter()
         for _ in range(steps):
-            picked = (
-                trainer.train_rows[torch.randperm(len(trainer.train_rows), device=trainer.device)[: trainer.batch]]
-                if real
-                else rows
-            )
-            loss = trainer.step(picked, False, generator)
+            loss = trainer.step(some() if real else rows, False, generator)
         loss.item()
         return time.perf_counter() - started
 
@@ -232,11 +213,11 @@ def verdict(options, dataset, pairs: list[tuple[Side, Side]], wanted: float | No
         return f"{what}: ours did not reach {options.target:.0%} validation accuracy within {options.epochs} epochs"
     least = "" if all(plain.reached for plain, _ in pairs) else "at least "
     ratio = statistics.median(plain.seconds / ours.seconds for plain, ours in pairs)
+    theirs, mine = (statistics.median(side.seconds for side in sides) for sides in zip(*pairs))
+    met = f", target {wanted:g}: {how(ratio >= wanted)}" if wanted else ""
     return (
-        f"{what}: {options.target:.0%} validation accuracy after "
-        f"{statistics.median(ours.seconds for _, ours in pairs):.1f} s, "
-        f"by the plain loop {least}{statistics.median(plain.seconds for plain, _ in pairs):.1f} s; ratio "
-        f"{least}{ratio:.2f}" + (f", target {wanted:g}: {'reached' if ratio >= wanted else 'MISSED'}" if wanted else "")
+        f"{what}: {options.target:.0%} validation accuracy after {mine:.1f} s, by the plain loop "
+        f"{least}{theirs:.1f} s; ratio {least}{ratio:.2f}{met}"
     )
 
 
@@ -245,22 +226,15 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument(
-        "--data",
-        default=os.environ.get("DATA", ""),
-        help="folder of photos, or DATA of the environment; empty: digits as JPEGs",
-    )
+    where = "folder of photos, or DATA of the environment; empty: digits as JPEGs"
+    parser.add_argument("--data", default=os.environ.get("DATA", ""), help=where)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--model", default="regnetx_002")
     parser.add_argument("--size", type=int, nargs="*", default=[], help="pixels; empty: those with a target")
     parser.add_argument("--target", type=float, default=0.65, help="validation accuracy to reach")
     parser.add_argument("--valid", type=float, default=0.25, help="share kept for validation")
-    parser.add_argument(
-        "--epochs",
-        type=int,
-        default=0,
-        help="of our schedule, 0: 8 on a processor, 15 on a GPU; the plain loop gets three times as many",
-    )
+    times = "of our schedule, 0: 8 on a processor, 15 on a GPU; the plain loop gets three times as many"
+    parser.add_argument("--epochs", type=int, default=0, help=times)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="torch.compile on our side")
@@ -288,7 +262,7 @@ def main(argv: list[str] | None = None) -> None:
             ratio = real_over_synthetic(options, dataset)
             print(
                 f"{options.model}, {size} px: real over synthetic images/s {ratio:.3f}, target {SYNTHETIC[kind]:g}: "
-                f"{'reached' if ratio >= SYNTHETIC[kind] else 'MISSED'}"
+                f"{how(ratio >= SYNTHETIC[kind])}"
             )
 
 

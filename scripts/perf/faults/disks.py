@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import random
 import shutil
@@ -38,16 +37,11 @@ STEPS = [name for name, step in steps.STEPS.items() if not step.serves]
 def disk(folder: Path) -> Iterator[None]:
     """A file system of its own at `folder`, over what is there. Raises UserError where none can be mounted."""
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
-        raise UserError(
-            f"no disk of its own can be mounted here ({done.stderr.strip()[:100]}); run it as root on Linux"
-        )
+        why = done.stderr.strip()[:100]
+        raise UserError(f"no disk of its own can be mounted here ({why}); run it as root on Linux")
     try:
         yield
     finally:
@@ -80,12 +74,7 @@ def fault(kind: str, home: Path, needed: int) -> Iterator[None]:
 def rounds(step: steps.Step, many: int) -> None:
     """In the copy, which is the working folder: `many` rounds of each fault; a line of JSON for each."""
     home, said = Path.cwd(), Path("../said.txt")
-    for name in (*step.preload, step.module):
-        importlib.import_module(name)
-    step.before()
-    for name in outcome.MADE:
-        shutil.copytree(name, KEPT / name, symlinks=True)
-    old, free = outcome.look(step.made), shutil.disk_usage(home).free
+    old, free = steps.prepared(step, KEPT), shutil.disk_usage(home).free
     new = steps.undisturbed(step)
     needed = {"full": free - shutil.disk_usage(home).free + 200_000, "temporary full": 200_000}
     for kind in [kind for kind in FAULTS for _ in range(many)]:
@@ -117,9 +106,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1, help="of each fault (default 1)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    for name in given.steps:
-        if name not in STEPS:
-            raise UserError(f"{name}: no such step; choose from {', '.join(STEPS)}")
+    steps.known(given.steps, STEPS)
     if given.here:
         rounds(steps.STEPS[given.steps[0]], given.rounds)
         return 0

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import importlib
 import json
 import os
 import random
@@ -149,13 +148,8 @@ def restore(kept: Path) -> None:
 
 def rounds(step: steps.Step, many: int, until: float, told) -> None:
     """In the copy, which is the working folder: `many` rounds of `step`, each handed to `told`."""
-    for name in (*step.preload, step.module):
-        importlib.import_module(name)
-    step.before()
     kept = Path("../kept")
-    for name in outcome.MADE:
-        shutil.copytree(name, kept / name, symlinks=True)
-    old = outcome.look(step.made)
+    old = steps.prepared(step, kept)
     new = steps.undisturbed(step)
     restore(kept)
     began = time.monotonic()
@@ -219,18 +213,15 @@ def summary() -> int:
 @cli
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument(
-        "steps", nargs="*", metavar="STEP", help=f"of {', '.join(steps.STEPS)}; all where none is named"
-    )
+    which = f"of {', '.join(steps.STEPS)}; all where none is named"
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=which)
     parser.add_argument("--rounds", type=int, default=1, help="of each step, those of earlier runs counted (default 1)")
     parser.add_argument("--seconds", type=float, default=600, help="no round begins after so long (default 600)")
     parser.add_argument("--afresh", action="store_true", help="forget the rounds of earlier runs")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     until = time.monotonic() + given.seconds
-    for name in given.steps:
-        if name not in steps.STEPS:
-            raise UserError(f"{name}: no such step; choose from {', '.join(steps.STEPS)}")
+    steps.known(given.steps)
     if given.here:
         rounds(steps.STEPS[given.steps[0]], given.rounds, until, lambda row: print(json.dumps(row), flush=True))
         return 0

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,19 +27,7 @@ from scripts.common.paths import ROOT
 from scripts.demo.serving import free_port
 from scripts.perf.faults.outcome import MADE, look, odd
 
-LEFT = (
-    ".git",
-    ".venv",
-    ".cache",
-    "build",
-    "charts",
-    "models",
-    "runs",
-    "_site",
-    "__pycache__",
-    ".mypy_cache",
-    ".ruff_cache",
-)
+LEFT = ".git .venv .cache build charts models runs _site __pycache__ .mypy_cache .ruff_cache".split()
 PATIENCE_S = 120  # for what takes seconds
 CHARTS = ("machines_stable", "machines_ours")  # of committed tables alone
 PHOTOS = ("--data", "tmp/shades", "--device", "cpu")
@@ -225,6 +213,23 @@ STEPS = {
              serves=True),
     )
 }  # fmt: skip
+
+
+def known(names: list[str], there: Iterable[str] = STEPS) -> None:
+    """Raise UserError for a name that is no step."""
+    for name in names:
+        if name not in there:
+            raise UserError(f"{name}: no such step; choose from {', '.join(there)}")
+
+
+def prepared(step: Step, kept: Path) -> dict[str, str]:
+    """What there is before `step` (`look`), made here and kept in the folder `kept`, its modules imported."""
+    for name in (*step.preload, step.module):
+        importlib.import_module(name)
+    step.before()
+    for name in MADE:
+        shutil.copytree(name, kept / name, symlinks=True)
+    return look(step.made)
 
 
 def copy(home: Path) -> None:

@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
-import http.server
 import json
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +20,7 @@ from pathlib import Path
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import SITE, atomic_write
 from scripts.site.check import engines
-from scripts.site.check.views import FOLDER, Quiet
+from scripts.site.check.views import Quiet, served
 
 WAIT_S = 30  # for an outcome; most are there at once
 SETTLE_S = 0.15
@@ -248,26 +245,13 @@ def steps(do: Reader) -> Iterator[str]:
     do.calm()
 
 
-@contextlib.contextmanager
-def served(site: Path) -> Iterator[str]:
-    """The address of `site`, whose pages keep what goes wrong on them."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Watched, directory=str(site)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def walk(name: str, site: Path, pictures: Path | None = None) -> list[str]:
     """Go through the steps in the engine `name`; what was done, in order. Raises UserError naming the step that failed.
 
     pictures: a folder for a picture after each step.
     """
     done: list[str] = []
-    with served(site) as address, engines.engine(name) as engine:
+    with served(site, Watched) as address, engines.engine(name) as engine:
         try:
             for what in steps(Reader(engine, address)):
                 done.append(what)
@@ -281,12 +265,10 @@ def walk(name: str, site: Path, pictures: Path | None = None) -> list[str]:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.site.check.interactions", description=__doc__.split("\n\n")[0]
-    )
-    parser.add_argument(
-        "engines", nargs="*", metavar="ENGINE", help=f"{', '.join(engines.NAMES)}; default: all there are"
-    )
+    called = "python -m scripts.site.check.interactions"
+    parser = argparse.ArgumentParser(prog=called, description=__doc__.split("\n\n")[0])
+    which = f"{', '.join(engines.NAMES)}; default: all there are"
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=which)
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="a picture of the window after each step")
     options = parser.parse_args(arguments)

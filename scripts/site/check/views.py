@@ -44,24 +44,29 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves the site under FOLDER, and its 404 page for what is not there."""
 
     def translate_path(self, path: str) -> str:
-        return (
-            super().translate_path("/" + path.removeprefix(FOLDER))
-            if path.startswith(FOLDER)
-            else str(Path(self.directory) / ".not-here")
-        )
+        if not path.startswith(FOLDER):
+            return str(Path(self.directory) / ".not-here")
+        return super().translate_path("/" + path.removeprefix(FOLDER))
 
     def log_message(self, *_) -> None:
         pass
 
 
 @contextlib.contextmanager
-def served(site: Path) -> Iterator[str]:
+def served(site: Path, handler: type[Quiet] = Quiet) -> Iterator[str]:
     """The address of `site` on a server of its own on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    with serving(functools.partial(handler, directory=str(site))) as address:
+        yield f"{address}{FOLDER}"
+
+
+@contextlib.contextmanager
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on loopback, without a slash at its end; `handler` answers each request."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

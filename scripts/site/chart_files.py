@@ -24,14 +24,12 @@ def write(root: Path, out: Path) -> None:
     (out / "charts").mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "charts").glob("*.json")):
         figure = path.read_text(encoding="utf-8").replace("<", "\\u003c")
-        (out / "charts" / f"{path.stem}.js").write_text(
-            f"chartData({json.dumps(path.stem)}, {figure});\n", encoding="utf-8"
-        )
+        script = f"chartData({json.dumps(path.stem)}, {figure});\n"
+        (out / "charts" / f"{path.stem}.js").write_text(script, encoding="utf-8")
     (out / "assets").mkdir(exist_ok=True)
     shutil.copyfile(plotly_script(), out / "assets" / "plotly.min.js")
-    (out / "assets" / "explorer-theme.js").write_text(
-        f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n", encoding="utf-8"
-    )
+    theme = f"window.explorerTheme = {json.dumps(explorer.data(), separators=(',', ':'))};\n"
+    (out / "assets" / "explorer-theme.js").write_text(theme, encoding="utf-8")
 
 
 def hints(html: str, up: str) -> str:
@@ -42,15 +40,11 @@ def hints(html: str, up: str) -> str:
     machine = first and re.search(r'\sdata-explore="([\w.-]+)"', first[0])
     if not machine or "</h2>" in html[html.find("<main") : first.start()]:
         return html
-    files = [
-        *(f"assets/explorer{part}.js" for part in ("-rules", "-theme", "-axes", "-panel", "-draw", "-input", "")),
-        "charts/picker/models.js",
-        f"charts/picker/{machine[1]}.js",
-    ]
-    links = (
-        "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files)
-        + f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
-    )
+    parts = ("-rules", "-theme", "-axes", "-panel", "-draw", "-input", "")
+    files = [f"assets/explorer{part}.js" for part in parts]
+    files += [f"charts/picker/{name}.js" for name in ("models", machine[1])]
+    links = "".join(f'<link rel="preload" href="{up}{name}" as="script">\n' for name in files)
+    links += f'<link rel="preload" href="{up}assets/explorer.css" as="style">\n'
     return html.replace("</head>", links + "</head>", 1)
 
 

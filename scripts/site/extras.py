@@ -32,6 +32,7 @@ import yaml
 from scripts.common import git
 from scripts.common.errors import UserError, cli
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write, local
+from scripts.common.words import counted
 from scripts.findings.verdicts import CLAIMS
 
 MODELS, INDEX = "model", "data/v1/index.json"  # the models' pages, and what says which there are
@@ -49,11 +50,9 @@ def site_url() -> str:
     is no web address.
     """
     address = os.environ.get("SITE_URL", "").strip()
-    if address and (
-        urlsplit(address).scheme not in ("http", "https")
-        or not urlsplit(address).hostname
-        or re.search(r"[\s<>\"']", address)
-    ):
+    parts = urlsplit(address)
+    whole = parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s<>\"']", address)
+    if address and not whole:
         raise UserError(f"SITE_URL={address[:80]!r}: not a web address; write it as https://name.github.io/project")
     return f"{address.rstrip('/')}/" if address else ""
 
@@ -112,9 +111,8 @@ def head(path: Path, page: str, url: str, about: str) -> str:
     described = re.search(r'<meta name="description" content="([^"]*)"', html)
     about = unescape(described[1]) if described else about
     tags = [f'<meta name="description" content="{escape(about)}">'] if about and not described else []
-    tags += [
-        f'<link rel="alternate" type="application/rss+xml" title="{escape(site)}: what changed" href="{up}{FEED}">'
-    ]
+    what = f"{escape(site)}: what changed"
+    tags.append(f'<link rel="alternate" type="application/rss+xml" title="{what}" href="{up}{FEED}">')
     facts = {
         "og:title": title or site,
         "og:site_name": site,
@@ -126,11 +124,8 @@ def head(path: Path, page: str, url: str, about: str) -> str:
         **({"og:description": about} if about else {}),
         **({"og:url": url + page.removesuffix("index.html")} if url else {}),
     }
-    tags += [
-        f'<meta property="{key}" content="{escape(value)}">'
-        for key, value in facts.items()
-        if f'property="{key}"' not in html
-    ]
+    lacking = {key: value for key, value in facts.items() if f'property="{key}"' not in html}
+    tags += [f'<meta property="{key}" content="{escape(value)}">' for key, value in lacking.items()]
     tags += ['<meta name="twitter:card" content="summary_large_image">'] if 'name="twitter:card"' not in html else []
     html = html.replace("</head>", "\n".join([HEAD, *tags, HEAD_END]) + "\n</head>", 1)
     if html != before:
@@ -192,21 +187,16 @@ def feed(name: str, url: str, entries: list[dict]) -> bytes:
     """An RSS 2.0 feed of `entries` (see `changes`)."""
     root = ElementTree.Element("rss", version="2.0")
     channel = ElementTree.SubElement(root, "channel")
-    for key, value in (
-        ("title", f"{name}: what changed"),
-        ("link", url or "index.html"),
-        ("description", "New and changed results, and verdicts that they changed."),
-    ):
-        ElementTree.SubElement(channel, key).text = value
+
+    def described(element: ElementTree.Element, title: str, link: str, description: str, **more: str) -> None:
+        for key, value in {"title": title, "link": link, "description": description, **more}.items():
+            ElementTree.SubElement(element, key).text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
+
+    about = "New and changed results, and verdicts that they changed."
+    described(channel, f"{name}: what changed", url or "index.html", about)
     for entry in entries:
-        item = ElementTree.SubElement(channel, "item")
-        for key, value in (
-            ("title", entry["title"]),
-            ("link", url + entry["link"]),
-            ("description", "; ".join(entry["lines"])),
-            ("pubDate", format_datetime(entry["date"])),
-        ):
-            ElementTree.SubElement(item, key).text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
+        item, date = ElementTree.SubElement(channel, "item"), format_datetime(entry["date"])
+        described(item, entry["title"], url + entry["link"], "; ".join(entry["lines"]), pubDate=date)
         ElementTree.SubElement(item, "guid", isPermaLink="false").text = entry["commit"]
     return _xml(root)
 
@@ -226,29 +216,18 @@ def changes() -> list[dict]:
         heading, *names = block.strip().split("\n")
         commit, date = heading.split("\x1f")
         status = [line.split("\t") for line in names if "\t" in line]
-        tables = {
-            word: [Path(parts[-1]).name for parts in status if parts[0][:1] == letter]
-            for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed"))
-        }
-        verdicts = _verdicts(commit, f"{where}/findings.csv") if "findings.csv" in tables["changed"] else []
-        lines = [line for _, line in verdicts] + [
-            f"{word}: {', '.join(tables[word])}" for word in tables if tables[word]
-        ]
-        counts = [f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)} changed"] if verdicts else []
-        counts += [
-            f"{len(tables[word])} {word} table{'s' * (len(tables[word]) != 1)}" for word in tables if tables[word]
-        ]
+        tables: dict[str, list[str]] = {}
+        for letter, word in (("A", "new"), ("M", "changed"), ("D", "removed")):
+            if names := [Path(parts[-1]).name for parts in status if parts[0][:1] == letter]:
+                tables[word] = names
+        verdicts = _verdicts(commit, f"{where}/findings.csv") if "findings.csv" in tables.get("changed", []) else []
+        lines = [line for _, line in verdicts] + [f"{word}: {', '.join(names)}" for word, names in tables.items()]
+        counts = [f"{counted(len(verdicts), 'verdict')} changed"] if verdicts else []
+        counts += [counted(len(names), f"{word} table") for word, names in tables.items()]
         if lines:
             link = f"report/findings.html#{verdicts[0][0].replace('_', '-')}" if verdicts else "report/data.html"
-            found.append(
-                {
-                    "commit": commit,
-                    "link": link,
-                    "date": datetime.fromisoformat(date).astimezone(timezone.utc),
-                    "title": ", ".join(counts),
-                    "lines": lines,
-                }
-            )
+            when = datetime.fromisoformat(date).astimezone(timezone.utc)
+            found.append({"commit": commit, "link": link, "date": when, "title": ", ".join(counts), "lines": lines})
     return found
 
 
@@ -263,13 +242,11 @@ def _verdicts(commit: str, path: str) -> list[tuple[str, str]]:
             return []
     both = sides[0].rename(columns={"verdict": "was"})[["was"]].join(sides[1], how="inner")
     sentences = {claim.key: claim.sentence for claim in CLAIMS}
-    return [
-        (
-            name[0],
-            f"{sentences.get(name[0], name[0])} ({name[2] or 'all machines'}, {row.year}): {row.was} → {row.verdict}",
-        )
-        for name, row in both[both["was"] != both["verdict"]].iterrows()
-    ]
+    found = []
+    for (claim, _, machine, *_), row in both[both["was"] != both["verdict"]].iterrows():
+        where = f"{machine or 'all machines'}, {row.year}"
+        found.append((claim, f"{sentences.get(claim, claim)} ({where}): {row.was} → {row.verdict}"))
+    return found
 
 
 def _git(*arguments: str) -> str:
@@ -280,17 +257,12 @@ def _git(*arguments: str) -> str:
 def download() -> bytes:
     """Every CSV with its sidecar, the licence and how to cite, as one archive; the same bytes for the same files."""
     out = io.BytesIO()
-    files = [
-        *sorted(DATA.glob("*.csv")),
-        *sorted(DATA.glob("*.json")),
-        *(ROOT / name for name in ("LICENSE", "CITATION.cff")),
-    ]
+    files = [*sorted(DATA.glob("*.csv")), *sorted(DATA.glob("*.json")), ROOT / "LICENSE", ROOT / "CITATION.cff"]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:
             if path.is_file() and not path.is_symlink():
-                archive.writestr(
-                    zipfile.ZipInfo(f"best-image-models/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED
-                )
+                inside = zipfile.ZipInfo(f"best-image-models/{path.name}")
+                archive.writestr(inside, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 

@@ -46,17 +46,16 @@ def finish(root: Path, out: Path, renderer: str) -> None:
     weight.pictures((path.read_text(encoding="utf-8") for path in pages), out)
     frame = Frame(root) if any(MADE in path.read_text(encoding="utf-8") for path in pages) else None
     for path in pages:
-        html = path.read_text(encoding="utf-8")
+        html, name = path.read_text(encoding="utf-8"), path.relative_to(out).as_posix()
         asked = _EXTERNAL.search(html)
         if asked:
             raise UserError(
-                f"{path.relative_to(out).as_posix()}: the page would load {asked[0][-120:]!r} from another site; a "
-                "cell that gives HTML does "
-                "this under Quarto, print Markdown instead"
+                f"{name}: the page would load {asked[0][-120:]!r} from another site; a cell that gives HTML does this "
+                "under Quarto, print Markdown instead"
             )
-        html = frame.page(path.relative_to(out).as_posix(), html) if frame else html
+        html = frame.page(name, html) if frame else html
         html = _PRE.sub(r'<pre tabindex="0"', html)  # code that scrolls sideways can be reached by keyboard
-        up = "../" * (len(path.relative_to(out).parts) - 1)
+        up = "../" * name.count("/")
         html = re.sub(r'(\ssrcset=")/(?!/)', rf"\1{up}", html)  # Quarto makes src and href relative, but not this
         html = apostrophes(html)
         html = chart_files.hints(weight.page(html, out), up)
@@ -86,12 +85,9 @@ def revision() -> str:
     commit, dirty = provenance.git_commit()
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     date = datetime.fromtimestamp(int(epoch), timezone.utc).strftime("%Y-%m-%d") if epoch else provenance.now()[:10]
-    code = (
-        f"from commit {commit[:9]}{' with changes not yet committed' if dirty else ''}"
-        if commit
-        else f"of an unknown commit ({git.why_not() or 'none yet'})"
-    )
-    return f"{code}, on {date}"
+    if not commit:
+        return f"of an unknown commit ({git.why_not() or 'none yet'}), on {date}"
+    return f"from commit {commit[:9]}{' with changes not yet committed' if dirty else ''}, on {date}"
 
 
 def _copy(root: Path, out: Path) -> None:
@@ -99,15 +95,8 @@ def _copy(root: Path, out: Path) -> None:
     scripts.
     """
     for pattern in (
-        "charts/*.csv",
-        "charts/picker/*.js",
-        "images/*.jpg",
-        "images/manifest.json",
-        "report/data/*.csv",
-        "report/data/*.json",
-        "assets/*.css",
-        "assets/*.js",
-        "assets/*.svg",
+        *("charts/*.csv", "charts/picker/*.js", "images/*.jpg", "images/manifest.json", "report/data/*.csv"),
+        *("report/data/*.json", "assets/*.css", "assets/*.js", "assets/*.svg"),
     ):
         for name in glob.glob(pattern, root_dir=root):
             (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -87,9 +87,8 @@ def compare_page(frame: Frame, url: str, facts: Facts) -> str:
     body = COMPARISON.read_text(encoding="utf-8").replace("$about", text)
     title, said = "Compare models and machines", "Up to four side by side, with what can’t be told apart"
     html = framed(frame, url, COMPARE, title, said, body)
-    return html.replace(NAME, title).replace(
-        ABOUT, "Up to four image models or machines side by side, with uncertainty."
-    )
+    described = "Up to four image models or machines side by side, with uncertainty."
+    return html.replace(NAME, title).replace(ABOUT, described)
 
 
 def model_page(shell: str, one: Model, about: dict, facts: Facts) -> str:
@@ -109,10 +108,8 @@ def moved(old: str, facts: Facts) -> str:
     new = facts.renamed[old]
     if new in facts.models:
         where = f"{facts.models[new].file}.html"
-        head, said = (
-            f'<meta http-equiv="refresh" content="0;url={where}">',
-            f'is today’s <a href="{where}">{escape(new)}</a>.',
-        )
+        head = f'<meta http-equiv="refresh" content="0;url={where}">'
+        said = f'is today’s <a href="{where}">{escape(new)}</a>.'
     else:
         head = '<meta name="robots" content="noindex">'
         said = 'is gone from timm, and no weights took its place. <a href="../report/picker.html">Choose another.</a>'

@@ -14,9 +14,8 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.site.builtin.kernel import environment
 
-BROKEN = re.compile(
-    r"Unable to resolve (crossref|link)|Shortcode .* not found"
-)  # warnings to Quarto, broken pages to a reader
+# Warnings to Quarto, broken pages to a reader.
+BROKEN = re.compile(r"Unable to resolve (crossref|link)|Shortcode .* not found")
 
 
 def find() -> str | None:
@@ -34,10 +33,9 @@ def find() -> str | None:
 
 def version(program: str) -> str:
     """Quarto's version. Raises UserError where the program does not run."""
+    kept = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
     try:
-        return subprocess.run(
-            [program, "--version"], capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=True
-        ).stdout.strip()
+        return subprocess.run([program, "--version"], timeout=120, check=True, **kept).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"{program}: does not run ({error}); mend it, or use --renderer builtin") from None
 
@@ -57,7 +55,8 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
         start_new_session=True,
         env={**environment(root), "QUARTO_PYTHON": sys.executable, "NO_COLOR": "1", "BEST_IMAGE_MODELS_RENDER": "1"},
     )
-    clock = threading.Timer(limit * max(1, pages), lambda: _end(process))
+    whole = limit * max(1, pages)
+    clock = threading.Timer(whole, lambda: _end(process))
     clock.start()
     lines: list[str] = []
     try:
@@ -71,9 +70,7 @@ def render(program: str, root: Path, out: Path, limit: float, pages: int) -> Non
         clock.cancel()
         _end(process)
     if late:
-        raise UserError(
-            f"quarto: ended after {limit * max(1, pages):.0f} s; a cell hangs, or give --limit more seconds for a page"
-        )
+        raise UserError(f"quarto: ended after {whole:.0f} s; a cell hangs, or give --limit more seconds for a page")
     wrong = next((line for line in lines if BROKEN.search(line)), None)
     if wrong:
         raise UserError(f"quarto: {wrong.strip()[:300]}; mend the page")

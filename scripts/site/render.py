@@ -38,10 +38,8 @@ def render(root: Path, out: Path, renderer: str = "auto", limit: float = 300) ->
     if renderer == "quarto" and not program:
         raise UserError("quarto: not found on PATH, in QUARTO_PATH or in .venv; install it, or use --renderer builtin")
     if renderer == "auto":
-        by = f"rendering with Quarto at {program}"
-        print(
-            f"site: {by if program else 'no Quarto found, the built-in renderer makes the same site'}", file=sys.stderr
-        )
+        none = "no Quarto found, the built-in renderer makes the same site"
+        print(f"site: {f'rendering with Quarto at {program}' if program else none}", file=sys.stderr)
     try:
         make_folder(root / "build")
         with FileLock(root / "build" / "site.lock", timeout=0), writing(out):
@@ -85,14 +83,12 @@ def _count(root: Path) -> int:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], epilog="Details are at the head of scripts/site/render.py."
-    )
+    epilog = "Details are at the head of scripts/site/render.py."
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog=epilog)
     parser.add_argument("--renderer", choices=["auto", "quarto", "builtin"], default="auto", help="default: auto")
     parser.add_argument("--out", type=local, default=SITE, metavar="DIR", help="default: _site")
-    parser.add_argument(
-        "--limit", type=float, default=300, metavar="SECONDS", help="for the cells of one page; default: 300"
-    )
+    limit = "for the cells of one page; default: 300"
+    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help=limit)
     options = parser.parse_args(arguments)
     line = render(ROOT, options.out, options.renderer, options.limit)
     print(f"site: {options.out / 'index.html'} made by {line}", file=sys.stderr)

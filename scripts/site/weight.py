@@ -24,34 +24,16 @@ from scripts.common.errors import UserError
 from scripts.common.hardware import cores
 from scripts.common.paths import BUILD, atomic_write
 
-FACES = {
-    "Regular": ("normal", "400"),
-    "It": ("italic", "400"),
-    "Semibold": ("normal", "600 700"),
-}  # file -> style, weights that it serves
+# file -> style, weights that it serves
+FACES = {"Regular": ("normal", "400"), "It": ("italic", "400"), "Semibold": ("normal", "600 700")}
 # Unicode ranges: what nearly every page prints, and accents, Greek, arrows and mathematical signs
 CORE = [
-    (0x20, 0x7E),
-    (0xA0, 0xFF),
-    (0x2007, 0x2009),
-    (0x2010, 0x2026),
-    (0x2030, 0x203A),
-    (0x2122, 0x2122),
-    (0x2190, 0x2193),
-    (0x2212, 0x2212),
+    *((0x20, 0x7E), (0xA0, 0xFF), (0x2007, 0x2009), (0x2010, 0x2026)),
+    *((0x2030, 0x203A), (0x2122, 0x2122), (0x2190, 0x2193), (0x2212, 0x2212)),
 ]
 MORE = [
-    (0x100, 0x17F),
-    (0x2B0, 0x2FF),
-    (0x370, 0x3FF),
-    (0x2044, 0x2044),
-    (0x2070, 0x20CF),
-    (0x2100, 0x2121),
-    (0x2123, 0x218F),
-    (0x2194, 0x2211),
-    (0x2213, 0x22FF),
-    (0x25A0, 0x25FF),
-    (0x2700, 0x27BF),
+    *((0x100, 0x17F), (0x2B0, 0x2FF), (0x370, 0x3FF), (0x2044, 0x2044), (0x2070, 0x20CF), (0x2100, 0x2121)),
+    *((0x2123, 0x218F), (0x2194, 0x2211), (0x2213, 0x22FF), (0x25A0, 0x25FF), (0x2700, 0x27BF)),
 ]
 FEATURES = ["kern", "liga", "ccmp", "locl", "mark", "mkmk", "calt", "tnum", "lnum"]
 WIDEST = 1000  # pixels that a picture takes at most on a page
@@ -73,19 +55,16 @@ def fonts(folder: Path) -> None:
         whole = source / f"SourceSansPro-{face}.ttf"
         files = [(_subset(whole, part), part) for part in (CORE, MORE)] if small else [(whole, None)]
         for path, part in files:
-            if (
-                part is CORE
-            ):  # in the style sheet, and asked for by the page's head: no text is ever set in another face first
+            # in the style sheet, and asked for by the page's head: no text is ever set in another face first
+            if part is CORE:
                 address, display = f"data:font/woff2;base64,{base64.b64encode(path.read_bytes()).decode()}", "block"
             else:  # a sign or two on a page: set in what the system has where it comes late
-                name, display = f"SourceSansPro-{face}{'-more' if part else ''}{path.suffix}", "optional"
-                shutil.copyfile(path, folder / name)
-                address = name
+                address, display = f"SourceSansPro-{face}{'-more' if part else ''}{path.suffix}", "optional"
+                shutil.copyfile(path, folder / address)
             only = ";unicode-range:" + ",".join(f"U+{low:X}-{high:X}" for low, high in part) if part else ""
             rules.append(
                 f"@font-face{{font-family:'Source Sans Pro';font-style:{style};font-weight:{weight};"
-                f"font-display:{display};"
-                f"src:url({address}) format('{'woff2' if small else 'truetype'}'){only}}}"
+                f"font-display:{display};src:url({address}) format('{'woff2' if small else 'truetype'}'){only}}}"
             )
     (folder / "fonts.css").write_text("\n".join(rules) + "\n", encoding="utf-8")
     shutil.copyfile(source / "LICENSE.txt", folder / "LICENSE.txt")
@@ -95,9 +74,8 @@ def _subset(path: Path, ranges: list[tuple[int, int]]) -> Path:
     """The face as WOFF2 of `ranges`, without hints for screens of the past, kept in build/: making it takes a
     second.
     """
-    state = hashlib.sha256(repr((ranges, FEATURES, version("fonttools"), path.stat().st_size)).encode()).hexdigest()[
-        :12
-    ]
+    facts = (ranges, FEATURES, version("fonttools"), path.stat().st_size)
+    state = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
     kept = BUILD / "fonts" / f"{path.stem}-{state}.woff2"
     if not kept.exists():
         from fontTools import subset
@@ -122,9 +100,8 @@ def styles(out: Path) -> None:
     path, rules = out / "assets" / "site.css", out / "assets" / "fonts" / "fonts.css"
     if path.is_file() and rules.is_file():
         faces = re.sub(r"url\((?!data:)", "url(fonts/", rules.read_text(encoding="utf-8"))
-        path.write_text(
-            path.read_text(encoding="utf-8").replace('@import url("fonts/fonts.css");', faces), encoding="utf-8"
-        )
+        style = path.read_text(encoding="utf-8").replace('@import url("fonts/fonts.css");', faces)
+        path.write_text(style, encoding="utf-8")
         rules.unlink()
 
 
@@ -134,11 +111,8 @@ def styles(out: Path) -> None:
 def small_picture(path: Path, shown: int) -> Path:
     """The JPG at `path` as WebP, `shown` pixels wide or as wide as it is, kept in build/ by its content."""
     content = path.read_bytes()
-    kept = (
-        BUILD
-        / "pictures"
-        / f"{path.stem[:60]}-{hashlib.sha256(content + repr((shown, QUALITY)).encode()).hexdigest()[:16]}.webp"
-    )
+    state = hashlib.sha256(content + repr((shown, QUALITY)).encode()).hexdigest()[:16]
+    kept = BUILD / "pictures" / f"{path.stem[:60]}-{state}.webp"
     if not kept.exists():
         from PIL import Image
 
@@ -209,9 +183,5 @@ def page(html: str, out: Path) -> str:
         tag = tag.replace(address[0], f'{address[0]} srcset="{choice}" sizes="{sizes}"')
         return tag.replace('loading="lazy"', 'fetchpriority="high"') if seen == 1 else tag
 
-    return _IMAGE.sub(
-        lighter,
-        html,
-        # letters are not fetched ahead: from file:// that is an error, and with FALLBACK it moves nothing and saves no
-        # time
-    )
+    # letters are not fetched ahead: from file:// that is an error, and it moves nothing and saves no time
+    return _IMAGE.sub(lighter, html)

@@ -59,19 +59,12 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
     label, out = cell.options.get("label", ""), []
     if page.option(cell, "echo", True):
         out.append(_code(cell))
-    shown = (
-        [_output(page, cell, o, output == "asis", f"cell-{number}-{i}", pictures) for i, o in enumerate(outputs, 1)]
-        if output
-        else []
-    )
+    asis, names = output == "asis", (f"cell-{number}-{i}" for i in range(1, len(outputs) + 1))
+    shown = [_output(page, cell, one, asis, name, pictures) for one, name in zip(outputs if output else (), names)]
     body = "\n\n".join(filter(None, shown))
     kind = label.partition("-")[0]
     caption = cell.options.get(f"{kind}-cap", "") if kind in ("fig", "tbl") else ""
-    stray = [
-        key
-        for key in ("fig-cap", "tbl-cap")
-        if key in cell.options and not (key.startswith(kind) and kind in ("fig", "tbl"))
-    ]
+    stray = [key for key in ("fig-cap", "tbl-cap") if key in cell.options and key != f"{kind}-cap"]
     if stray:
         raise UserError(
             f"{page.name}:{cell.line}: '{stray[0]}' needs '#| label: {stray[0][:3]}-…' to be numbered; give one"
@@ -80,7 +73,7 @@ def _cell(page: Page, cell: Cell, outputs: list, number: int, pictures: dict[str
         body = f"::: {{#{label}}}\n{body}\n\n{caption}\n:::"
     out.append(body)
     text = "\n\n".join(filter(None, out))
-    return text if (output == "asis" and len(out) == 1) or not text else f"::::: {{.cell}}\n{text}\n:::::"
+    return text if (asis and len(out) == 1) or not text else f"::::: {{.cell}}\n{text}\n:::::"
 
 
 def _code(cell: Cell) -> str:
@@ -101,8 +94,7 @@ def _output(page: Page, cell: Cell, output: dict, asis: bool, stem: str, picture
     elif "text/html" in data:
         raise UserError(
             f"{page.name}:{cell.line}: this cell gives HTML, for which Quarto adds scripts from a CDN; use "
-            "page.table(), "
-            "page.chart(), or '#| output: asis' and print Markdown"
+            "page.table(), page.chart(), or '#| output: asis' and print Markdown"
         )
     elif picture := next((kind for kind in ("image/svg+xml", "image/png", "image/jpeg") if kind in data), None):
         name = f"{stem}.{'svg' if 'svg' in picture else picture.split('/')[1]}"

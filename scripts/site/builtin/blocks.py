@@ -26,7 +26,7 @@ _QUARTO = re.compile(
     r"badge.*|d-.*|btn.*|text-.*|bg-.*|listing.*|embed|landscape|smaller|incremental|fragment|mermaid|dot|ojs|"
     r"no-anchor|toc-.*|code-.*|list-table|bi-.*)$"
 )
-_GRID = re.compile(r"^g-col-(md-)?([2-9]|10|12)$")
+_GRID = re.compile(r"^g-col-(md-)?(4|6|8|12)$")  # those that assets/site.css knows
 ATTRIBUTES = {"title", "group", "fig-alt", "width", "height", "style", "role", "tabindex", "loading", "alt", "start"}
 
 
@@ -102,12 +102,9 @@ def _callout(kind: str, identifier: str, values: dict, content: list) -> dict:
         title, content = content[0]["c"][2], content[1:]
     icon = raw('<div class="callout-icon-container"><i class="callout-icon"></i></div>')
     head = [icon, div([plain(title or [string(kind.capitalize())])], classes=["callout-title-container"])]
-    parts = [
-        div(head, classes=["callout-header"]),
-        div(content, classes=["callout-body-container", "callout-body"]),
-    ]
+    body = div(content, classes=["callout-body-container", "callout-body"])
     classes = ["callout", "callout-style-default", f"callout-{kind}", "callout-titled"]
-    return div(parts, identifier, classes)
+    return div([div(head, classes=["callout-header"]), body], identifier, classes)
 
 
 def _tabset(page: Page, values: dict, content: list, counter) -> dict:
@@ -123,28 +120,17 @@ def _tabset(page: Page, values: dict, content: list, counter) -> dict:
     name = f"tabset-{next(counter)}"
     group = f' data-group="{quoted(values["group"])}"' if "group" in values else ""
     out = [raw(f'<div class="panel-tabset"{group}><div class="nav nav-tabs" role="tablist">')]
-    for number, (title, _) in enumerate(tabs, 1):
-        active, minus = number == 1, ' tabindex="-1"'
-        out += [
-            raw(
-                f'<button type="button" class="nav-link{" active" if active else ""}" role="tab" '
-                f'id="{name}-{number}-tab" '
-                f'aria-controls="{name}-{number}" aria-selected="{str(active).lower()}"{"" if active else minus}>'
-            ),
-            plain(title),
-            raw("</button>"),
-        ]
-    panes = [  # blocks of their own, so that a heading inside one ends with it
-        div(
-            body,
-            f"{name}-{number}",
-            ["tab-pane", *(["active"] if number == 1 else [])],
-            role="tabpanel",
-            aria_labelledby=f"{name}-{number}-tab",
-            tabindex="0",
+    panes = []  # blocks of their own, so that a heading inside one ends with it
+    for number, (title, body) in enumerate(tabs, 1):
+        own, active = f"{name}-{number}", number == 1
+        state = 'aria-selected="true"' if active else 'aria-selected="false" tabindex="-1"'
+        tab = (
+            f'<button type="button" class="nav-link{" active" * active}" role="tab" id="{own}-tab" '
+            f'aria-controls="{own}" {state}>'
         )
-        for number, (_, body) in enumerate(tabs, 1)
-    ]
+        out += [raw(tab), plain(title), raw("</button>")]
+        classes = ["tab-pane", "active"] if active else ["tab-pane"]
+        panes.append(div(body, own, classes, role="tabpanel", aria_labelledby=f"{own}-tab", tabindex="0"))
     return div([*out, raw("</div>"), div(panes, classes=["tab-content"]), raw("</div>")])
 
 
@@ -157,24 +143,19 @@ def _image(element: dict, page: Page, exists):
             "copy in images/"
         )
     if not target.startswith("data:") and not exists(from_root(page, target)):
-        raise UserError(
-            f"{page.line_of(re.escape(target))}: the picture {target} is not there; run `make figures`, or mend the "
-            "path"
-        )
+        where = page.line_of(re.escape(target))
+        raise UserError(f"{where}: the picture {target} is not there; run `make figures`, or mend the path")
     alt = values.get("fig-alt") or values.get("alt") or text_of(inlines)
     kept = [[key, value] for key, value in pairs if key not in ("fig-alt", "alt")]
-    return {
-        "t": "Image",
-        "c": [[identifier, [*classes, "img-fluid"], kept], [string(alt)] if alt else [], [target, title]],
-    }
+    words = [string(alt)] if alt else []
+    return {"t": "Image", "c": [[identifier, [*classes, "img-fluid"], kept], words, [target, title]]}
 
 
 def from_root(page: Page, target: str) -> str:
     """A link's path as seen from the site's root, without query and fragment."""
     target = target.partition("#")[0].partition("?")[0]
-    return posixpath.normpath(
-        target.lstrip("/") if target.startswith("/") else posixpath.join(posixpath.dirname(page.name), target)
-    )
+    folder = "" if target.startswith("/") else posixpath.dirname(page.name)
+    return posixpath.normpath(posixpath.join(folder, target.lstrip("/")))
 
 
 def _link(element: dict, page: Page, pages: list[str]):
@@ -188,14 +169,8 @@ def _link(element: dict, page: Page, pages: list[str]):
 
 
 def _table(element: dict):
-    attributes = element["c"][0]
-    return (
-        div(
-            [{**element, "c": [[attributes[0], ["table", *attributes[1]], attributes[2]], *element["c"][1:]]}],
-            "",
-            ["table-scroll"],
-            tabindex="0",
-        )
-        if "table" not in attributes[1]
-        else None
-    )
+    (identifier, classes, pairs), *rest = element["c"]
+    if "table" in classes:
+        return None
+    table = {**element, "c": [[identifier, ["table", *classes], pairs], *rest]}
+    return div([table], classes=["table-scroll"], tabindex="0")

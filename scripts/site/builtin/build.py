@@ -63,30 +63,22 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
     document = pandoc.read(markdown, page.name)
     blocks.check(document, page)
     document = crossref.resolve(blocks.structure(document, page), page)
-    own = {f"{page.name.removesuffix('.qmd')}_files/{name}" for name in pictures}
+    stem = page.name.removesuffix(".qmd")
+    own = {f"{stem}_files/{name}" for name in pictures}
     document = blocks.transform(document, page, site.pages, lambda path: path in own or (site.root / path).is_file())
-    template = f"\n{MARK}\n".join(_PARTS)
-    with_template = out / ".template.html"
-    with_template.write_text(template, encoding="utf-8")
-    depth = str(page.meta.get("toc-depth", 3))
-    parts = pandoc.write(
-        document,
-        page.name,
-        f"--template={with_template.name}",  # a path with ? or # in it is an address to Pandoc
-        "--section-divs",
-        "--toc",
-        f"--toc-depth={depth}",
-        "--metadata=pagetitle:-",
-        folder=out,
-    ).split(MARK)
-    with_template.unlink()
+    template = out / ".template.html"
+    template.write_text(f"\n{MARK}\n".join(_PARTS), encoding="utf-8")
+    named = f"--template={template.name}"  # a path with ? or # in it is an address to Pandoc
+    wanted = ("--section-divs", "--toc", f"--toc-depth={page.meta.get('toc-depth', 3)}", "--metadata=pagetitle:-")
+    parts = pandoc.write(document, page.name, named, *wanted, folder=out).split(MARK)
+    template.unlink()
     if len(parts) != len(_PARTS):
         raise UserError(f"{page.name}: the text holds a comment that the renderer keeps for itself; take it out")
-    target = out / (page.name.removesuffix(".qmd") + ".html")
+    target = out / f"{stem}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(shell.wrap(page, *(part.strip() for part in parts)), encoding="utf-8")
     for name, content in pictures.items():
-        file = out / f"{page.name.removesuffix('.qmd')}_files" / name
+        file = out / f"{stem}_files" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
 
@@ -94,12 +86,8 @@ def _page(site: config.Site, page: source.Page, results: list, shell: Shell, out
 def _resources(site: config.Site, out: Path) -> None:
     """Copy what `resources`, `css` and the website name."""
     styles = site.html.get("css") or []
-    wanted = [
-        *site.resources,
-        *([styles] if isinstance(styles, str) else styles),
-        *filter(None, [site.website.get("favicon")]),
-    ]
-    for pattern in wanted:
+    styles = [styles] if isinstance(styles, str) else styles
+    for pattern in [*site.resources, *styles, *filter(None, [site.website.get("favicon")])]:
         found = glob.glob(pattern, root_dir=site.root, recursive=True)
         if not found and not glob.has_magic(pattern):
             raise UserError(f"_quarto.yml: {pattern} is not there; add it, or take it off 'resources'")

@@ -18,13 +18,7 @@ from scripts.common.errors import UserError
 ANY = QUIET = object()
 TEXT, FLAG, NUMBER = str, bool, int
 
-EXECUTE = {
-    "echo": FLAG,
-    "output": {True, False, "asis"},
-    "eval": FLAG,
-    "include": FLAG,
-    "warning": FLAG,
-}
+EXECUTE = {"echo": FLAG, "output": {True, False, "asis"}, "eval": FLAG, "include": FLAG, "warning": FLAG}
 HTML = {
     "toc": FLAG,
     "toc-depth": NUMBER,
@@ -56,23 +50,9 @@ PROJECT = {
     "execute-dir": {"project", "file"},
     "post-render": QUIET,
 }
-TOP = {
-    "project": PROJECT,
-    "website": WEBSITE,
-    "format": {"html": HTML},
-    "execute": EXECUTE,
-    "lang": TEXT,
-}
-PAGE = {
-    "title": TEXT,
-    "subtitle": TEXT,
-    "description": TEXT,
-    "pagetitle": TEXT,
-    "lang": TEXT,
-    "execute": EXECUTE,
-    "format": {"html": HTML},
-    **HTML,
-}
+BOTH = {"format": {"html": HTML}, "execute": EXECUTE, "lang": TEXT}
+TOP = {"project": PROJECT, "website": WEBSITE, **BOTH}
+PAGE = {"title": TEXT, "subtitle": TEXT, "description": TEXT, "pagetitle": TEXT, **BOTH, **HTML}
 
 
 @dataclass
@@ -107,17 +87,10 @@ def load(root: Path, strict: bool = True) -> Site:
             "_quarto.yml: 'project' needs 'type: website' and a 'render' list, so that every renderer makes the same "
             "pages"
         )
-    html = data.get("format", {}).get("html") or {}
-    return Site(
-        root,
-        _pages(root, project["render"]),
-        [str(item) for item in project.get("resources", [])],
-        data.get("website", {}),
-        html,
-        data.get("execute", {}),
-        data.get("lang", "en"),
-        project.get("execute-dir", "file"),
-    )
+    resources = [str(item) for item in project.get("resources", [])]
+    html, lang = data.get("format", {}).get("html") or {}, data.get("lang", "en")
+    named, folder = {key: data.get(key, {}) for key in ("website", "execute")}, project.get("execute-dir", "file")
+    return Site(root, _pages(root, project["render"]), resources, html=html, lang=lang, execute_dir=folder, **named)
 
 
 def _pages(root: Path, patterns: list[str]) -> list[str]:
@@ -164,10 +137,8 @@ def parse(text: str, name: str, first_line: int, spec: dict) -> dict:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"{name}:{first_line + mark.line if mark else first_line}: not valid YAML "
-            f"({getattr(error, 'problem', error)})"
-        ) from None
+        line = first_line + (mark.line if mark else 0)
+        raise UserError(f"{name}:{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
     if data is None:
         return {}
     _check(node, data, spec, name, first_line, "")
@@ -190,16 +161,15 @@ def _check(node, value, spec, name: str, first: int, where: str) -> None:
         seen = set()
         for key_node, value_node in node.value:
             key = yaml.safe_load(yaml.serialize(key_node))
-            line = f"{name}:{first + key_node.start_mark.line}"
+            line, inside = f"{name}:{first + key_node.start_mark.line}", f"{where}.{key}".removeprefix(".")
             if key not in spec:
                 raise UserError(
-                    f"{line}: the built-in renderer does not know '{'.'.join(filter(None, [where, str(key)]))}'; "
-                    "take it out, or render with Quarto"
+                    f"{line}: the built-in renderer does not know '{inside}'; take it out, or render with Quarto"
                 )
             if key in seen:
                 raise UserError(f"{line}: '{key}' stands twice")
             seen.add(key)
-            _check(value_node, value[key], spec[key], name, first, ".".join(filter(None, [where, str(key)])))
+            _check(value_node, value[key], spec[key], name, first, inside)
     elif isinstance(spec, list):
         for child, item in zip(node.value, value) if isinstance(value, list) else ():
             _check(child, item, spec[0], name, first, where)

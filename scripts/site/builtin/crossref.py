@@ -66,11 +66,8 @@ def _float(element: dict, numbers: dict[str, str]) -> dict | None:
         caption = content.pop()["c"]
     number = string(NAMES[kind] + "\u00a0" + numbers[attributes[0]])
     label = [number, *([string(":"), {"t": "Space"}] if caption else [])]
-    text = [
-        raw(f'<figcaption class="quarto-float-caption quarto-float-{kind}">'),
-        plain([*label, *caption]),
-        raw("</figcaption>"),
-    ]
+    start = raw(f'<figcaption class="quarto-float-caption quarto-float-{kind}">')
+    text = [start, plain([*label, *caption]), raw("</figcaption>")]
     body = [div(content), *text] if kind == "fig" else [*text, div(content)]
     figure = [raw(f'<figure class="quarto-float quarto-float-{kind} figure">'), *body, raw("</figure>")]
     return {"t": "Div", "c": [[attributes[0], ["quarto-float", *attributes[1]], attributes[2]], figure]}

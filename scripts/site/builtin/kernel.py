@@ -28,11 +28,8 @@ from scripts.common.temporary import short_place, temporary_folder
 from scripts.site.builtin.source import INLINE, Cell, Page, Text
 
 SCHEMA = 2
-ASK_THE_MACHINE = {
-    "nvidia-smi",
-    "sysctl",
-    "uname",
-}  # programs that read no files of ours; the machine is part of a record's key
+# Programs that read no files of ours; the machine is part of a record's key.
+ASK_THE_MACHINE = {"nvidia-smi", "sysctl", "uname"}
 CODE = Path(__file__).resolve().parents[3]
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _START = "import scripts.site.builtin.trace as _t; _t.start(); del _t"
@@ -41,18 +38,13 @@ _REPORT = "__import__('json').dumps(__import__('scripts.site.builtin.trace', fro
 
 def environment(root: Path, name: str = "") -> dict[str, str]:
     """The environment in which the cells of page `name` run: the project importable, and what Quarto tells a kernel."""
-    path = os.pathsep.join(
-        dict.fromkeys([str(root), str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-    )
-    own = (
-        {
-            "QUARTO_DOCUMENT_PATH": str((root / name).parent),
-            "QUARTO_DOCUMENT_FILE": Path(name).name,
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        }
-        if name
-        else {}
-    )
+    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    path = os.pathsep.join(dict.fromkeys([str(root), str(CODE), *given]))
+    own = {
+        "QUARTO_DOCUMENT_PATH": str((root / name).parent),
+        "QUARTO_DOCUMENT_FILE": Path(name).name,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
     # ipykernel drops the first entry of its path, which is the current folder unless PYTHONSAFEPATH keeps that out.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     return {
@@ -63,7 +55,7 @@ def environment(root: Path, name: str = "") -> dict[str, str]:
         "QUARTO_PROJECT_ROOT": str(root),
         "PYTHONHASHSEED": "0",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        **own,
+        **(own if name else {}),
     }
 
 
@@ -155,9 +147,8 @@ async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
             answer = await _ask(client, "", {"reads": _REPORT})
             return results, json.loads(ast.literal_eval(answer["reads"]["data"]["text/plain"]))
     except CellExecutionError as error:
-        traceback = _ANSI.sub(
-            "", "\n".join(next((o["traceback"] for o in cells[-1].outputs if o.output_type == "error"), [str(error)]))
-        )
+        lines = next((one["traceback"] for one in cells[-1].outputs if one.output_type == "error"), [str(error)])
+        traceback = _ANSI.sub("", "\n".join(lines))
         inside = re.findall(r"Cell In\[\d+\], line (\d+)", traceback)
         number = part.first + int(inside[0]) - 1 if inside else line
         raise UserError(
@@ -170,9 +161,8 @@ async def _execute(page: Page, root: Path, limit: float) -> tuple[list, dict]:
             "mend it, or give --limit more seconds"
         ) from None
     except DeadKernelError:
-        if getattr(
-            asyncio.current_task(), "cancelling", int
-        )():  # another page failed, or Ctrl-C: nbclient takes that for a dead kernel
+        # another page failed, or Ctrl-C: nbclient takes that for a dead kernel
+        if getattr(asyncio.current_task(), "cancelling", int)():
             raise asyncio.CancelledError from None
         raise UserError(
             f"{page.name}:{line}: the kernel died in this cell (out of memory, or the cell ended it)"
@@ -226,18 +216,10 @@ def _key(page: Page, root: Path) -> str:
     """Hash of what decides a page's outputs besides the files it reads: its text and options, Python, installed
     packages, settings.
     """
-    packages = sorted(
-        {
-            entry
-            for folder in sys.path
-            if os.path.isdir(folder)
-            for entry in os.listdir(folder)
-            if entry.endswith(".dist-info")
-        }
-    )
-    settings = {
-        key: value for key, value in os.environ.items() if key in ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")
-    }
+    installed = {entry for folder in sys.path if os.path.isdir(folder) for entry in os.listdir(folder)}
+    packages = sorted(entry for entry in installed if entry.endswith(".dist-info"))
+    asked = ("TIMM_RESULTS", "DATA", "TZ", "LANG", "LC_ALL")
+    settings = {key: value for key, value in os.environ.items() if key in asked}
     machine = [hardware.cpu_model(), hardware.cores(), shutil.which("nvidia-smi")]
     facts = [SCHEMA, page.text, page.meta.get("execute"), sys.version, str(page.folder), packages, settings, machine]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -245,32 +227,27 @@ def _key(page: Page, root: Path) -> str:
 
 def _state(reads: dict) -> dict[str, str]:
     """Hash of each file and listing now; 'missing' where there is none."""
-    state = {}
-    for path in reads["files"]:
-        try:
-            state[path] = provenance.sha256(path)
-        except OSError:
-            state[path] = "missing"
-    for path in reads["folders"]:
-        try:
-            names = sorted(name for name in os.listdir(path) if name[0] != "." and name != "__pycache__")
-            state[path + os.sep] = hashlib.sha256("\0".join(names).encode()).hexdigest()
-        except OSError:
-            state[path + os.sep] = "missing"
+    state = dict.fromkeys([*reads["files"], *(path + os.sep for path in reads["folders"])], "missing")
+    for path in state:
+        with contextlib.suppress(OSError):
+            state[path] = _listing(path) if path.endswith(os.sep) else provenance.sha256(path)
     return state
+
+
+def _listing(folder: str) -> str:
+    """Hash of the names in `folder`, hidden ones apart."""
+    names = sorted(name for name in os.listdir(folder) if name[0] != "." and name != "__pycache__")
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()
 
 
 def _keep(page: Page, root: Path, began: float, results: list, reads: dict) -> None:
     changed = [path for path in reads["files"] if os.path.exists(path) and os.stat(path).st_mtime >= began]
-    if (
-        set(reads["programs"]) - ASK_THE_MACHINE or changed
-    ):  # what a program reads is not seen; what changed may have been read before or after
+    # what a program reads is not seen; what changed may have been read before or after
+    if set(reads["programs"]) - ASK_THE_MACHINE or changed:
         _record(page, root).unlink(missing_ok=True)
         return
-    atomic_write(
-        _record(page, root),
-        json.dumps({"key": _key(page, root), "reads": reads, "state": _state(reads), "results": results}),
-    )
+    record = {"key": _key(page, root), "reads": reads, "state": _state(reads), "results": results}
+    atomic_write(_record(page, root), json.dumps(record))
 
 
 def _kept(page: Page, root: Path) -> list | None:

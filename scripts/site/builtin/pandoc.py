@@ -25,9 +25,7 @@ def path() -> str:
 
 @functools.cache
 def version() -> str:
-    return subprocess.run(
-        [path(), "--version"], capture_output=True, encoding="utf-8", errors="replace", check=True
-    ).stdout.split()[1]
+    return call("", "pandoc", "--version").split()[1]
 
 
 def call(text: str, name: str, *arguments: str, folder: Path | None = None) -> str:
@@ -35,23 +33,14 @@ def call(text: str, name: str, *arguments: str, folder: Path | None = None) -> s
     UserError where Pandoc refuses or takes a minute.
     """
     try:
-        done = subprocess.run(
-            [path(), *arguments],
-            cwd=folder,
-            input=text,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=60,
-            check=True,
-        )
+        kept = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": True}
+        return subprocess.run([path(), *arguments], cwd=folder, input=text, timeout=60, **kept).stdout
     except subprocess.TimeoutExpired:
         raise UserError(
             f"{name}: Pandoc did not finish in a minute; the page is too large or nested too deep"
         ) from None
     except subprocess.CalledProcessError as error:
         raise UserError(f"{name}: Pandoc refused it: {error.stderr[-300:]}") from None
-    return done.stdout
 
 
 def read(text: str, name: str) -> dict:
@@ -79,9 +68,8 @@ def rewrite(node, change: Callable[[dict], object]):
         result = []
         for item in node:
             new = rewrite(item, change)
-            result.extend(new) if isinstance(new, list) and isinstance(item, dict) and "t" in item else result.append(
-                new
-            )
+            several = isinstance(new, list) and isinstance(item, dict) and "t" in item
+            result += new if several else [new]
         return result
     if isinstance(node, dict):
         node = {key: rewrite(value, change) if key in ("c", "blocks") else value for key, value in node.items()}
@@ -103,18 +91,10 @@ def walk(node):
 
 def attr(element: dict) -> list | None:
     """[id, classes, [[key, value], …]] of an element that has one."""
-    place = {
-        "Div": 0,
-        "Span": 0,
-        "CodeBlock": 0,
-        "Code": 0,
-        "Link": 0,
-        "Image": 0,
-        "Figure": 0,
-        "Table": 0,
-        "Header": 1,
-    }.get(element["t"])
-    return None if place is None else element["c"][place]
+    if element["t"] == "Header":
+        return element["c"][1]
+    first = ("Div", "Span", "CodeBlock", "Code", "Link", "Image", "Figure", "Table")
+    return element["c"][0] if element["t"] in first else None
 
 
 def text_of(inlines) -> str:
@@ -135,10 +115,8 @@ def raw(html: str) -> dict:
 
 
 def div(content: list, identifier: str = "", classes: list[str] = (), **attributes: str) -> dict:
-    return {
-        "t": "Div",
-        "c": [[identifier, list(classes), [[k.replace("_", "-"), v] for k, v in attributes.items()]], content],
-    }
+    pairs = [[key.replace("_", "-"), value] for key, value in attributes.items()]
+    return {"t": "Div", "c": [[identifier, list(classes), pairs], content]}
 
 
 def plain(inlines: list) -> dict:

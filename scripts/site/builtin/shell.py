@@ -5,7 +5,7 @@ from `_quarto.yml`.
 from __future__ import annotations
 
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from string import Template
 
@@ -46,6 +46,9 @@ class Shell:
         pagetitle = " – ".join(filter(None, both))
         has_toc = bool(toc.strip()) and meta.get("toc", False)
         toc_title = escape(str(meta.get("toc-title", "On this page")))
+        contents = (
+            f'<nav id="TOC" class="toc" aria-labelledby="toc-title"><h2 id="toc-title">{toc_title}</h2>{toc}</nav>'
+        )
         block = f'<h1 class="title">{title}</h1>' if title else ""
         block += f'<p class="subtitle lead">{subtitle}</p>' if subtitle else ""
         block += f'<div class="description">{description}</div>' if description else ""
@@ -59,15 +62,11 @@ class Shell:
             home=root + "index.html",
             brand=self.brand,
             left=self._items(web.get("navbar", {}).get("left", []), page, root),
-            bodyclass=" ".join(
-                [*([] if has_toc else ["fullcontent"]), f"page-{page.name.removesuffix('.qmd').replace('/', '-')}"]
-            ),
+            bodyclass=("" if has_toc else "fullcontent ") + f"page-{page.name.removesuffix('.qmd').replace('/', '-')}",
             layout="with-toc" if has_toc else "",
             titleblock=f'<header id="title-block-header">{block}</header>' if block else "",
             body=body,
-            toc=f'<nav id="TOC" class="toc" aria-labelledby="toc-title"><h2 id="toc-title">{toc_title}</h2>{toc}</nav>'
-            if has_toc
-            else "",
+            toc=contents if has_toc else "",
             footer=self.foot,
             after=f'<script src="{root}{SCRIPT}" defer></script>\n' + self._include(page, "include-after-body"),
         )
@@ -87,10 +86,8 @@ class Shell:
 
     def _styles(self, page: Page, root: str) -> str:
         own = page.meta.get("css") or []
-        return "\n".join(
-            f'<link rel="stylesheet" href="{root}{escape(path)}">'
-            for path in [STYLE, *([own] if isinstance(own, str) else own)]
-        )
+        paths = [STYLE, *([own] if isinstance(own, str) else own)]
+        return "\n".join(f'<link rel="stylesheet" href="{root}{escape(path)}">' for path in paths)
 
     def _include(self, page: Page, key: str) -> str:
         items = page.meta.get(key) or []
@@ -103,10 +100,8 @@ class Shell:
             try:
                 out.append((self.site.root / path).read_text(encoding="utf-8"))
             except OSError:
-                raise UserError(
-                    f"{page.line_of(re.escape(key)) if key in page.text else '_quarto.yml'}: {key} names {path}, "
-                    "which cannot be read"
-                ) from None
+                where = page.line_of(re.escape(key)) if key in page.text else "_quarto.yml"
+                raise UserError(f"{where}: {key} names {path}, which cannot be read") from None
         return "\n".join(out)
 
     def _href(self, target: str, root: str, where: str) -> str:
@@ -153,8 +148,6 @@ def _strip(html: str) -> str:
 
 def _text(text: str) -> str:
     """Text for an attribute or title, escaped once whether it came escaped or not."""
-    from html import unescape
-
     return escape(unescape(text))
 
 

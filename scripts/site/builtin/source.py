@@ -17,17 +17,7 @@ import yaml
 from scripts.common.errors import UserError
 from scripts.site.builtin import config
 
-CELL_OPTIONS = {
-    "echo": bool,
-    "output": {True, False, "asis"},
-    "eval": bool,
-    "include": bool,
-    "warning": bool,
-    "label": str,
-    "fig-cap": str,
-    "fig-alt": str,
-    "tbl-cap": str,
-}
+CELL_OPTIONS = {**config.EXECUTE, "label": str, "fig-cap": str, "fig-alt": str, "tbl-cap": str}
 INLINE = re.compile(r"(^|[^`])`\{python\}[ \t]([^`]+)`", re.M)
 
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*(.*?)\s*$")
@@ -152,9 +142,8 @@ def _is_cell(fence: re.Match, name: str, line: int) -> bool:
 
 def _cell(lines: list[str], name: str, fence_line: int) -> Cell:
     count = next((i for i, line in enumerate(lines) if not _OPTION.match(line)), len(lines))
-    options = config.parse(
-        "\n".join(_OPTION.sub("", line) for line in lines[:count]), name, fence_line + 1, CELL_OPTIONS
-    )
+    text = "\n".join(_OPTION.sub("", line) for line in lines[:count])
+    options = config.parse(text, name, fence_line + 1, CELL_OPTIONS)
     label = options.get("label", "")
     if label and not re.fullmatch(r"[A-Za-z][\w-]*", label):
         raise UserError(f"{name}:{fence_line + 1}: the label {label!r} may hold letters, digits, - and _ only")

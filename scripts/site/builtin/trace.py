@@ -24,17 +24,12 @@ def start() -> None:
 def _hear(event: str, args: tuple) -> None:
     if event == "open" and isinstance(args[0], (str, bytes)):
         mode, flags = args[1], args[2]
-        writing = (
-            any(c in mode for c in "wax+")
-            if isinstance(mode, str)
-            else isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
-        )
-        if not writing:
+        by_flags = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+        if not (set(mode) & set("wax+") if isinstance(mode, str) else by_flags):
             _opened.add(os.path.abspath(os.fsdecode(args[0])))
     elif event in ("os.listdir", "os.scandir") and isinstance(args[0], (str, bytes, type(None))):
-        if "importlib" not in sys._getframe(1).f_globals.get(
-            "__name__", ""
-        ):  # the search for a module; what is found is in sys.modules
+        # importlib: the search for a module; what is found is in sys.modules
+        if "importlib" not in sys._getframe(1).f_globals.get("__name__", ""):
             _listed.add(os.path.abspath(os.fsdecode(args[0] or ".")))
     elif event == "subprocess.Popen":
         _started.add(os.path.basename(str(args[0])))
@@ -44,27 +39,13 @@ def report() -> dict[str, list[str]]:
     """{'files': …, 'folders': …, 'programs': …}: absolute paths and program names, sorted."""
     modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     files = _opened | {os.path.abspath(path) for path in modules if path}
-    return {
-        "files": sorted(filter(_ours, files)),
-        "folders": sorted(filter(_ours, _listed)),
-        "programs": sorted(_started),
-    }
+    ours, folders = sorted(filter(_ours, files)), sorted(filter(_ours, _listed))
+    return {"files": ours, "folders": folders, "programs": sorted(_started)}
 
 
 def _ours(path: str) -> bool:
-    system = (
-        sys.prefix,
-        sys.base_prefix,
-        "/proc",
-        "/sys",
-        "/dev",
-        "/etc",
-        "/usr",
-        "/lib",
-        os.path.expanduser("~/.ipython"),
-        os.path.expanduser("~/.config"),
-        os.path.expanduser("~/.local"),
-    )
+    own = (os.path.expanduser(f"~/.{name}") for name in ("ipython", "config", "local"))
+    system = (sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", *own)
     if any(path == folder or path.startswith(folder + os.sep) for folder in system):
         return False
     return "__pycache__" not in path and not os.path.basename(path).startswith("kernel-") and ".tmp" not in path

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.common.errors import UserError
+from scripts.demo.serving import free_port
 
 NAMES = ("chromium", "firefox", "webkit")
 START_S, ANSWER_S = 60, 60
@@ -137,8 +138,7 @@ class WebDriver(_Actions):
         self._call("POST", "/url", {"url": address})
         outer = self.js("[innerWidth, innerHeight]")  # the window has a frame of its own
         if outer != [width, height]:
-            grown = {"width": 2 * width - outer[0], "height": 2 * height - outer[1]}
-            self._call("POST", "/window/rect", grown)
+            self._call("POST", "/window/rect", {"width": 2 * width - outer[0], "height": 2 * height - outer[1]})
 
     def js(self, expression: str):
         return self._call("POST", "/execute/sync", {"script": f"return ({expression})", "args": []})
@@ -157,7 +157,8 @@ class WebDriver(_Actions):
 def engine(name: str) -> Iterator[Playwrights | Bidi | WebDriver]:
     """The engine `name`. Raises UserError where this machine has none."""
     with contextlib.ExitStack() as stack:
-        found = _playwrights(name, stack) or {"firefox": _firefox, "webkit": _webkit}.get(name, _none)(stack)
+        drivers = {"firefox": _firefox, "webkit": _webkit}
+        found = _playwrights(name, stack) or (drivers[name](stack) if name in drivers else None)
         if not found:
             raise UserError(f"{name}: not on this machine; `make engines` installs Playwright's")
         yield found
@@ -173,11 +174,8 @@ def _playwrights(name: str, stack: contextlib.ExitStack) -> Playwrights | None:
     playwright = stack.enter_context(sync_playwright())
     try:
         own = getattr(playwright, name)
-        return (
-            Playwrights(stack.enter_context(contextlib.closing(own.launch())))
-            if Path(own.executable_path).exists()
-            else None
-        )
+        there = Path(own.executable_path).exists()
+        return Playwrights(stack.enter_context(contextlib.closing(own.launch()))) if there else None
     except Error:
         return None
 
@@ -202,7 +200,7 @@ def _webkit(stack: contextlib.ExitStack) -> WebDriver | None:
         return None
     size = ["-screen", "0", "2000x1400x24", "-nolisten", "tcp"]
     shown = _started(stack, [screen, "-displayfd", "1", *size], stdout=subprocess.PIPE)
-    port = _free_port()
+    port = free_port()
     # as root there is no sandbox for WebKit; it sees only this site, on loopback
     own = {"DISPLAY": f":{shown.stdout.readline().strip()}", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"}
     _started(stack, [driver, f"--port={port}"], env={**os.environ, **own})
@@ -212,10 +210,6 @@ def _webkit(stack: contextlib.ExitStack) -> WebDriver | None:
             return stack.enter_context(contextlib.closing(WebDriver(f"http://127.0.0.1:{port}", options)))
         except OSError:
             time.sleep(1)
-    return None
-
-
-def _none(_) -> None:
     return None
 
 
@@ -232,11 +226,3 @@ def _started(stack: contextlib.ExitStack, command: list[str], **settings) -> sub
 
     stack.callback(end)
     return process
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]

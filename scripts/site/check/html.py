@@ -26,42 +26,22 @@ HTML = "{http://www.w3.org/1999/xhtml}"
 
 # element -> attributes that make the browser fetch something
 FETCHED = {
-    "img": ("src", "srcset"),
-    "source": ("src", "srcset"),
-    "script": ("src",),
-    "iframe": ("src",),
-    "video": ("src", "poster"),
-    "audio": ("src",),
-    "track": ("src",),
-    "embed": ("src",),
-    "object": ("data",),
-    "input": ("src",),
-    "image": ("href",),
-    "use": ("href",),
-    "link": ("href",),
+    **dict.fromkeys(("script", "iframe", "audio", "track", "embed", "input"), ("src",)),
+    **dict.fromkeys(("image", "use", "link"), ("href",)),
+    **{"img": ("src", "srcset"), "source": ("src", "srcset"), "video": ("src", "poster"), "object": ("data",)},
 }
 # what assets/charts.js fetches, as seen from the site's root: a figure, always as a script, and the tables of a machine
 OURS = {
-    "data-src": lambda value: [re.sub(r"\.json$", ".js", value)],
-    "data-phone": lambda value: [re.sub(r"\.json$", ".js", value)],
+    **dict.fromkeys(("data-src", "data-phone"), lambda value: [re.sub(r"\.json$", ".js", value)]),
     "data-explore": lambda value: [f"charts/picker/{quote(name)}.js" for name in ("models", value)],
 }
-NOT_FETCHED = {
-    "canonical",
-    "alternate",
-    "author",
-    "license",
-    "next",
-    "prev",
-    "me",
-}  # rel of a link that is only an address
+# rel of a link that is only an address
+NOT_FETCHED = {"canonical", "alternate", "author", "license", "next", "prev", "me"}
 NAMES = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "aria-owns", "headers", "list", "popovertarget")
-QUARTO = re.compile(
-    r"\s*(?:if \()?window\.quarto"
-)  # Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
-LEAKS = re.compile(
-    r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|\bnan\b%?|^\s*NaN\s*%?\s*$", re.M
-)  # Markdown that nothing resolved, and missing values
+# Quarto's own switches (colours, menu): scripts in attributes, on links to nowhere
+QUARTO = re.compile(r"\s*(?:if \()?window\.quarto")
+# Markdown that nothing resolved, and missing values
+LEAKS = re.compile(r"\?@(?:fig|tbl|sec|eq)-|\{\{<|`\{python\}|^\s*:::|\bnan\b%?|^\s*NaN\s*%?\s*$", re.M)
 
 
 @dataclass(frozen=True)
@@ -119,17 +99,14 @@ def pages(site: Path) -> tuple[list[Page], list[Problem]]:
         parser = html5lib.HTMLParser(tree=html5lib.getTreeBuilder("etree"))
         page = Page(name, parser.parse(content, transport_encoding="utf-8"))
         for (line, _), code, details in parser.errors:
-            problems.append(
-                Problem(f"{name}:{line}", f"not valid HTML: {html5lib.constants.E.get(code, code) % details}")
-            )
+            what = html5lib.constants.E.get(code, code) % details
+            problems.append(Problem(f"{name}:{line}", f"not valid HTML: {what}"))
         for node in page.all():
             identity = node.get("id")
             if identity is not None and (not identity or re.search(r"\s", identity)):
                 problems.append(Problem(name, f"<{local(node)}> has an empty id or one with a blank: {identity!r}"))
-            elif identity in page.ids and local(node) not in (
-                "link",
-                "style",
-            ):  # Quarto names each of its style sheets alike; nothing refers to them
+            # Quarto names each of its style sheets alike; nothing refers to them
+            elif identity in page.ids and local(node) not in ("link", "style"):
                 problems.append(Problem(name, f"the id {identity!r} stands twice"))
             page.ids.add(identity or "")
         page.ids |= {node.get("name", "") for node in page.all("a")}
@@ -179,15 +156,12 @@ def _page(page: Page) -> Iterator[Problem]:
             for name in (node.get(attribute) or "").split():
                 if name not in page.ids:
                     yield Problem(page.path, f"{attribute}={name!r} of <{local(node)}> names no id on the page")
-        events = [
-            name
-            for name, value in node.attrib.items()
-            if isinstance(name, str) and re.fullmatch(r"on[a-z]+", name) and not QUARTO.match(value)
-        ]
+        own = {name: value for name, value in node.attrib.items() if re.fullmatch(r"on[a-z]+", str(name))}
+        events = [name for name, value in own.items() if not QUARTO.match(value)]
         if events:
             yield Problem(page.path, f"<{local(node)}> has a script in {events[0]}")
     for node in page.all("main"):
-        leak = LEAKS.search("\n".join(piece for piece in _prose(node)))
+        leak = LEAKS.search("\n".join(_prose(node)))
         if leak:
             yield Problem(page.path, f"{leak.group().strip()!r} stands in the text")
 
@@ -216,17 +190,11 @@ def _addresses(page: Page, by_path: dict[str, Page], site: Path) -> Iterator[Pro
             value = node.get(attribute, node.get("{http://www.w3.org/1999/xlink}href") if attribute == "href" else None)
             if value is None or (value == "" and QUARTO.match(node.get("onclick", ""))):
                 continue
-            for address in (
-                _srcset(value)
-                if attribute == "srcset"
-                else OURS[attribute](value)
-                if attribute in OURS
-                else [value.strip()]
-            ):
-                ours = attribute in OURS
-                what = _wrong(
-                    address, "index.html" if ours else page.path, by_path, site, fetched=ours or attribute in fetched
-                )
+            ours = attribute in OURS
+            read = OURS[attribute] if ours else _srcset if attribute == "srcset" else lambda text: [text.strip()]
+            where = "index.html" if ours else page.path
+            for address in read(value):
+                what = _wrong(address, where, by_path, site, fetched=ours or attribute in fetched)
                 if what:
                     yield Problem(page.path, f"<{name} {attribute}={address[:160]!r}>: {what}")
 
@@ -295,36 +263,24 @@ def _whole(site: Path, by_path: dict[str, Page]) -> Iterator[Problem]:
         items = root.findall("channel/item")
         if root.tag != "rss" or not (root.findtext("channel/title") and root.findtext("channel/link")):
             yield Problem(FEED, "not an RSS feed with title and link")
-        yield from (
-            Problem(FEED, f"item {number} lacks title, guid or date")
-            for number, item in enumerate(items, 1)
-            if not (item.findtext("title") and item.findtext("guid") and item.findtext("pubDate"))
-        )
         start = root.findtext("channel/link", "").removesuffix("index.html")
         for number, item in enumerate(items, 1):
+            if not all(item.findtext(name) for name in ("title", "guid", "pubDate")):
+                yield Problem(FEED, f"item {number} lacks title, guid or date")
             what = _wrong(item.findtext("link", "").removeprefix(start), "index.html", by_path, site, fetched=False)
             if what:
                 yield Problem(FEED, f"item {number} links to {item.findtext('link', '')[:120]!r}: {what}")
     if (site / SITEMAP).is_file():  # it needs the site's address, which a build at home does not know
         root, what = _xml(site / SITEMAP)
-        listed = (
-            []
-            if root is None
-            else [
-                urlsplit(node.text or "").path for node in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
-            ]
-        )
         if root is None:
             yield Problem(SITEMAP, what)
-        for page, parsed in by_path.items():
+        found = [] if root is None else root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
+        listed = [urlsplit(node.text or "").path for node in found]
+        for page, parsed in by_path.items() if root is not None else ():
             if any(node.get("http-equiv") or node.get("content") == "noindex" for node in parsed.all("meta")):
                 continue
-            ends = {f"/{page}"} | ({f"/{page.removesuffix('index.html')}"} if page.endswith("index.html") else set())
-            if (
-                root is not None
-                and page != NOT_FOUND
-                and not any(path.endswith(end) for path in listed for end in ends)
-            ):
+            ends = (f"/{page}", f"/{page.removesuffix('index.html')}")
+            if page != NOT_FOUND and not any(path.endswith(ends) for path in listed):
                 yield Problem(SITEMAP, f"{page} is not in it")
     try:
         with zipfile.ZipFile(site / DOWNLOAD) as archive:

@@ -42,13 +42,11 @@ def photograph(site: Path, names: list[str], out: Path) -> list[Path]:
         try:
             open_whole(page, address + name)
             height = min(HIGHEST, page.evaluate("document.documentElement.scrollHeight"))
-            shot = page.screenshot(
-                full_page=True, clip={"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height}
-            )
+            whole = {"x": 0, "y": 0, "width": VIEWS[view]["width"], "height": height}
+            shot = page.screenshot(full_page=True, clip=whole)
         except Error as error:
-            raise UserError(
-                f"{name}: could not be photographed ({str(error).splitlines()[0][:160]}); see `make check-site`"
-            ) from None
+            why = str(error).splitlines()[0][:160]
+            raise UserError(f"{name}: could not be photographed ({why}); see `make check-site`") from None
         return atomic_write(out / name_of(name, view, scheme), shot)
 
     return [path for *_, path in each(site, names, shoot, "screenshots")]
@@ -74,18 +72,14 @@ def sheet(names: list[str], out: Path) -> Path:
             path = out / name_of(name, view, scheme)
             if path.is_file():
                 with Image.open(path) as shot:
-                    seen = shot.convert("RGB").crop(
-                        (0, 0, shot.width, min(shot.height, round(room[1] * shot.width / room[0])))
-                    )
-                    page.paste(
-                        seen.resize((room[0], round(seen.height * room[0] / seen.width)), Image.Resampling.LANCZOS),
-                        (left, top + HEAD),
-                    )
+                    bottom = min(shot.height, round(room[1] * shot.width / room[0]))
+                    seen = shot.convert("RGB").crop((0, 0, shot.width, bottom))
+                small = (room[0], round(seen.height * room[0] / seen.width))
+                page.paste(seen.resize(small, Image.Resampling.LANCZOS), (left, top + HEAD))
             left += room[0] + GAP
     content = io.BytesIO()
     page.save(content, "JPEG", quality=85, optimize=True)
-    atomic_write(out / SHEET, content.getvalue())
-    return out / SHEET
+    return atomic_write(out / SHEET, content.getvalue())
 
 
 @cli
@@ -101,11 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
     options = parser.parse_args(arguments)
-    names = (
-        [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
-        if options.site.is_dir()
-        else []
-    )
+    names = [path.relative_to(options.site).as_posix() for path in sorted(options.site.rglob("*.html"))]
     if not names:
         raise UserError(f"{options.site}: no pages in it; build the site first (`make site`)")
     unknown = sorted(set(options.pages or []) - set(names))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scripts.common.errors import UserError, cli
@@ -23,8 +23,7 @@ from scripts.site.check.html import SAMPLE, Problem, looked_at, problems
 from scripts.site.extras import MODELS
 
 # axe: all rules that it runs on its own, and the one of WCAG 2.2 AA that it does not (targets of 24 pixels). Without
-# preload: its own fetching of style
-# sheets takes an @import for relative to the page.
+# preload: its own fetching of style sheets takes an @import for relative to the page.
 AXE = {"resultTypes": ["violations"], "preload": False, "rules": {"target-size": {"enabled": True}}}
 MODELS_OPENED = 4
 REFRESH = 'http-equiv="refresh"'  # a page that only leads on
@@ -43,13 +42,8 @@ def in_browser(site: Path, names: list[str]) -> list[Problem]:
     is no Chrome.
     """
     seen: dict[tuple[str, str], list[str]] = {}
-    looked = views.each(
-        site,
-        names,
-        lambda page, address, name, view, scheme: sorted(set(_look(page, address, name, view))),
-        "check-site",
-    )
-    for name, view, scheme, found in looked:
+    look = lambda page, address, name, view, scheme: sorted(set(_look(page, address, name, view)))
+    for name, view, scheme, found in views.each(site, names, look, "check-site"):
         for what in found:
             seen.setdefault((name, what), []).append(f"{view} {scheme}")
     every = len(views.VIEWS) * len(views.SCHEMES)
@@ -73,30 +67,17 @@ def _look(page, address: str, name: str, view: str) -> Iterator[str]:
     from playwright.sync_api import Error
 
     events: list[str] = []
-    page.on(
-        "console",
-        lambda message: (
-            events.append(f"on the console: {message.text[:200]}") if message.type in ("error", "warning") else None
-        ),
-    )
-    page.on("pageerror", lambda failure: events.append(f"a script failed: {str(failure)[:200]}"))
+
+    def heard(kind: str, words: Callable[..., str], when: Callable[..., bool] = lambda _: True) -> None:
+        """Keep `words(event)` of the page's events of a kind, where `when(event)`."""
+        page.on(kind, lambda event: events.append(words(event)) if when(event) else None)
+
+    heard("console", lambda said: f"on the console: {said.text[:200]}", lambda said: said.type in ("error", "warning"))
+    heard("pageerror", lambda failure: f"a script failed: {str(failure)[:200]}")
     page.on("dialog", lambda dialog: (events.append(f"a dialog opened: {dialog.message[:80]}"), dialog.dismiss()))
-    page.on(
-        "response",
-        lambda response: (
-            events.append(f"{response.url.removeprefix(address)} answers {response.status}")
-            if response.status >= 400
-            else None
-        ),
-    )
-    page.on(
-        "requestfailed",
-        lambda request: (
-            events.append(f"{request.url.removeprefix(address)[:200]} could not be loaded")
-            if request.url.startswith(address)
-            else None
-        ),
-    )
+    own = lambda one: one.url.removeprefix(address)[:200]
+    heard("response", lambda one: f"{own(one)} answers {one.status}", lambda one: one.status >= 400)
+    heard("requestfailed", lambda one: f"{own(one)} could not be loaded", lambda one: one.url.startswith(address))
 
     def gate(route) -> None:
         url = route.request.url

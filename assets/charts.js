@@ -8,22 +8,21 @@
   const charts = [...document.querySelectorAll(".chart:is([data-src], [data-explore])")];
   if (!charts.length || !("IntersectionObserver" in window)) return;
 
+  const element = (tag, values) => Object.assign(document.createElement(tag), values);
   const scripts = new Map();
   const script = (path, ordered = false) => {
     if (!scripts.has(path))
       scripts.set(
         path,
         new Promise((resolve, reject) => {
-          const element = document.createElement("script");
-          element.src = new URL(path, ROOT);
-          element.async = !ordered; // fetched side by side in any case
-          element.onload = resolve;
-          element.onerror = () => {
-            scripts.delete(path);
-            element.remove();
+          const onerror = () => {
+            scripts.delete(path); // asked for again, it is tried again
+            made.remove();
             reject(new Error(`${path} cannot be fetched`));
-          }; // asked for again, it is tried again
-          document.head.append(element);
+          };
+          // fetched side by side in any case
+          const made = element("script", { src: new URL(path, ROOT), async: !ordered, onload: resolve, onerror });
+          document.head.append(made);
         }),
       );
     return scripts.get(path);
@@ -65,22 +64,13 @@
   let explorer, sheet;
   const styles = () =>
     (sheet ??= new Promise((resolve) => {
-      document.head.append(
-        Object.assign(document.createElement("link"), {
-          rel: "stylesheet",
-          href: new URL("assets/explorer.css", ROOT),
-          onload: resolve,
-          onerror: resolve,
-        }),
-      );
+      const href = new URL("assets/explorer.css", ROOT);
+      document.head.append(element("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
     }));
   const explorerParts = () =>
     (explorer ??= (async () => {
-      const names = [
-        "rules",
-        ...["-rules", "-theme", "-axes", "-panel", "-draw", "-input", ""].map((part) => `explorer${part}`),
-      ];
-      const parts = names.map((name) => script(`assets/${name}.js`, true));
+      const names = ["-rules", "-theme", "-axes", "-panel", "-draw", "-input", ""].map((part) => `explorer${part}`);
+      const parts = ["rules", ...names].map((name) => script(`assets/${name}.js`, true));
       await Promise.all([speedsOf("models"), styles(), ...parts]);
       if (speeds.models.schema !== 1) throw new Error(`models.js has schema ${speeds.models.schema}`);
       return [window.explorerChart, speeds.models];
@@ -94,11 +84,9 @@
   }
 
   const isDark = () => {
-    for (const element of [document.body, document.documentElement]) {
-      if (element.classList.contains("quarto-dark")) return true;
-      if (element.classList.contains("quarto-light")) return false;
-    }
-    return matchMedia("(prefers-color-scheme: dark)").matches;
+    const { classList } = document.documentElement;
+    if (classList.contains("quarto-dark")) return true;
+    return !classList.contains("quarto-light") && matchMedia("(prefers-color-scheme: dark)").matches;
   };
 
   // Every colour of the figure that layout.meta.dark names is exchanged; a figure without it is `darkened`.
@@ -107,12 +95,8 @@
     if (Array.isArray(value)) return value.map((item) => recoloured(item, map));
     if (value && typeof value === "object") {
       if ("bdata" in value) return value;
-      return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [
-          key,
-          key === "meta" || key === "customdata" || key === "text" ? item : recoloured(item, map),
-        ]),
-      );
+      const own = ([key, item]) => [key, ["meta", "customdata", "text"].includes(key) ? item : recoloured(item, map)];
+      return Object.fromEntries(Object.entries(value).map(own));
     }
     return value;
   };
@@ -140,24 +124,14 @@
     );
     if (layout.coloraxis?.colorscale)
       axes.coloraxis = { ...layout.coloraxis, colorscale: lightened(layout.coloraxis.colorscale) };
-    const marks = data.map((trace) =>
-      Object.fromEntries(
-        Object.entries(trace).map(([key, value]) => [
-          key,
-          (key === "marker" || key === "line") && value?.color ? { ...value, color: lightened(value.color) } : value,
-        ]),
-      ),
-    );
-    return [
-      marks,
-      {
-        ...layout,
-        ...axes,
-        paper_bgcolor: "#15181c",
-        plot_bgcolor: "#1f242a",
-        font: { ...layout.font, color: "#e8eaed" },
-      },
-    ];
+    const lit = (part) => (part?.color ? { ...part, color: lightened(part.color) } : part);
+    const marks = data.map((trace) => ({
+      ...trace,
+      ...("marker" in trace && { marker: lit(trace.marker) }),
+      ...("line" in trace && { line: lit(trace.line) }),
+    }));
+    const font = { ...layout.font, color: "#e8eaed" };
+    return [marks, { ...layout, ...axes, paper_bgcolor: "#15181c", plot_bgcolor: "#1f242a", font }];
   };
 
   // A click on a mark keeps its words below the chart, and a model's line of code; a second one takes them away.
@@ -165,12 +139,11 @@
     const html = String(point.text ?? point.hovertext ?? point.data.name ?? ""),
       lines = html.split("<br>").map((line) => new DOMParser().parseFromString(line, "text/html").body.textContent);
     const panel =
-      chart.querySelector(".explorer-panel") ??
-      chart.appendChild(Object.assign(document.createElement("div"), { className: "explorer-panel" }));
+      chart.querySelector(".explorer-panel") ?? chart.appendChild(element("div", { className: "explorer-panel" }));
     const there = [...panel.children].find((card) => card.dataset.of === html);
     if (there || !lines.join("")) return there?.remove();
     styles();
-    const add = (tag, text, to) => to.appendChild(Object.assign(document.createElement(tag), { textContent: text }));
+    const add = (tag, textContent, to) => to.appendChild(element(tag, { textContent }));
     const card = add("section", "", panel),
       head = add("p", "", card),
       name = point.data.meta?.family && Array.isArray(point.customdata) ? String(point.customdata[0]) : "";
@@ -215,17 +188,14 @@
     const natural = layout.width ?? width,
       height = layout.height ?? Math.round(width * 0.7);
     const scale = Math.min(1, width / natural);
-    const stage = document.createElement("div");
-    stage.className = "drawing";
-    stage.style.height = `${Math.ceil(height * scale)}px`;
-    const plot = document.createElement("div");
+    const stage = element("div", { className: "drawing" }),
+      plot = element("div");
+    stage.style.cssText = `height:${Math.ceil(height * scale)}px;position:absolute;visibility:hidden`;
     plot.style.cssText = `width:${natural}px;height:${height}px;transform-origin:0 0;transform:scale(${scale})`;
     stage.append(plot);
     stage.setAttribute("role", "img");
     // the picture, and its text with it, is hidden now
     stage.setAttribute("aria-label", chart.querySelector("img")?.alt ?? "");
-    stage.style.position = "absolute";
-    stage.style.visibility = "hidden";
     chart.append(stage);
     try {
       await Plotly.newPlot(
@@ -257,18 +227,9 @@
       known = images.has(chart);
     images.set(chart, image);
     if (!source || known) return;
-    const button = Object.assign(document.createElement("button"), {
-      type: "button",
-      className: "save",
-      textContent: "save as SVG",
-    });
-    button.addEventListener("click", async () => {
-      Object.assign(document.createElement("a"), {
-        href: await images.get(chart)(),
-        download: `${chart.dataset.figure}.svg`,
-      }).click();
-    });
-    source.append(" · ", button);
+    const onclick = async () =>
+      element("a", { href: await images.get(chart)(), download: `${chart.dataset.figure}.svg` }).click();
+    source.append(" · ", element("button", { type: "button", className: "save", textContent: "save as SVG", onclick }));
   }
 
   const again = new Map();
@@ -299,8 +260,6 @@
     clearTimeout(timer);
     timer = setTimeout(redraw, 150);
   });
-  const theme = new MutationObserver(redraw);
-  for (const element of [document.body, document.documentElement])
-    theme.observe(element, { attributes: true, attributeFilter: ["class"] });
+  new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();

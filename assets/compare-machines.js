@@ -5,37 +5,25 @@
   "use strict";
   const box = document.getElementById("compare-machines");
   if (!box) return;
-  const MOST = 4,
-    LONGEST = 800,
-    LEAST = 5; // models in common
-  const about = JSON.parse(document.getElementById("compare-about").textContent),
+  const LEAST = 5, // models in common
+    C = window.comparing(/(?<=_)|(?<=\.)(?=[a-z])/),
+    { MOST, about, make, number } = C,
     { images, sigmas, timing_spread: spread } = about.uncertainty,
     said = document.getElementById("compare-machines-said"),
     add = document.getElementById("compare-machines-add"),
-    base = new URL("../data/v1/machines/", document.currentScript.src),
     files = new Map();
   let chosen = [],
     turn = 0;
-  const make = (tag, text = "", attributes = {}) => {
-    const made = document.createElement(tag);
-    const parts = String(text).split(/(?<=_)|(?<=\.)(?=[a-z])/); // where a name may break
-    made.append(...parts.flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])));
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  };
-  const number = (value, digits = 3) =>
-    Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
 
   // --- the address
   function recall() {
     const wrong = [],
       found = [];
-    const given = new URLSearchParams(location.hash.slice(1, LONGEST)).get("machines") ?? "";
-    for (const key of given.split(",").filter(Boolean)) {
+    for (const key of C.asked("machines")) {
       if (!Object.hasOwn(about.machines, key))
         wrong.push(`“${key.slice(0, 60)}” is no machine that this report knows.`);
       else if (found.length === MOST) {
-        wrong.push(`More than ${MOST} were asked for; the first ${MOST} are shown.`);
+        wrong.push(C.many);
         break;
       } else if (!found.includes(key)) found.push(key);
     }
@@ -43,15 +31,14 @@
     show(wrong);
   }
   function keep() {
-    window.compareAddress({ machines: chosen.join() });
+    C.address({ machines: chosen.join() });
+    show();
   }
 
   // --- figures
   async function load(key) {
     if (!files.has(key)) {
-      const answer = await fetch(new URL(`${encodeURIComponent(key)}.json`, base));
-      if (!answer.ok) throw new Error(key);
-      const file = await answer.json(),
+      const file = await C.figures("machines", key),
         at = Object.fromEntries(file.columns.map((name, i) => [name, i]));
       const rows = file.rows
         .map((row) => ({
@@ -104,37 +91,20 @@
     if (!mine) return "none is that fast";
     const value = `${mine.top1.toFixed(2)}%, ${mine.model}`;
     if (!theirs) return value;
-    const gap = mine.top1 - theirs.top1,
-      doubt = sigmas * Math.hypot(se(mine.top1), se(theirs.top1));
-    return Math.abs(gap) <= doubt
-      ? `${value} (a tie)`
-      : `${value} (${gap > 0 ? "+" : "−"}${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)})`;
+    return `${value} (${C.gapOf(mine.top1 - theirs.top1, sigmas * Math.hypot(se(mine.top1), se(theirs.top1)))})`;
   }
 
   // --- the page
   function table(all) {
     const [first] = all,
       against = all.map((file) => (file === first ? null : beside(file, first))),
-      head = make("tr"),
-      body = make("tbody");
-    head.append(make("td"));
-    all.forEach((file, i) => {
-      const cell = make("th", file.name, { scope: "col" }),
-        away = make("button", "Remove", { type: "button", "aria-label": `Remove ${file.name}` });
-      away.addEventListener("click", () => {
-        chosen.splice(i, 1);
-        keep();
-        show();
-        add.focus();
-      });
-      cell.append(make("br"), away);
-      head.append(cell);
-    });
-    const line = (name, cell) => {
-      const row = make("tr");
-      row.append(make("th", name, { scope: "row" }), ...all.map((file, i) => make("td", cell(file, against[i]))));
-      body.append(row);
-    };
+      columns = all.map(({ name }) => [name, ...C.parts(name)]),
+      [made, row] = C.framed("The machines side by side", columns, away);
+    const line = (name, cell) =>
+      row(
+        name,
+        all.map((file, i) => cell(file, against[i])),
+      );
     line("Kind", (file) => ({ gpu: "graphics card", cpu: "processor", phone: "phone" })[file.kind] ?? "–");
     line("Launched", (file) => (file.year > 0 ? String(file.year) : "–"));
     line("Timed", (file) => `${file.precision}, ${file.compiled ? "compiled" : "eager"}, PyTorch ${file.torch}`);
@@ -161,18 +131,12 @@
     for (const floor of [10, 100, 1000, 10000])
       if (all.some((file) => best(file, floor)))
         line(`Most accurate at ${floor.toLocaleString("en")} images/s`, (file) => reached(file, first, floor));
-    const made = make("table", "", { class: "table compared fixed" }),
-      top = make("thead"),
-      scroll = make("div", "", {
-        class: "table-scroll",
-        tabindex: "0",
-        role: "region",
-        "aria-label": "The machines side by side",
-      });
-    top.append(head);
-    made.append(top, body);
-    scroll.append(made);
-    return scroll;
+    return made;
+  }
+  function away(i) {
+    chosen.splice(i, 1);
+    keep();
+    add.focus();
   }
   function verdict(mine, first) {
     const one = beside(mine, first);
@@ -195,24 +159,18 @@
     try {
       all = await Promise.all(chosen.map(load));
     } catch {
-      said.textContent =
-        location.protocol === "file:"
-          ? "From a folder a browser reads no figures; serve it: python3 -m http.server."
-          : "The figures could not be loaded; reload the page.";
+      said.textContent = C.unread;
       return;
     }
     if (mine !== turn) return;
-    box.replaceChildren(table(all));
-    window.savableTable?.(box.querySelector("table"));
+    C.put(box, table(all), all.length);
     said.textContent = [...wrong, ...all.slice(1).map((file) => verdict(file, all[0]))].join(" ");
-    box.dataset.shown = String(all.length);
   }
   for (const [key, name] of Object.entries(about.machines)) add.append(make("option", name, { value: key }));
   add.addEventListener("change", () => {
     if (add.value && chosen.length < MOST && !chosen.includes(add.value)) {
       chosen.push(add.value);
       keep();
-      show();
     }
     add.value = "";
   });

@@ -1,59 +1,38 @@
 // Up to four models side by side. The address holds them: #m=resnet50.a1_in1k,convnext_tiny.in12k_ft_in1k@384 (@: the
 // size in pixels; else the most accurate one). Each difference is to the first model, with its uncertainty; one that is
 // smaller is a tie. Figures: data/v1/models/<file>.json.
-(() => {
+
+// What this comparison and that of the machines (compare-machines.js) do alike. breaks: where a name may break.
+window.comparing = (breaks) => {
   "use strict";
-  const box = document.getElementById("compare");
-  if (!box) return;
   const MOST = 4,
-    LONGEST = 800;
-  const about = JSON.parse(document.getElementById("compare-about").textContent),
-    { sigmas, timing_spread: spread } = about.uncertainty;
-  const said = document.getElementById("compare-said"),
-    base = new URL("../data/v1/models/", document.currentScript.src);
-  const files = new Map();
-  let chosen = [],
-    names = new Map(),
-    old = new Map(),
-    turn = 0;
+    LONGEST = 800,
+    about = JSON.parse(document.getElementById("compare-about").textContent),
+    data = new URL("../data/v1/", document.currentScript.src);
+  const parts = (text) =>
+    String(text)
+      .split(breaks)
+      .flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part]));
   const make = (tag, text = "", attributes = {}) => {
     const made = document.createElement(tag);
-    made.append(
-      ...String(text)
-        .split(/(?<=_)/)
-        .flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])),
-    );
+    made.append(...parts(text));
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-
-  // --- the address
-  function read(hash) {
-    const wrong = [],
-      found = [];
-    const given = new URLSearchParams(hash.slice(1, LONGEST)).get("m") ?? "";
-    for (const part of given
+  const asked = (key) =>
+    (new URLSearchParams(location.hash.slice(1, LONGEST)).get(key) ?? "")
       .split(",")
       .map((one) => one.trim())
-      .filter(Boolean)) {
-      const cut = part.lastIndexOf("@"),
-        size = cut > 0 && /^\d{1,5}$/.test(part.slice(cut + 1)) ? Number(part.slice(cut + 1)) : null;
-      const asked = size === null ? part : part.slice(0, cut),
-        name = names.has(asked) ? asked : old.get(asked);
-      if (!name) wrong.push(`“${asked.slice(0, 60)}” is no model that this report knows, and was left out.`);
-      else if (found.length === MOST) {
-        wrong.push(`More than ${MOST} were asked for; the first ${MOST} are shown.`);
-        break;
-      } else if (!found.some((one) => one.name === name && one.size === size)) found.push({ name, size });
-    }
-    return { found, wrong };
-  }
-  const written = () => chosen.map(({ name, size }) => encodeURIComponent(name) + (size ? `@${size}` : "")).join(",");
-  // both comparisons of the page share its address: {m: …} or {machines: …} changes one and keeps the other
-  window.compareAddress = (changed) => {
+      .filter(Boolean);
+  // both share the page's address: {m: …} or {machines: …} changes one and keeps the other
+  const address = (changed) => {
     const asIs = {};
     for (const key of ["m", "machines"]) {
-      const own = location.hash.slice(1, LONGEST).split("&").find((part) => part.startsWith(`${key}=`)) ?? "";
+      const own =
+        location.hash
+          .slice(1, LONGEST)
+          .split("&")
+          .find((part) => part.startsWith(`${key}=`)) ?? "";
       asIs[key] = changed[key] ?? own.slice(key.length + 1); // as it stands: decoded, a name may hold an &
     }
     const text = Object.entries(asIs)
@@ -62,16 +41,95 @@
       .join("&");
     history.replaceState(null, "", text ? `#${text}` : location.pathname);
   };
-  const keep = () => window.compareAddress({ m: written() });
+  const figures = async (folder, name) => {
+    const answer = await fetch(new URL(`${folder}/${encodeURIComponent(name)}.json`, data));
+    if (!answer.ok) throw new Error(name);
+    return answer.json();
+  };
+  const number = (value, digits = 3) =>
+    Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
+  // two accuracies, in points
+  const gapOf = (gap, doubt) =>
+    Math.abs(gap) <= doubt ? "a tie" : `${gap > 0 ? "+" : "−"}${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)}`;
+  // A table in its frame, and what adds a line to it. columns: [name, its nodes]; away(i) takes one out.
+  function framed(label, columns, away) {
+    const made = make("table", "", { class: "table compared fixed" }),
+      [top, head, body] = ["thead", "tr", "tbody"].map((tag) => make(tag)),
+      scroll = make("div", "", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": label });
+    head.append(make("td"));
+    columns.forEach(([name, ...nodes], i) => {
+      const cell = make("th", "", { scope: "col" }),
+        button = make("button", "Remove", { type: "button", "aria-label": `Remove ${name}` });
+      button.addEventListener("click", () => away(i));
+      cell.append(...nodes, make("br"), button);
+      head.append(cell);
+    });
+    top.append(head);
+    made.append(top, body);
+    scroll.append(made);
+    const line = (name, texts) => {
+      const row = make("tr");
+      row.append(make("th", name, { scope: "row" }), ...texts.map((text) => make("td", text)));
+      body.append(row);
+    };
+    return [scroll, line];
+  }
+  function put(box, table, count) {
+    box.replaceChildren(table);
+    window.savableTable?.(box.querySelector("table"));
+    box.dataset.shown = String(count);
+  }
+  const unread =
+    location.protocol === "file:"
+      ? "From a folder a browser reads no figures; serve it: python3 -m http.server."
+      : "The figures could not be loaded; reload the page.";
+  const many = `More than ${MOST} were asked for; the first ${MOST} are shown.`;
+  return { MOST, about, parts, make, asked, address, figures, number, gapOf, framed, put, unread, many };
+};
+
+(() => {
+  "use strict";
+  const box = document.getElementById("compare");
+  if (!box) return;
+  const C = window.comparing(/(?<=_)/),
+    { MOST, about, make, number, gapOf } = C,
+    { sigmas, timing_spread: spread } = about.uncertainty;
+  const said = document.getElementById("compare-said"),
+    add = document.getElementById("compare-add"),
+    files = new Map();
+  let chosen = [],
+    names = new Map(),
+    old = new Map(),
+    turn = 0;
+
+  // --- the address
+  function recall() {
+    const wrong = [],
+      found = [];
+    for (const part of C.asked("m")) {
+      const cut = part.lastIndexOf("@"),
+        size = cut > 0 && /^\d{1,5}$/.test(part.slice(cut + 1)) ? Number(part.slice(cut + 1)) : null;
+      const asked = size === null ? part : part.slice(0, cut),
+        name = names.has(asked) ? asked : old.get(asked);
+      if (!name) wrong.push(`“${asked.slice(0, 60)}” is no model that this report knows, and was left out.`);
+      else if (found.length === MOST) {
+        wrong.push(C.many);
+        break;
+      } else if (!found.some((one) => one.name === name && one.size === size)) found.push({ name, size });
+    }
+    chosen = found;
+    show(wrong);
+  }
+  // what was chosen into the address and on the page
+  function keep() {
+    const written = chosen.map(({ name, size }) => encodeURIComponent(name) + (size ? `@${size}` : ""));
+    C.address({ m: written.join(",") });
+    show();
+  }
 
   // --- figures
   async function load(name) {
-    if (!files.has(name)) {
-      const answer = await fetch(new URL(`${encodeURIComponent(names.get(name))}.json`, base));
-      if (!answer.ok) throw new Error(name);
-      files.set(name, await answer.json());
-    }
-    return files.get(name);
+    if (!files.has(name)) files.set(name, await C.figures("models", names.get(name)));
   }
   const rows = ({ columns, rows: all }) =>
     all.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
@@ -90,19 +148,13 @@
       speeds: pick(speeds, "machine"),
     };
   }
-  const number = (value, digits = 3) =>
-    Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
   // of the logarithm of a speed
   const half = (row) => (row.low && row.high ? Math.log(row.high / row.low) / 2 : Math.log(spread) / Math.SQRT2);
   function score(mine, first) {
     if (!mine) return "–";
     const value = `${mine.top1.toFixed(2)}%`;
     if (!first || mine === first) return `${value} ± ${(sigmas * mine.se).toFixed(2)}`;
-    const gap = mine.top1 - first.top1,
-      doubt = sigmas * Math.hypot(mine.se, first.se);
-    return Math.abs(gap) <= doubt
-      ? `${value} (a tie)`
-      : `${value} (${gap > 0 ? "+" : "−"}${Math.abs(gap).toFixed(2)} ± ${doubt.toFixed(2)})`;
+    return `${value} (${gapOf(mine.top1 - first.top1, sigmas * Math.hypot(mine.se, first.se))})`;
   }
   function speed(mine, first) {
     if (!mine) return "not timed";
@@ -151,80 +203,37 @@
 
   // --- the page
   function table(all) {
-    const [first] = all,
-      head = document.createElement("tr"),
-      body = document.createElement("tbody");
-    head.append(make("td"));
-    all.forEach((one, i) => {
-      const cell = make("th", "", { scope: "col" }),
-        away = make("button", "Remove", { type: "button", "aria-label": `Remove ${one.file.model}` });
-      const link = make("a", one.file.model);
-      link.href = `${encodeURIComponent(names.get(one.file.model))}.html`;
-      away.addEventListener("click", () => {
-        chosen.splice(i, 1);
-        keep();
-        show();
-        document.getElementById("compare-add").focus();
-      });
-      cell.append(link, make("br"), away);
-      head.append(cell);
-    });
-    const line = (name, cells) => {
-      if (cells.every((text) => text === "–")) return;
-      const row = make("tr");
-      row.append(make("th", name, { scope: "row" }), ...cells.map((text) => make("td", text)));
-      body.append(row);
+    const [first] = all;
+    const columns = all.map(({ file }) => [
+      file.model,
+      make("a", file.model, { href: `${encodeURIComponent(names.get(file.model))}.html` }),
+    ]);
+    const [made, row] = C.framed("The models side by side", columns, away);
+    const line = (name, cell, none = "–") => {
+      const cells = all.map((one) => cell(one, one === first ? null : first));
+      if (cells.some((text) => text !== none)) row(name, cells);
     };
     const plain = (value, digits = 4) => (value === undefined ? "–" : number(value, digits));
-    line(
-      "Pixels",
-      all.map((one) => String(one.pixels ?? "–")),
-    );
+    line("Pixels", (one) => String(one.pixels ?? "–"));
     for (const [key, { name }] of Object.entries(about.sets))
-      line(
-        `${name} top-1`,
-        all.map((one) => score(one.scores.get(key), one === first ? null : first.scores.get(key))),
-      );
-    for (const [key, name] of Object.entries(about.machines)) {
-      const cells = all.map((one) => speed(one.speeds.get(key), one === first ? null : first.speeds.get(key)));
-      if (cells.some((text) => text !== "not timed")) line(`${name}, images/s`, cells);
-    }
-    line(
-      "Parameters (M)",
-      all.map((one) => plain(one.size.params_m)),
-    );
-    line(
-      "GMACs",
-      all.map((one) => plain(one.size.gmacs)),
-    );
-    line(
-      "Family",
-      all.map((one) => one.file.family || "–"),
-    );
-    line(
-      "Pretraining",
-      all.map((one) => about.pretraining[one.file.pretraining]),
-    );
-    line(
-      "Licence, as timm states it",
-      all.map((one) => one.file.licence),
-    );
-    const made = make("table", "", { class: "table compared fixed" }),
-      top = make("thead");
-    top.append(head);
-    made.append(top, body);
-    const scroll = make("div", "", {
-      class: "table-scroll",
-      tabindex: "0",
-      role: "region",
-      "aria-label": "The models side by side",
-    });
-    scroll.append(made);
-    return scroll;
+      line(`${name} top-1`, (one, other) => score(one.scores.get(key), other?.scores.get(key)));
+    for (const [key, name] of Object.entries(about.machines))
+      line(`${name}, images/s`, (one, other) => speed(one.speeds.get(key), other?.speeds.get(key)), "not timed");
+    line("Parameters (M)", (one) => plain(one.size.params_m));
+    line("GMACs", (one) => plain(one.size.gmacs));
+    line("Family", (one) => one.file.family || "–");
+    line("Pretraining", (one) => about.pretraining[one.file.pretraining]);
+    line("Licence, as timm states it", (one) => one.file.licence);
+    return made;
+  }
+  function away(i) {
+    chosen.splice(i, 1);
+    keep();
+    add.focus();
   }
   async function show(wrong = []) {
     const mine = ++turn;
-    document.getElementById("compare-add").disabled = chosen.length >= MOST;
+    add.disabled = chosen.length >= MOST;
     if (!chosen.length) {
       box.replaceChildren();
       said.textContent = [...wrong, "Nothing is chosen yet. Add a model."].join(" ");
@@ -233,42 +242,27 @@
     try {
       await Promise.all(chosen.map(({ name }) => load(name)));
     } catch {
-      said.textContent =
-        location.protocol === "file:"
-          ? "From a folder a browser reads no figures; serve it: python3 -m http.server."
-          : "The figures could not be loaded; reload the page.";
+      said.textContent = C.unread;
       return;
     }
     if (mine !== turn) return;
     const all = chosen.map(facts);
     for (const [i, one] of all.entries()) {
       if (chosen[i].size && !one.file.sizes.some((size) => size.img_size === chosen[i].size)) {
-        wrong = [
-          ...wrong,
-          `${one.file.model} is not known at ${chosen[i].size} pixels; its most accurate size is shown.`,
-        ];
+        wrong.push(`${one.file.model} is not known at ${chosen[i].size} pixels; its most accurate size is shown.`);
         chosen[i] = { name: one.file.model, size: null };
         all[i] = facts(chosen[i]);
       }
     }
-    box.replaceChildren(table(all));
-    window.savableTable?.(box.querySelector("table"));
+    C.put(box, table(all), all.length);
     said.textContent =
       [...wrong, ...all.slice(1).map((one) => verdict(one, all[0]))].join(" ") || "Add another to compare it with.";
-    box.dataset.shown = String(all.length);
   }
-  function recall() {
-    const { found, wrong } = read(location.hash);
-    chosen = found;
-    show(wrong);
-  }
-  document.getElementById("compare-add").addEventListener("click", () =>
+  add.addEventListener("click", () =>
     window.openSearch((name) => {
-      if (chosen.length < MOST) {
-        chosen.push({ name, size: null });
-        keep();
-        show();
-      }
+      if (chosen.length >= MOST) return;
+      chosen.push({ name, size: null });
+      keep();
     }),
   );
   const script = make("script", "", { src: new URL("../data/v1/names.js", document.currentScript.src) });

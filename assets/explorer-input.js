@@ -13,6 +13,8 @@ window.explorerInput = (plot, chart) => {
     return [event.clientX - rect.left, event.clientY - rect.top];
   };
   const away = ([a, b], [c, d]) => Math.hypot(a - c, b - d);
+  // the edges of a box by two corners: left, right, top, bottom
+  const between = ([a, b], [c, d]) => [Math.min(a, c), Math.max(a, c), Math.min(b, d), Math.max(b, d)];
   const draw = (edges) => {
     box = edges;
     chart.setBox(edges);
@@ -58,7 +60,7 @@ window.explorerInput = (plot, chart) => {
     }
     if (pressed?.type === "mouse" && fingers.size && away(at, pressed.at) > 6) {
       chart.hover(null);
-      return draw([...pressed.at, ...at]);
+      return draw(between(pressed.at, at));
     }
     if (event.pointerType === "mouse" && !fingers.size) chart.hover(nearest(at, MOUSE));
   });
@@ -99,16 +101,11 @@ window.explorerInput = (plot, chart) => {
     const { at, group, type } = pressed;
     pressed = null;
     if (box) {
-      const [left, right, top, bottom] = [
-        Math.min(box[0], box[2]),
-        Math.max(box[0], box[2]),
-        Math.min(box[1], box[3]),
-        Math.max(box[1], box[3]),
-      ];
+      const [left, right, top, bottom] = box;
       draw(null);
       if (right - left < 12 || bottom - top < 12) return;
-      const [low, high] = [chart.value([left, bottom]), chart.value([right, top])];
-      return chart.setView([Math.min(low[0], high[0]), Math.max(low[0], high[0])], [low[1], high[1]]);
+      const [low, high, from, to] = between(chart.value([left, bottom]), chart.value([right, top]));
+      return chart.setView([low, high], [from, to]);
     }
     const row = nearest(at, type === "mouse" ? MOUSE : FINGER);
     if (group && (!row || away(chart.px(row), at) > 6)) return chart.filterFamily(group);

@@ -13,6 +13,8 @@ window.explorerPanel = (() => {
     return made;
   };
 
+  const button = (words, onclick, attributes = {}) => make("button", { type: "button", onclick, ...attributes }, words);
+
   const numbers = (row, axis = "speed") =>
     [
       `${row.top1.toFixed(2)}% top-1 at ${row.size} px`,
@@ -28,8 +30,7 @@ window.explorerPanel = (() => {
       return `On the frontier: none of these ${A.axes[axis].best} and at least as accurate.`;
     const rival = shown.filter((one) => one !== row && one.speed >= row.speed).sort((a, b) => b.top1 - a.top1)[0];
     return rival && rival.top1 >= row.top1
-      ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more ` +
-          `${A.ahead(axis, row, rival)}.`
+      ? `Beaten by ${rival.name}: ${(rival.top1 - row.top1).toFixed(2)} points more ` + `${A.ahead(axis, row, rival)}.`
       : "";
   }
 
@@ -67,7 +68,7 @@ window.explorerPanel = (() => {
         {},
         swatch,
         make("strong", {}, name),
-        make("button", { type: "button", ariaLabel: `Remove ${name}`, onclick: () => chart.remove(id) }, "Remove"),
+        button("Remove", () => chart.remove(id), { ariaLabel: `Remove ${name}` }),
       ),
     );
     if (!row) {
@@ -79,25 +80,18 @@ window.explorerPanel = (() => {
       make("p", {}, chart.about(row).filter(Boolean).join(" · ")),
       make("p", {}, standing(row, chart.shown, chart.edge, chart.axis) + against(row, chart.first)),
     );
-    const others = chart.rows
+    const most = 6,
+      others = chart.rows
         .filter((one) => one.arch === row.arch && one.id !== row.id)
-        .sort((a, b) => b.top1 - a.top1),
-      most = 6;
+        .sort((a, b) => b.top1 - a.top1)
+        .map((one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`),
+      more = others.length > most ? ` and ${others.length - most} more` : "";
     if (others.length)
       made.append(
-        make(
-          "p",
-          { className: "source" },
-          `Other weights of ${row.arch}: ${others
-            .slice(0, most)
-            .map(
-              (one) => `${one.name.slice(row.arch.length + 1) || one.name} at ${one.size} px (${one.top1.toFixed(2)}%)`,
-            )
-            .join(", ")}` + (others.length > most ? ` and ${others.length - most} more` : ""),
-        ),
+        make("p", { className: "source" }, `Other weights of ${row.arch}: ${others.slice(0, most).join(", ")}${more}`),
       );
     const code = `timm.create_model("${name.replace(/["\\]/g, "")}", pretrained=True)  # ${size}×${size} pixels`;
-    const copy = make("button", { type: "button", onclick: () => copied(copy, code) }, "Copy");
+    const copy = button("Copy", () => copied(copy, code));
     made.append(
       make("div", { className: "explorer-code" }, make("pre", { tabIndex: 0 }, make("code", {}, code)), copy),
     );
@@ -107,7 +101,12 @@ window.explorerPanel = (() => {
   // The frontier as a table; family(row) writes its name.
   function table(edge, number, family) {
     const head = ["Model", "Family", "Pixels", "Top-1 (%)", "Images/s", "Parameters (M)"],
-      of = (i) => ({ className: i > 1 ? "number" : "" });
+      of = (i) => ({ className: i > 1 ? "number" : "" }),
+      params = (row) => (row.params > 0 ? R.plain(row.params) : "–"),
+      cells = (row) =>
+        [family(row), String(row.size), row.top1.toFixed(2), R.plain(row.rate, 4), params(row)].map((value, i) =>
+          make("td", of(i + 1), value),
+        );
     return make(
       "div",
       { className: "table-scroll", tabIndex: 0, role: "region", ariaLabel: "The frontier as a table" },
@@ -116,26 +115,9 @@ window.explorerPanel = (() => {
         { className: "table" },
         make("caption", {}, `The frontier: ${edge.length} of ${number.toLocaleString("en")}`),
         make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", ...of(i) }, text)))),
-        make(
-          "tbody",
-          {},
-          ...edge.map((row) =>
-            make(
-              "tr",
-              {},
-              make("th", { scope: "row" }, row.name),
-              ...[
-                family(row),
-                String(row.size),
-                row.top1.toFixed(2),
-                R.plain(row.rate, 4),
-                row.params > 0 ? R.plain(row.params) : "–",
-              ].map((value, i) => make("td", of(i + 1), value)),
-            ),
-          ),
-        ),
+        make("tbody", {}, ...edge.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), ...cells(row)))),
       ),
     );
   }
-  return { make, numbers, copied, card, table };
+  return { make, button, numbers, copied, card, table };
 })();

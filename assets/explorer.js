@@ -8,15 +8,12 @@ window.explorerChart = (() => {
     T = window.explorerTheme,
     P = window.explorerPanel,
     A = window.explorerAxes,
-    { make, numbers } = P,
+    { make, button, numbers } = P,
     { svg, kin, style, font, BASE, FEW, brush } = window.explorerDraw;
   const HERE = document.currentScript.src;
   let saving = null;
   const NARROW = 720,
     MOVE_MS = 420;
-  const toggle = (set, value) => {
-    if (!set.delete(value)) set.add(value);
-  };
   const cut = (name) => (name.length <= T.longest ? name : name.slice(0, T.longest - 1) + "…");
   const article = (name) => (/^([AEIO]|R[TX])/.test(name) ? "an " : "a ") + name;
 
@@ -44,13 +41,11 @@ window.explorerChart = (() => {
           pretrain: models.pretrains[models.pretrain?.[n]]?.[0] ?? "unknown",
           licence: models.licences?.[models.licence?.[n]],
           since: models.since?.days[models.since.name[n]],
-          ...(part === "train"
-            ? {}
-            : {
-                within: columns.within?.[i],
-                memory: columns.memory_mb?.[i],
-                energy: columns.joules?.[i],
-              }),
+          ...(part !== "train" && {
+            within: columns.within?.[i],
+            memory: columns.memory_mb?.[i],
+            energy: columns.joules?.[i],
+          }),
           sure: !sure || sure[i] > 0,
         },
       ];
@@ -91,7 +86,18 @@ window.explorerChart = (() => {
       box = null,
       onShow = "";
 
+    const change = (values) => {
+      Object.assign(state, values);
+      update();
+    };
+    const toggle = (set, value) => {
+      if (!set.delete(value)) set.add(value);
+      update();
+    };
+
     // --- the frame
+    const group = (tag, className, ariaLabel, ...inside) =>
+      make(tag, { className, role: "group", ariaLabel }, ...inside);
     const title = make("p", { className: "explorer-title" });
     const machines = make("select", { className: "explorer-machine", ariaLabel: "Machine" });
     const groups = {
@@ -116,63 +122,33 @@ window.explorerChart = (() => {
         ["infer", "Inference"],
         ["train", "Training"],
       ],
-      (key) => {
-        state.part = key;
-        update();
-      },
+      (part) => change({ part }),
     );
-    const more = make("button", { type: "button", className: "explorer-more", ariaExpanded: "false" }, "Filter");
-    const zooms = make(
+    const more = button("Filter", toggleFilters, { className: "explorer-more", ariaExpanded: "false" });
+    const reset = () => {
+      found.clear();
+      search.value = "";
+      for (const set of [state.families, state.pretrain]) set.clear();
+      change({ zoom: null, alone: "", axis: "speed", over: "", intervals: false });
+    };
+    const zooms = group(
       "span",
-      { className: "explorer-zooms", role: "group", ariaLabel: "Zoom" },
+      "explorer-zooms",
+      "Zoom",
       ...[
         ["+", "Zoom in", () => zoom(0.6)],
         ["−", "Zoom out", () => zoom(1 / 0.6)],
-        [
-          "Reset",
-          "Show everything",
-          () => {
-            state.zoom = null;
-            state.families.clear();
-            state.alone = "";
-            state.pretrain.clear();
-            state.axis = "speed";
-            state.over = "";
-            state.intervals = false;
-            found.clear();
-            search.value = "";
-            update();
-          },
-        ],
-      ].map(([text, words, onclick]) =>
-        make("button", { type: "button", title: words, ariaLabel: words, onclick }, text),
-      ),
+        ["Reset", "Show everything", reset],
+      ].map(([text, words, go]) => button(text, go, { title: words, ariaLabel: words })),
     );
-    const trained = make(
+    const trained = group(
       "div",
-      { className: "explorer-chips", role: "group", ariaLabel: "Trained on" },
+      "explorer-chips",
+      "Trained on",
       make("span", {}, "Trained on"),
+      ...pretrains.map(([value, words]) => button(words, () => toggle(state.pretrain, value), { value })),
     );
-    for (const [key, words] of pretrains)
-      trained.append(
-        make(
-          "button",
-          {
-            type: "button",
-            value: key,
-            onclick: () => {
-              toggle(state.pretrain, key);
-              update();
-            },
-          },
-          words,
-        ),
-      );
-    const chips = make(
-      "div",
-      { className: "explorer-chips", role: "group", ariaLabel: "Families" },
-      make("span", {}, "Families"),
-    );
+    const chips = group("div", "explorer-chips", "Families", make("span", {}, "Families"));
     const axis = make(
       "select",
       { ariaLabel: "Horizontal axis" },
@@ -184,13 +160,14 @@ window.explorerChart = (() => {
       make("option", { value: "" }, "none"),
       ...models.machines.map((one) => make("option", { value: one.key }, one.name)),
     );
-    const intervals = make("button", { type: "button", ariaPressed: "false" }, "Intervals");
+    const intervals = button("Intervals", () => change({ intervals: !state.intervals }), { ariaPressed: "false" });
     const costs = ["Dollars an hour", "Dollars an hour of the other"].map((words) =>
       make("input", { type: "number", min: "0", step: "any", ariaLabel: words, placeholder: "$ an hour" }),
     );
-    const axisRow = make(
+    const axisRow = group(
       "div",
-      { className: "explorer-chips explorer-axis", role: "group", ariaLabel: "Axis and overlay" },
+      "explorer-chips explorer-axis",
+      "Axis and overlay",
       make("span", {}, "Across"),
       axis,
       costs[0],
@@ -212,7 +189,7 @@ window.explorerChart = (() => {
     const tip = make("div", { className: "explorer-tip", hidden: true });
     const help = make(
       "span",
-      { className: "explorer-hidden", id: `explorer-help-${figure}` },
+      { className: "visually-hidden", id: `explorer-help-${figure}` },
       "Left and right walk along the frontier, with Shift through all models; Enter pins; plus, minus and 0 zoom.",
     );
     const plot = make(
@@ -225,20 +202,13 @@ window.explorerChart = (() => {
     );
     plot.setAttribute("aria-describedby", help.id);
     const source = make("span"),
-      said = make("span", { className: "explorer-hidden", role: "status" });
-    const listed = make(
-      "button",
-      {
-        type: "button",
-        ariaExpanded: "false",
-        onclick: () => {
-          panel.list = !panel.list;
-          fill();
-        },
-      },
-      "Table",
-    );
-    const share = make("button", { type: "button", onclick: copyLink }, "Copy link");
+      said = make("span", { className: "visually-hidden", role: "status" });
+    const list = () => {
+      panel.list = !panel.list;
+      fill();
+    };
+    const listed = button("Table", list, { ariaExpanded: "false" });
+    const share = button("Copy link", copyLink);
     const saves = [
       ["CSV", "Save what is shown as CSV", (save) => save.csv({ ...now(), machine: onShow, laid, name: figure })],
       [
@@ -250,9 +220,7 @@ window.explorerChart = (() => {
           save.svg({ under, canvas, over, colours, title: title.textContent, name: figure });
         },
       ],
-    ].map(([text, words, go]) =>
-      make("button", { type: "button", title: words, ariaLabel: words, onclick: () => saver().then(go) }, text),
-    );
+    ].map(([text, words, go]) => button(text, () => saver().then(go), { title: words, ariaLabel: words }));
     const foot = make("div", { className: "explorer-foot" }, source, make("span", {}, listed, ...saves, share));
     const stage = make(
       "div",
@@ -268,32 +236,15 @@ window.explorerChart = (() => {
     );
     const panel = Object.assign(make("div", { className: "drawing explorer-panel" }), { list: false });
 
-    machines.onchange = () => {
-      state.machine = machines.value;
-      update();
-    };
-    axis.onchange = () => {
-      state.axis = axis.value;
-      state.zoom = null; // a share of another axis
-      update();
-    };
-    overlaid.onchange = () => {
-      state.over = overlaid.value;
-      update();
-    };
-    intervals.onclick = () => {
-      state.intervals = !state.intervals;
-      update();
-    };
+    machines.onchange = () => change({ machine: machines.value });
+    axis.onchange = () => change({ axis: axis.value, zoom: null }); // which is a share of another axis
+    overlaid.onchange = () => change({ over: overlaid.value });
     costs.forEach((field, i) => {
       field.onchange = () => {
         state.usd[i] = price(field.value);
         update();
       };
     });
-    more.onclick = () => {
-      more.ariaExpanded = String(filters.classList.toggle("open"));
-    };
     search.oninput = () => {
       const asked = search.value.trim().toLowerCase();
       found = new Set(
@@ -313,12 +264,12 @@ window.explorerChart = (() => {
       }
     };
 
+    function toggleFilters() {
+      more.ariaExpanded = String(filters.classList.toggle("open"));
+    }
     function segment(words, items, chosen) {
-      return make(
-        "span",
-        { className: "explorer-segment", role: "group", ariaLabel: words },
-        ...items.map(([value, text]) => make("button", { type: "button", value, onclick: () => chosen(value) }, text)),
-      );
+      const parts = items.map(([value, text]) => button(text, () => chosen(value), { value }));
+      return group("span", "explorer-segment", words, ...parts);
     }
     const press = (group, on) => {
       for (const button of group.querySelectorAll("button")) button.ariaPressed = String(on(button.value));
@@ -419,12 +370,8 @@ window.explorerChart = (() => {
       if (mine !== turn) return;
       onShow = machine.key;
       if (!columns.training) state.part = "infer";
-      const timed = tableOf(
-        models,
-        columns,
-        state.part,
-        sure && (state.part === "train" ? (sure.training ?? []) : sure.speed),
-      );
+      const known = sure && (state.part === "train" ? (sure.training ?? []) : sure.speed),
+        timed = tableOf(models, columns, state.part, known);
       const about = { ...machine, usd: state.usd[0] || machine.usd || 0 },
         why = choices(timed, about);
       const all = A.on(state.axis, timed, about);
@@ -433,19 +380,9 @@ window.explorerChart = (() => {
       shown = state.pretrain.size ? rows.filter((row) => state.pretrain.has(row.pretrain)) : rows;
       edge = R.frontier(shown);
       laid = lay(other, second);
-      const drawn = [...rows, ...laid.edge];
-      domain = rows.length
-        ? {
-            x: range(
-              drawn.map((row) => Math.log10(row.speed)),
-              0.3,
-            ),
-            y: range(
-              drawn.map((row) => row.top1),
-              1,
-            ),
-          }
-        : null;
+      const drawn = [...rows, ...laid.edge],
+        span = (value, least) => range(drawn.map(value), least);
+      domain = rows.length ? { x: span((row) => Math.log10(row.speed), 0.3), y: span((row) => row.top1, 1) } : null;
       machines.value = state.machine;
       parts.hidden = !columns.training;
       press(parts, (value) => value === state.part);
@@ -541,54 +478,34 @@ window.explorerChart = (() => {
     const filtering = () => state.alone !== "" || state.families.size > 0;
     const chosen = (row) =>
       state.alone ? row.family === state.alone : !state.families.size || state.families.has(groupOf(row.family));
-    const groupName = (group) =>
-      group === "others"
-        ? "others"
-        : joined(
-            T.key
-              .filter((name) => kin(name) === group && shown.some((row) => row.family === name))
-              .map((name) => labels[name] ?? name),
-          );
-    const joined = (names) =>
-      names.length
-        ? [
-            names[0],
-            ...names.slice(1).map((name) => (name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name)),
-          ].join(" / ")
-        : "";
+    function groupName(group) {
+      if (group === "others") return group;
+      const names = T.key
+        .filter((name) => kin(name) === group && shown.some((row) => row.family === name))
+        .map((name) => labels[name] ?? name);
+      return names
+        .map((name, i) => (i && name.startsWith(names[0]) ? name.slice(names[0].length).trim() : name))
+        .join(" / ");
+    }
     const groupsShown = () =>
       [...new Set([...T.key.map(kin), "others"])].filter((group) => shown.some((row) => groupOf(row.family) === group));
     const filterFamily = (group) => {
       state.alone = "";
       toggle(state.families, group);
-      update();
     };
     function familyChips() {
       const held = document.activeElement?.parentElement === chips ? document.activeElement.value : null;
       for (const old of [...chips.querySelectorAll("button")]) old.remove();
-      const chip = (value, family, words, on, of, onclick) => {
-        const swatch = make("i", { ariaHidden: "true" });
+      const chip = (value, family, words, on, of, go) => {
+        const swatch = make("i", { ariaHidden: "true" }),
+          title = `${shown.filter(of).length} of ${shown.length.toLocaleString("en")}`,
+          made = button(words, go, { value, ariaPressed: String(on), title });
         swatch.style.background = style(family).strong[Number(dark())];
-        chips.append(
-          make(
-            "button",
-            {
-              type: "button",
-              value,
-              ariaPressed: String(on),
-              title: `${shown.filter(of).length} of ${shown.length.toLocaleString("en")}`,
-              onclick,
-            },
-            swatch,
-            words,
-          ),
-        );
+        made.prepend(swatch);
+        chips.append(made);
       };
       if (state.alone)
-        chip("alone", state.alone, `Only ${labels[state.alone]}`, true, chosen, () => {
-          state.alone = "";
-          update();
-        });
+        chip("alone", state.alone, `Only ${labels[state.alone]}`, true, chosen, () => change({ alone: "" }));
       for (const group of groupsShown())
         chip(
           group,
@@ -651,10 +568,7 @@ window.explorerChart = (() => {
       area = { left, top: 8, right: wide - 10, bottom: high - 40, width: wide - 10 - left, height: high - 48 };
       const before = here;
       here = new Map();
-      for (const row of shown) {
-        const [x, y] = px(row);
-        here.set(row.id, [x, y, 1]);
-      }
+      for (const row of shown) here.set(row.id, [...px(row), 1]);
       cancelAnimationFrame(frame);
       draw.axes();
       over.classList.remove("moving");
@@ -693,53 +607,21 @@ window.explorerChart = (() => {
           ? "No model of this kind was timed here; widen the filter."
           : "";
       if (note) {
-        over.append(
-          svg(
-            "text",
-            {
-              x: area.left + area.width / 2,
-              y: area.top + area.height / 2,
-              "text-anchor": "middle",
-              "font-size": 15,
-              fill: ink[d],
-            },
-            note,
-          ),
-        );
+        const [x, y] = [area.left + area.width / 2, area.top + area.height / 2];
+        over.append(svg("text", { x, y, "text-anchor": "middle", "font-size": 15, fill: ink[d] }, note));
         return;
       }
       const clip = svg("clipPath", { id: `clip-${figure}` });
       clip.append(svg("rect", { x: area.left - 6, y: area.top - 6, width: area.width + 12, height: area.height + 12 }));
       over.append(clip);
       const lines = svg("g", { "clip-path": `url(#clip-${figure})`, fill: "none" });
-      lines.append(
-        svg("path", {
-          class: "explorer-frontier",
-          d: draw.path(edge),
-          stroke: ownEdge.length ? leader[d] : ink[d],
-          "stroke-width": 1.6,
-        }),
-      );
-      if (ownEdge.length)
+      const trace = (kind, rows, stroke, width, more) =>
         lines.append(
-          svg("path", {
-            class: "explorer-own",
-            d: draw.path(ownEdge),
-            stroke: ink[d],
-            "stroke-width": 1.8,
-            "stroke-dasharray": "5 3",
-          }),
+          svg("path", { class: `explorer-${kind}`, d: draw.path(rows), stroke, "stroke-width": width, ...more }),
         );
-      if (laid.edge.length)
-        lines.append(
-          svg("path", {
-            class: "explorer-laid",
-            d: draw.path(laid.edge),
-            stroke: muted[d],
-            "stroke-width": 2,
-            "stroke-dasharray": "2 4",
-          }),
-        );
+      trace("frontier", edge, ownEdge.length ? leader[d] : ink[d], 1.6);
+      if (ownEdge.length) trace("own", ownEdge, ink[d], 1.8, { "stroke-dasharray": "5 3" });
+      if (laid.edge.length) trace("laid", laid.edge, muted[d], 2, { "stroke-dasharray": "2 4" });
       if (state.intervals) for (const row of ownEdge.length ? ownEdge : edge) lines.append(cross(row, leader[d]));
       over.append(lines);
       const pinned = state.pins.map((id) => shown.find((row) => row.id === id)).filter(Boolean),
@@ -756,84 +638,38 @@ window.explorerChart = (() => {
       const twice = named.map((row) => row.arch).filter((arch, i, all) => all.indexOf(arch) !== i);
       const room = { left: area.left + 2, right: area.right + 8, top: area.top - 6, bottom: area.bottom - 2 };
       const label = (row, text, size, more) => {
-        const [a, b] = px(row);
-        return {
-          x: a,
-          y: b,
-          row,
-          text,
-          size,
-          width: draw.widthOf(text, 600, size) + 2,
-          height: size * 1.3,
-          radius: 7,
-          ...more,
-        };
+        const [x, y] = px(row),
+          width = draw.widthOf(text, 600, size) + 2;
+        return { x, y, text, size, width, height: size * 1.3, radius: 7, ...more };
       };
       const nameOf = (row) =>
         cut(row.arch) + (twice.includes(row.arch) && !row.arch.includes(row.size) ? `, ${row.size} px` : "");
-      const wanted = named
-        .filter((row) => inside(px(row)))
-        .map((row) => label(row, nameOf(row), BASE, { pinned: pinned.includes(row) }));
+      const wanted = named.filter((row) => inside(px(row))).map((row) => label(row, nameOf(row), BASE));
       const placed = R.place(wanted, room, points, held);
-      const families = few.length
-        ? []
-        : groupsShown()
-            .filter(
-              (group) => group !== "others" && !state.alone && (!state.families.size || state.families.has(group)),
-            )
-            .flatMap((group) => {
-              const own = [...at].filter(([row]) => groupOf(row.family) === group);
-              if (!own.length) return [];
-              const rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)),
-                within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2;
-              const crowd = ([, place]) =>
-                own.reduce((sum, [, other]) => sum + within(place, other, 45), 0) -
-                3 * rivals.reduce((sum, other) => sum + within(place, other, 50), 0);
-              const best = own
-                .map((one) => [crowd(one), one[0]])
-                .reduce((one, other) => (other[0] > one[0] ? other : one));
-              return [label(best[1], groupName(group), BASE + 1, { group, furthest: 18 })];
-            });
-      const all = [
-        ...placed,
-        ...R.place(
-          families,
-          room,
-          points,
-          held,
-          placed.map((one) => one.box),
-        ),
-      ];
-      for (const one of all) {
-        const centre = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2],
-          colour = one.group ? style(one.group).text[d] : ink[d];
-        if (one.leader)
-          over.append(
-            svg("line", {
-              x1: one.x,
-              y1: one.y,
-              x2: centre[0],
-              y2: centre[1] > one.y ? one.box.top : one.box.bottom,
-              stroke: leader[d],
-            }),
-          );
-        const made = svg(
-          "text",
-          {
-            class: one.group ? "explorer-family" : "explorer-name",
-            x: centre[0],
-            y: centre[1] + one.size * 0.34,
-            "text-anchor": "middle",
-            "font-size": one.size,
-            "font-weight": 600,
-            fill: colour,
-            stroke: paper[d],
-            "stroke-width": 4,
-            "paint-order": "stroke",
-            "stroke-linejoin": "round",
-          },
-          one.text,
-        );
+      const families = [],
+        within = ([a, b], [c, d], reach) => (a - c) ** 2 + (b - d) ** 2 < reach ** 2,
+        crowded = (place, places, reach) => places.filter((other) => within(place, other, reach)).length;
+      for (const group of few.length || state.alone ? [] : groupsShown()) {
+        const own = [...at].filter(([row]) => groupOf(row.family) === group);
+        if (group === "others" || (state.families.size && !state.families.has(group)) || !own.length) continue;
+        // amid the family's marks, and away from others' on the frontier
+        const places = own.map(([, place]) => place),
+          rivals = seen.filter((row) => groupOf(row.family) !== group).map((row) => at.get(row)),
+          [, best] = own
+            .map(([row, place]) => [crowded(place, places, 45) - 3 * crowded(place, rivals, 50), row])
+            .reduce((one, other) => (other[0] > one[0] ? other : one));
+        families.push(label(best, groupName(group), BASE + 1, { group, furthest: 18 }));
+      }
+      const taken = placed.map((one) => one.box);
+      for (const one of [...placed, ...R.place(families, room, points, held, taken)]) {
+        const [x, y] = [(one.box.left + one.box.right) / 2, (one.box.top + one.box.bottom) / 2],
+          end = y > one.y ? one.box.top : one.box.bottom,
+          type = { "text-anchor": "middle", "font-size": one.size, "font-weight": 600 },
+          halo = { stroke: paper[d], "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" },
+          look = { fill: one.group ? style(one.group).text[d] : ink[d], ...type, ...halo };
+        if (one.leader) over.append(svg("line", { x1: one.x, y1: one.y, x2: x, y2: end, stroke: leader[d] }));
+        const kind = one.group ? "explorer-family" : "explorer-name",
+          made = svg("text", { class: kind, x, y: y + one.size * 0.34, ...look }, one.text);
         if (one.group) {
           made.dataset.group = one.group;
           made.append(svg("title", {}, `Only ${one.text}`));
@@ -864,20 +700,10 @@ window.explorerChart = (() => {
         { ink, muted } = T.colours;
       rings.replaceChildren();
       if (!area || !domain) return;
-      const ring = (row, radius, colour, width) => {
-        const [cx, cy] = px(row);
-        if (inside([cx, cy]))
-          rings.append(
-            svg("circle", {
-              class: "explorer-ring",
-              cx,
-              cy,
-              r: radius,
-              fill: "none",
-              stroke: colour,
-              "stroke-width": width,
-            }),
-          );
+      const ring = (row, r, stroke, width) => {
+        const [cx, cy] = px(row),
+          look = { class: "explorer-ring", fill: "none", stroke, "stroke-width": width };
+        if (inside([cx, cy])) rings.append(svg("circle", { cx, cy, r, ...look }));
       };
       for (const row of shown) {
         if (found.has(row.id)) ring(row, 6, muted[d], 1.5);
@@ -886,22 +712,9 @@ window.explorerChart = (() => {
       if (hovered) ring(hovered, 7.5, ink[d], 2);
       if (hovered && inside(px(hovered))) rings.append(cross(hovered, ink[d]));
       if (!box) return;
-      const [left, right, top, bottom] = [
-        Math.min(box[0], box[2]),
-        Math.max(box[0], box[2]),
-        Math.min(box[1], box[3]),
-        Math.max(box[1], box[3]),
-      ];
-      rings.append(
-        svg("rect", {
-          x: left,
-          y: top,
-          width: right - left,
-          height: bottom - top,
-          class: "explorer-box",
-          stroke: muted[d],
-        }),
-      );
+      const [x, right, y, bottom] = box,
+        look = { class: "explorer-box", stroke: muted[d] };
+      rings.append(svg("rect", { x, y, width: right - x, height: bottom - y, ...look }));
     }
 
     // --- one model
@@ -931,8 +744,11 @@ window.explorerChart = (() => {
     function pin(row, only = false) {
       const there = state.pins.includes(row.id);
       if (there && only) return;
-      state.pins = there ? state.pins.filter((id) => id !== row.id) : [...state.pins, row.id].slice(-12);
       said.textContent = `${row.name} ${there ? "is no longer pinned" : "is pinned below the chart"}`;
+      setPins(there ? state.pins.filter((id) => id !== row.id) : [...state.pins, row.id].slice(-12));
+    }
+    function setPins(pins) {
+      state.pins = pins;
       remember();
       fill();
       overlay();
@@ -947,12 +763,7 @@ window.explorerChart = (() => {
         first: rows.find((row) => row.id === state.pins[0]),
         colour: (row) => style(row.family).strong[Number(dark())],
         about: (row) => [familyOf(row), ...told(row), trainedOn(row), row.licence ? `licence: ${row.licence}` : ""],
-        remove: (id) => {
-          state.pins = state.pins.filter((one) => one !== id);
-          remember();
-          fill();
-          overlay();
-        },
+        remove: (id) => setPins(state.pins.filter((one) => one !== id)),
       };
       panel.replaceChildren(...state.pins.map((id) => P.card(id, facts)));
       if (panel.list) panel.append(P.table(edge, shown.length, (row) => labels[row.family] ?? row.family));
@@ -964,10 +775,8 @@ window.explorerChart = (() => {
       const { x, y } = view(),
         [cx, cy] =
           centre ?? (hovered ? [Math.log10(hovered.speed), hovered.top1] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2]);
-      setView(
-        [cx + (x[0] - cx) * factor, cx + (x[1] - cx) * factor],
-        [cy + (y[0] - cy) * factor, cy + (y[1] - cy) * factor],
-      );
+      const around = (ends, middle) => ends.map((end) => middle + (end - middle) * factor);
+      setView(around(x, cx), around(y, cy));
     }
     function setView(x, y, move = true) {
       const wide = domain.x[1] - domain.x[0],

@@ -80,6 +80,7 @@
   // --- rules
   const { frontier, fastestWay, filled, gained, perMillion } = window.sharedRules,
     doubt = (a, b) => window.sharedRules.doubt(a, b, models.rules);
+  const none = (note) => ({ picks: [], note, fitting: 0 });
   const better = (a, b) => b.top1 - a.top1 || b.speed - a.speed;
   const oncePerName = (some) => {
     const seen = new Set();
@@ -98,7 +99,7 @@
   }
   function pick(some, needs) {
     const good = some.filter((row) => !misses(row, needs).length);
-    if (!good.length) return { picks: [], note: nearest(some, needs), fitting: 0 };
+    if (!good.length) return none(nearest(some, needs));
     const front = oncePerName(frontier(good).sort(better)),
       names = new Set(front.map((row) => row.n));
     const others = oncePerName(good.filter((row) => !names.has(row.n)).sort(better));
@@ -148,12 +149,7 @@
     const mine = [wanted, old, old.split(".")[0]]
       .map((name) => name && some.filter((row) => row.name === name || row.arch === name).sort(better)[0])
       .find(Boolean);
-    if (!mine)
-      return {
-        picks: [],
-        note: `“${wanted}” was not timed on this machine under that name; choose one from the list.`,
-        fitting: 0,
-      };
+    if (!mine) return none(`“${wanted}” was not timed on this machine under that name; choose one from the list.`);
     const beat = some.filter(
       (row) =>
         row.arch !== mine.arch &&
@@ -161,7 +157,7 @@
         row.top1 - mine.top1 > doubt(row.top1, mine.top1),
     );
     const about = `${mine.name} (${mine.top1.toFixed(2)}% at ${mine.size} pixels, ${short(mine.speed, 3)} images/s)`;
-    if (!beat.length) return { picks: [], note: `Nothing here beats ${about} on both accuracy and speed.`, fitting: 0 };
+    if (!beat.length) return none(`Nothing here beats ${about} on both accuracy and speed.`);
     const found = pick(beat, needs);
     found.picks.forEach((one) => {
       one.reason =
@@ -239,11 +235,8 @@
         );
         item.append(head, make("p", `${reason[0].toUpperCase()}${reason.slice(1)}.`));
         if (ties.length) {
-          const tied = make(
-            "p",
-            `As accurate, as far as ${models.rules.images.toLocaleString("en")} pictures can tell: `,
-            { className: "source" },
-          );
+          const told = `As accurate, as far as ${models.rules.images.toLocaleString("en")} pictures can tell: `,
+            tied = make("p", told, { className: "source" });
           tied.append(...parts(`${ties.join(", ")}.`));
           item.append(tied);
         }
@@ -254,10 +247,8 @@
         return item;
       }),
     );
-    said.textContent = [
-      note || `${fitting.toLocaleString("en")} of ${rows.length.toLocaleString("en")} fit.`,
-      about,
-    ].join(" ");
+    const fit = `${fitting.toLocaleString("en")} of ${rows.length.toLocaleString("en")} fit.`;
+    said.textContent = `${note || fit} ${about}`;
   }
   async function answer() {
     const mine = ++turn,
@@ -290,14 +281,10 @@
       needs = needsOf(),
       any = wanted || Object.keys(needs.limits).length || needs.pretrain.size || needs.commercial;
     if (!any) unknown.push("Nothing is asked for yet, so these are the most accurate at any speed.");
-    const none = {
-      picks: [],
-      note: "No network is known in this runtime at this precision; choose another.",
-      fitting: 0,
-    };
+    const unfit = "No network is known in this runtime at this precision; choose another.";
     const open = [machine.usd ? "" : "money", columns.joules ? "" : "energy"].filter(Boolean);
     show(
-      !rows.length ? none : wanted ? replace(rows, wanted, needs) : pick(rows, needs),
+      !rows.length ? none(unfit) : wanted ? replace(rows, wanted, needs) : pick(rows, needs),
       [
         ...unknown,
         ...needs.bad,
@@ -323,15 +310,10 @@
     for (const option of runtime.options)
       option.disabled =
         there && !["", "any"].includes(option.value) && !ways.some((way) => way.runtime === option.value);
+    const some = ways.filter((way) => runtime.value === "any" || way.runtime === (runtime.value || "eager"));
     for (const option of precision.options)
       option.disabled =
-        there &&
-        option.value !== "any" &&
-        !ways.some(
-          (way) =>
-            way.precision === (option.value || "fp32") &&
-            (runtime.value === "any" || way.runtime === (runtime.value || "eager")),
-        );
+        there && option.value !== "any" && !some.some((way) => way.precision === (option.value || "fp32"));
     return there || !(runtime.value || precision.value)
       ? []
       : [`Other runtimes and precisions are not known on ${machine.name} and were left out.`];
@@ -361,33 +343,22 @@
         .filter((one) => one.kind === "gpu" && !one.compiled && !/^measured/.test(one.source))
         .at(-1); // the newest card
     for (const kind of [...new Set(models.machines.map((one) => one.kind))]) {
-      const group = make("optgroup", "", {
-        label: { gpu: "Graphics cards", cpu: "Processors", phone: "Phones and boards" }[kind] ?? "Other",
-      });
-      group.append(
-        ...models.machines
-          .filter((one) => one.kind === kind)
-          .map((one) =>
-            make("option", `${one.name} (${one.models.toLocaleString("en")} models)`, {
-              value: one.key,
-              defaultSelected: one === first,
-            }),
-          ),
-      );
+      const label = { gpu: "Graphics cards", cpu: "Processors", phone: "Phones and boards" }[kind] ?? "Other",
+        group = make("optgroup", "", { label });
+      for (const one of models.machines.filter((one) => one.kind === kind)) {
+        const words = `${one.name} (${one.models.toLocaleString("en")} models)`;
+        group.append(make("option", words, { value: one.key, defaultSelected: one === first }));
+      }
       chosen.append(group);
     }
     for (const [value, words] of Object.entries(models.runtimes))
       if (value !== "eager") form.elements.runtime.append(make("option", words, { value }));
     form.elements.runtime.append(make("option", "the fastest", { value: "any" }));
-    document.getElementById("picker-pretrain").append(
-      ...models.pretrains
-        .filter(([name]) => name !== "unknown")
-        .map(([name, words]) => {
-          const label = document.createElement("label");
-          label.append(make("input", "", { type: "checkbox", name: "pretrain", value: name }), ` ${words}`);
-          return label;
-        }),
-    );
+    for (const [value, words] of models.pretrains.filter(([name]) => name !== "unknown")) {
+      const label = document.createElement("label");
+      label.append(make("input", "", { type: "checkbox", name: "pretrain", value }), ` ${words}`);
+      document.getElementById("picker-pretrain").append(label);
+    }
     const names = [...new Set(models.names.map((name) => name.split(".")[0]))].sort();
     document.getElementById("picker-names").append(...names.map((value) => make("option", "", { value })));
   }

@@ -1,6 +1,15 @@
 // The frame's manners: dark and light, the menu on a phone, tabs, copying code, where one is in the contents.
 (() => {
   const root = document.documentElement;
+  // what the reader chose before; now `value`, where one is given. In a private window nothing is kept beyond the page.
+  const kept = (name, value) => {
+    try {
+      if (value !== undefined) localStorage.setItem(name, value);
+      return localStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  };
   const show = (dark) => {
     root.classList.toggle("quarto-dark", dark);
     root.classList.toggle("quarto-light", !dark);
@@ -8,18 +17,10 @@
   document.querySelector(".quarto-color-scheme-toggle")?.addEventListener("click", () => {
     const dark = !root.classList.contains("quarto-dark");
     show(dark);
-    try {
-      localStorage.setItem("colour-scheme", dark ? "dark" : "light");
-    } catch {
-      /* private window: this page only */
-    }
+    kept("colour-scheme", dark ? "dark" : "light");
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
-    try {
-      if (!localStorage.getItem("colour-scheme")) show(event.matches);
-    } catch {
-      show(event.matches);
-    }
+    if (!kept("colour-scheme")) show(event.matches);
   });
 
   const menu = document.querySelector(".navbar-toggler");
@@ -31,24 +32,16 @@
   // Search over all models by "/" or Ctrl-K; nothing of it is loaded before it is asked for.
   const me = document.currentScript.src;
   let searching = null;
-  const search = () =>
-    (searching ??= new Promise((done, failed) => {
+  window.openSearch = (pick) => {
+    searching ??= new Promise((done) => {
       const script = document.createElement("script");
       script.src = new URL("search.js", me);
       script.onload = () => done(window.modelSearch);
-      script.onerror = () => {
-        searching = null;
-        failed(new Error("search.js"));
-      };
+      script.onerror = () => (searching = null); // offline: nothing to search in
       document.head.append(script);
-    }));
-  window.openSearch = (pick) =>
-    search().then(
-      (found) => found.open(pick),
-      () => {
-        /* offline: nothing to search in */
-      },
-    );
+    });
+    searching.then((found) => found.open(pick));
+  };
   document.querySelector(".search-open")?.addEventListener("click", () => window.openSearch());
   addEventListener("keydown", (event) => {
     const typing =
@@ -116,16 +109,12 @@
 
   if (navigator.clipboard)
     for (const block of document.querySelectorAll("main div.sourceCode")) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "code-copy-button";
-      button.textContent = "Copy";
+      const look = { type: "button", className: "code-copy-button", textContent: "Copy" },
+        button = Object.assign(document.createElement("button"), look);
       button.addEventListener("click", async () => {
         await navigator.clipboard.writeText(block.querySelector("code").textContent);
         button.textContent = "Copied";
-        setTimeout(() => {
-          button.textContent = "Copy";
-        }, 1500);
+        setTimeout(() => (button.textContent = "Copy"), 1500);
       });
       block.append(button);
     }
@@ -137,19 +126,11 @@
       for (const cards of answer.querySelectorAll("[data-machine]"))
         cards.hidden = cards.dataset.machine !== machine.value;
     };
-    try {
-      const before = localStorage.getItem("machine");
-      if ([...machine.options].some((option) => option.value === before)) machine.value = before;
-    } catch {
-      /* private window: the first machine */
-    }
+    const before = kept("machine");
+    if ([...machine.options].some((option) => option.value === before)) machine.value = before;
     machine.addEventListener("change", () => {
       turn();
-      try {
-        localStorage.setItem("machine", machine.value);
-      } catch {
-        /* this page only */
-      }
+      kept("machine", machine.value);
     });
     turn();
   }
@@ -165,17 +146,12 @@
     const here = targets.filter((target) => target.getBoundingClientRect().top < innerHeight / 5).pop();
     for (const [id, link] of entries) link.classList.toggle("active", id === here?.id);
   };
+  const soon = () => {
+    if (!asked) requestAnimationFrame(mark);
+    asked = true;
+  };
   if (targets.length) {
-    addEventListener(
-      "scroll",
-      () => {
-        if (!asked) {
-          asked = true;
-          requestAnimationFrame(mark);
-        }
-      },
-      { passive: true },
-    );
+    addEventListener("scroll", soon, { passive: true });
     mark();
   }
 })();

@@ -22,6 +22,14 @@
       ? a - b
       : String(a).localeCompare(String(b), "en", { numeric: true });
 
+  function button(className, words, go) {
+    const made = Object.assign(document.createElement("button"), { type: "button", className });
+    made.append(...words);
+    made.addEventListener("click", () => go(made));
+    return made;
+  }
+  const below = (table, made) => (table.closest(".table-scroll") ?? table).after(made);
+
   function sortable(table) {
     const body = table.tBodies[0],
       natural = [...body.rows],
@@ -48,15 +56,11 @@
       if (!head.textContent.trim()) return;
       const first = head.classList.contains("number") ? "descending" : "ascending",
         second = first === "ascending" ? "descending" : "ascending";
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "sort";
-      button.append(...head.childNodes);
-      button.addEventListener("click", () => {
+      const next = () => {
         const now = head.getAttribute("aria-sort");
         sort(at, now === null ? first : now === first ? second : "none");
-      });
-      head.append(button);
+      };
+      head.append(button("sort", head.childNodes, next));
     });
   }
 
@@ -87,31 +91,21 @@
   function folded(table) {
     const rows = table.tBodies[0].rows.length,
       words = (on) => (on ? "Show the first twelve rows" : `Show all ${rows.toLocaleString("en")} rows`);
-    const button = Object.assign(document.createElement("button"), {
-      type: "button",
-      className: "show-all",
-      textContent: words(false),
-    });
+    const turn = (made) => {
+      made.textContent = words(!table.classList.toggle("folded"));
+    };
     table.classList.add("folded");
-    button.addEventListener("click", () => {
-      button.textContent = words(!table.classList.toggle("folded"));
-    });
-    (table.closest(".table-scroll") ?? table).after(button);
+    below(table, button("show-all", [words(false)], turn));
   }
 
   // --- the table as a CSV file: what is read on the page, numbers without their thousands' commas
   function saved(table) {
-    const text = (cell) =>
-      cell.textContent
-        .replace(/[\u2007\u2008]/g, "")
-        .replace(/\s+/g, " ")
-        .trim();
-    const value = (cell) =>
-      /^[+−-]?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text(cell))
-        ? text(cell).replaceAll(",", "")
-        : text(cell) === "–"
-          ? ""
-          : text(cell);
+    const value = (cell) => {
+      const bare = cell.textContent.replace(/[\u2007\u2008]/g, "");
+      const text = bare.replace(/\s+/g, " ").trim();
+      if (text === "–") return "";
+      return /^[+−-]?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text) ? text.replaceAll(",", "") : text;
+    };
     // a spreadsheet runs what begins with one of these signs; a number may
     const safe = (one) => (/^[=+@\t\r-]/.test(one) && !/^[+-]?[\d.]/.test(one) ? `'${one}` : one);
     const csv = [...table.rows]
@@ -124,13 +118,10 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
   function savable(table) {
-    const button = Object.assign(document.createElement("button"), {
-      type: "button",
-      className: "save",
-      textContent: "Save as CSV",
-    });
-    button.addEventListener("click", () => saved(table));
-    (table.closest(".table-scroll") ?? table).after(button);
+    below(
+      table,
+      button("save", ["Save as CSV"], () => saved(table)),
+    );
   }
 
   window.savableTable = savable; // for tables that are made later

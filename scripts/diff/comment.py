@@ -10,12 +10,11 @@ field of the kind it should be, cut to length, and as plain text: no markup, HTM
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from html import escape
 
-from scripts.common.errors import UserError, cli, printable
+from scripts.common.errors import UserError, cli, parser_of, printable
 from scripts.common.paths import atomic_write, local
 
 SCHEMA = 1
@@ -152,10 +151,8 @@ def _size(seen: dict) -> str:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.diff.comment",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md",
+    parser = parser_of(
+        "scripts.diff.comment", __doc__, "python3 -m scripts.diff.comment build/diff/diff.json --out build/comment.md"
     )
     parser.add_argument("report", type=local, help="diff.json of `make diff`")
     parser.add_argument("--out", type=local, required=True, metavar="FILE", help="where the Markdown goes")

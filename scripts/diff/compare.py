@@ -11,12 +11,11 @@ changed, 2 could not compare. With a folder as base, --accept also copies what c
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import BUILD, ROOT, atomic_write, local
 from scripts.diff import report
 from scripts.diff.causes import DATA, RENAMED, UNREADABLE, Change, changes
@@ -126,11 +125,7 @@ def tell(made: report.Report, out: Path, name: str = "diff") -> None:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.diff.compare",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.diff.compare --base HEAD~3 --out /tmp/diff",
-    )
+    parser = parser_of("scripts.diff.compare", __doc__, "python -m scripts.diff.compare --base HEAD~3 --out /tmp/diff")
     parser.add_argument(
         "--base", default="", metavar="REV|DIR", help="the old side (default: the merge base with main)"
     )

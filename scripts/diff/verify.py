@@ -19,14 +19,13 @@ drawn again), each table against its sidecar's, and no file among them that noth
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import shutil
 import sys
 from pathlib import Path
 
 from scripts.common import hardware, provenance
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import BUILD, DATA as TABLES, IMAGES, ROOT, local
 from scripts.common.provenance import read_sidecar, sha256
 from scripts.common.words import counted
@@ -236,11 +235,7 @@ def exit_code(made: report.Report) -> int:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.diff.verify",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.diff.verify --only convnext",
-    )
+    parser = parser_of("scripts.diff.verify", __doc__, "python -m scripts.diff.verify --only convnext")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these charts")
     parser.add_argument(
         "--out", type=local, default=OUT, metavar="DIR", help="where the report goes (default: build/verify)"

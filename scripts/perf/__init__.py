@@ -4,20 +4,10 @@ tests.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 
 from scripts.common.paths import ROOT
-
-
-def parser(module: str, about: str, example: str = "") -> argparse.ArgumentParser:
-    """The parser of `python -m scripts.perf.<module>`. about: its docstring, of which the first paragraph is shown;
-    example: arguments.
-    """
-    called = f"python -m scripts.perf.{module}".removesuffix(".")
-    epilog = f"example: {called} {example}" if example else None
-    return argparse.ArgumentParser(prog=called, description=about.split("\n\n")[0], epilog=epilog)
 
 
 def ran(*arguments: str, **settings) -> subprocess.CompletedProcess[str]:

@@ -11,14 +11,14 @@ import subprocess
 import sys
 
 from scripts import perf
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import ROOT
 
 
 @cli
 def main() -> int:
     names = sorted(module.name for module in pkgutil.iter_modules(perf.__path__) if not module.ispkg)
-    parser = perf.parser("", __doc__, "figures")
+    parser = parser_of("scripts.perf", __doc__, "python -m scripts.perf figures")
     which = f"which ones: {', '.join(names)}; all where none is given"
     parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     chosen = parser.parse_args().names or names

@@ -16,13 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.common.errors import cli
+from scripts.common.errors import cli, parser_of
 from scripts.common.hardware import cores
 from scripts.common.paths import IMAGES
 from scripts.common.provenance import sha256
 from scripts.diff import compare, pixels, report, sides, verify
 from scripts.figures.export import MANIFEST, SCHEMA, export
-from scripts.perf import parser
 
 FIGURES = 40
 
@@ -91,9 +90,9 @@ def noise(folder: Path) -> None:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    given = parser("diff", __doc__, "--noise")
-    given.add_argument("--noise", action="store_true", help="the measurements behind the limits")
-    options = given.parse_args(arguments)
+    parser = parser_of("scripts.perf.diff", __doc__, "python -m scripts.perf.diff --noise")
+    parser.add_argument("--noise", action="store_true", help="the measurements behind the limits")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="perf-diff-") as folder:
         if options.noise:
             noise(Path(folder))

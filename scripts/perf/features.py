@@ -11,7 +11,6 @@ sides.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.common import hardware
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 
 TARGET, PHOTOS, ROUNDS = 5.0, 64, 5
 CANDIDATES = 8  # networks at their sizes that share the decoded photos
@@ -51,7 +50,7 @@ def plain(files: list[Path], network, module) -> np.ndarray:
 
 @cli
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = parser_of("scripts.perf.features", __doc__, "python -m scripts.perf.features --data FOLDER")
     parser.add_argument("--data", type=Path, help="a folder of photos (default: made ones)")
     parser.add_argument("--model", default="tf_efficientnet_lite0")
     parser.add_argument("--rounds", type=int, default=ROUNDS)

@@ -8,7 +8,6 @@ The target: together costs at most a third of one by one.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 from scripts.common import browser
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.figures.export import figure_json
 from scripts.perf import verdict
 
@@ -40,7 +39,7 @@ def figures(most: int) -> dict[str, str]:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = parser_of("scripts.perf.figures", __doc__, "python -m scripts.perf.figures --most 6")
     parser.add_argument("--most", type=int, default=1000, metavar="N", help="time no more than N figures")
     options = parser.parse_args(arguments)
     todo = figures(options.most)

@@ -19,9 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import ASSETS, ROOT
-from scripts.perf import parser, verdict
+from scripts.perf import verdict
 
 CHANGES = 60
 LIMITS = {"findings": 10.0, "answer": 100.0, "size": 150.0}  # seconds, milliseconds, kB
@@ -89,7 +89,7 @@ def changes(path: Path) -> tuple[list[float], list[float]]:
 
 @cli
 def main(argv: list[str] | None = None) -> int:
-    parser("picker", __doc__).parse_args(argv)
+    parser_of("scripts.perf.picker", __doc__, "python -m scripts.perf.picker").parse_args(argv)
     from scripts.findings import verdicts
 
     started, worked = time.perf_counter(), time.process_time()

@@ -19,8 +19,7 @@ import time
 import pandas as pd
 
 from scripts.common import device as devices
-from scripts.common.errors import UserError, cli
-from scripts.perf import parser
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.predict import (
     choice as predict_choice,
     command as predict_command,
@@ -72,11 +71,11 @@ def seconds_of_twenty(rows: pd.DataFrame) -> float:
 
 @cli
 def main(argv: list[str] | None = None) -> None:
-    given = parser("predict", __doc__, "--measure")
-    given.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
-    given.add_argument("--device", default="auto", help=f"for --measure: {devices.CHOICES}")
-    given.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
-    options = given.parse_args(argv)
+    parser = parser_of("scripts.perf.predict", __doc__, "python -m scripts.perf.predict --measure")
+    parser.add_argument("--measure", action="store_true", help="measure the twenty and the thirty here first")
+    parser.add_argument("--device", default="auto", help=f"for --measure: {devices.CHOICES}")
+    parser.add_argument("--minutes", type=float, help="for --measure: stop before a model that would end later")
+    options = parser.parse_args(argv)
     if options.measure and (left := measure(options.device, options.minutes)):
         print(f"{left} models left to measure: run the same command again")
         return

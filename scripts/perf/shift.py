@@ -13,10 +13,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import SITE
 from scripts.common.progress import Progress
-from scripts.perf import parser
 from scripts.perf.site import SHIFT, report, served, throttle
 
 SIZES = {390: 844, 1280: 900}  # width -> height, pixels
@@ -53,11 +52,11 @@ def shift(browser, address: str, width: int) -> float:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    given = parser("shift", __doc__)
-    given.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
-    given.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
-    given.add_argument("--fallback", default=MISFIT, metavar="FACE", help=f"default: {MISFIT}")
-    options = given.parse_args(arguments)
+    parser = parser_of("scripts.perf.shift", __doc__, "python -m scripts.perf.shift --pages index.html")
+    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    parser.add_argument("--pages", nargs="+", metavar="PAGE", help="only these")
+    parser.add_argument("--fallback", default=MISFIT, metavar="FACE", help=f"default: {MISFIT}")
+    options = parser.parse_args(arguments)
     known = sorted(path.relative_to(options.site).as_posix() for path in options.site.rglob("*.html"))
     names = options.pages or known
     unknown = [name for name in names if name not in known]

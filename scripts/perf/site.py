@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import SITE
-from scripts.perf import parser, verdict
+from scripts.perf import verdict
 from scripts.site.check.views import serving
 
 BYTES, TIME = 0.25, 0.35  # targets: ours over theirs
@@ -143,10 +143,10 @@ def visit(browser, server: Server, page: str, selector: str, throttled: bool = F
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    given = parser("site", __doc__)
-    given.add_argument("--turns", type=int, default=5, metavar="N", help="visits of each page (default 5)")
-    given.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
-    options = given.parse_args(arguments)
+    parser = parser_of("scripts.perf.site", __doc__, "python -m scripts.perf.site --turns 9")
+    parser.add_argument("--turns", type=int, default=5, metavar="N", help="visits of each page (default 5)")
+    parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
+    options = parser.parse_args(arguments)
     if options.turns < 1:
         raise UserError(f"--turns {options.turns}: at least 1 is needed")
     page = options.site / "index.html"

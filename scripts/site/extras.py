@@ -12,7 +12,6 @@ SITE_URL changes.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -30,7 +29,7 @@ import pandas as pd
 import yaml
 
 from scripts.common import git
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import DATA, IMAGES, ROOT, SITE, atomic_write, local
 from scripts.common.words import counted
 from scripts.findings.verdicts import CLAIMS
@@ -268,10 +267,8 @@ def download() -> bytes:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.site.extras",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: SITE_URL=https://name.github.io/project python -m scripts.site.extras",
+    parser = parser_of(
+        "scripts.site.extras", __doc__, "SITE_URL=https://name.github.io/project python -m scripts.site.extras"
     )
     parser.add_argument("--site", type=local, default=SITE, metavar="DIR", help="the built site (default: _site)")
     options = parser.parse_args(arguments)

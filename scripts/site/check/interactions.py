@@ -9,7 +9,6 @@ page (thrown, or on the console) is a failed step. Exit code 1 where a step fail
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import sys
@@ -17,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import SITE, atomic_write
 from scripts.site.check import engines
 from scripts.site.check.views import Quiet, served
@@ -265,8 +264,8 @@ def walk(name: str, site: Path, pictures: Path | None = None) -> list[str]:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    called = "python -m scripts.site.check.interactions"
-    parser = argparse.ArgumentParser(prog=called, description=__doc__.split("\n\n")[0])
+    called = "scripts.site.check.interactions"
+    parser = parser_of(called, __doc__, f"python -m {called} firefox")
     which = f"{', '.join(engines.NAMES)}; default: all there are"
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=which)
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")

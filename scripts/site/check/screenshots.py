@@ -11,13 +11,12 @@ an interrupted run leaves no half ones.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import BUILD, SITE, atomic_write
 from scripts.site.check.views import SCHEMES, VIEWS, each, open_whole
 
@@ -84,11 +83,8 @@ def sheet(names: list[str], out: Path) -> Path:
 
 @cli
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.site.check.screenshots",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.site.check.screenshots --pages index.html report/zoo.html",
-    )
+    called = "scripts.site.check.screenshots"
+    parser = parser_of(called, __doc__, f"python -m {called} --pages index.html report/zoo.html")
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     parser.add_argument(
         "--out", type=Path, default=BUILD / "screenshots", metavar="DIR", help="default: build/screenshots"

@@ -11,12 +11,11 @@ problem; exit code 0 none, 1 some, 2 could not check.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.common.errors import UserError, cli
+from scripts.common.errors import UserError, cli, parser_of
 from scripts.common.paths import SITE
 from scripts.site.check import views
 from scripts.site.check.html import SAMPLE, Problem, looked_at, problems
@@ -119,11 +118,7 @@ def opened(site: Path, names: list[str]) -> list[str]:
 
 @cli
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.site.check.site",
-        description=__doc__.split("\n\n")[0],
-        epilog="example: python -m scripts.site.check.site --pages report/zoo.html",
-    )
+    parser = parser_of("scripts.site.check.site", __doc__, "python -m scripts.site.check.site --pages report/zoo.html")
     parser.add_argument("--site", type=Path, default=SITE, metavar="DIR", help="the built site (default: _site)")
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="open only these in the browser")
     parser.add_argument("--no-browser", action="store_true", help="look at the files only")

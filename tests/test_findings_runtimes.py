@@ -83,10 +83,9 @@ def test_a_thin_field_gives_no_verdict(tmp_path):
 def test_a_lead_among_few_networks_is_no_finding_but_a_lag_is(tmp_path):
     written(tmp_path)
     own = claims.with_top1(runtimes.speeds(tmp_path))
-    assert (
-        claims.levit_fastest(own.assign(speed=own["speed"] * (1 + 99 * (own["family"] == "levit")))).verdict == NO_DATA
-    )
-    slow = claims.levit_fastest(own.assign(speed=own["speed"] / (1 + 999 * (own["family"] == "levit"))))
+    mine = own["family"] == "levit"
+    assert claims.levit_fastest(own.assign(speed=own["speed"] * (1 + 99 * mine))).verdict == NO_DATA
+    slow = claims.levit_fastest(own.assign(speed=own["speed"] / (1 + 999 * mine)))
     assert slow.verdict == FAILS and slow.high < 0
 
 

@@ -207,17 +207,12 @@ def dethroned(before, after):
     both = before.merge(after[["model", "img_size", "speed", "param_count"]], on=["model", "img_size"])
     both = both[same(both["param_count_x"], both["param_count_y"])].reset_index(drop=True)
     edge = both[front(both.rename(columns={"speed_x": "speed"}))]
-    return [
-        (
-            row.family,
-            bool(
-                (
-                    (both["speed_y"] >= TIMES * row.speed_y) & (both["top1"] - row.top1 > apart(both["top1"], row.top1))
-                ).any()
-            ),
-        )
-        for row in edge.itertuples()
-    ]
+
+    def lost(row):
+        better = both["top1"] - row.top1 > apart(both["top1"], row.top1)
+        return bool((better & (both["speed_y"] >= TIMES * row.speed_y)).any())
+
+    return [(row.family, lost(row)) for row in edge.itertuples()]
 
 
 def compiling(folder, vintage, file):
@@ -411,16 +406,12 @@ def test_other_test_sets_a_second_time(real):
         for name, file in sets.items():
             there = pd.read_csv(folder / vintage / file, thousands=",", keep_default_na=False)
             there = there[["model", "img_size", "top1"]]
-            (low, high), (near, far) = (
-                by_family(
-                    some.merge(there, on=["model", "img_size"], suffixes=("", "_there")).drop(
-                        columns=["model", "arch"]
-                    ),
-                    lambda rows: stats.spearmanr(rows["top1"], rows["top1_there"]).statistic,
-                    120,
-                )
+            rho = lambda rows: stats.spearmanr(rows["top1"], rows["top1_there"]).statistic
+            pairs = [
+                some.merge(there, on=["model", "img_size"], suffixes=("", "_there")).drop(columns=["model", "arch"])
                 for some in (base, base.nlargest(100, "top1"))
-            )
+            ]
+            (low, high), (near, far) = (by_family(pair, rho, 120) for pair in pairs)
             row = frame[(frame["claim"] == f"carries_over_{name}") & (frame["vintage"] == vintage)].iloc[0]
             own = (near, far) if "best" in row.unit else (low, high)
             assert (row.low, row.high) == (pytest.approx(own[0], abs=0.1), pytest.approx(own[1], abs=0.05))

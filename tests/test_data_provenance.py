@@ -179,6 +179,13 @@ def test_each_file_is_read_and_hashed_once(real, tmp_path):
 
 def holds(value, cell: float, deep: int = 2) -> bool:
     """Whether a value that a function returned has the cell in it: as bytes, text, table, figure or JSON."""
+    if value is None or isinstance(value, (int, float)):
+        return False
+    if isinstance(value, str):  # what most functions return
+        if not value.startswith('{"data"'):
+            return False
+        packed = [base64.b64decode(one) for one in re.findall(r'"bdata":"([^"]+)"', value)]
+        return any(len(one) % 8 == 0 and cell in np.frombuffer(one, "f8") for one in packed) or str(cell) in value
     if isinstance(value, bytes):
         return f",{cell}".encode() in value
     if isinstance(value, Text):
@@ -189,9 +196,6 @@ def holds(value, cell: float, deep: int = 2) -> bool:
         return holds(value.figure, cell)
     if isinstance(value, go.Figure):
         return any(trace.x is not None and cell in np.asarray(trace.x).tolist() for trace in value.data)
-    if isinstance(value, str) and value.startswith('{"data"'):
-        packed = [base64.b64decode(one) for one in re.findall(r'"bdata":"([^"]+)"', value)]
-        return any(len(one) % 8 == 0 and cell in np.frombuffer(one, "f8") for one in packed) or str(cell) in value
     if isinstance(value, (tuple, list)) and deep:
         return any(holds(one, cell, deep - 1) for one in value)
     return isinstance(value, dict) and deep > 0 and any(holds(one, cell, deep - 1) for one in value.values())
@@ -209,20 +213,28 @@ def test_a_cell_passes_through_at_most_eight_modules_on_its_way_to_a_pixel(real,
     seen: set[str] = set()
     folder = str(ROOT / "scripts")
 
-    def hear(frame, event, value):
-        if event != "return":
-            return
-        path = frame.f_code.co_filename
-        if path not in seen and path.startswith(folder) and frame.f_code.co_name != "<lambda>" and holds(value, cell):
-            seen.add(path)
+    def enter(frame, event, _):
+        """Listens to what our functions return, and to no line; `sys.setprofile` would hear each call of C, too."""
+        code = frame.f_code
+        if code.co_filename in seen or not code.co_filename.startswith(folder) or code.co_name == "<lambda>":
+            return None
+        frame.f_trace_lines = False
+        return leave
 
-    sys.setprofile(hear)
+    def leave(frame, event, value):
+        path = frame.f_code.co_filename
+        if event == "return" and path not in seen and holds(value, cell):
+            seen.add(path)
+        return leave
+
+    before = sys.gettrace()
+    sys.settrace(enter)
     try:
         text = export.figure_json(CHARTS["frontier_gpu"].draw().figure)
     finally:
-        sys.setprofile(None)
+        sys.settrace(before)
     assert holds(text, cell), "the cell is in the picture"
-    assert len(seen) + 1 <= 8, f"{sorted(seen)} and the browser"
+    assert 3 < len(seen) + 1 <= 8, f"{sorted(seen)} and the browser"
 
 
 def test_a_source_is_itself_when_pandas_copies_what_a_frame_carries():

@@ -257,7 +257,7 @@ def test_a_crash_over_one_photo_is_a_sentence_and_the_next_is_answered(running):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_nothing_stays_behind_when_the_app_is_killed(models):
-    process, _, _ = serving.start(models[:1], wait=PATIENCE_S)
+    process, _, _ = serving.start(models[:1], *EAGER, wait=PATIENCE_S)
     left = children(process.pid)
     assert left
     process.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from scripts.bench import gpu, measure, sweep
+from scripts.bench import gpu, measure, process, sweep, worker
 from scripts.common import paths
 
 
@@ -86,11 +86,19 @@ def test_odd_arguments_are_one_line(swept, arguments, says, capsys, monkeypatch,
     assert says in error and len(error.splitlines()) == 1 and swept[0] == []
 
 
-def test_no_gpu_is_one_line(moved, tmp_path, capsys):
+class Here(process.Measurer):
+    """The measuring process's answers without a process, which takes seconds to import torch and timm."""
+
+    def ask(self, verb, *arguments, **_):
+        return worker.VERBS[verb](*arguments)
+
+
+def test_no_gpu_is_one_line(moved, tmp_path, capsys, monkeypatch):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     moved(CACHE=tmp_path)
+    monkeypatch.setattr(sweep, "Measurer", Here)
     assert gpu.main(["plain", "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err.strip()
     assert "--device cuda" in error and len(error.splitlines()) == 1 and not list(tmp_path.glob("*.csv"))

@@ -64,24 +64,16 @@ def test_the_plain_command_trains_a_sample_and_brings_everything_home(tmp_path):
     assert not list(tmp_path.glob("sagemaker-*"))  # the temporary /opt/ml is gone
 
 
-def test_a_failure_is_the_reason_in_one_line_and_exit_1(tmp_path):
+def test_a_failure_is_the_reason_in_one_line_and_exit_1(tmp_path, monkeypatch, moved, capfd):
     (tmp_path / "photos" / "one").mkdir(parents=True)
-    done = command(
-        "--data",
-        tmp_path / "photos",
-        "--models",
-        "lenet5",
-        "--out",
-        tmp_path / "out",
-        "--keep",
-        tmp_path / "models",
-        BEST_IMAGE_MODELS_CACHE=str(tmp_path / "cache"),
-    )
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert (
-        done.stderr.splitlines()[-1].startswith("error: the training failed: ")
-        and "two classes or more" in done.stderr.splitlines()[-1]
-    )
+    moved(CACHE=tmp_path / "cache")
+    monkeypatch.setenv("BEST_IMAGE_MODELS_CACHE", str(tmp_path / "cache"))  # of the training, a process of its own
+    places = ["--out", str(tmp_path / "out"), "--keep", str(tmp_path / "models")]
+    assert run_training.main(["--data", str(tmp_path / "photos"), "--models", "lenet5", *places]) == 1
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("error: the training failed: ")
+    assert "two classes or more" in said.splitlines()[-1]
     assert not (tmp_path / "out").exists() or not results.runs(tmp_path / "out")
 
 

@@ -151,8 +151,12 @@ def test_a_hung_cell_is_ended_with_what_it_started(tmp_path, nothing_left):
             "'600'])\ntime.sleep(600)\n```\n"
         },
     )
-    with pytest.raises(UserError, match=r"index.qmd:3: this cell was ended, the page's time limit of 8 s is over"):
-        run(root, limit=8)
+    for limit_s in (8, 32, 128):  # a busy machine takes longer to start the kernel
+        with pytest.raises(UserError) as error:
+            run(root, limit=limit_s)
+        if "the kernel did not start" not in str(error.value):
+            break
+    assert f"index.qmd:3: this cell was ended, the page's time limit of {limit_s} s is over" in str(error.value)
 
 
 def test_a_page_is_run_again_when_something_it_read_changed_and_only_then(tmp_path):

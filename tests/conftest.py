@@ -35,7 +35,7 @@ NEEDS = {"timm_tables": "tables", "browser": "browser", "chrome": "browser", "cl
 QUICK = ("common", "data", "findings", "predict", "choose", "pages", "diff", "setup", "workflows")
 # What takes longest, by the beginnings of files, in about this order; what shares a server or drawings stands together.
 LONG = (
-    ("diff_portable", "site_years", "figures_every_chart", "figures_charts"),
+    ("diff_portable", "site_years", "figures_every_chart"),
     ("demo_",),
     ("site_check_", "site_render"),
     ("cloud_",),
@@ -60,12 +60,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background: what
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """With `-n auto`, two a core, since tests wait as long as they compute: for browsers, servers and what is killed.
-    Each takes up to 2 GB, and what some start as much again.
+    """With `-n auto`, half as many workers again as cores, since tests wait as long as they compute: for browsers,
+    servers and what is killed. Each takes up to 2 GB.
     """
     if config.option.numprocesses != "auto":
         return None
-    return max(1, min(2 * cores(), psutil.virtual_memory().total // (5 * 2**29)))
+    return max(1, min(cores() + cores() // 2, psutil.virtual_memory().total // 2**31))
 
 
 gc.disable()  # looking for garbage among what is imported took 4 of the 15 seconds in which a worker finds its tests

@@ -104,7 +104,7 @@ def site(tmp_path_factory) -> Path:
         return Path(os.environ["SITE_BUILT"])
     stamp, made = ROOT / "build" / "site.stamp", ROOT / "_site"
     sources = [path for name in ("scripts", "report", "assets", "images") for path in (ROOT / name).rglob("*.*")]
-    sources = [path for path in [*sources, *ROOT.glob("*.*")] if path.suffix != ".pyc"]
+    sources = [path for path in [*sources, *ROOT.glob("*.*")] if path.is_file() and path.suffix != ".pyc"]
     if stamp.exists() and made.is_dir() and stamp.stat().st_mtime > max(path.stat().st_mtime for path in sources):
         return made
     out = tmp_path_factory.mktemp("years") / "site"

@@ -22,6 +22,7 @@ from scripts.common.paths import ROOT
 from tests.waiting import PATIENCE_S, until
 
 PYTHON = ROOT / ".venv" / "cloud" / "bin" / "python"
+AT_ONCE_S = 20  # Amazon's client gives an answer a minute
 ROLE = "arn:aws:iam::123456789012:role/training"
 WORKER = """
 import contextlib, io, json, os, sys
@@ -57,8 +58,9 @@ class Answer:
 
 class Cloud:
     """requests: [(operation or 'METHOD /path', body)]; refuse: operation -> (status, code, message); lives: what
-    DescribeTrainingJob says, in turn; on_create: called with each CreateTrainingJob body before it is passed on;
-    on_describe: called before a DescribeTrainingJob is passed on."""
+    DescribeTrainingJob says, in turn; on_create: a job's work, called with each CreateTrainingJob body. This request is
+    passed on when the work is done, or after AT_ONCE_S: the job is then said to train until it is done; on_describe:
+    called before a DescribeTrainingJob is passed on."""
 
     def __init__(self, folder: Path):
         self.folder, self.moto_port = folder, 0
@@ -71,6 +73,7 @@ class Cloud:
     def forget(self):
         self.requests, self.refuse, self.lives = [], {}, []
         self.on_create = self.on_describe = None
+        self.jobs: dict[str, threading.Thread] = {}
 
     def start(self):
         import socket
@@ -208,7 +211,11 @@ class Cloud:
                     )
                     return
                 if name == "CreateTrainingJob" and cloud.on_create:
-                    cloud.on_create(json.loads(plain))
+                    asked = json.loads(plain)
+                    job = threading.Thread(target=cloud.on_create, args=(asked,), daemon=True)
+                    cloud.jobs[asked["TrainingJobName"]] = job
+                    job.start()
+                    job.join(AT_ONCE_S)
                 if name == "DescribeTrainingJob" and cloud.on_describe:
                     cloud.on_describe()
                 headers = {
@@ -229,6 +236,11 @@ class Cloud:
                 if name == "DescribeTrainingJob" and cloud.lives and status == 200:
                     life = cloud.lives.pop(0) if len(cloud.lives) > 1 else cloud.lives[0]
                     content = json.dumps({**json.loads(content), **life}).encode()
+                if name == "DescribeTrainingJob" and status == 200:
+                    job = cloud.jobs.get(json.loads(plain)["TrainingJobName"])
+                    if job and job.is_alive():
+                        trains = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}
+                        content = json.dumps({**json.loads(content), **trains}).encode()
                 self.answer(status, found, content)
 
             def answer(self, status, headers, content):

@@ -65,6 +65,12 @@ def test_a_moved_module_and_a_renamed_function_are_followed(monkeypatch):
     assert code.todays_path("scripts/data/other.py") == "scripts/data/other.py"
 
 
+def test_a_function_that_stands_for_a_packages_is_that_packages(monkeypatch):
+    monkeypatch.setattr(code, "renames", lambda: {"scripts.runtimes.one.core": "openvino.Core"})
+    ours, theirs = "from scripts.runtimes import one\none.core().read(1)", "import openvino\nopenvino.Core().read(1)"
+    assert code.fingerprint(ours) == code.fingerprint(theirs) != code.fingerprint(ours.replace("core", "cores"))
+
+
 def test_the_fingerprint_is_the_same_under_every_python():
     assert code.fingerprint(SOURCE) == "50ff8a00b36a8750"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from unittest import mock
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from scripts.common import paths
 from scripts.common.errors import UserError
-from scripts.runtimes import check, kinds, pictures, quantise
+from scripts.runtimes import check, kinds, one_core, pictures, quantise
 from scripts.runtimes.load import Unable, load
 from scripts.runtimes.network import NotExportable, of_module, of_timm
 
@@ -161,9 +162,9 @@ def test_a_processor_without_bf16_is_a_reason_and_no_quiet_fp32(network, monkeyp
     """OpenVINO takes the hint and computes fp32: what it says it computes counts, not what was asked for."""
     compiled = mock.MagicMock()
     compiled.get_property.return_value.to_string.return_value = "f32"
-    fake = mock.MagicMock()
-    fake.Core.return_value.compile_model.return_value = compiled
-    monkeypatch.setitem(sys.modules, "openvino", fake)
+    core = mock.MagicMock()
+    core.compile_model.return_value = compiled
+    monkeypatch.setattr(one_core, "core", lambda: core)
     monkeypatch.setattr(kinds, "find_spec", lambda name: object())
     with pytest.raises(Unable, match="computes f32 on this processor, which has no bf16"):
         load(network, "openvino", "bf16", batch=1)
@@ -175,3 +176,16 @@ def test_a_processor_that_names_no_instructions_for_a_precision_is_told_to_measu
     said = capsys.readouterr().out
     assert "no instructions for int8: it may be slower than fp32; measure it" in said
     assert "no instructions for bf16" not in said
+
+
+def test_a_signal_is_handled_after_two_networks_in_openvino_ended_in_the_order_they_began():
+    code = (
+        "import gc, os, signal\nfrom scripts.runtimes.load import load\nfrom scripts.runtimes.network import of_timm\n"
+        "network = of_timm('test_resnet', 64)\nloaded = [load(network, 'openvino') for _ in range(2)]\n"
+        "while loaded:\n    del loaded[0]\n    gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))\nos.kill(os.getpid(), signal.SIGINT)"
+    )
+    if kinds.why_not("openvino", "fp32"):
+        pytest.skip("no OpenVINO here")
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr[-2000:]

@@ -78,8 +78,11 @@ def _write(node, names: dict[str, str], put: Callable[[str], None]) -> None:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return
     if isinstance(node, (ast.Name, ast.Attribute)) and (dotted := _dotted(node, names)):
-        put(first_name(dotted))
-        return
+        first = first_name(dotted)
+        if first.startswith("scripts.") or not dotted.startswith("scripts."):
+            put(first)
+            return
+        node = ast.parse(first, mode="eval").body  # it was called in a package, before we had one of our own
     put(type(node).__name__)
     for field, value in ast.iter_fields(node):
         if field in UNSEEN or value is None or value == []:

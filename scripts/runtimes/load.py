@@ -17,7 +17,7 @@ import numpy as np
 
 from scripts.common.device import captured
 from scripts.common.errors import UserError
-from scripts.runtimes import allocator, kinds, quantise
+from scripts.runtimes import allocator, kinds, one_core, quantise
 from scripts.runtimes.network import Network
 
 
@@ -187,9 +187,7 @@ def _tensorrt(content: bytes, precision: str, threads: int, device: str, batch: 
 
 
 def _openvino(content: bytes, precision: str, threads: int, device: str, batch: int | None) -> Loaded:
-    import openvino
-
-    core = openvino.Core()
+    core = one_core.core()
     model = core.read_model(content)
     if batch:
         shape = model.input(0).get_partial_shape()

@@ -59,6 +59,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background: what
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` is for debuggers
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """With `-n auto`, half as many workers again as cores, since tests wait as long as they compute: for browsers,
     servers and what is killed. Each takes up to 2 GB.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -126,10 +128,14 @@ COMMANDS = {
 
 
 def copy(folder: Path, model: Path | None = None) -> Path:
-    """The project's tracked files in `folder`, with photos and a model to work on. Returns `folder`."""
-    names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=True).stdout
-    for name in filter(None, os.fsdecode(names).split("\0")):
-        if (ROOT / name).is_file():
+    """The project's tracked files in `folder`, the results as committed: one measured here meanwhile may be refused by
+    check-data. Photos and a model to work on lie beside. Returns `folder`.
+    """
+    git = lambda *words: subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", "report/data"))) as results:
+        results.extractall(folder, filter="data")
+    for name in filter(None, os.fsdecode(git("ls-files", "-z")).split("\0")):
+        if (ROOT / name).is_file() and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(ROOT / ".venv")

@@ -66,6 +66,14 @@ def test_ceilings_of_this_machine_are_above_what_a_model_reaches():
     )
 
 
+def test_a_processors_ceiling_is_that_of_convolutions_where_they_are_faster(monkeypatch):
+    pytest.importorskip("torch")
+    for convolution_s, tflops in ((0.1, 2 * 2 * 256 * 28**2 * 256 * 9 / 0.1e12), (100.0, 2 * 1536**3 / 1e12)):
+        seconds = {4: convolution_s, 2: 1.0, 1: 1.0}  # by the dimensions of what was computed
+        monkeypatch.setattr(roofline, "_fastest", lambda work, *_: seconds[work().dim()])  # noqa: B023
+        assert roofline.ceilings("cpu", "fp32", threads=1)["matmul_tflops"] == round(tflops, 4)
+
+
 # (model, size): parameters (millions), GMACs, activations (millions), as published in the models' papers and model
 # cards.
 @pytest.mark.parametrize(

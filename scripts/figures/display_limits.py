@@ -65,8 +65,9 @@ def draw_limits() -> Drawing:
         alt=f"List of {counted(len(table), 'model')} by the share of the roofline that they reach on {where}, from "
         f"{best.arch} ({best.roofline_pct:.0f}%) to {last.arch} ({last.roofline_pct:.0f}%).",
         caption=f"Share of what {where} can do. Its two ceilings were measured in the same run: "
-        f"{ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product and {ceilings['copy_gbps']:.3g} GB/s in a copy. "
-        "The arithmetic part is a strict bound, the memory part an estimate.",
+        f"{ceilings['matmul_tflops']:.3g} TFLOP/s in a matrix product or convolution and "
+        f"{ceilings['copy_gbps']:.3g} GB/s in a copy. The arithmetic part is a strict bound, the memory part an "
+        "estimate.",
         **about(table),
     )
 
@@ -133,13 +134,13 @@ def _curve(table: pd.DataFrame, best: pd.DataFrame, head: Head, size: Size) -> C
     canvas = Canvas(size, *head, x, y, right=beside(named, size, TEXT[WIDE][0]))
     ends = []
     for model, line in sorted(table.groupby("model", sort=False), key=lambda one: one[0] in named):
-        family, strong = line.family.iloc[0], model in named
+        family, strong, shown = line.family.iloc[0], model in named, safe(model, 80)
         colour = families.colour(family) if strong else CONTEXT[0]
         canvas.marks(
             line.doublings,
             line.gain,
             [
-                f"<b>{safe(model, 80)}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×"
+                f"<b>{shown}</b><br>batch {row.batch}: {plain(row.samples_per_sec)} images/s, {row.gain:.2f}×"
                 for row in line.itertuples()
             ],
             {"color": colour, "size": 6, "symbol": families.SYMBOLS.get(line.kind.iloc[0], "circle")},

@@ -202,7 +202,8 @@ def ran(tmp_path_factory):
     }
     environment = {**os.environ, "HOME": str(places["home"]), "BEST_IMAGE_MODELS_CACHE": str(places["cache"])}
     environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
-    environment.setdefault("TIMM_RESULTS", str(places["OUT"]))  # else timm's tables are fetched, as they should be
+    for name in ("TIMM_RESULTS", "TABLES"):  # else the tables are fetched, as they should be
+        environment.setdefault(name, str(places["OUT"]))
     return done([RUN, str(places["data"]), json.dumps(words)], environment)
 
 

@@ -249,6 +249,10 @@ def walk(name: str, site: Path, pictures: Path | None = None) -> list[str]:
 
     pictures: a folder for a picture after each step.
     """
+    if not (site / "charts" / "frontier_gpu.js").is_file():
+        raise UserError(
+            f"{site}: made without timm's tables, which these steps are about; `make data`, then `make site`"
+        )
     done: list[str] = []
     with served(site, Watched) as address, engines.engine(name) as engine:
         try:

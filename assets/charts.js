@@ -229,7 +229,8 @@
     if (!source || known) return;
     const onclick = async () =>
       element("a", { href: await images.get(chart)(), download: `${chart.dataset.figure}.svg` }).click();
-    source.append(" · ", element("button", { type: "button", className: "save", textContent: "save as SVG", onclick }));
+    const save = { type: "button", className: "save", textContent: "save as SVG", onclick };
+    source.append(" · ", element("button", save));
   }
 
   const again = new Map();

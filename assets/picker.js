@@ -110,7 +110,8 @@
             ? `the most accurate of the ${good.length.toLocaleString("en")} that fit`
             : "the only one that fits"
           : names.has(row.n)
-            ? `${short(row.speed / chosen[0].speed)}× as fast for ${(chosen[0].top1 - row.top1).toFixed(2)} points less`
+            ? `${short(row.speed / chosen[0].speed)}× as fast for ` +
+              `${(chosen[0].top1 - row.top1).toFixed(2)} points less`
             : "next in accuracy; a pick above beats it on both counts";
       const close = good.filter(
         (other) => other.n !== row.n && Math.abs(other.top1 - row.top1) <= doubt(other.top1, row.top1),
@@ -385,6 +386,7 @@
       answer();
     })
     .catch(() => {
-      said.textContent = "The picker’s data are not in this copy of the site: run “make data” and “make site”.";
+      said.textContent =
+        "The picker’s data are not in this copy of the site: run “make data” and “make site”.";
     });
 })();

@@ -1,6 +1,6 @@
 // Rules that the picker and the frontier chart share with the command line and the pictures; each stands once here and
-// once in Python, and a test (tests/test_common_rules_in_js.py) runs both on the same cases. Rows are {speed, top1, …};
-// no page is needed.
+// once in Python, and a test (tests/test_common_rules_in_js.py) runs both on the same cases. Rows are {speed, top1,
+// …}; no page is needed.
 window.sharedRules = (() => {
   "use strict";
   // The rows that no other beats: none is at least as fast and more accurate, or faster and as accurate; equals are all

@@ -32,7 +32,7 @@ from pathlib import Path
 from scripts.common.paths import ROOT
 from scripts.common.temporary import temporary_folder
 
-PLACE = """Größe 'a' "b" %41 #c ?d=1 & $HOME"""  # what a clone's folder, and those of photos and models, may be called
+PLACE = """Größe 'a' "b" %41 #c ?d=1 & $HOME"""  # what folders of clones, photos and models may be called
 GROUP = Path("/sys/fs/cgroup/cpu")
 PROXIES = {f"{name}_proxy": "http://127.0.0.1:9" for name in ("http", "https", "ftp")} | {"all_proxy": "socks://x:9/"}
 SURROUNDINGS = {

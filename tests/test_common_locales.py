@@ -72,7 +72,8 @@ def test_every_file_and_pipe_names_its_encoding(room):
 @pytest.mark.parametrize("surroundings", LOCALES, ids=lambda one: ",".join(one.values()))
 def test_a_terminal_without_a_letter_ends_nothing(surroundings):
     code = (
-        "import scripts, sys, subprocess; print('a’b Café 写真 …'); print('’', file=sys.stderr); sys.stdout.flush();"
+        "import scripts, sys, subprocess; print('a’b Café 写真 …'); print('’', file=sys.stderr);"
+        "sys.stdout.flush();"
         "subprocess.run([sys.executable, '-c', 'import sys; sys.exit(not sys.flags.utf8_mode)'], check='C' in sys.argv)"
     )
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **surroundings}

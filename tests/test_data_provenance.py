@@ -54,7 +54,8 @@ def test_a_table_carries_its_sources_through_what_is_done_to_it(real):
     assert speeds.url.endswith(f"/{download.VINTAGES[read_data.NOW]}/results/{OLDER}")
     worked = table[table["top1"] > 80].dropna(subset=["top1"]).assign(x=1).sort_values("top1").reset_index(drop=True)
     assert provenance.sources(worked) == (speeds, accuracies)
-    said = "Source: timm’s published speeds of 4 September 2024 and accuracies of 30 October 2025 · " + speeds.setting
+    dates = "speeds of 4 September 2024 and accuracies of 30 October 2025"
+    said = f"Source: timm’s published {dates} · {speeds.setting}"
     assert published.footer(worked) == said
     assert published.provenance(worked)["date"] == "2024-09-04"
     newer = read_data.load("infer", read_data.NOW, FILE)

@@ -207,7 +207,8 @@ def test_what_decides_stands_in_the_evidence(data, capsys):
     tie = {"verdict": "conditional", "tie": True, "paired": "holds", "estimate": 0.25, "low": -0.15, "high": 0.656}
     write_findings(data, finding(claim="beit_slow", unit="points of top-1", **tie), finding(estimate=2.5, low=2.25))
     verdicts.matrix()
-    assert "Estimate 0.25, 95% interval −0.15 to 0.66 (points of top-1): a tie; holds where" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Estimate 0.25, 95% interval −0.15 to 0.66 (points of top-1): a tie; holds where" in said
     verdicts.claims()
     out = capsys.readouterr().out
     assert "conditional, a tie (or holds)" in out and "2.50; at least 2.25" in out

@@ -246,7 +246,7 @@ def _private(facts) -> list[str]:
 
 
 def other(path: Path) -> list[str]:
-    """What is wrong with the sidecar of another result (networks trained here, …) as far as that may name somebody."""
+    """What is wrong with the sidecar of another result (networks trained here, …) where that may name somebody."""
     try:
         facts = json.loads(_content(path, provenance.MAX_BYTES))
         return [f"the sidecar {found}"] if (found := _strange(facts)) else _private(facts)

@@ -17,7 +17,7 @@ again and replaces row by row.
     python -m scripts.bench.sweep --models key --out folder
     python -m scripts.bench.sweep --models resnet50 'levit_*' --batch 1     # latency: batch1-infer-….csv
     python -m scripts.bench.sweep --models quick --curve                    # every batch size: curve-infer-….csv
-    python -m scripts.bench.sweep --models repeat --repeat 3                # run-to-run difference: repeat-infer-….csv
+    python -m scripts.bench.sweep --models repeat --repeat 3                # run-to-run: repeat-infer-….csv
 
 On a CPU one thread computes unless --threads says otherwise, and the name says so: cpu1t; plain cpu is every core, as
 in timm's files.

@@ -42,9 +42,9 @@ models.js
 Rules of the page, the same as scripts/choose/rules.py: keep the rows that satisfy every need (null never does); of
 these take the frontier (no row at least as fast and more accurate, or faster and as accurate), one row a name, most
 accurate first, then the rest by accuracy; the first three are the picks. Ties of a pick: rows that fit whose top-1
-differs by at most sigmas·√(se(a)² + se(b)²), se(p) = √(p(100−p)/images) in points. Replace: rows of other architectures
-with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above. A runtime replaces each
-row's speed (of several, the fastest counts) and leaves out the rows that have none.
+differs by at most sigmas·√(se(a)² + se(b)²), se(p) = √(p(100−p)/images) in points. Replace: rows of other
+architectures with speed·timing_spread ≥ its speed whose top-1 exceeds its by more than that, then as above. A
+runtime replaces each row's speed (of several, the fastest counts) and leaves out the rows that have none.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def picker_data(
     training: dict[str, pd.DataFrame] | None = None,
     runtimes: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, dict]:
-    """{'models': …, machine: …} as described above, ready for JSON. tables, training: as from `machines.main_tables`;
-    runtimes: {machine: speeds in others, as of `in_runtimes.read`}; default: all at hand.
+    """{'models': …, machine: …} as described above, ready for JSON. tables, training: as from
+    `machines.main_tables`; runtimes: {machine: speeds in others, as of `in_runtimes.read`}; default: all at hand.
 
     Only our own machines where timm's tables can't be had. Raises UserError where no machine has a model with a
     published accuracy.
@@ -251,7 +251,7 @@ def _machine(key: str, table: pd.DataFrame, training: pd.DataFrame | None) -> di
 
 
 def _columns(key: str, table: pd.DataFrame, rows: pd.DataFrame) -> dict:
-    """The machine's columns aligned with `rows`. Of rows of one model and size (CPU threads, …) the fastest counts."""
+    """The machine's columns aligned with `rows`. Of a model's rows at one size (by threads, say) the fastest counts."""
     table = table.sort_values("samples_per_sec", ascending=False, kind="stable").drop_duplicates(machines.KEY)
     known = ["samples_per_sec", "latency_ms", "train_samples_per_sec", "energy_j", "param_count"]
     more = _more(table)

@@ -67,8 +67,8 @@ def atomic_write(path: Path | str, content: bytes | str) -> Path:
     """Write `content` to `path` by temporary file, fsync and rename: readers see the old file or the new one, never a
     part.
 
-    Makes the parent folder if its own parent exists. Raises UserError (full disk, no permission, …); the old file then
-    stands.
+    Makes the parent folder if its own parent exists. Raises UserError (full disk, no permission, …); the old file
+    then stands.
     """
     write_together({Path(path): content})
     return Path(path)

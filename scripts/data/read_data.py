@@ -109,9 +109,9 @@ def load(part: str, vintage: str, file: str | None = None) -> pd.DataFrame:
     columns `TIDY`.
 
     file: one benchmark file; None puts all of the part's below each other. `secs` is seconds per image, top1 and top5
-    are percent, param_count, gmacs and macts millions, 10⁹ and 10⁶ of the timed network (NaN where timm's file lacks
-    them). Raises TablesMissing without tables, UserError for an unknown file, a damaged one, or a join that lost a
-    family.
+    are percent, param_count, gmacs and macts millions, 10⁹ and 10⁶ of the timed network (NaN where timm's file
+    lacks them). Raises TablesMissing without tables, UserError for an unknown file, a damaged one, or a join that lost
+    a family.
     """
     _known_part(part)
     if file is None:

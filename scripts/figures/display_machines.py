@@ -144,7 +144,7 @@ def draw_agreement() -> Drawing:
         raise DataMissing("one machine alone has nothing to agree with")
     least, most = min(pairs), max(pairs)
     title = f"Machines rank networks alike: rank correlations from {least[0]:.2f} to {most[0]:.3f}"
-    subtitle = "Spearman’s rank correlation of speed between machines, compiled or not, over the networks timed on both"
+    subtitle = "Spearman’s rank correlation of speed between machines, compiled or not, over networks timed on both"
     return Drawing(
         **both(_heat, square, (title, subtitle, footer(behind("agreement")))),
         title=title,

@@ -70,7 +70,8 @@ def footer(run: Training, photos: str = "") -> str:
     """photos: what it learned from, where that is more than the run's own."""
     versions = run.facts.get("versions", {})
     torch = f", PyTorch {versions['torch'].split('+')[0]}" if "torch" in versions else ""
-    return f"Source: trained by this project on {words.day(run.date)} · {run.hardware}{torch} · {photos or run.dataset}"
+    told = [f"trained by this project on {words.day(run.date)}", f"{run.hardware}{torch}", photos or run.dataset]
+    return "Source: " + " · ".join(told)
 
 
 def about(run: Training, *parts: str) -> dict:

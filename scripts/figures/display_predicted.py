@@ -75,9 +75,10 @@ def draw() -> Drawing:
         f"against ImageNet top-1 accuracy. {int(done.sum())} are measured, the others predicted. The expected frontier "
         f"falls from {best.model} ({best.top1:.1f}%, {plain(best.samples_per_sec)} images/s) to {fast.model} "
         f"({fast.top1:.1f}%, {plain(fast.samples_per_sec)} images/s), with a shaded band of uncertainty around it.",
-        caption=f"Speeds on {where}, predicted from {number} measured there and from timm’s tables of other machines. "
-        f"{counted(int(likely.expected.sum()), 'set')} of weights {'is' if likely.expected.sum() == 1 else 'are'} on "
-        f"the expected frontier, {len(sure)} of them with at least 80% certainty.",
+        caption=f"Speeds on {where}, predicted from {number} measured there and from timm’s tables of other "
+        f"machines. {counted(int(likely.expected.sum()), 'set')} of weights "
+        f"{'is' if likely.expected.sum() == 1 else 'are'} on the expected frontier, {len(sure)} of them with at least "
+        "80% certainty.",
         sources=[
             *(source(stored.path(name, rows.hardware.iloc[0])) for name in ("speeds", "frontier", "band")),
             *(one.facts() for one in kept.sources if one.path.startswith(TIMM)),

@@ -205,7 +205,8 @@ def draw_cost() -> Drawing:
     pictures = int(found["pictures"].max())
     subtitle = (
         f"Share of {pictures:,} real photos with the same most likely class as in PyTorch eager fp32, against the "
-        f"speed over eager’s; {counted(found['model'].nunique(), 'network')} with ImageNet weights; lines: 95% interval"
+        f"speed over eager’s; {counted(found['model'].nunique(), 'network')} with ImageNet weights; "
+        "lines: 95% interval"
     )
     return Drawing(
         **both(_cost, found, (title, subtitle, _footer(table))),

@@ -66,7 +66,7 @@ def draw_order() -> Drawing:
     ends = found["rho_low"], found["rho_high"], 0.0
     axis = Axis.around("rank correlation with ImageNet", *ends, after=0.05, write="{:g}".format)
     subtitle = (
-        "Spearman’s rank correlation of ImageNet top-1 with the accuracy on the set; lines: 95% interval over families"
+        "Spearman’s rank correlation of ImageNet top-1 with accuracy on the set; lines: 95% interval over families"
     )
     mark = transfer.HOLDS, "an order that holds"
     return Drawing(

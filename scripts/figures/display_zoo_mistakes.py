@@ -2,9 +2,9 @@
 be believed.
 
 zoo_confusion: confusion matrices of the best network of each family. zoo_roc: ROC curves, one class against the rest.
-zoo_calibration: how often a network is right by how sure it is. Each for photos, and as zoo_digits_… for scikit-learn's
-digits, of which zoo_digits_mistakes shows the ones that most networks got wrong. `zoo_runs.chosen` says from which
-run.
+zoo_calibration: how often a network is right by how sure it is. Each for photos, and as zoo_digits_… for
+scikit-learn's digits, of which zoo_digits_mistakes shows the ones that most networks got wrong. `zoo_runs.chosen` says
+from which run.
 
     python -m scripts.figures.export --only zoo_confusion zoo_roc zoo_calibration zoo_digits_mistakes
 """

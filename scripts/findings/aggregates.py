@@ -91,8 +91,8 @@ def robustness_families() -> pd.DataFrame:
 
 def ours(published: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Our measured machines beside timm's, on the networks that both timed: rank correlation, how many times as fast
-    timm's is (median, least, most), and the same for one picture at a time (latency_…), where timm's table was timed at
-    batch 1 and ours too. Re-parameterised networks are left out."""
+    timm's is (median, least, most), and the same for one picture at a time (latency_…), where timm's table was timed
+    at batch 1 and ours too. Re-parameterised networks are left out."""
     rows = []
     columns = [*machines.NETWORK, "param_count", "samples_per_sec", "batch_size"]
     spread = ["median", "min", "max"]

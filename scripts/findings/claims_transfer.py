@@ -33,8 +33,8 @@ ON_OURS = TableClaim("order_own", "ImageNet’s order holds on our three photo s
 LARGER = TableClaim(
     "larger_small_data",
     "A larger network is better on small data",
-    "rank correlation of a network’s parameters with its accuracy on the set, mean over the sets with a tenth or less "
-    "of their pictures",
+    "rank correlation of a network’s parameters with its accuracy on the set, mean over the sets with a tenth or "
+    "less of their pictures",
     "holds above 0, fails below it, each by the whole interval; families and sets are drawn whole",
 )
 CLAIMS = (ON_PETS, ON_SATELLITE, ON_MEDICAL, ON_OURS, LARGER)

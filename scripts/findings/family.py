@@ -122,8 +122,8 @@ def compare(found: pd.DataFrame) -> str:
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
     """A row per family: family (key), weights, networks, frontier (its weights on the table's), best (model), top1,
-    then for picture and network `…_steps`, `…_gain`, `…_cost`, `…_price`, `…_low`, `…_high`, and `more` (see
-    `compare`). Most weights first."""
+    then for picture and network `…_steps`, `…_gain`, `…_cost`, `…_price`, `…_low`, `…_high`, and `more`
+    (see `compare`). Most weights first."""
     rows, table = [], table.dropna(subset=["top1"])
     table = table.assign(front=on_frontier(table))
     for key in sorted(set(families.contenders(table)["family"])):

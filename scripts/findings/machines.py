@@ -6,8 +6,8 @@ compiling gives, and what dethroned the frontier of 2022.
     tables = machines.main_tables()
     machines.stable_picks(tables)                  # models by the number of machines on whose frontier they are
 
-Networks whose parameter count changed between two tables were re-parameterised in between (repvgg, mobileone, …): their
-speed-up is not the machine's or the compiler's. They are flagged and left out of every speed-up here.
+Networks whose parameter count changed between two tables were re-parameterised in between (repvgg, mobileone, …):
+their speed-up is not the machine's or the compiler's. They are flagged and left out of every speed-up here.
 """
 
 from __future__ import annotations

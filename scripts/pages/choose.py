@@ -97,8 +97,10 @@ def order() -> None:
             "tied": "cannot be told apart from the best here",
             "behind": f"is really behind {label(run.best)} here",
         }.get(first["verdict"], "was not judged")
-        lines.append(f"On {run.dataset} ImageNet’s best, {label(first)} ({first['imagenet_top1']:.1f}% there), {how}.")
-    page.markdown("\n" + (page.escaped(" ".join(lines)) if lines else "ImageNet’s accuracies are not at hand.") + "\n")
+        there = f"{label(first)} ({first['imagenet_top1']:.1f}% there)"
+        lines.append(f"On {run.dataset} ImageNet’s best, {there}, {how}.")
+    said = page.escaped(" ".join(lines)) if lines else "ImageNet’s accuracies are not at hand."
+    page.markdown(f"\n{said}\n")
 
 
 @page.or_note()

@@ -104,8 +104,8 @@ def popover(row, sentence: str, column: str, rule: str, number: str) -> str:
 
 
 def estimate(row) -> str:
-    """What was estimated with its interval: '−0.70, 95% interval −1.18 to −0.23'; an end without bound is left open; ''
-    where there is none."""
+    """What was estimated with its interval: '−0.70, 95% interval −1.18 to −0.23'; an end without bound is left
+    open; '' where there is none."""
     if pd.isna(row.estimate) and pd.isna(row.low):
         return ""
     value, low, high = ("" if pd.isna(number) else signed(number) for number in (row.estimate, row.low, row.high))

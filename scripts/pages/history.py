@@ -68,8 +68,8 @@ def table() -> None:
             **levels,
             "Best (%)": (heads["best"].to_list(), "{:.1f}"),
         },
-        f"The frontier of the {timm_history.CARD} in each of timm’s tables: images per second of the fastest model at "
-        f"least as accurate. Source: {one.cite} ({one.repository}; licence: {one.licence}).",
+        f"The frontier of the {timm_history.CARD} in each of timm’s tables: images per second of the fastest model "
+        f"at least as accurate. Source: {one.cite} ({one.repository}; licence: {one.licence}).",
         label="tbl-history",
         link=f"report/data/{history.FRONTIER_FILE}",
         sort=False,

@@ -62,9 +62,9 @@ def table() -> None:
             "… in half the memory": _with_ends(found, "regret_memory_half", 1),
             "Size and accuracy": _with_ends(found, "rho_size", 2),
         },
-        "ImageNet’s order on other pictures. Points lost: by taking ImageNet’s best network instead of the set’s own; "
-        "among all, among the half that trains fastest, and the half that takes least memory. Size and accuracy: rank "
-        "correlation of a network’s parameters with its accuracy on the set. In brackets: 95% intervals.",
+        "ImageNet’s order on other pictures. Points lost: by taking ImageNet’s best network instead of the set’s "
+        "own; among all, among the half that trains fastest, and the half that takes least memory. Size and accuracy: "
+        "rank correlation of a network’s parameters with its accuracy on the set. In brackets: 95% intervals.",
         label="tbl-transfer",
         link=f"report/data/{transfer.FILE}",
     )

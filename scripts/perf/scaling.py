@@ -5,10 +5,10 @@ fast_local_mode adds.
     # and write report/data/scaling-<hardware>.csv, which report/scale.qmd shows
     python -m scripts.perf.scaling --write
 
-Every process computes with one thread (or has one GPU). The runs take turns, 1, 2, …, 1, 2, …, so that a busy neighbour
-slows all alike; each prints the images per second of its own steps, after warming up, by the clock of its first
-process; the ratio is that of the medians. fast_local_mode is timed around a stand-in for the training that ends at
-once, so that what remains is what it adds to the plain command.
+Every process computes with one thread (or has one GPU). The runs take turns, 1, 2, …, 1, 2, …, so that a busy
+neighbour slows all alike; each prints the images per second of its own steps, after warming up, by the clock of its
+first process; the ratio is that of the medians. fast_local_mode is timed around a stand-in for the training that ends
+at once, so that what remains is what it adds to the plain command.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class Config:
     """What config.json says. builder: 'probed' (timm body, one linear layer), 'stages' (that layer on all its stages),
     'fastai' (timm body, fastai's head) or 'zoo' (scripts.train.models); size: pixels a side.
 
-    A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised by
-    mean and std.
+    A photo's shorter side is scaled to `margin` times `size`, the central size×size is divided by 255 and normalised
+    by mean and std.
     """
 
     arch: str

@@ -113,8 +113,8 @@ def stage(maps_in: int, maps: int) -> nn.Sequential:
 
 
 class SharedConvNet(nn.Module):
-    """A plain convnet whose last stage runs four times with the same weights: 3→64, 64→512, 512→512 (×4), flatten,
-    linear.
+    """A plain convnet whose last stage runs four times with the same weights: 3→64, 64→512, 512→512 (×4),
+    flatten, linear.
 
     For 224×224 pixels and two classes: 2,668,418 parameters, 13.62 G multiply-adds. Each of the six stages halves the
     picture.
@@ -157,8 +157,8 @@ class Entry:
 
 
 def patch(size: int, own: int = 16) -> int:
-    """The architecture's `own` patch where it divides `size` and leaves 4×4 tokens or more; else the largest of 4 to 16
-    pixels that does.
+    """The architecture's `own` patch where it divides `size` and leaves 4×4 tokens or more; else the largest of 4 to
+    16 pixels that does.
 
     Raises UserError where none does.
     """
@@ -355,8 +355,8 @@ class Built(NamedTuple):
 
 
 def build(entry: Entry, classes: int, size: int, pretrained: str = "no") -> Built:
-    """The network for `classes` classes and `size`×`size` pixels. pretrained: 'yes', 'no', or 'auto' (where the weights
-    can be had).
+    """The network for `classes` classes and `size`×`size` pixels. pretrained: 'yes', 'no', or 'auto' (where the
+    weights can be had).
 
     Raises UserError where the architecture refuses the size, or where pretrained is 'yes' and there are no weights.
     """

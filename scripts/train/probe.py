@@ -132,7 +132,7 @@ def _eigen(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _held_out(rotated, y, values, correlation, penalty: float, blocks: list[np.ndarray]) -> np.ndarray:
-    """What ridge fitted without a row's block predicts for it: with the hat matrix H, y − (I − H)⁻¹(y − ŷ) in each."""
+    """What ridge fitted without a row's block predicts for it: y − (I − H)⁻¹(y − ŷ), H the hat matrix."""
     shrunk = 1 / (values + penalty)
     residual = y - rotated @ (correlation * shrunk[:, None])
     found = np.empty_like(y)

@@ -12,16 +12,16 @@ accuracy, precision_macro, recall_macro, f1_macro, roc_auc, log_loss, ece | on t
 against the rest); empty: n/a, see note | | …_low, …_high | 95% bootstrap interval of each | | seconds_per_epoch,
 train_seconds, train_images_per_sec | training alone, without validation; the first and the last are medians over epochs
 | | target_accuracy, seconds_to_target | training seconds until the validation accuracy first reached the target; empty:
-it did not | | infer_images_per_sec | predicting the test photos, preprocessing included | | peak_memory_mb | 10⁶ bytes:
-of the device's allocator on a GPU, of the process on a CPU | | note | what is n/a and why, weights that could not be
-had, memory that ran out, a resumed run | | date | UTC |
+it did not | | infer_images_per_sec | predicting the test photos, preprocessing included | | peak_memory_mb | 10⁶
+bytes: of the device's allocator on a GPU, of the process on a CPU | | note | what is n/a and why, weights that could
+not be had, memory that ran out, a resumed run | | date | UTC |
 
 …-history.csv: model, weights, seed, epoch, train_loss, valid_loss, valid_accuracy, lr, seconds, elapsed_seconds,
 images_per_sec. …-classes.csv: model, weights, seed, class, precision, recall, f1 (each with _low, _high), images (of
 the class among the test photos). …-predictions.csv: one row per test image: file, label, then a column
 `<model>:<weights>:<seed>:<class>` with the class's probability. `predictions` reads it as one row per model, seed and
-image. …-mistakes.csv (digits only): file, label, predicted, confidence (the surest wrong answer), wrong, runs (how many
-of how many runs are wrong), pixels (64 numbers from 0 to 16, row by row).
+image. …-mistakes.csv (digits only): file, label, predicted, confidence (the surest wrong answer), wrong, runs (how
+many of how many runs are wrong), pixels (64 numbers from 0 to 16, row by row).
 """
 
 from __future__ import annotations

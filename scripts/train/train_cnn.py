@@ -10,10 +10,10 @@ was and by the zoo's recipe.
     python -m scripts.train.train_cnn --summary
 
 Writes report/data/cnn-<dataset>-<recipe>-<hardware>.csv (one row: losses and accuracies on training and test photos,
-sizes, seconds) and …-history.csv by epoch, each with a sidecar, and exports the network to models/cnn; --summary writes
-report/data/cnn-summary.csv. A run that was stopped goes on when the command is given again. At 224 pixels a photo takes
-13.6 G multiply-adds, three times that to learn from: `train_images_per_sec` of a run with --limit 24 --epochs 1 says
-how long all of yours will take.
+sizes, seconds) and …-history.csv by epoch, each with a sidecar, and exports the network to models/cnn; --summary
+writes report/data/cnn-summary.csv. A run that was stopped goes on when the command is given again. At 224 pixels a
+photo takes 13.6 G multiply-adds, three times that to learn from: `train_images_per_sec` of a run with --limit 24
+--epochs 1 says how long all of yours will take.
 
 "As it was" is what is known of the original run: the network, Adam at 1e-4, batches of 32, 20 epochs. Its augmentation
 is not known, so there is none but mirroring here. A tenth of the training photos is kept for validation; the test

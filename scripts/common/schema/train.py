@@ -22,7 +22,7 @@ TABLES = [
         status=Column("ok, failed, nonfinite"),
         reason=Column("why there is no answer"),
         pictures=Column("photos asked about"),
-        **{"equal_top1*": Column("share with eager fp32's most likely class; its 95% interval (Wilson)", "0–1", True)},
+        **{"equal_top1*": Column("share with eager fp32's most likely class; its 95% Wilson interval", "0–1", True)},
         difference=Column("largest difference of a logit from eager fp32's, over the largest logit", varies=True),
         probability=Column("largest difference of a class probability", varies=True),
         calibrated_on=Column("other photos that int8's ranges were taken from"),

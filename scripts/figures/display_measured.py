@@ -111,6 +111,9 @@ def draw_measured(part: str, gpu: bool = False) -> Drawing:
         f"ImageNet top-1 accuracy against images per second in {STEP[part]}; the line is the best accuracy at that "
         "speed or faster"
     )
+    some, every = table.arch.nunique(), everything.arch.nunique()
+    if some < every:
+        subtitle += f"; shown: the {some} of {every} networks with a published accuracy"
     return Drawing(
         **both(frontier_chart.draw, table, title, subtitle, footer(table), everyone=len(table) <= 24),
         title=title,

@@ -127,8 +127,12 @@ def headline() -> None:
             f"On the newest tables of {counted(judged.hardware_name.nunique(), 'machine')}, of "
             f"{counted(len(sides), 'claim')} **{_many(holds)}** on every machine that can tell, "
             f"**{_many(fails, 'fails', 'fail')}** on every one, and for **{len(sides) - holds - fails}** the answer "
-            "needs a condition or a machine.\n"
+            f"needs a condition or a machine{_untold(len(verdicts.ON_HARDWARE) - len(sides))}.\n"
         )
+
+
+def _untold(count: int) -> str:
+    return f"; {count} more no machine can tell" if count else ""
 
 
 def _many(count: int, one: str = "holds", more: str = "hold") -> str:

@@ -115,7 +115,8 @@ def scoreboard() -> None:
         return
     stored = int(rows["how"].eq(board.BEFORE).sum())
     said = (
-        "No machine has been added by it yet: the one measured here was compared after all its networks had been timed"
+        "No prediction was stored yet before its machine was measured: the one made here was compared after all its "
+        "networks had been timed"
         if not stored
         else f"{counted(stored, 'table')} came that way"
     )

@@ -11,7 +11,7 @@ from scripts.common.errors import DataMissing
 from scripts.common.paths import DATA
 from scripts.common.provenance import read_sidecar
 from scripts.common.tables import read_table
-from scripts.common.words import counted, day, duration, listing, plain
+from scripts.common.words import counted, day, listing, plain, wait
 from scripts.figures import display_runtimes
 from scripts.findings import runtimes
 from scripts.pages import findings, page
@@ -19,6 +19,7 @@ from scripts.predict import in_runtimes
 from scripts.runtimes import check, kinds
 
 SETTINGS = "int8-settings.csv"
+RAISED = r": \w+(Error|Exception): .*"  # what a package said; the table has it whole
 QUICK = 1.5  # times fp32, from which int8 is worth its changes
 
 
@@ -110,7 +111,7 @@ def table() -> None:
             **{name: (grid[name], "{:.2f}") for name in columns},
             **spent,
         },
-        f"Times as fast as PyTorch eager in fp32, {display_runtimes.where(found)}. Empty: not measured, or not "
+        f"Times as fast as PyTorch eager in fp32, {display_runtimes.where(found)}. A dash: not measured, or not "
         "possible.",
         label="tbl-runtimes",
         link=f"report/data/{found['file'].iloc[0]}",
@@ -132,7 +133,7 @@ def costs() -> None:
     for column, what in made.items():
         values = known[column][known[column] > 0] if column in known else pd.Series(dtype=float)
         if len(values):
-            parts.append(f"{what} {duration(values.median())} at the median, {duration(values.max())} at most")
+            parts.append(f"{what} {wait(1000 * values.median())} at the median, {wait(1000 * values.max())} at most")
     if parts:
         page.markdown(f"\nWhat it takes once: {listing(parts)}.\n")
     spent = " ".join(display_runtimes.costs(known))
@@ -146,6 +147,7 @@ def costs() -> None:
             "\nHow many joules an image takes is not known here: neither RAPL nor NVML could be read on this machine.\n"
         )
     failed = found[found["reason"].ne("")]
+    failed = failed.assign(reason=failed["reason"].str.replace(RAISED, "", regex=True))
     reasons = failed.groupby(["label", "reason"])["model"].apply(list)
     lines = [
         f"- {page.escaped(label)}: {page.escaped(reason)} ({listing([page.breakable(name) for name in names[:4]])})"

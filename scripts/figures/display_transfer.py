@@ -50,7 +50,7 @@ def draw_order() -> Drawing:
     found = table()
     holds = found[found["verdict"] == "holds"]
     title = (
-        f"ImageNet’s order surely holds on {len(holds)} of {counted(len(found), 'set')} of other pictures; "
+        f"ImageNet’s order surely holds in {len(holds)} of {counted(len(found), 'case')} of other pictures; "
         f"it is strongest on {found['what'].iloc[0]} ({found['rho'].iloc[0]:.2f})"
     )
     rows = found.assign(

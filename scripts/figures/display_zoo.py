@@ -86,7 +86,11 @@ def draw_curves(which: str = "photos") -> Drawing:
     halfway = max(1, int(history.epoch.max()) // 2)
     early = history[history.epoch == halfway].set_index("label").percent
     alone = len(ends) == 1
-    title = f"{run.name}: {ends.percent.idxmax()} ends {'' if alone else 'highest, '}at {ends.percent.max():.0f}%"
+    equal = int((ends.percent > ends.percent.max() - 0.05).sum())  # as the caption shows them
+    ended = (
+        f"{ends.percent.idxmax()} ends {'' if alone else 'highest, '}" if equal == 1 else f"{equal} networks end level "
+    )
+    title = f"{run.name}: {ended}at {ends.percent.max():.0f}%"
     if early.idxmax() != ends.percent.idxmax():
         title += f"; after {counted(halfway, 'epoch')} {early.idxmax()} led with {early.max():.0f}%"
     named = "" if alone else "; the best of each family by name"

@@ -233,7 +233,7 @@ def int8_published(table: pd.DataFrame) -> Finding:
     worst = table.sort_values("loss").iloc[-1]
     said = (
         f"{table['loss'].mean():.2f} points on average over {counted(len(table), 'set')} of weights; {int(sure.sum())} "
-        f"lose more than 50,000 pictures leave in doubt, {int(least.sum())} were the errors nested; "
+        f"lose more than chance among 50,000 pictures explains, {int(least.sum())} if both are wrong on the same ones; "
         f"{worst['model']} loses {worst['loss']:.1f}"
     )
     return Finding(verdict, said, (worst["model"],), table["loss"].mean(), low, high, "points", tie=tie)

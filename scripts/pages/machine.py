@@ -91,7 +91,9 @@ def energy() -> page.text:
         return page.text("")
     joules = pd.to_numeric(rows.get("energy_j", pd.Series(dtype=float)), errors="coerce")
     if not (joules > 0).any():
-        return page.text("How much energy a picture takes is not known here: only NVIDIA's graphics cards report it.")
+        return page.text(
+            "How much energy a picture takes is not known here: it is read from NVIDIA's graphics cards alone."
+        )
     least, most = rows.loc[joules.idxmin()], rows.loc[joules.idxmax()]
     return page.text(
         f"A picture takes between {joules.min():.2g} joules ({least['arch']}) and {joules.max():.2g} joules "

@@ -23,13 +23,14 @@ def said() -> None:
     found = display_transfer.table()
     by = dict(list(found.groupby("verdict")))
     parts = [
-        f"it holds on {counted(len(by['holds']), 'set')}" if "holds" in by else "",
+        f"it holds in {len(by['holds'])}" if "holds" in by else "",
         f"on {listing(sorted(set(by['cannot tell']['what'])))} the runs cannot tell" if "cannot tell" in by else "",
-        f"on {counted(len(by['fails']), 'set')} it does not" if "fails" in by else "",
+        f"in {len(by['fails'])} it does not" if "fails" in by else "",
     ]
     scratch, tuned = (found[found["pretrained"] == value]["rho"] for value in ("False", "True"))
     page.markdown(
-        f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'set')} of pictures, "
+        f"\nDoes the order of networks on ImageNet hold elsewhere? Of {counted(len(found), 'case')}, each a set of "
+        f"pictures and a way to train, "
         f"{listing([part for part in parts if part])}. Where training began from ImageNet’s weights the rank "
         f"correlation is {signed(tuned.min())} to {signed(tuned.max())}; from scratch it is {signed(scratch.min())} to "
         f"{signed(scratch.max())}.\n"

@@ -300,7 +300,10 @@ def test_two_workers_share_one_study(tmp_path, monkeypatch, moved, capfd):
     assert len(found) == 3 and (found.state == "complete").all()
 
 
-@pytest.mark.parametrize("name", ["a?mode=memory", "50%41", "x#y", "{SCHEMA_VERSION}", "Größe 'a' \"b\" &", "a:b@c"])
+@pytest.mark.parametrize(
+    "name",
+    ["a?mode=memory", "50%41", "x#y", "{SCHEMA_VERSION}", "Größe 'a' \"b\" &", "a:b@c/ü"],
+)
 def test_a_database_stands_where_its_path_says(options, tmp_path, name):
     odd = dataclasses.replace(options, db=tmp_path / name / "s t.sqlite", trials=2)
     search.work(odd)

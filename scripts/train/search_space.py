@@ -73,7 +73,8 @@ def check_space(space, where: str) -> dict:
             )
         if not good:
             raise UserError(
-                f'{where}: {name} is neither a list of values nor {{"low": …, "high": …, "log": true}} with low < high'
+                f"{where}: {name} is neither a list of values nor "  # as the file has to say it:
+                '{"low": …, "high": …, "log": true} with low < high'
                 + (f", from {least:g} to {most:g}" if name in ranges else "")
             )
     return space

@@ -380,7 +380,9 @@ def main() -> None:
     if not given.network:
         for source in at_hand(given.weights):
             print(f"{source.arch}.{source.tag}: {source.bytes / 1e6:.1f} MB, {source.said}")
-        print(f"the hub {'answers: timm’s other networks can be downloaded' if hub.answers() else 'cannot be reached'}")
+        print(
+            f"the hub {'answers: timm’s other networks can be downloaded' if hub.answers() else 'cannot be reached'}",
+        )
         return
     source, reason = find(given.network, given.weights)
     if source is None:
